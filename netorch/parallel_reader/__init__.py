@@ -1,10 +1,11 @@
-"""A second process that reads namespaces while the command line still loads its file. It is there
-only for speed.
+"""A second process that reads namespaces while the command line still loads its file.
 
-`guess` says which topology a command line is about, `reader` has the side of each process, `child`
-the process, `claims` who reads which namespace, and `messages` what the two send each other. The
-rest of the program knows none of it: `begin` gives the command line a `ParallelReader`, which it
-hands to its `Lab`. Without one everything works the same.
+It only makes commands faster. `guess` chooses the topology that it reads, `reader` has the work of
+both processes, `child` manages the second process, `claims` divides the namespaces between the two,
+and `messages` encodes what they send each other.
+
+`begin` returns a `ParallelReader`, which the command line passes to its `Orchestrator`. The rest of
+netorch does not depend on it: without a parallel reader everything works the same.
 """
 
 from netorch.parallel_reader.guess import begin

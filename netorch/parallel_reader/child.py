@@ -14,19 +14,19 @@ from netorch.kernel.system.syscalls import die_with_parent
 _LENGTH = struct.Struct("=I")
 
 Work = Callable[[bytes], Iterator[bytes]]
-"""What the child does: the parent's order to answers."""
+"""The work of the child: it takes the parent's order and yields answers."""
 
 
 class Child:
-    """One forked process. It waits for an order, does its work to the end, and then sends all
-    answers through a pipe.
+    """A forked process that waits for an order, does its work, and then sends all answers.
 
-    Make it only while the process has one thread. `close` ends it.
+    Make one only while this process has a single thread. `close` ends the child.
     """
 
     def __init__(self, prepare: Callable[[], Work]) -> None:
-        """Fork. The child calls `prepare` at once, and what that returns once there is an order.
-        OSError if no process can be made.
+        """Fork the child. It calls `prepare` at once, and calls the result when an order arrives.
+
+        Raise OSError if the fork fails.
         """
         self._ordered = False
         fds: list[int] = []
@@ -34,7 +34,7 @@ class Child:
             fds += os.pipe()
             fds += os.pipe()
             order, self._order, self._answers, answers = fds
-            self._pid = fork(lambda: self._live(prepare, order, answers))
+            self._pid = fork(lambda: self._run(prepare, order, answers))
         except BaseException:
             for fd in fds:
                 os.close(fd)
@@ -42,8 +42,8 @@ class Child:
         os.close(order)
         os.close(answers)
 
-    def _live(self, prepare: Callable[[], Work], order: int, answers: int) -> None:
-        """What the child does from its fork to its end."""
+    def _run(self, prepare: Callable[[], Work], order: int, answers: int) -> None:
+        """Run the child from its fork to its end."""
         os.close(self._order)
         os.close(self._answers)
         work = prepare()
@@ -59,18 +59,21 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Its process ID, -1 after `close`."""
+        """The process ID of the child, or -1 after `close`."""
         return self._pid
 
     def begin(self, order: bytes) -> None:
-        """Give the order. A second one is ignored."""
+        """Send the order to the child. A second order is ignored."""
         if not self._ordered:
             self._ordered = True
             with suppress(BrokenPipeError), os.fdopen(self._order, "wb") as orders:
                 orders.write(order)
 
     def answers(self) -> Iterator[bytes]:
-        """Wait for the end of the work and yield its answers; after a failure as many as came."""
+        """Wait for the end of the work and yield the answers.
+
+        If the child fails, yield the complete answers that arrived.
+        """
         with os.fdopen(self._answers, "rb", closefd=False) as stream:
             data = memoryview(stream.read())
         start = _LENGTH.size
@@ -82,7 +85,7 @@ class Child:
             start = end + _LENGTH.size
 
     def close(self) -> None:
-        """End the process, whether its work is done or not. May be called twice."""
+        """End the child, also during its work. A second call does nothing."""
         if self._pid < 0:
             return
         pid, self._pid = self._pid, -1
@@ -92,11 +95,11 @@ class Child:
         end(pid)
 
 
-def fork(life: Callable[[], None]) -> int:
-    """Fork a child that calls `life` and exits. Returns its process ID.
+def fork(work: Callable[[], None]) -> int:
+    """Fork a child that calls `work` and exits. Returns its process ID.
 
-    The child prints nothing, whatever goes wrong in it, because its parent then does the same work
-    and meets the same fault.
+    The child prints no errors, because after a failure its parent does the same work and reports
+    the same error.
     """
     pid = os.fork()
     if pid:
@@ -106,15 +109,15 @@ def fork(life: Callable[[], None]) -> int:
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         gc.disable()
-        life()
+        work()
     finally:
         os._exit(0)
 
 
 def end(pid: int) -> None:
-    """Kill a child of this process, if it still runs, and reap it."""
-    # a process whose SIGCHLD is ignored has no child to reap: the kernel did, and the number may be
-    # another process's by now
+    """Kill a child of this process if it still runs, and reap it."""
+    # ChildProcessError, because the kernel reaps the children of a process that ignores SIGCHLD;
+    # the process ID may then belong to another process
     with suppress(ChildProcessError):
         if os.waitpid(pid, os.WNOHANG) == (0, 0):
             os.kill(pid, signal.SIGKILL)

@@ -1,5 +1,5 @@
-"""Which of two processes reads which of a list of names: the child counts up from the first, its
-parent down from the last.
+"""Divides a list of names between two processes: the child claims names from the front, its parent
+from the back.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ _FRONT, _BACK = 0, 8
 _STEP = 8
 """The number of names that the child claims at a time."""
 _NOTHING = (1 << 64) - 1
+"""The back counter before the parent has claimed a name."""
 
 
 class Claims:
-    """Two counters in memory that both processes share. Each process claims a name before it reads
-    it, and neither waits for the other, so that both may read the few names where they meet.
+    """Two counters in memory that both processes share.
+
+    Each process claims a name before it reads it. Neither waits for the other, so both may read the
+    same few names where they meet.
     """
 
     def __init__(self) -> None:
@@ -29,11 +32,11 @@ class Claims:
 
     @property
     def front(self) -> int:
-        """How many names the child has claimed."""
+        """The number of names that the child has claimed."""
         return self._get(_FRONT)
 
     def from_the_front(self, names: Sequence[str]) -> Iterator[Sequence[str]]:
-        """The child's names, a few at a time."""
+        """Claim the child's names, and yield a few at a time."""
         for start in range(0, len(names), _STEP):
             self._set(_FRONT, start + _STEP)
             back = self._get(_BACK)
@@ -42,7 +45,7 @@ class Claims:
             yield names[start : min(start + _STEP, back)]
 
     def from_the_back(self, names: Sequence[str]) -> Iterator[str]:
-        """The parent's names."""
+        """Claim the parent's names, and yield them one by one."""
         for number in range(len(names) - 1, -1, -1):
             if number < self._get(_FRONT):
                 return

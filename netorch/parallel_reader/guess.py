@@ -1,7 +1,7 @@
-"""Which topology a command line is about, guessed before its file is read.
+"""Guesses the topology of a command line before its file is read.
 
-A wrong guess costs the time of a processor that had nothing to do: what is read is used only where
-it is what the command asks for.
+A wrong guess wastes only time of a processor that is idle, because the command uses a namespace
+that was read only if it asks for that namespace in the same way.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from netorch.values.snapshot import Scope
 
 MANY = 100
-"""The number of namespaces from which on reading them takes longer than starting a process."""
+"""The smallest number of namespaces whose reading takes longer than the start of a process."""
 
 
 def begin(options: argparse.Namespace, default_file: str, *, brief: bool) -> ForkedReader | None:
-    """Start to read what a command line will ask for, if that can be guessed and is much.
+    """Start to read the topology of a command line, if it can be guessed and this saves time.
 
-    `default_file`: the file of a command that names none. `brief`: whether a `destroy` lists
-    nothing of what it removes.
+    `default_file` is the file of a command without a FILE. `brief` says that a `destroy` does not
+    list what it removes.
     """
     if (
         options.command not in ("apply", "diff", "destroy")
@@ -43,8 +43,9 @@ def begin(options: argparse.Namespace, default_file: str, *, brief: bool) -> For
 
 
 def topology_of(options: argparse.Namespace, default_file: str) -> str | None:
-    """The topology that was applied from the file of the command line, or that is named there; None
-    if that is not sure.
+    """Return the topology that the command line names, or that was applied from its file.
+
+    Return None if that is not certain.
     """
     from netorch.kernel.files import records
 
@@ -82,7 +83,7 @@ def _start(name: str, *, brief: bool) -> ForkedReader | None:
         return None
     from netorch.parallel_reader.reader import ForkedReader
 
-    # the fork comes before more is imported, so that the child is small
+    # the fork comes before further imports, so that the child is small
     reader = ForkedReader(stamp)
     try:
         reader.begin(_scope(name, record, brief=brief))
@@ -93,7 +94,7 @@ def _start(name: str, *, brief: bool) -> ForkedReader | None:
 
 
 def _scope(name: str, record: Record, *, brief: bool) -> Scope:
-    """What `netorch.converge.compare` will ask for if the file still says the same."""
+    """Return the scope that `netorch.converge.compare` will read if the file has not changed."""
     from netorch.values.marks import Mark
     from netorch.values.snapshot import Scope
 
@@ -109,7 +110,7 @@ def _scope(name: str, record: Record, *, brief: bool) -> Scope:
 
 
 def _settings(name: str) -> dict[str, tuple[str, ...]]:
-    """Label → the settings that were made there, and where their defaults stand."""
+    """Return label → the paths of the sysctls that were set there, and of their defaults."""
     from netorch.kernel.files import records
     from netorch.values.sysctl_paths import with_defaults
 

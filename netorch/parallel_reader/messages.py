@@ -1,4 +1,4 @@
-"""What the two processes send each other, as msgpack: the scope, and what the child has read."""
+"""Encodes, in msgpack, the scope that the parent sends and the namespaces that the child sends."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ _NO_FILES: Mapping[str, str] = {}
 class Share(msgspec.Struct, frozen=True):
     """Some namespaces that the child has read.
 
-    `snapshots`: name → the namespace, without its files. `files`: name → file → number of its text.
-    `texts`: those that are new, numbered through all shares: many nodes have the same hosts file,
-    which grows with their number. `aliases`: name → the alias of lo, of namespaces that the scope
-    does not ask for.
+    Each text of a file is sent once, because many nodes have the same hosts file, and this file
+    grows with the number of nodes.
     """
 
     snapshots: dict[str, NetnsSnapshot]
+    """Name → the namespace, without its files."""
     files: dict[str, dict[str, int]]
+    """Name → file → the number of its text."""
     texts: list[str]
+    """The texts that no earlier share contained. The numbers continue from share to share."""
     aliases: dict[str, str]
+    """Name → the alias of lo, for namespaces outside the scope."""
 
 
 def encode_scope(scope: Scope) -> bytes:
@@ -36,18 +38,17 @@ def decode_scope(data: bytes) -> Scope:
 
 
 class ShareEncoder:
-    """Encodes one share after the other."""
+    """Encodes the shares, one after the other."""
 
     def __init__(self) -> None:
         self._encoder = msgspec.msgpack.Encoder()
         self._numbers: dict[str, int] = {}
 
     def encode(self, namespaces: Mapping[str, NetnsSnapshot | str]) -> bytes:
-        """Encode what was read, less the namespaces that cannot be sent, which the parent then
-        reads itself.
+        """Encode the namespaces, without those that cannot be sent. The parent reads these itself.
 
-        Those are the ones in which a WireGuard device has keys, because a secret does not leave the
-        process that has read it, and the ones with text that is not UTF-8.
+        A namespace cannot be sent if a WireGuard device in it has keys, because a secret does not
+        leave the process that has read it, or if it contains text that is not UTF-8.
         """
         numbers = dict(self._numbers)
         try:
@@ -92,7 +93,7 @@ class ShareDecoder:
         self._texts: list[str] = []
 
     def decode(self, data: bytes) -> dict[str, NetnsSnapshot | str]:
-        """msgspec.MsgspecError for what is not a share."""
+        """Decode a share. Raise msgspec.MsgspecError if `data` is not one."""
         share = self._decoder.decode(data)
         self._texts += share.texts
         namespaces: dict[str, NetnsSnapshot | str] = dict(share.aliases)

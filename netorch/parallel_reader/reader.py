@@ -1,4 +1,4 @@
-"""Both sides of the parallel reader: what the child reads, and how the parent uses it."""
+"""Both sides of the parallel reader: the child reads namespaces, and the parent uses them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ if TYPE_CHECKING:
     from netorch.values.snapshot import NetnsSnapshot, Scope
 
 _GENERAL = attrgetter("mark", "topology", "neighbours", "static_macs", "passage", "brief")
-"""The parts of a scope that say how every namespace is read."""
+"""Returns the parts of a scope that apply to every namespace."""
 
 
 class ForkedReader:
-    """A `ParallelReader` that is a child of this process, for one look at many namespaces. `close`
-    ends it.
+    """A `ParallelReader` that reads many namespaces once, in a child of this process.
 
-    Make it only while the process has one thread.
+    Make one only while this process has a single thread. `close` ends the child.
     """
 
     def __init__(self, stamp: Stamp | None = None) -> None:
-        """`stamp`: that of the topology's lock before the child began to read; without one it is
-        not compared. OSError if no process can be made.
+        """Fork the child. Raise OSError if the fork fails.
+
+        `stamp` is the stamp of the topology's lock before the child began to read. If there is one,
+        `locked` compares it.
         """
         self._stamp = stamp
         self._scope: Scope | None = None
@@ -35,7 +36,7 @@ class ForkedReader:
         self.child = Child(lambda: child_work(self._claims))
 
     def begin(self, scope: Scope) -> None:
-        """Have the child read for this scope. A second call changes nothing."""
+        """Make the child read this scope. A second call does nothing."""
         from netorch.parallel_reader.messages import encode_scope
 
         if self._scope is None:
@@ -43,8 +44,9 @@ class ForkedReader:
             self.child.begin(encode_scope(scope))
 
     def locked(self, stamp: Stamp) -> None:
-        """End the child if somebody else has held the lock since it began, because they may have
-        changed what it has read.
+        """End the child if another process has held the lock since the child began.
+
+        That process may have changed what the child has read.
         """
         if self._stamp is not None and self._stamp != stamp:
             self.close()
@@ -55,8 +57,10 @@ class ForkedReader:
         unread: Mapping[str, tuple[int, int]],
         read_here: Callable[[Iterable[str]], None],
     ) -> dict[str, NetnsSnapshot | str]:
-        """Read on both processors, and return what the child has read of `unread` for `scope`. The
-        child ends with it.
+        """Read `unread` in both processes, and return what the child has read.
+
+        This process reads its part with `read_here`. Only namespaces that the child has read as
+        `scope` asks are returned. The child ends.
         """
         if len(unread) < MANY:
             self.close()
@@ -92,7 +96,7 @@ class ForkedReader:
         return self.child.pid < 0
 
     def close(self) -> None:
-        """End the child. May be called twice."""
+        """End the child. A second call does nothing."""
         if not self.closed:
             self.child.close()
             self._claims.close()
@@ -105,9 +109,9 @@ def serves(
     one: NetnsSnapshot | str,
     inode: tuple[int, int] | None,
 ) -> bool:
-    """Whether what was read of a namespace for one scope is what another one asks for.
+    """Whether a namespace that was read for one scope has what another scope asks for.
 
-    `inode`: that of the namespace which has the name now.
+    `inode` is the inode of the namespace that has the name now.
     """
     from netorch.kernel.reader import is_simple
 
@@ -132,7 +136,7 @@ def serves(
 
 
 def child_work(claims: Claims) -> Work:
-    """Import what the child needs while it waits for its order, and return its work."""
+    """Return the work of the child. The imports run while the child waits for its order."""
     from netorch.kernel.namespaces.open_namespaces import HOST, Namespaces
     from netorch.kernel.reader import Reader
     from netorch.parallel_reader.messages import ShareEncoder, decode_scope
@@ -147,8 +151,8 @@ def child_work(claims: Claims) -> Work:
         )
         for part in claims.from_the_front(names):
             share = reader.read_names(part)
-            # the child must not stand in somebody's namespace while it waits: who looks for
-            # processes there would find it
+            # the child leaves the namespace before it waits, because a search for processes in the
+            # namespace would otherwise find it
             namespaces.home()
             yield encoder.encode(share)
 

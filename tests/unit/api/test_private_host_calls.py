@@ -1,4 +1,4 @@
-"""Calls into a private host: what crosses arrives as it was, and what cannot cross is an error there and here."""
+"""Calls into a private host: values arrive unchanged, and values that cannot be sent are errors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SOURCE = Path(__file__).parents[3]
 
 
 def crossed(form: ValueForm[Any], value: Any) -> Any:
-    """What arrives of a result."""
+    """Send a value as an argument and as a result, and return the result that arrives."""
     call = Call(lambda: None, (form,), form)
     assert call.decode_arguments(json.loads(json.dumps(call.encode_arguments([value])))) == [value]
     return call.decode_result(call.encode_result(value))
@@ -87,7 +87,7 @@ def _without_steps(change: Change) -> Change:
 
 
 def test_a_topology_with_variables_and_bytes_that_are_not_utf8() -> None:
-    # so long that it is not shown to the schema, whose reader knows UTF-8 alone
+    # long, so that the schema is not tried on it, because its reader accepts only UTF-8
     data = ("name: lab\nvars: {count: 1}\nnodes: {'n[1-$(count)]': {}}\n" + "#\n" * 10_000).encode(
         "utf-16"
     )
@@ -169,8 +169,8 @@ def test_links_and_texts_that_are_not_utf8() -> None:
         {},
         "tbf",
     )
-    found = [link], [AddressRecord(2, 2, b"\12\0\0\2", b"\12\0\0\2", 24, 0, 128, 130)]
-    assert crossed(LOOK, found) == found
+    links_and_addresses = [link], [AddressRecord(2, 2, b"\12\0\0\2", b"\12\0\0\2", 24, 0, 128, 130)]
+    assert crossed(LOOK, links_and_addresses) == links_and_addresses
 
 
 def test_the_table_fits_its_functions() -> None:

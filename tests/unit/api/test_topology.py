@@ -1,4 +1,4 @@
-"""Topologies of Python values: what they become, and how they are told to be wrong."""
+"""Topologies from Python values: the state that they describe, and the errors in them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_values_say_what_a_file_says() -> None:
     assert again == built and again.yaml == built.yaml and again is not built
 
 
-class Names(str, Enum):  # noqa: UP042  what str() says of it is another
+class Names(str, Enum):  # noqa: UP042  because str() of a StrEnum differs
     LAB = "lab"
     NODE = "r1"
 
@@ -92,10 +92,10 @@ def test_members_of_enums_stand_for_their_values() -> None:
     "file", sorted((SOURCE / "topologies").glob("*.yaml")), ids=lambda file: file.stem
 )
 def test_every_topology_as_values(file: Path) -> None:
-    said = json.loads(json.dumps(parse(file.read_bytes())))
-    said["variables"] = said.pop("vars", None)
+    values = json.loads(json.dumps(parse(file.read_bytes())))
+    values["variables"] = values.pop("vars", None)
     loaded = netorch.load(file)
-    built = netorch.Topology(said.pop("name", file.stem), folder=file.parent, **said)
+    built = netorch.Topology(values.pop("name", file.stem), folder=file.parent, **values)
     assert built.loaded.desired.state == loaded.loaded.desired.state
     assert pickle.loads(pickle.dumps(loaded)).loaded.desired.state == loaded.loaded.desired.state
 
@@ -112,10 +112,12 @@ def test_what_is_wrong_has_its_line_and_its_path() -> None:
         "nodes.b.interfaces.d.mtu: 'big' is not a whole number",
     ]
     assert problems(nodes={"a": {"x": {1}, 1.5: 2, "y": "\x1b"}}, links=[object()]) == [
-        "nodes.a.x: a value of type set cannot stand in a topology: give mappings, lists, texts, numbers, booleans or None.",
+        "nodes.a.x: a value of type set cannot stand in a topology: "
+        "give mappings, lists, texts, numbers, booleans or None.",
         "nodes.a: the key 1.5 is not text.",
         "nodes.a.y: a control character in '\\x1b'.",
-        "links.0: a value of type object cannot stand in a topology: give mappings, lists, texts, numbers, booleans or None.",
+        "links.0: a value of type object cannot stand in a topology: "
+        "give mappings, lists, texts, numbers, booleans or None.",
     ]
     assert problems(nodes={"a": {1: {}, "1": {}}}) == [
         "nodes.a: the key '1' is here twice, as a number and as a text."
@@ -143,7 +145,7 @@ def test_sources(tmp_path: Path) -> None:
         loaded = netorch.load(source, variables={"n": 3}, name="two")
         assert (loaded.name, loaded.nodes, netorch.load(loaded) is loaded) == ("two", ("h3",), True)
         assert {key.netns for key in loaded.loaded.desired.state} == {"two-h3"}
-    for wrong, told in (
+    for wrong, message in (
         (tmp_path / "none.yaml", "none.yaml: No such file or directory."),
         (tmp_path, "Is a directory."),
         ("a\0b", "is not a file name."),
@@ -156,7 +158,7 @@ def test_sources(tmp_path: Path) -> None:
     ):
         with pytest.raises(FileError) as caught:
             netorch.load(wrong)
-        assert str(caught.value).endswith(told)
+        assert str(caught.value).endswith(message)
     with pytest.raises(FileError, match="has its name and variables already"):
         netorch.load(loaded, name="three")
 

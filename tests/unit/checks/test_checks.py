@@ -1,4 +1,4 @@
-"""Checks: who is meant, what is sent for them, and what replies mean; the messages of ICMP."""
+"""Checks: their ends, their probes, and the meaning of replies, among them ICMP messages."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def result(
     entry: str, *replies: Reply, live: Live | None = None, small: Reply = NO_ANSWER
 ) -> Outcome:
     pair, *_ = planned(entry, live)
-    found = dict(zip(pair.probes, replies, strict=True)) | dict.fromkeys(pair.small, small)
-    return outcome(0, pair, found, None)
+    by_probe = dict(zip(pair.probes, replies, strict=True)) | dict.fromkeys(pair.small, small)
+    return outcome(0, pair, by_probe, None)
 
 
 def answered(seconds: float = 0.001) -> Reply:
@@ -82,7 +82,7 @@ def test_a_name_stands_for_its_addresses(entry: str, addresses: list[str]) -> No
     assert {probe.netns for probe in pair.probes} <= {pair.source.name}
 
 
-def test_a_node_of_others_stands_for_what_it_has() -> None:
+def test_an_attached_node_stands_for_its_live_addresses() -> None:
     live = {"@box": [("eth0", ip_address("172.17.0.2")), ("eth1", ip_address("fd17::2"))]}
     (pair,) = planned("{from: a, to: box}", live)
     assert sent(pair) == ["172.17.0.2", "fd17::2"]
@@ -92,22 +92,25 @@ def test_a_node_of_others_stands_for_what_it_has() -> None:
 
 
 def test_every_pair_of_a_network_is_tried_both_ways_by_its_own_addresses() -> None:
-    found = planned("{all: lan, tcp: 22}")
-    assert [(pair.source.name, pair.target.name, sent(pair)) for pair in found] == [
+    all_pairs = planned("{all: lan, tcp: 22}")
+    assert [(pair.source.name, pair.target.name, sent(pair)) for pair in all_pairs] == [
         ("a", "b", ["10.0.0.2", "fd00::2"]),
         ("b", "a", ["10.0.0.1", "fd00::1"]),
     ]
-    assert all(probe.port == 22 and not probe.traces for pair in found for probe in pair.probes)
+    assert all(probe.port == 22 and not probe.traces for pair in all_pairs for probe in pair.probes)
 
 
-def test_a_crowd_takes_its_traces_away() -> None:
-    text = "name: lab\nnodes: {'h[1-17]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/24}}\nchecks: [{all: lan}]\n"
-    found = pairs(load(text.encode(), "lab.yaml").desired.checks, {})
-    assert len(found) == 17 * 16
+def test_a_large_network_removes_its_neighbour_entries() -> None:
+    text = (
+        "name: lab\nnodes: {'h[1-17]': {networks: [lan]}}\n"
+        "networks: {lan: {subnet: 10.0.0.0/24}}\nchecks: [{all: lan}]\n"
+    )
+    all_pairs = pairs(load(text.encode(), "lab.yaml").desired.checks, {})
+    assert len(all_pairs) == 17 * 16
     there = NeighbourTrace("h1", "eth0", ip_address("10.0.0.2"))
     back = NeighbourTrace("h2", "eth0", ip_address("10.0.0.1"))
-    assert found[0].probes[0].traces == (there, back)
-    assert found[1].probes[0].traces == (back, there)
+    assert all_pairs[0].probes[0].traces == (there, back)
+    assert all_pairs[1].probes[0].traces == (back, there)
 
 
 def test_a_second_instance_is_tried_in_its_own_namespaces() -> None:
@@ -162,28 +165,28 @@ def test_checks_that_contradict_each_other(first: str, second: str, wrong: bool)
 def test_one_address_of_each_ip_version_must_answer() -> None:
     live = {"b": [("eth0", ip_address("10.0.0.2"))]}
     unneeded = Reply(Sort.NOT_NEEDED)
-    found = result("{from: a, to: b}", answered(0.001), answered(0.002), unneeded, live=live)
-    assert (found.passed, found.reason, found.seconds) == (True, "", 0.002)
-    found = result("{from: a, to: b}", NO_ANSWER, answered(), answered())
-    assert (found.passed, found.reason) == (True, "")
-    found = result("{from: a, to: b}", answered(), NO_ANSWER, unneeded)
-    assert (found.passed, found.reason) == (False, "IPv6: no answer from fd00::2")
+    actual = result("{from: a, to: b}", answered(0.001), answered(0.002), unneeded, live=live)
+    assert (actual.passed, actual.reason, actual.seconds) == (True, "", 0.002)
+    actual = result("{from: a, to: b}", NO_ANSWER, answered(), answered())
+    assert (actual.passed, actual.reason) == (True, "")
+    actual = result("{from: a, to: b}", answered(), NO_ANSWER, unneeded)
+    assert (actual.passed, actual.reason) == (False, "IPv6: no answer from fd00::2")
     groups = [probe.group for probe in planned("{from: a, to: b}")[0].probes]
     assert groups[0] == groups[2] != groups[1]
 
 
-def test_no_address_may_answer_where_none_is_wanted() -> None:
+def test_no_address_may_answer_where_no_answer_is_expected() -> None:
     entry = "{from: a, to: b, reachable: false}"
     stopped = Reply(Sort.STOPPED, errno=errno.ENETUNREACH)
-    found = result(entry, NO_ANSWER, stopped, NO_ANSWER)
-    assert (found.passed, found.reason) == (
+    actual = result(entry, NO_ANSWER, stopped, NO_ANSWER)
+    assert (actual.passed, actual.reason) == (
         True,
         "no answer from 10.0.0.2; a has no route to fd00::2; no answer from 10.1.0.1",
     )
-    found = result(entry, NO_ANSWER, NO_ANSWER, answered())
-    assert (found.passed, found.reason) == (False, "10.1.0.1 answers")
-    found = result("{from: a, to: c, tcp: 80, reachable: false}", answered())
-    assert found.reason == "10.1.0.2 takes a connection"
+    actual = result(entry, NO_ANSWER, NO_ANSWER, answered())
+    assert (actual.passed, actual.reason) == (False, "10.1.0.1 answers")
+    actual = result("{from: a, to: c, tcp: 80, reachable: false}", answered())
+    assert actual.reason == "10.1.0.2 takes a connection"
     assert result(
         "{from: a, to: c, tcp: 80, reachable: false}", Reply(Sort.REFUSED, sender="10.1.0.2")
     ).passed
@@ -206,9 +209,9 @@ def test_no_address_may_answer_where_none_is_wanted() -> None:
 def test_what_could_not_be_tried_is_never_right(number: int) -> None:
     unsent = Reply(Sort.UNSENT, errno=number)
     for entry in ("{from: a, to: c}", "{from: a, to: c, reachable: false}"):
-        found = result(entry, unsent)
-        assert not found.passed
-        assert found.reason.startswith("could not be tried: ")
+        actual = result(entry, unsent)
+        assert not actual.passed
+        assert actual.reason.startswith("could not be tried: ")
 
 
 def test_a_large_packet_alone_that_is_lost() -> None:
@@ -226,14 +229,14 @@ def test_a_large_packet_alone_that_is_lost() -> None:
 
 def test_the_table_has_what_the_walk_says_below_the_row() -> None:
     file = loaded("{from: a, to: c}", "{all: lan}")
-    found = [
+    outcomes = [
         outcome(number, pair, dict.fromkeys(pair.probes, NO_ANSWER), None)
         for pair, number in zip(pairs(file.desired.checks, {}), (0, 1, 1), strict=True)
     ]
     lines = list(
         render.lines(
             file.desired.checks,
-            [replace(entry, why=("gw: no route to 10.1.0.0/24",)) for entry in found],
+            [replace(entry, why=("gw: no route to 10.1.0.0/24",)) for entry in outcomes],
         )
     )
     assert lines[:2] == [
@@ -244,7 +247,7 @@ def test_the_table_has_what_the_walk_says_below_the_row() -> None:
         "        b → a: IPv4: no answer from 10.0.0.1; IPv6: no answer from fd00::1",
         "          gw: no route to 10.1.0.0/24",
     ]
-    assert render.summarize(file.desired.checks, found) == "2 of 2 checks FAILED"
+    assert render.summarize(file.desired.checks, outcomes) == "2 of 2 checks FAILED"
 
 
 # ICMP

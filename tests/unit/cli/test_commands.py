@@ -1,4 +1,4 @@
-"""The table of commands: a file for each, whose options have types, and which costs little to load."""
+"""The table of commands: each command has a file and typed options, and is quick to load."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_types_of_a_class_are_those_of_the_parser(name: str) -> None:
 
 
 def _types(action: argparse.Action) -> list[object]:
-    """The types that a value of an option may be declared with."""
+    """Return the types with which the value of an option may be declared."""
     if isinstance(action, argparse._StoreTrueAction):
         return [bool]
     if isinstance(action, argparse._AppendAction) or action.nargs in {"*", argparse.REMAINDER}:
@@ -65,7 +65,7 @@ def _types(action: argparse.Action) -> list[object]:
     convert = action.type
     kind = get_type_hints(convert)["return"] if callable(convert) else str
     may_be_missing = action.default is None and not action.required
-    # the form of the output is declared once, for commands with a default and for those without
+    # `output` has one declaration, for commands with a default and for commands without one
     return (
         [kind | None]
         if may_be_missing
@@ -77,7 +77,10 @@ def _types(action: argparse.Action) -> list[object]:
     "words", [["--version"], ["--help"], ["diff", "--help"], ["apply", "--help"]]
 )
 def test_help_loads_nothing_heavy(words: list[str]) -> None:
-    code = f"import sys; from netorch.cli import main; main({words}); print(*sys.modules, file=sys.stderr)"
+    code = (
+        f"import sys; from netorch.cli import main; main({words}); "
+        "print(*sys.modules, file=sys.stderr)"
+    )
     process = subprocess.run(
         [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True
     )

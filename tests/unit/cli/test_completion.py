@@ -1,4 +1,6 @@
-"""Completion as a person meets it: a shell on a terminal, a line begun, the Tab key; then the line is printed instead of run."""
+"""Completion in real shells on a terminal. A test types the beginning of a line, presses the Tab
+key, and lets the shell print the line instead of running it.
+"""
 
 from __future__ import annotations
 
@@ -56,10 +58,10 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_what_a_shell_makes_of_a_line(shell: str, folder: Path) -> None:
-    argv, learn, told = SHELLS[shell]
+    argv, learn, echo = SHELLS[shell]
     assert shutil.which(argv[0]), f"the package {shell} is not installed"
-    function = f"function say; {told}; end" if shell == "fish" else f"say() {{ {told}; }}"
-    # Home and the word before the line, which is then printed and not run
+    function = f"function say; {echo}; end" if shell == "fish" else f"say() {{ {echo}; }}"
+    # Ctrl-A moves to the beginning of the line: with `say` there, the shell prints the line
     lines = "".join(f"{typed}\t\x01say \x05\r" for typed in TYPED)
     output = on_terminal(
         argv, folder, f"{learn}; {function}; echo rea''dy\r", "ready", f"{lines}echo en''d\r", "end"
@@ -78,9 +80,7 @@ def test_what_a_shell_makes_of_a_line(shell: str, folder: Path) -> None:
         ("netorch graph --o", "--output"),
     ],
 )
-def test_who_presses_the_tab_key_waits_for_no_models(
-    typed: str, offered: str, folder: Path
-) -> None:
+def test_completion_loads_no_models(typed: str, offered: str, folder: Path) -> None:
     answer = folder / "answer"
     words = {
         "_ARGCOMPLETE": "1",
@@ -102,8 +102,11 @@ def test_who_presses_the_tab_key_waits_for_no_models(
     assert not [name for name in loaded if name.split(".")[0] == "pydantic"]
 
 
-def test_what_a_shell_evaluates_when_it_starts_loads_no_models() -> None:
-    code = "import sys; from netorch.cli import main; main(['completion', 'bash']); print(*sys.modules, file=sys.stderr)"
+def test_the_completion_script_loads_no_models() -> None:
+    code = (
+        "import sys; from netorch.cli import main; main(['completion', 'bash']); "
+        "print(*sys.modules, file=sys.stderr)"
+    )
     process = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -114,7 +117,10 @@ def test_what_a_shell_evaluates_when_it_starts_loads_no_models() -> None:
 def on_terminal(
     argv: list[str], folder: Path, first: str, ready: str, then: str, end: str
 ) -> list[str]:
-    """The lines that a program on a terminal prints, up to `end`; `then` is typed when `ready` is there."""
+    """Run a program on a terminal, and return the lines that it prints up to `end`.
+
+    `first` is typed at once, and `then` after the line `ready`.
+    """
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     words = {
         "PATH": path,
@@ -144,12 +150,12 @@ def on_terminal(
     return seen.replace("\r", "").splitlines()
 
 
-def test_a_pipe_of_that_name_is_not_waited_for(tmp_path: Path) -> None:
+def test_completion_does_not_wait_for_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "topo.yaml")
     line = "netorch explain a"
     words = {
         "_ARGCOMPLETE": "1",
-        "_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "said"),
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "answer"),
         "COMP_LINE": line,
         "COMP_POINT": str(len(line)),
     }
@@ -160,4 +166,4 @@ def test_a_pipe_of_that_name_is_not_waited_for(tmp_path: Path) -> None:
         timeout=60,
         check=True,
     )
-    assert (tmp_path / "said").read_text() == ""
+    assert (tmp_path / "answer").read_text() == ""

@@ -1,4 +1,4 @@
-"""The line that says what long work is at: how wide it is, when it is drawn, when it is not."""
+"""The progress line: its width, when it is drawn, and when it is not."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def test_a_line() -> None:
     assert line("comparing", 0, 0, "", 80) == f"[{'.' * 30}] comparing"
     assert line("making", 40, 30, "", 80).startswith(f"[{'#' * 30}] making 30/30")
     assert line("making", 15, 30, "veth r1/eth0", 40) == "making 15/30 veth r1/eth0", (
-        "no room for a bar"
+        "a narrow terminal has no room for a bar"
     )
     assert line("making", 15, 30, "a\x1b[2Jb", 80).endswith("a\\x1b[2Jb")
 
 
 @given(st.text(), st.integers(0, 200))
 def test_it_is_never_wider_than_the_terminal(what: str, columns: int) -> None:
-    found = line("making", 1, 2, what, columns)
-    assert cut(found, columns - 1) == found
-    assert len(found) <= max(0, 2 * columns)
+    text = line("making", 1, 2, what, columns)
+    assert cut(text, columns - 1) == text
+    assert len(text) <= max(0, 2 * columns)
 
 
 def test_wide_letters_take_two_columns_and_accents_none() -> None:
@@ -53,9 +53,9 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return made
 
 
-def test_who_wants_to_see_it(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_it_is_visible(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_visible()
-    for name, value, shown in (
+    for name, value, visible in (
         ("CI", "true", False),
         ("CI", "1", False),
         ("CI", "false", True),
@@ -64,7 +64,7 @@ def test_who_wants_to_see_it(terminal: Terminal, monkeypatch: pytest.MonkeyPatch
     ):
         with monkeypatch.context() as patched:
             patched.setenv(name, value)
-            assert is_visible() is shown, (name, value)
+            assert is_visible() is visible, (name, value)
     monkeypatch.setattr(progress, "sys", SimpleNamespace(stderr=io.StringIO()))
     assert not is_visible()
 
@@ -80,17 +80,17 @@ def test_it_is_drawn_seldom_and_leaves_nothing(
         bar.at("making", done, 1000)
     assert 10 <= terminal.getvalue().count("\r") <= 20
     bar.at("verifying")
-    assert terminal.getvalue().endswith("verifying"), "a new phase at once"
+    assert terminal.getvalue().endswith("verifying"), "a new phase is drawn at once"
     drawn = terminal.getvalue()
     now += 10
     bar.at("verifying")
     assert terminal.getvalue() == drawn, "the same line is not drawn again"
     bar.clear()
     assert terminal.getvalue().endswith("\r\x1b[K")
-    said = terminal.getvalue()
+    before = terminal.getvalue()
     bar.clear()
     Bar(False).at("making", 1, 2)
-    assert terminal.getvalue() == said
+    assert terminal.getvalue() == before
 
 
 def test_a_terminal_that_goes_away_is_no_error(

@@ -1,4 +1,4 @@
-"""`--set`, and `variables` of Python: a name that means nothing in the file is a slip."""
+"""`--set` on the command line and `variables` in Python: an unknown variable is an error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ SIZED = """\
 name: lab
 vars: {size: 2, mask: $(bits)}
 nodes:
-  "h[1-$(size)]": {interfaces: {d0: {kind: dummy, mtu: $(mtu:-1500), description: "$$(price) $((a + b) * c)"}}}
+  "h[1-$(size)]":
+    interfaces:
+      d0: {kind: dummy, mtu: $(mtu:-1500), description: "$$(price) $((a + b) * c)"}
   "$(first:-x)": {}
 """
 PLAIN = "name: plain\nnodes: {a: {}}\n"
@@ -32,17 +34,17 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_names_that_a_file_knows() -> None:
-    found = names_in(parse(SIZED.encode(), Findings()))
-    assert found == {"size", "mask", "bits", "mtu", "first", "a", "b", "c"}
+    names = names_in(parse(SIZED.encode(), Findings()))
+    assert names == {"size", "mask", "bits", "mtu", "first", "a", "b", "c"}
 
 
 @pytest.mark.parametrize("setting", ["size=3", "mtu=1400", "first=y"])
-def test_what_is_declared_or_used_is_taken(setting: str) -> None:
+def test_a_variable_that_is_declared_or_used_is_accepted(setting: str) -> None:
     assert main(["validate", "-q", "sized.yaml", "--set", setting]) == 0
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["validate", "sized.yaml", "--set", "sise=5"], "Did you mean 'size'?"),
         (["validate", "sized.yaml", "--set", "qqq=5"], "It has first, mtu, size."),
@@ -54,11 +56,11 @@ def test_what_is_declared_or_used_is_taken(setting: str) -> None:
         (["explain", "sized.yaml", "--set", "sise=5"], "Did you mean 'size'?"),
     ],
 )
-def test_what_is_neither_is_an_error(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+def test_another_variable_is_an_error(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words) == 1
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_of_several_files_one_has_to_have_it() -> None:
@@ -78,7 +80,7 @@ def test_python_programs_too() -> None:
     assert [problem.code for problem in caught.value.problems] == ["unknown-variable"]
 
 
-def test_it_is_told_with_all_else_that_is_wrong() -> None:
+def test_it_is_reported_with_the_other_problems() -> None:
     with pytest.raises(FileError) as caught:
         netorch.load("name: x\nnodes: {a: {mtuu: 3}}\n", variables={"sise": 3})
     assert {problem.code for problem in caught.value.problems} == {

@@ -1,4 +1,6 @@
-"""The parallel reader: it shares the work, and whatever becomes of its process, nothing is lost and nothing is left."""
+"""The parallel reader: it shares the work. If its process fails, nothing is lost, and no process or
+file descriptor remains.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,7 @@ NAMES = [f"n{number}" for number in range(500)]
 
 
 class Pair:
-    """A child that takes `seconds` for a name, and its parent."""
+    """A child that needs `seconds` for each name, and its parent."""
 
     def __init__(self, seconds: float) -> None:
         self.claims = Claims()
@@ -55,7 +57,7 @@ class Pair:
         self.child = Child(lambda: work)
 
     def read(self, seconds: float) -> tuple[list[str], list[str]]:
-        """What the child has read, and what the parent."""
+        """Return the names that the child has read, and those that the parent has read."""
         mine = []
         for name in self.claims.from_the_back(NAMES):
             time.sleep(seconds)
@@ -77,7 +79,7 @@ def names_of(child: Child) -> list[str]:
 
 
 def _children() -> set[str]:
-    """Those of this process, dead ones too: whoever runs the tests may have others."""
+    """Return the process IDs of the children of this process, also of dead ones."""
     return {
         pid
         for task in Path("/proc/self/task").iterdir()
@@ -103,7 +105,7 @@ def test_they_meet(child: float, parent: float) -> None:
         theirs, mine = pair.read(parent)
     assert theirs == NAMES[: len(theirs)] and mine == NAMES[: len(NAMES) - len(mine) - 1 : -1]
     assert set(theirs) | set(mine) == set(NAMES)
-    # what both may have taken, since neither waits for the other
+    # the processes may overlap by a few names, because neither waits for the other
     assert len(theirs) + len(mine) <= len(NAMES) + 9
     assert theirs or parent == 0.0
 
@@ -131,7 +133,7 @@ FIRST = msgspec.json.encode(("go", NAMES[:8]))
 
 def fails(order: bytes) -> Iterator[bytes]:
     yield FIRST
-    raise ValueError("what the parent will find out by itself")
+    raise ValueError("the parent meets the same error")
 
 
 def dies(order: bytes) -> Iterator[bytes]:
@@ -182,7 +184,7 @@ def test_half_an_answer_counts_as_far_as_it_goes() -> None:
             assert size < 2000 or answers
 
 
-# What crosses
+# What the processes send each other
 
 LINK = LinkRecord(
     2,
@@ -257,7 +259,7 @@ PLAIN = NetnsSnapshot("n2", (4, 4026532001), (LINK,))
 
 
 def _types(value: object) -> object:
-    """The type of a value and of all that is in it."""
+    """Return the types of a value and of everything in it."""
     if isinstance(value, (str, bytes, int)) or value is None:
         return type(value)
     if isinstance(value, dict):
@@ -270,7 +272,8 @@ def _types(value: object) -> object:
 
 
 def _fields(value: object) -> Iterable[str]:
-    return getattr(value, "__struct_fields__", None) or value.__dataclass_fields__  # type: ignore[attr-defined,no-any-return]
+    fields: Iterable[str] | None = getattr(value, "__struct_fields__", None)
+    return fields or value.__dataclass_fields__  # type: ignore[attr-defined,no-any-return]
 
 
 def sent(read: Mapping[str, NetnsSnapshot | str]) -> dict[str, NetnsSnapshot | str]:
@@ -354,7 +357,7 @@ def test_what_is_not_a_share_is_an_error() -> None:
             messages.ShareDecoder().decode(data)
 
 
-# Which topology a command line is about
+# The guess at the topology of a command line
 
 APPLIED = {
     "lab": ("/srv/topo.yaml", None),
