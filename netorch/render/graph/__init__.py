@@ -1,1 +1,5 @@
-"""Pictures of a topology: `scene` says what is to be drawn, `build` makes a `Picture` of it, and there are four writers."""
+"""Draws topologies.
+
+`scene` collects the objects to draw, and `build` makes a `Picture` of them, which `dot`, `mermaid`,
+`svg` and `html` write.
+"""

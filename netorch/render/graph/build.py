@@ -1,4 +1,4 @@
-"""Scene → Picture."""
+"""Makes a picture of a scene."""
 
 from __future__ import annotations
 

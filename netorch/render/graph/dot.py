@@ -1,4 +1,4 @@
-"""Picture → the dot language of Graphviz."""
+"""Writes a picture in the dot language of Graphviz."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ _RED = "#cc0000"
 
 
 def lines(picture: Picture) -> Iterator[str]:
-    """`layout` names the engine, so that `dot -Tsvg` draws it as it is meant; another one can be named with -K."""
+    """Yield the lines of a dot file.
+
+    Its `layout` names the engine that suits it, so that `dot -Tsvg` uses that one. The option -K of
+    dot chooses another.
+    """
     yield f"graph {_quoted(picture.title)} {{"
     yield f"  graph [label={_quoted(picture.title)}, labelloc=t, fontname=Helvetica, layout=neato]"
     yield '  graph [overlap=prism, sep="+14", outputorder=edgesfirst]'
@@ -32,40 +36,40 @@ def lines(picture: Picture) -> Iterator[str]:
 def _thing(thing: Thing) -> dict[str, str]:
     mark = "" if thing.status is Status.OK else f"{thing.status.value} "
     first = f"{mark}{thing.name}" + (f" ({thing.tag})" if thing.tag else "")
-    found = {
+    attributes = {
         "label": "\n".join((first, *(line.with_status(thing.status) for line in thing.lines))),
         "shape": _SHAPES[thing.kind],
         "fillcolor": _FILLS[thing.kind],
         "color": _LINES[thing.kind],
     }
     if thing.kind == "network":
-        found["style"] = "filled"
+        attributes["style"] = "filled"
     if thing.status is not Status.OK:
-        found |= {"color": _RED, "penwidth": "2", "fontcolor": _RED}
+        attributes |= {"color": _RED, "penwidth": "2", "fontcolor": _RED}
     if thing.status is Status.MISSING:
-        found |= {"style": "dashed"}
-    return found
+        attributes |= {"style": "dashed"}
+    return attributes
 
 
 def _edge(edge: Edge) -> dict[str, str]:
     tail, head = (
         "\n".join(text.with_status(edge.status) for text in end.texts()) for end in edge.ends
     )
-    found = {
+    attributes = {
         "taillabel": tail,
         "headlabel": head,
         "label": "\n".join(label.with_status(edge.status) for label in edge.labels),
     }
-    found = {name: text for name, text in found.items() if text}
+    attributes = {name: text for name, text in attributes.items() if text}
     if edge.kind == "owner":
-        found["penwidth"] = "2"
+        attributes["penwidth"] = "2"
     if edge.kind in {"tunnel", "parent"}:
-        found["style"] = "dotted"
+        attributes["style"] = "dotted"
     if edge.status is not Status.OK:
-        found |= {"color": _RED, "penwidth": "2", "tooltip": edge.status.value}
+        attributes |= {"color": _RED, "penwidth": "2", "tooltip": edge.status.value}
     if edge.status is Status.MISSING:
-        found["style"] = "dashed"
-    return found
+        attributes["style"] = "dashed"
+    return attributes
 
 
 def _joined(attributes: dict[str, str]) -> str:
@@ -73,7 +77,11 @@ def _joined(attributes: dict[str, str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A quoted string, in which dot would read escapes (\\N, \\G, \\l), and HTML entities unless their & is one itself."""
+    """Return a quoted string for dot.
+
+    Backslashes are doubled, because dot reads escapes (\\N, \\G, \\l) in a string. An & becomes
+    `&amp;`, because dot reads HTML entities too.
+    """
     plain = (
         "\n".join(map(printable, text.split("\n")))
         .replace("\\", "\\\\")

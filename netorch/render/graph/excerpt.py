@@ -1,4 +1,4 @@
-"""Of a topology's file what belongs to one node or network, as YAML again."""
+"""Cuts a topology file into the parts of its nodes and networks, as YAML."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from netorch.render.graph.scene import Scene
 
 
 def extracts(scene: Scene) -> tuple[dict[str, str], dict[str, str]]:
-    """Node → its part of the file, with the links that it is in, ranges and variables resolved; and the same of the networks. Without a
-    file it is what there is, written as one.
+    """Return the part of the file of each node, and of each network.
+
+    A node's part includes its links. Ranges and variables are resolved. If the file is not known,
+    the parts come from the live state.
     """
     if scene.loaded is None:
         tree = yaml.safe_load(topology_file.topology(scene.name, scene.state, "", scene.attached))
@@ -27,14 +29,14 @@ def extracts(scene: Scene) -> tuple[dict[str, str], dict[str, str]]:
             end["node"] if isinstance(end, dict) else str(end).partition(":")[0] for end in ends
         ):
             by_node.setdefault(name, []).append(entry)
-    for name, words in (tree.get("nodes") or {}).items():
-        part = {"nodes": {name: words or {}}} | (
+    for name, entries in (tree.get("nodes") or {}).items():
+        part = {"nodes": {name: entries or {}}} | (
             {"links": by_node[name]} if name in by_node else {}
         )
         nodes[str(name)] = dumped(part)
     return nodes, {
-        str(name): dumped({"networks": {name: words or {}}})
-        for name, words in (tree.get("networks") or {}).items()
+        str(name): dumped({"networks": {name: entries or {}}})
+        for name, entries in (tree.get("networks") or {}).items()
     }
 
 

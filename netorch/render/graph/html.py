@@ -1,7 +1,9 @@
-"""Placed → a page that needs nothing but itself: the SVG, the details as JSON, and what moves and searches them.
+"""Writes a placed picture as a page that loads nothing else.
 
-Nothing of a topology is ever markup here: the SVG is made by ElementTree, the JSON has no letter that could end its element, the script
-writes text nodes only; and a content security policy allows no script and no style but the two whose digests it names, and no request.
+The page has the SVG, the details as JSON, and a script that moves and searches them. No text of a
+topology becomes markup: ElementTree writes the SVG, the JSON has no character that could end its
+element, and the script writes text nodes only. A content security policy allows only the one script
+and the one style whose digests it names, and no request.
 """
 
 from __future__ import annotations
@@ -48,18 +50,18 @@ def document(placed: Placed) -> str:
         "DATA": data(picture),
         "SCRIPT": script,
     }
-    # in one go, so that nothing that is put in is looked through again
+    # in one pass, so that a placeholder in an inserted text is not replaced
     return re.sub(r"@([A-Z]+)@", lambda match: parts[match[1]], styles("page.html")).rstrip()
 
 
 def data(picture: Picture) -> str:
-    """The details of all things as JSON that can stand inside a script element."""
-    told = {
+    """Return the details of all things as JSON that is safe in a script element."""
+    content = {
         "title": picture.title,
         "live": bool(picture.live),
         "things": [_thing(thing) for thing in picture.things],
     }
-    text = json.dumps(told, ensure_ascii=True, separators=(",", ":"))
+    text = json.dumps(content, ensure_ascii=True, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
@@ -82,7 +84,7 @@ def _row(text: Text) -> dict[str, Any]:
 
 
 def _legend(picture: Picture) -> str:
-    """A list, each with its sample."""
+    """Return the list items of the legend, each with its sample."""
     items = []
     for entry in entries(picture):
         item = ET.Element("li")

@@ -1,4 +1,4 @@
-"""Leaf-spines and fat trees: rows, one above the other, with the leaves below."""
+"""Lays out leaf-spines and fat trees in rows, one above the other, with the leaves below."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import igraph
 from netorch.render.graph import leaf_fans
 from netorch.render.graph.numbered import GAP, MANY, Graph, leaves_of
 from netorch.render.graph.placement import Spot
-from netorch.render.graph.sizes import wanted_length
+from netorch.render.graph.sizes import required_length
 
 
 def layers_of(graph: Graph, members: Sequence[int]) -> dict[int, int] | None:
-    """Thing → how far it is from the leaves, where every edge leads from one such layer to the next and there is more than one way: a
-    leaf-spine or a fat tree.
+    """Return the layer of each thing, if the graph is a leaf-spine or a fat tree, else None.
+
+    A layer is the distance from the leaves. In such a graph, every edge leads from one layer to the
+    next, and there is more than one path between two things.
     """
     core = [member for member in members if len(graph.near[member]) > 1]
     edges = [pair for pair in graph.between if pair[0] in set(core) and pair[1] in set(core)]
@@ -45,19 +47,18 @@ def arrange(graph: Graph, layers: dict[int, int]) -> list[Spot]:
     combs = {
         hub: [near for near in graph.near[hub] if graph.leaf_edge(near) is not None] for hub in core
     }
-    turned = sum(map(len, combs.values())) > 3 * MANY
-    widths = [leaf_fans.comb_width(leaves_of(graph, combs[hub]), turned) for hub in core]
+    vertical = sum(map(len, combs.values())) > 3 * MANY
+    widths = [leaf_fans.comb_width(leaves_of(graph, combs[hub]), vertical) for hub in core]
     across = max(*(graph.sizes[hub][0] for hub in core), *widths) + GAP
-    down = 90 + max(max(map(wanted_length, graph.between[pair])) for pair in pairs) * 0.8
-    known = igraph.Graph(
+    down = 90 + max(max(map(required_length, graph.between[pair])) for pair in pairs) * 0.8
+    core_graph = igraph.Graph(
         n=len(core), edges=[(numbers[one], numbers[other]) for one, other in pairs]
     )
-    found = known.layout_sugiyama(
+    coordinates = core_graph.layout_sugiyama(
         layers=[top - layers[member] for member in core], maxiter=200
     ).coords[: len(core)]
-    order = fewest_crossings(
-        pairs, layers, [core, [member for _, member in sorted(zip(found, core, strict=True))]]
-    )
+    sugiyama = [member for _, member in sorted(zip(coordinates, core, strict=True))]
+    order = fewest_crossings(pairs, layers, [core, sugiyama])
     rows = [[member for member in order if layers[member] == layer] for layer in range(top + 1)]
     longest = max(map(len, rows)) * across
     places = {
@@ -69,14 +70,17 @@ def arrange(graph: Graph, layers: dict[int, int]) -> list[Spot]:
     spots: list[Spot] = []
     for hub, (x, y) in zip(core, points, strict=True):
         spots.append(Spot(graph.things[hub], x, y, *graph.sizes[hub]))
-        spots += leaf_fans.comb(spots[-1], leaves_of(graph, combs[hub]), turned)
+        spots += leaf_fans.comb(spots[-1], leaves_of(graph, combs[hub]), vertical)
     return spots
 
 
 def fewest_crossings(
     pairs: Sequence[tuple[int, int]], layers: Mapping[int, int], orders: Sequence[Sequence[int]]
 ) -> Sequence[int]:
-    """The order in which the fewest edges cross; of equal ones the first, which is the file's: people write in an order that they mean."""
+    """Return the order with the fewest crossings of edges.
+
+    Of equal orders, return the first, which is the file's, because users choose it on purpose.
+    """
 
     def crossings(order: Sequence[int]) -> int:
         at = {member: index for index, member in enumerate(order)}

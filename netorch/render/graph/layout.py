@@ -1,4 +1,8 @@
-"""Picture → Placed: igraph says where the things are that hold the picture together, `fans` arranges what hangs on one of them alone."""
+"""Gives the things of a picture their positions.
+
+igraph places the things that have several neighbours, and `leaf_fans` arranges the leaves around
+them.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +20,14 @@ try:
     import igraph
 
     from netorch.render.graph.layers import arrange, layers_of
-    from netorch.render.graph.springs import sprung
+    from netorch.render.graph.springs import arrange_by_springs
 except ImportError:
     _COMMAND = "pip install 'netorch[graph]'"
     raise NetorchError(
         Problem(
             "no-igraph",
-            f"svg and html need the library igraph, which is not installed: `{_COMMAND}`, or take -o mermaid or -o dot",
+            "svg and html need the library igraph, which is not installed: "
+            f"run `{_COMMAND}`, or use -o mermaid or -o dot",
             object="igraph",
             command=_COMMAND,
         )
@@ -30,29 +35,29 @@ except ImportError:
 
 MARGIN = 40.0
 CLEAR = 40.0
-"""As far as words are moved at most to get clear of a slanting border."""
+"""The longest distance by which a text moves away from a border that its edge meets at a slant."""
 WIDE = 1.7
-"""Width to height that parts without a connection are packed into."""
+"""The ratio of width to height into which parts without a connection are packed."""
 
 Point = tuple[float, float]
 
 
 def place(picture: Picture) -> Placed:
-    """The same picture has the same places. NetorchError without the library."""
+    """Place the things and edges of a picture. The result is the same for the same picture."""
     graph = Graph(picture)
     whole = igraph.Graph(n=len(graph.things), edges=list(graph.between))
     parts = [_part(graph, sorted(members)) for members in whole.connected_components()]
     spots = {spot.thing.id: spot for spot in _packed(parts)}
     right = max((spot.x + spot.width / 2 for spot in map(_hull, spots.values())), default=0.0)
     bottom = max((spot.y + spot.height / 2 for spot in map(_hull, spots.values())), default=0.0)
-    wires = tuple(wire for pair in graph.between.values() for wire in _wires(pair, spots))
+    edges = tuple(edge for pair in graph.between.values() for edge in _place_edges(pair, spots))
     return Placed(
-        picture, max(right + MARGIN, 460.0), bottom + MARGIN, tuple(spots.values()), wires
+        picture, max(right + MARGIN, 460.0), bottom + MARGIN, tuple(spots.values()), edges
     )
 
 
 def _part(graph: Graph, members: Sequence[int]) -> list[Spot]:
-    """The things that are connected, around some point of their own."""
+    """Place things that are connected. The origin of their coordinates is arbitrary."""
     if len(members) == 1:
         return [Spot(graph.things[members[0]], 0, 0, *graph.sizes[members[0]])]
     if (layers := layers_of(graph, members)) is not None:
@@ -61,13 +66,13 @@ def _part(graph: Graph, members: Sequence[int]) -> list[Spot]:
     for member in members:
         if graph.leaf_edge(member) is not None:
             leaves.setdefault(next(iter(graph.near[member])), []).append(member)
-    fanned = {hub: found for hub, found in leaves.items() if len(found) > MANY}
-    apart = {leaf for found in fanned.values() for leaf in found}
-    return sprung(graph, [member for member in members if member not in apart], fanned)
+    fanned = {hub: own for hub, own in leaves.items() if len(own) > MANY}
+    apart = {leaf for own in fanned.values() for leaf in own}
+    return arrange_by_springs(graph, [member for member in members if member not in apart], fanned)
 
 
 def _hull(spot: Spot) -> Spot:
-    """The upright rectangle around a spot."""
+    """Return the rectangle around a spot whose sides are horizontal and vertical."""
     angle = spot.angle * pi / 180
     width = abs(spot.width * cos(angle)) + abs(spot.height * sin(angle))
     height = abs(spot.width * sin(angle)) + abs(spot.height * cos(angle))
@@ -75,7 +80,7 @@ def _hull(spot: Spot) -> Spot:
 
 
 def _packed(parts: list[list[Spot]]) -> list[Spot]:
-    """Parts in rows, the largest first, with the left upper corner at the margin."""
+    """Pack the parts in rows, the highest first. The upper left corner is at the margin."""
     boxes = []
     for spots in parts:
         hulls = [_hull(spot) for spot in spots]
@@ -97,44 +102,46 @@ def _packed(parts: list[list[Spot]]) -> list[Spot]:
     )
     x = y = MARGIN
     row = 0.0
-    found: list[Spot] = []
+    packed: list[Spot] = []
     for width, height, left, top, spots in sorted(boxes, key=lambda entry: -entry[1]):
         if x > MARGIN and x + width > room + MARGIN:
             x, y, row = MARGIN, y + row + 2 * GAP, 0.0
-        found += [spot.moved(x - left, y - top) for spot in spots]
+        packed += [spot.moved(x - left, y - top) for spot in spots]
         x, row = x + width + 2 * GAP, max(row, height)
-    return found
+    return packed
 
 
-def _wires(edges: Sequence[Edge], spots: dict[ThingId, Spot]) -> list[PlacedEdge]:
-    """The edges between two things side by side, each from border to border."""
-    found: list[PlacedEdge] = []
+def _place_edges(edges: Sequence[Edge], spots: dict[ThingId, Spot]) -> list[PlacedEdge]:
+    """Place the edges between two things side by side, each from border to border."""
+    placed: list[PlacedEdge] = []
     for index, edge in enumerate(edges):
         one, other = (spots[end.thing] for end in edge.ends)
         dx, dy = other.x - one.x, other.y - one.y
         length = hypot(dx, dy) or 1.0
-        # the same side for both directions
+        # makes two edges in opposite directions move to different sides
         sign = 1 if edge.ends[0].thing < edge.ends[1].thing else -1
         aside = (index - (len(edges) - 1) / 2) * ABREAST * sign
         ox, oy = -dy / length * aside, dx / length * aside
         start, stop = _border(one, other.x, other.y, ox, oy), _border(other, one.x, one.y, ox, oy)
-        silent = (one.leaf is not None, other.leaf is not None)
-        clear = (_clearance(one, start, stop), _clearance(other, stop, start))
-        found.append(
+        unlabelled = (one.leaf is not None, other.leaf is not None)
+        placed.append(
             PlacedEdge(
                 edge=edge,
                 start=start,
                 stop=stop,
-                silent=silent,
-                far=(silent[1], silent[0]),
-                clear=clear,
+                unlabelled=unlabelled,
+                swapped=(unlabelled[1], unlabelled[0]),
+                offsets=(_clearance(one, start, stop), _clearance(other, stop, start)),
             )
         )
-    return found
+    return placed
 
 
 def _border(spot: Spot, x: float, y: float, ox: float, oy: float) -> Point:
-    """Where the way to (x, y), moved aside by (ox, oy), leaves a spot."""
+    """Return the point on the border of a spot at which an edge to (x, y) begins.
+
+    (ox, oy) is the distance of the edge from the line between the middles of both things.
+    """
     if spot.leaf is not None:
         return leaf_fans.foot(spot)
     dx, dy = x - spot.x, y - spot.y
@@ -150,14 +157,14 @@ def _border(spot: Spot, x: float, y: float, ox: float, oy: float) -> Point:
 
 
 def _covers(spot: Spot, x: float, y: float) -> bool:
-    """Whether the shape of a thing covers a point, seen from its middle."""
+    """Whether the shape of a thing covers a point, which is relative to its middle."""
     radius = corner(spot.thing.kind, spot.height)
     dx, dy = abs(x) - (spot.width / 2 - radius), abs(y) - (spot.height / 2 - radius)
     return dx <= radius and dy <= radius and (dx <= 0 or dy <= 0 or hypot(dx, dy) <= radius)
 
 
 def _clearance(spot: Spot, start: Point, stop: Point) -> float:
-    """How far along an edge words beside it have to go to get clear of what it starts at."""
+    """Return how far along an edge its text must begin so as not to cover the thing there."""
     dx, dy = abs(stop[0] - start[0]), abs(stop[1] - start[1])
     if spot.leaf is not None or not (dx or dy):
         return 0.0

@@ -1,4 +1,8 @@
-"""Leaves, each one line, around the thing that they hang on: on a ring like the rays of the sun, or below it like the teeth of a comb."""
+"""Arranges leaves, things with a single edge, around their hub, the thing at the other end.
+
+On a ring, each leaf is one line that points away from the hub, like a ray of the sun. In a comb,
+the leaves are below the hub, side by side, like the teeth of a comb.
+"""
 
 from __future__ import annotations
 
@@ -10,39 +14,50 @@ from netorch.render.graph.picture import EdgeEnd, Thing
 from netorch.render.graph.placement import Spot
 
 PITCH = 18.0
-"""From one line to the next."""
+"""The distance from one line to the next."""
 HEIGHT = 15.0
-CLOSE = 9.5
-"""How near to each other words along two edges may be."""
-WAY = 46.0
-"""From a thing's border to its leaves, at least."""
+"""The height of a line."""
+MIN_LABEL_GAP = 9.5
+"""The least distance between the texts along two edges."""
+MIN_EDGE = 46.0
+"""The least distance from the hub's border to its leaves."""
 LANE = 0.16
-"""Radians that are left free on both sides of an edge that leads away."""
+"""Radians that stay free on both sides of an edge from the hub to a thing that is not a leaf."""
 
 
 class Leaf(Value):
-    """`length` of its line, `size` of it upright; `label`: how long the words at the hub's end of its edge are, `way` all of its words."""
+    """A thing with a single edge."""
 
     thing: Thing
     end: EdgeEnd
+    """The leaf's end of its edge."""
     length: float
+    """The length of the leaf if it is drawn as one line."""
     size: tuple[float, float]
-    label: float
-    way: float
+    """The width and height of the leaf if it is drawn as a box."""
+    hub_label: float
+    """The length of the text at the hub's end of the edge."""
+    edge_length: float
+    """The length of the edge that all its texts need."""
 
 
 class Ring(Value):
-    """`radius` is where the lines begin, `reach` where the longest ends."""
+    """Leaves around a hub."""
 
     leaves: Sequence[Leaf]
     radius: float
+    """The distance from the middle of the hub at which the lines begin."""
     reach: float
+    """The distance at which the longest line ends."""
 
     def spots(self, x: float, y: float, away: Sequence[float]) -> list[Spot]:
-        """In their order, clockwise; `away`: directions in which edges lead to other things."""
-        arcs = _free(away)
+        """Return the positions of the leaves in their order, clockwise.
+
+        `away` has the directions of the edges from the hub to things that are not leaves.
+        """
+        arcs = _free_arcs(away)
         whole = sum(stop - start for start, stop in arcs)
-        found: list[Spot] = []
+        spots: list[Spot] = []
         for index, leaf in enumerate(self.leaves):
             way = (index + 0.5) * whole / len(self.leaves)
             for start, stop in arcs:
@@ -51,7 +66,7 @@ class Ring(Value):
                 way -= stop - start
             angle = start + way
             middle = self.radius + leaf.length / 2
-            found.append(
+            spots.append(
                 Spot(
                     thing=leaf.thing,
                     x=x + middle * cos(angle),
@@ -62,22 +77,28 @@ class Ring(Value):
                     leaf=leaf.end,
                 )
             )
-        return found
+        return spots
 
 
 def ring(leaves: Sequence[Leaf], hub: tuple[float, float], away: int) -> Ring:
-    """A ring that is large enough, with `away` edges leading out of it."""
+    """Return a ring with room for the leaves, and for `away` edges to things that are not leaves.
+
+    `hub` is the width and height of the hub.
+    """
     arc = max(pi / 2, 2 * pi - 2 * LANE * away)
-    label = max(leaf.label for leaf in leaves)
-    inner = max(hypot(*hub) / 2 + 6, len(leaves) * CLOSE / arc)
+    label = max(leaf.hub_label for leaf in leaves)
+    inner = max(hypot(*hub) / 2 + 6, len(leaves) * MIN_LABEL_GAP / arc)
     radius = max(
-        hypot(*hub) / 2 + WAY, len(leaves) * PITCH / arc, inner + label + 14 if label else 0
+        hypot(*hub) / 2 + MIN_EDGE, len(leaves) * PITCH / arc, inner + label + 14 if label else 0
     )
     return Ring(leaves, radius, radius + max(leaf.length for leaf in leaves))
 
 
-def _free(away: Sequence[float]) -> list[tuple[float, float]]:
-    """The arcs between the lanes of edges that lead away, from the first on; the whole circle from above without one."""
+def _free_arcs(away: Sequence[float]) -> list[tuple[float, float]]:
+    """Return the arcs between the edges that lead away, in radians.
+
+    Without such an edge, return the whole circle from the top on.
+    """
     if not away:
         return [(-pi / 2, 3 * pi / 2)]
     angles = sorted(angle % (2 * pi) for angle in away)
@@ -85,26 +106,30 @@ def _free(away: Sequence[float]) -> list[tuple[float, float]]:
         (one + LANE, other - LANE)
         for one, other in zip(angles, [*angles[1:], angles[0] + 2 * pi], strict=True)
     ]
-    found = [(start, stop) for start, stop in arcs if stop - start > 0.05]
-    return found or [(-pi / 2, 3 * pi / 2)]
+    usable = [(start, stop) for start, stop in arcs if stop - start > 0.05]
+    return usable or [(-pi / 2, 3 * pi / 2)]
 
 
-def comb_width(leaves: Sequence[Leaf], turned: bool) -> float:
-    return sum(PITCH if turned else leaf.size[0] + 14 for leaf in leaves)
+def comb_width(leaves: Sequence[Leaf], vertical: bool) -> float:
+    return sum(PITCH if vertical else leaf.size[0] + 14 for leaf in leaves)
 
 
-def comb(hub: Spot, leaves: Sequence[Leaf], turned: bool) -> list[Spot]:
-    """Below their hub: side by side upright, or as lines that hang down."""
-    x = hub.x - comb_width(leaves, turned) / 2
-    label = max((leaf.label for leaf in leaves), default=0.0)
-    # lines to a comb lie half as close at half the way
-    way = max(WAY, 2 * label + 10) if turned else max((leaf.way for leaf in leaves), default=0.0)
+def comb(hub: Spot, leaves: Sequence[Leaf], vertical: bool) -> list[Spot]:
+    """Return the positions of leaves below their hub, as boxes or as vertical lines."""
+    x = hub.x - comb_width(leaves, vertical) / 2
+    label = max((leaf.hub_label for leaf in leaves), default=0.0)
+    # twice the label's length, because edges to a comb are half as far apart in their middle
+    way = (
+        max(MIN_EDGE, 2 * label + 10)
+        if vertical
+        else max((leaf.edge_length for leaf in leaves), default=0.0)
+    )
     top = hub.y + hub.height / 2 + way
-    found: list[Spot] = []
+    spots: list[Spot] = []
     for leaf in leaves:
-        width = comb_width([leaf], turned)
-        if turned:
-            found.append(
+        width = comb_width([leaf], vertical)
+        if vertical:
+            spots.append(
                 Spot(
                     thing=leaf.thing,
                     x=x + width / 2,
@@ -116,12 +141,12 @@ def comb(hub: Spot, leaves: Sequence[Leaf], turned: bool) -> list[Spot]:
                 )
             )
         else:
-            found.append(Spot(leaf.thing, x + width / 2, top + leaf.size[1] / 2, *leaf.size))
+            spots.append(Spot(leaf.thing, x + width / 2, top + leaf.size[1] / 2, *leaf.size))
         x += width
-    return found
+    return spots
 
 
 def foot(spot: Spot) -> tuple[float, float]:
-    """Where the edge of a leaf meets it."""
+    """Return the point at which the edge of a leaf meets it."""
     angle = spot.angle * pi / 180
     return spot.x - spot.width / 2 * cos(angle), spot.y - spot.width / 2 * sin(angle)

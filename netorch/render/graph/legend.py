@@ -1,4 +1,4 @@
-"""What the shapes and lines of a picture mean: of those that it has."""
+"""Explains the shapes and lines that a picture has."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EDGES = {
     "cable": "cable",
     "owner": "the network's bridge or device in a node",
     "tunnel": "tunnel",
-    "parent": "rides on an interface there",
+    "parent": "parent interface in another node",
 }
 _DRIFT = {
     Status.MISSING: "missing: in the file, not in the kernel",
@@ -31,24 +31,27 @@ _DRIFT = {
 
 
 class Entry(Value):
-    """A sample and what it means. `element`, `kind` and `status`: of what it is a sample of."""
+    """A sample and its meaning."""
 
     element: Literal["thing", "edge"]
+    """Whether the sample is a thing or an edge."""
     kind: str
+    """The kind of the thing or edge."""
     status: Status
     text: str
+    """What the sample means."""
 
     @property
     def width(self) -> float:
         return 48 + 6.5 * len(self.text)
 
     def draw(self, parent: ET.Element) -> None:
-        """Its sample and words, from the point (0, 0) on."""
+        """Draw the sample and the text at the point (0, 0)."""
         self.sample(parent)
         ET.SubElement(parent, "text", {"class": "line", "x": "32", "y": "4"}).text = self.text
 
     def sample(self, parent: ET.Element) -> None:
-        """A small one of its kind."""
+        """Draw a small thing or edge of this kind."""
         group = ET.SubElement(
             parent, "g", {"class": f"{self.element} {self.kind} {self.status.value}"}
         )
@@ -72,12 +75,12 @@ def entries(picture: Picture) -> Iterator[Entry]:
 
 
 def legend(picture: Picture, width: float) -> tuple[list[tuple[float, int, Entry]], float]:
-    """Entries with their x and row within `width`, and the height that all of it takes."""
-    found: list[tuple[float, int, Entry]] = []
+    """Return the entries with their x and row within `width`, and the height of the legend."""
+    placed: list[tuple[float, int, Entry]] = []
     x, row = 0.0, 0
     for entry in entries(picture):
         if x and x + entry.width > width - 80:
             x, row = 0.0, row + 1
-        found.append((x, row, entry))
+        placed.append((x, row, entry))
         x += entry.width
-    return found, 40 + HEIGHT * (row + 1)
+    return placed, 40 + HEIGHT * (row + 1)

@@ -1,4 +1,4 @@
-"""Picture → Mermaid flowchart, which GitHub, GitLab and many editors draw in Markdown."""
+"""Writes a picture as a Mermaid flowchart, which GitHub, GitLab and many editors can draw."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ _CLASSES = """\
 
 
 def lines(picture: Picture) -> Iterator[str]:
-    """Mermaid looks for directives in the whole text, also in the title, where its character codes mean nothing: there are letters only."""
+    """Yield the lines of a flowchart.
+
+    The title loses all characters but letters, digits and a few others. Mermaid looks for
+    directives in the title too, but does not read character codes there.
+    """
     yield "---"
     yield f"title: '{_LETTERS.sub(' ', picture.title)}'"
     yield "---"
@@ -51,10 +55,10 @@ def lines(picture: Picture) -> Iterator[str]:
         if members:
             yield f"    class {','.join(members)} {name}"
     for status in Status:
-        found = [str(index) for index, edge in enumerate(picture.edges) if edge.status is status]
-        if found and status is not Status.OK:
+        edges = [str(index) for index, edge in enumerate(picture.edges) if edge.status is status]
+        if edges and status is not Status.OK:
             dashes = ",stroke-dasharray:6 4" if status is Status.MISSING else ""
-            yield f"    linkStyle {','.join(found)} stroke:#c00,stroke-width:3px{dashes},color:#c00"
+            yield f"    linkStyle {','.join(edges)} stroke:#c00,stroke-width:3px{dashes},color:#c00"
 
 
 def _about(thing: Thing) -> Iterator[str]:
@@ -67,7 +71,11 @@ def _about(thing: Thing) -> Iterator[str]:
 
 
 def _along(edge: Edge) -> Iterator[str]:
-    """Mermaid has labels in the middle alone: the ends one below the other, in the order of the ends."""
+    """Yield the lines of an edge's label.
+
+    Mermaid has labels in the middle of an edge only, so the texts of both ends are there, in the
+    order of the ends.
+    """
     if edge.status is not Status.OK:
         yield edge.status.value
     for end in edge.ends:
@@ -77,7 +85,10 @@ def _along(edge: Edge) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """Mermaid's own character codes for all that means something in it, in Markdown or in HTML; they are decimal, between # and ;."""
+    """Replace characters that have a meaning in Mermaid, Markdown or HTML by Mermaid's codes.
+
+    A code is the decimal number of the character between # and ;.
+    """
     return "".join(
         letter if letter.isalnum() or letter in _PLAIN or ord(letter) > 127 else f"#{ord(letter)};"
         for letter in printable(text)

@@ -1,4 +1,4 @@
-"""The networks of a picture, with what stands in them and what their details say."""
+"""Makes the networks of a picture, with the lines in their boxes and their details."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator
         model = topology.networks.get(name) if topology is not None else None
         tag, lines = described(model) if model is not None else ("", ())
         bridges = wiring.bridges.get(name, [])
-        own = [scene.of(*parts(bridge)) for bridge in bridges]
+        own = [scene.status_of(*parts(bridge)) for bridge in bridges]
         status = own[0] if len(set(own)) == 1 else Status.CHANGED if own else Status.OK
         sections = []
         made_of = [
             Text(
                 f"{scene.node(link.netns) if link.netns != scene.fabric else 'fabric'}:{link.name} "
                 + " ".join(f"{key} {value}" for key, value in link.attributes().items()),
-                scene.of(*parts(link)),
+                scene.status_of(*parts(link)),
                 tuple(line for key in parts(link) for line in scene.differences.get(key, ())),
             )
             for link in bridges
@@ -48,7 +48,9 @@ def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator
             sections.append(DetailSection("Made of", tuple(made_of)))
         members = [
             Text(
-                f"{end.thing.name}:{end.interface} {' '.join(text.text for text in end.addresses)}".rstrip(),
+                " ".join(
+                    (f"{end.thing.name}:{end.interface}", *(text.text for text in end.addresses))
+                ),
                 end.status,
             )
             for end in wiring.members.get(name, ())
@@ -68,7 +70,7 @@ def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator
 
 
 def described(model: NetworkModel) -> tuple[str, tuple[Text, ...]]:
-    """What kind of network it is, in a word or two; its subnets."""
+    """Return the mode or driver of a network in a word or two, and its subnets."""
     mode = (
         model.mode.v4
         if model.mode.v4 == model.mode.v6

@@ -1,4 +1,4 @@
-"""The nodes of a picture, with what stands in them and what their details say."""
+"""Makes the nodes of a picture, with the lines in their boxes and their details."""
 
 from __future__ import annotations
 
@@ -14,70 +14,72 @@ from netorch.kinds.sysctl import sysctl_key
 from netorch.language.publish import NatModel, PublishModel, comment, host_text, ports_text
 from netorch.render.graph.picture import DetailSection, Status, Text, Thing
 from netorch.render.graph.scene import Scene
-from netorch.render.graph.sizes import LONGEST
-from netorch.render.graph.wiring import Wiring, impaired, node_id, parts
+from netorch.render.graph.sizes import MAX_LETTERS
+from netorch.render.graph.wiring import Wiring, impairment_text, node_id, parts
 from netorch.state.key import HOST, Key
 from netorch.state.resource import Resource
 
-TELLING = {"id", "vni", "mode", "table", "from"}
-"""Attributes that say what an interface is for."""
+PURPOSE = {"id", "vni", "mode", "table", "from"}
+"""Attributes that show the purpose of an interface."""
 WITH_LINK = {"link", "up", "port", "vlans", "impair", "address"}
-"""Kinds of resources that are told with their interface."""
+"""Kinds of resources that are listed with their interface."""
 
 
 @dataclass(slots=True)
-class Places:
-    """A state taken apart: label → kind → resources; label and master → its ports."""
+class StateIndex:
+    """A state, by namespace and kind."""
 
     by_label: dict[str, dict[str, list[Resource]]] = field(default_factory=dict)
+    """Label → kind → resources."""
     ports: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    """Label and master → the master's ports."""
 
     @classmethod
-    def of(cls, state: Mapping[Key, Resource]) -> Places:
-        found = cls()
+    def of(cls, state: Mapping[Key, Resource]) -> StateIndex:
+        index = cls()
         for key, resource in state.items():
-            found.by_label.setdefault(key.netns, {}).setdefault(key.kind, []).append(resource)
+            index.by_label.setdefault(key.netns, {}).setdefault(key.kind, []).append(resource)
             if isinstance(resource, Port):
-                found.ports.setdefault((resource.netns, resource.master), []).append(resource.link)
-        return found
+                index.ports.setdefault((resource.netns, resource.master), []).append(resource.link)
+        return index
 
     def get(self, label: str, kind: str) -> list[Resource]:
         return self.by_label.get(label, {}).get(kind, [])
 
 
 def nodes(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator[Thing]:
-    """In the order of the file, then what else there is."""
-    places = Places.of(scene.state)
+    """Yield the nodes in the order of the file, then namespaces that the file does not have."""
+    index = StateIndex.of(scene.state)
     desired = scene.desired
     labels = dict.fromkeys(
-        (*(desired.labels.values() if desired is not None else ()), *places.by_label)
+        (*(desired.labels.values() if desired is not None else ()), *index.by_label)
     )
     declared = set(desired.labels.values()) if desired is not None else set()
     for label in labels:
         if label == scene.fabric:
             continue
-        here = places.by_label.get(label, {})
-        if label not in declared and here.keys() <= {"file"}:
-            continue  # what outlived its namespace is not a node
+        kinds = index.by_label.get(label, {}).keys()
+        if label not in declared and kinds <= {"file"}:
+            continue  # the files of a namespace that was deleted are not a node
         if (
             label == HOST
             and label not in declared
             and node_id(scene, label) not in wiring.drawn
-            and not {"address", "filter"} & here.keys()
+            and not {"address", "filter"} & kinds
         ):
             continue
-        yield _Node(scene, wiring, places, label).thing(yamls)
+        yield _Node(scene, wiring, index, label).thing(yamls)
 
 
 class _Node:
-    def __init__(self, scene: Scene, wiring: Wiring, places: Places, label: str) -> None:
-        self.scene, self.wiring, self.places, self.label = scene, wiring, places, label
+    def __init__(self, scene: Scene, wiring: Wiring, index: StateIndex, label: str) -> None:
+        self.scene, self.wiring, self.index, self.label = scene, wiring, index, label
         self.name = scene.node(label)
         self.drawn = wiring.drawn.get(node_id(scene, label), set())
         topology = scene.loaded.topology if scene.loaded is not None else None
         self.model = topology.nodes.get(self.name) if topology is not None else None
         self.netns = next(
-            (item for item in places.get(label, "netns") if isinstance(item, Netns)), None
+            (item for item in index.get(label, "netns") if isinstance(item, Netns)), None
         )
 
     def thing(self, yamls: Mapping[str, str]) -> Thing:
@@ -102,7 +104,10 @@ class _Node:
         return sysctl_key(self.label, IPV4_FORWARDING) in self.scene.state
 
     def _status(self) -> Status:
-        if self.netns is not None and (own := self.scene.of(self.netns.key)) is not Status.OK:
+        if (
+            self.netns is not None
+            and (own := self.scene.status_of(self.netns.key)) is not Status.OK
+        ):
             return own
         for key in self.scene.differing.get(self.label, ()):
             if key.kind not in WITH_LINK:
@@ -113,26 +118,29 @@ class _Node:
         return Status.OK
 
     def _text(self, resource: Resource, text: str) -> Text:
-        return Text(text, self.scene.of(resource.key), self.scene.differences.get(resource.key, ()))
+        return Text(
+            text, self.scene.status_of(resource.key), self.scene.differences.get(resource.key, ())
+        )
 
     def _inner_lines(self) -> Iterator[Text]:
-        """The interfaces that no edge shows."""
+        """Yield a line for each interface that no edge shows."""
         for link in self.wiring.inner.get(self.label, ()):
-            addresses = self.wiring.of(link.netns, link.name)
+            addresses = self.wiring.addresses_of(link.netns, link.name)
             about = " ".join((link.name, *self._kind(link)))
             model = " ".join((about, *(str(address.address) for address in addresses)))
-            whole = len(model) <= LONGEST
+            whole = len(model) <= MAX_LETTERS
             statuses = (
-                {self.scene.of(address.key) for address in addresses} - {Status.OK}
+                {self.scene.status_of(address.key) for address in addresses} - {Status.OK}
                 if whole
                 else set()
             )
-            own = self.scene.of(*parts(link))
+            own = self.scene.status_of(*parts(link))
             status = own if own is not Status.OK or not statuses else Status.CHANGED
             yield Text(model if whole else about, status)
             if not whole:
                 yield from (
-                    Text(str(address.address), self.scene.of(address.key)) for address in addresses
+                    Text(str(address.address), self.scene.status_of(address.key))
+                    for address in addresses
                 )
         known = {link.name for link in self.wiring.inner.get(self.label, ())}
         for dev, addresses in self.wiring.addresses.get(self.label, {}).items():
@@ -140,40 +148,42 @@ class _Node:
                 dev not in known | self.drawn
                 and link_key(self.label, dev) not in self.wiring.networks
             ):
-                statuses = {self.scene.of(address.key) for address in addresses}
+                statuses = {self.scene.status_of(address.key) for address in addresses}
                 one = statuses.pop() if len(statuses) == 1 else Status.CHANGED
                 yield Text(" ".join((dev, *(str(address.address) for address in addresses))), one)
 
     def _kind(self, link: Link) -> Iterator[str]:
-        """What a person wants to read of an inner interface beside its name."""
+        """Yield what the line of an interface says after its name."""
         if link.name != "lo":
             yield link.KIND
         if isinstance(link, StandaloneLink):
-            yield from (f"{name} {value}" for name, value in link.own().items() if name in TELLING)
+            yield from (f"{name} {value}" for name, value in link.own().items() if name in PURPOSE)
             if link.parent is not None:
                 yield f"on {link.parent[1]}"
-        if ports := self.places.ports.get((link.netns, link.name)):
+        if ports := self.index.ports.get((link.netns, link.name)):
             yield f"of {' '.join(ports)}" if len(ports) <= 4 else f"of {len(ports)} ports"
-        if (happens := impaired(self.scene, link)) is not None:
-            yield happens.text
+        if (impairment := impairment_text(self.scene, link)) is not None:
+            yield impairment.text
 
     def _translations(self) -> Iterator[Text]:
         if self.model is None:
             return
-        lost = self._lost_rules() if self.model.publish else []
+        missing = self._missing_rules() if self.model.publish else []
         for publish in self.model.publish:
             text = published(publish)
-            gone = any(comment(self.name, publish) in rule for rule in lost)
-            yield Text(f"publishes {text}", Status.MISSING if gone else Status.OK)
+            is_missing = any(comment(self.name, publish) in rule for rule in missing)
+            yield Text(f"publishes {text}", Status.MISSING if is_missing else Status.OK)
         for nat in self.model.nat:
             yield Text(translated(nat))
 
-    def _lost_rules(self) -> list[str]:
-        """The rules of packet filters that should be there and are not."""
+    def _missing_rules(self) -> list[str]:
+        """Return the rules that packet filters should have and lack."""
         keys = [key for key in self.scene.state if key.kind == "filter"]
-        lost = [line for key in keys for line in self.scene.lost.get(key, ())]
-        missing = (self.scene.state[key] for key in keys if self.scene.of(key) is Status.MISSING)
-        return lost + [line for resource in missing for line in resource.lines()]
+        lines = [line for key in keys for line in self.scene.missing_lines.get(key, ())]
+        filters = (
+            self.scene.state[key] for key in keys if self.scene.status_of(key) is Status.MISSING
+        )
+        return lines + [line for resource in filters for line in resource.lines()]
 
     def _sections(self) -> Iterator[DetailSection]:
         if rows := tuple(self._about()):
@@ -188,12 +198,12 @@ class _Node:
             yield DetailSection("Translation", rows)
         if rows := tuple(self._filters()):
             yield DetailSection("Packet filter", rows)
-        told = {"netns", "route", "rule", "filter", "file", *WITH_LINK}
-        others = [kind for kind in self.places.by_label.get(self.label, {}) if kind not in told]
+        listed = {"netns", "route", "rule", "filter", "file", *WITH_LINK}
+        others = [kind for kind in self.index.by_label.get(self.label, {}) if kind not in listed]
         if rows := tuple(row for kind in others for row in self._plain(kind)):
             yield DetailSection("Settings and more", rows)
         if rows := tuple(
-            self._text(file, file.key.name) for file in self.places.get(self.label, "file")
+            self._text(file, file.key.name) for file in self.index.get(self.label, "file")
         ):
             yield DetailSection("Files in /etc/netns", rows)
 
@@ -220,16 +230,16 @@ class _Node:
 
     def _interfaces(self) -> Iterator[Text]:
         known: set[str] = set()
-        for link in self.places.get(self.label, "link"):
+        for link in self.index.get(self.label, "link"):
             if not isinstance(link, Link):
                 continue
             known.add(link.name)
             values = dict(link.attributes())
             for key in parts(link)[1:]:
                 part = self.scene.state.get(key)
-                # of a link that is there, what is missing is not so
-                if part is not None and Status.MISSING not in {self.scene.of(key)} - {
-                    self.scene.of(link.key)
+                # without the parts that a link lacks, because its values are the kernel's
+                if part is not None and Status.MISSING not in {self.scene.status_of(key)} - {
+                    self.scene.status_of(link.key)
                 }:
                     values |= part.attributes()
             values.setdefault("state", "down")
@@ -239,7 +249,9 @@ class _Node:
             more = tuple(
                 line for key in parts(link) for line in self.scene.differences.get(key, ())
             )
-            yield Text(f"{link.name}: {kind_of(link)}, {model}", self.scene.of(*parts(link)), more)
+            yield Text(
+                f"{link.name}: {kind_of(link)}, {model}", self.scene.status_of(*parts(link)), more
+            )
             yield from self._addresses(link.name)
         for dev in self.wiring.addresses.get(self.label, ()):
             if dev not in known:
@@ -247,11 +259,11 @@ class _Node:
                 yield from self._addresses(dev)
 
     def _addresses(self, dev: str) -> Iterator[Text]:
-        for address in self.wiring.of(self.label, dev):
+        for address in self.wiring.addresses_of(self.label, dev):
             yield self._text(address, f"{dev} {address.address}")
 
     def _plain(self, kind: str) -> Iterator[Text]:
-        for resource in self.places.get(self.label, kind):
+        for resource in self.index.get(self.label, kind):
             model = " ".join(f"{name} {value}" for name, value in resource.attributes().items())
             name = resource.key.name.replace("/", ".") if kind == "sysctl" else resource.key.name
             yield self._text(
@@ -260,7 +272,7 @@ class _Node:
             )
 
     def _filters(self) -> Iterator[Text]:
-        for resource in self.places.get(self.label, "filter"):
+        for resource in self.index.get(self.label, "filter"):
             if not isinstance(resource, PacketFilter):
                 continue
             yield self._text(
@@ -273,8 +285,8 @@ class _Node:
                 yield from (
                     Text(
                         line.strip(),
-                        self.scene.of(resource.key)
-                        if self.scene.of(resource.key) is not Status.CHANGED
+                        self.scene.status_of(resource.key)
+                        if self.scene.status_of(resource.key) is not Status.CHANGED
                         else Status.OK,
                     )
                     for line in resource.lines()
@@ -282,12 +294,13 @@ class _Node:
 
 
 def published(model: PublishModel) -> str:
-    """`127.0.0.1:8080 → 80/tcp`."""
-    return f"{host_text(model.address) or ':'}{ports_text(model.port)} → {ports_text(model.to)}/{model.proto}"
+    """Return `127.0.0.1:8080 → 80/tcp`."""
+    outside = f"{host_text(model.address) or ':'}{ports_text(model.port)}"
+    return f"{outside} → {ports_text(model.to)}/{model.proto}"
 
 
 def translated(model: NatModel) -> str:
-    """One entry of `nat` in a line."""
+    """Return an entry of `nat` as one line."""
     if (masquerade := model.masquerade) is not None:
         return f"masquerade {masquerade.source or 'all'} out {masquerade.out}"
     if (snat := model.snat) is not None:
@@ -298,4 +311,5 @@ def translated(model: NatModel) -> str:
     where = "".join(
         (f" in {dnat.in_}" if dnat.in_ else "", f" at {dnat.address}" if dnat.address else "")
     )
-    return f"dnat {dnat.proto} {ports_text(dnat.port)}{where} → {address}{f':{ports_text(ports)}' if ports else ''}"
+    target = f"{address}{f':{ports_text(ports)}' if ports else ''}"
+    return f"dnat {dnat.proto} {ports_text(dnat.port)}{where} → {target}"

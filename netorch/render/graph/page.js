@@ -3,7 +3,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const get = (id) => document.getElementById(id);
   const stage = get("stage"), svg = stage.querySelector("svg"), view = svg.querySelector("#view"), panel = get("panel");
-  const search = get("search"), found = get("found");
+  const search = get("search"), matches = get("found");
   const size = svg.viewBox.baseVal, whole = { width: size.width, height: size.height };
   svg.removeAttribute("viewBox");
   svg.removeAttribute("width");
@@ -12,15 +12,15 @@
   const edges = [...view.querySelectorAll(".edge")].map((group) => ({ group, ends: group.dataset.ends.split(" ") }));
   const KINDS = { node: "node", router: "node that forwards", host: "the machine itself", network: "network" };
   const at = { x: 0, y: 0, scale: 1 };
-  // as long as nobody moved it, it keeps showing all when its room changes
+  // until the user moves the picture, it fits itself again when the window changes its size
   let fitted = true;
-  let chosen = null, hits = [], current = -1, whence = null;
+  let chosen = null, hits = [], current = -1, opener = null;
 
-  // where the picture is
+  // position of the picture
 
   const draw = () => {
     view.setAttribute("transform", `translate(${at.x.toFixed(2)} ${at.y.toFixed(2)}) scale(${at.scale.toFixed(4)})`);
-    // words that nobody could read are in the way
+    // hides texts that are too small to read
     svg.classList.toggle("far", at.scale < 0.6);
     svg.classList.toggle("farther", at.scale < 0.42);
   };
@@ -76,13 +76,13 @@
     }
     return item;
   };
-  const light = () => {
+  const highlight = () => {
     for (const { group, ends } of edges) group.classList.toggle("lit", chosen !== null && ends.includes(chosen.dataset.thing));
   };
   const open = (thing) => {
     const about = data.things[thing.dataset.thing];
     if (chosen) chosen.classList.remove("chosen");
-    chosen = whence = thing;
+    chosen = opener = thing;
     chosen.classList.add("chosen");
     get("panel-name").textContent = about.name;
     const kind = get("panel-kind");
@@ -102,7 +102,7 @@
     }
     panel.hidden = false;
     panel.scrollTop = 0;
-    light();
+    highlight();
     resized();
     reveal(thing, false);
     panel.focus({ preventScroll: true });
@@ -112,19 +112,19 @@
     panel.hidden = true;
     if (chosen) chosen.classList.remove("chosen");
     chosen = null;
-    light();
+    highlight();
     resized();
-    if (whence) whence.focus({ preventScroll: true });
+    if (opener) opener.focus({ preventScroll: true });
     return true;
   };
 
   // search
 
-  const haystacks = data.things.map((about) =>
+  const searchTexts = data.things.map((about) =>
     [about.name, about.tag, ...about.sections.flatMap((section) => section.rows.flatMap((entry) => [entry.text, ...entry.more]))].join("\n").toLowerCase());
-  const look = () => {
+  const update = () => {
     const words = search.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
-    hits = words.length ? things.filter((thing) => words.every((word) => haystacks[thing.dataset.thing].includes(word))) : [];
+    hits = words.length ? things.filter((thing) => words.every((word) => searchTexts[thing.dataset.thing].includes(word))) : [];
     const rank = (thing) => {
       const name = data.things[thing.dataset.thing].name.toLowerCase();
       return name === words[0] ? 0 : name.startsWith(words[0]) ? 1 : name.includes(words[0]) ? 2 : 3;
@@ -137,44 +137,44 @@
       thing.classList.toggle("dim", words.length > 0 && !numbers.has(thing.dataset.thing));
     }
     for (const { group, ends } of edges) group.classList.toggle("dim", words.length > 0 && !ends.some((end) => numbers.has(end)));
-    found.textContent = !words.length ? "" : hits.length === 1 ? "1 match" : `${hits.length} matches`;
+    matches.textContent = !words.length ? "" : hits.length === 1 ? "1 match" : `${hits.length} matches`;
   };
   const next = () => {
     if (!hits.length) return;
     current = (current + 1) % hits.length;
-    found.textContent = `${current + 1} of ${hits.length}`;
+    matches.textContent = `${current + 1} of ${hits.length}`;
     approach(hits[current]);
     open(hits[current]);
     search.focus();
   };
 
-  // mouse, fingers, wheel
+  // mouse, touch, wheel
 
-  const fingers = new Map();
+  const pointers = new Map();
   let travelled = 0;
   stage.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
-    fingers.set(event.pointerId, event);
+    pointers.set(event.pointerId, event);
     travelled = 0;
   });
   addEventListener("pointermove", (event) => {
-    const before = fingers.get(event.pointerId);
+    const before = pointers.get(event.pointerId);
     if (!before) return;
     const dx = event.clientX - before.clientX, dy = event.clientY - before.clientY;
     travelled += Math.abs(dx) + Math.abs(dy);
-    if (fingers.size === 2) {
-      const [other] = [...fingers.values()].filter((finger) => finger.pointerId !== event.pointerId);
-      const gap = (finger) => Math.hypot(finger.clientX - other.clientX, finger.clientY - other.clientY) || 1;
+    if (pointers.size === 2) {
+      const [other] = [...pointers.values()].filter((pointer) => pointer.pointerId !== event.pointerId);
+      const gap = (pointer) => Math.hypot(pointer.clientX - other.clientX, pointer.clientY - other.clientY) || 1;
       const frame = room();
       zoom(gap(event) / gap(before), (event.clientX + other.clientX) / 2 - frame.x, (event.clientY + other.clientY) / 2 - frame.y);
     } else if (travelled > 4) {
       stage.classList.add("moving");
       move(dx, dy);
     }
-    fingers.set(event.pointerId, event);
+    pointers.set(event.pointerId, event);
   });
   for (const name of ["pointerup", "pointercancel"])
-    addEventListener(name, (event) => { fingers.delete(event.pointerId); stage.classList.remove("moving"); });
+    addEventListener(name, (event) => { pointers.delete(event.pointerId); stage.classList.remove("moving"); });
   stage.addEventListener("click", (event) => {
     if (travelled > 4) return;
     const thing = event.target.closest(".thing");
@@ -207,7 +207,7 @@
   get("theme").addEventListener("click", theme);
   get("help").addEventListener("click", help);
   get("close").addEventListener("click", close);
-  search.addEventListener("input", look);
+  search.addEventListener("input", update);
   get("find").addEventListener("submit", (event) => { event.preventDefault(); next(); });
   const KEYS = {
     ArrowLeft: () => move(60, 0), ArrowRight: () => move(-60, 0), ArrowUp: () => move(0, 60), ArrowDown: () => move(0, -60),
@@ -217,7 +217,7 @@
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const thing = event.target.closest(".thing");
     if (event.key === "Escape") {
-      if (!close() || event.target === search) { search.value = ""; look(); }
+      if (!close() || event.target === search) { search.value = ""; update(); }
       return;
     }
     if (event.target === search) return;

@@ -1,4 +1,7 @@
-"""What a picture shows, before anybody knows where: things, edges between them, and each one's words with their drift."""
+"""The contents of a picture without positions: things, and edges between them.
+
+A thing is a node or a network. Every text has a status, which shows drift.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +12,29 @@ from netorch.immutable import Value
 
 
 class Status(Enum):
-    """How what is drawn stands to the file: `missing` is wanted and not there, `extra` is there and not wanted."""
+    """How an object in the kernel compares with the file."""
 
     OK = "ok"
     MISSING = "missing"
+    """The file has it, the kernel does not."""
     EXTRA = "extra"
+    """The kernel has it, the file does not."""
     CHANGED = "changed"
 
 
 class Text(Value):
-    """A few words on one line. `more`: what of it differs, each a line."""
+    """A few words on one line."""
 
     text: str
     status: Status = Status.OK
     more: tuple[str, ...] = ()
+    """How the object differs from the file, in lines."""
 
     def with_status(self, within: Status = Status.OK) -> str:
-        """With a word for its state, unless that goes without saying, since all of what it is a part of is in that state."""
+        """Return the text after the word `missing` or `extra`, if that is its status.
+
+        The word is left out if `within`, the status of the whole object, is the same.
+        """
         return (
             self.text
             if self.status in {Status.OK, Status.CHANGED, within}
@@ -34,16 +43,17 @@ class Text(Value):
 
 
 class DetailSection(Value):
-    """A part of what the details of a thing say."""
+    """A section of the details of a thing."""
 
     title: str
     rows: tuple[Text, ...]
 
 
 class ThingId(NamedTuple):
-    """`kind` is node or network."""
+    """The identity of a thing."""
 
     kind: str
+    """`node` or `network`."""
     name: str
 
     def __str__(self) -> str:
@@ -51,50 +61,62 @@ class ThingId(NamedTuple):
 
 
 class Thing(Value):
-    """A node or a network. `kind` is node, router, host or network; `tag` says more of the kind in a word (a network's mode, what a node
-    is attached to); `lines` stand below the name; `yaml` is its part of the file.
-    """
+    """A node or a network."""
 
     id: ThingId
     kind: str
+    """`node`, `router`, `host` or `network`."""
     name: str
     tag: str = ""
+    """A word after the name: a network's mode, or what a node is attached to."""
     lines: tuple[Text, ...] = ()
+    """The lines below the name."""
     status: Status = Status.OK
     sections: tuple[DetailSection, ...] = ()
+    """The details that the page shows."""
     yaml: str = ""
+    """Its part of the file."""
 
 
 class EdgeEnd(Value):
-    """Where an edge meets a thing: `interface` is "" where that is of no interest."""
+    """One end of an edge, at a thing."""
 
     thing: ThingId
     interface: str = ""
+    """The name of the interface, "" if the picture does not show it."""
     addresses: tuple[Text, ...] = ()
     status: Status = Status.OK
 
     def texts(self) -> tuple[Text, ...]:
-        """The interface and its addresses."""
+        """Return the interface and its addresses."""
         return (*((Text(self.interface, self.status),) if self.interface else ()), *self.addresses)
 
 
 class Edge(Value):
-    """`kind`: cable; owner, the bridge of a network in its node; tunnel; or parent, what a macvlan and the like is on."""
+    """A connection between two things."""
 
     ends: tuple[EdgeEnd, EdgeEnd]
     kind: str = "cable"
+    """What the edge stands for.
+
+    `cable`: a veth pair. `owner`: the bridge of a network in its node. `tunnel`: a tunnel.
+    `parent`: an upper link, such as a macvlan, whose parent is in the other thing.
+    """
     labels: tuple[Text, ...] = ()
+    """The texts in the middle."""
     status: Status = Status.OK
 
 
 class Picture(Value):
-    """`live` says how the kernel stands to the file: "" for a picture of a file. `compared`: drift would be seen."""
+    """The things and edges of a topology."""
 
     name: str
     things: tuple[Thing, ...]
     edges: tuple[Edge, ...]
     live: str = ""
+    """How the kernel compares with the file: `live, in sync`. "" for a picture of a file."""
     compared: bool = False
+    """Whether the kernel was compared with the file, so that drift is visible."""
 
     @property
     def title(self) -> str:

@@ -1,4 +1,4 @@
-"""A picture with places: the one value from which both svg and html are written. Pixels, y downwards."""
+"""A picture with positions in pixels, from which svg and html are written. y points downwards."""
 
 from __future__ import annotations
 
@@ -7,36 +7,42 @@ from netorch.render.graph.picture import Edge, EdgeEnd, Picture, Thing
 
 
 class Spot(Value):
-    """Where a thing is: its middle and its size. With `leaf`, its end of its only edge, it is one line, turned by `angle` degrees."""
+    """The position and size of a thing."""
 
     thing: Thing
     x: float
+    """The middle of the thing, as is `y`."""
     y: float
     width: float
     height: float
     angle: float = 0.0
+    """Degrees by which a leaf is rotated."""
     leaf: EdgeEnd | None = None
+    """The leaf's end of its only edge, if the thing is drawn as one line. None if it is a box."""
 
     def moved(self, x: float, y: float) -> Spot:
         return replace(self, x=self.x + x, y=self.y + y)
 
 
 class PlacedEdge(Value):
-    """Where an edge is, border to border. `silent`: ends whose words stand elsewhere; `far`: ends whose words stand next to the other one,
-    since it is too narrow at their own. `clear`: how far from each end its words can begin.
-    """
+    """The position of an edge, from border to border."""
 
     edge: Edge
     start: tuple[float, float]
     stop: tuple[float, float]
-    silent: tuple[bool, bool] = (False, False)
-    far: tuple[bool, bool] = (False, False)
-    clear: tuple[float, float] = (0.0, 0.0)
+    unlabelled: tuple[bool, bool] = (False, False)
+    """Which ends get no text, because their leaf has it in its own line."""
+    swapped: tuple[bool, bool] = (False, False)
+    """Which ends have their text at the other end, because their own has too little room."""
+    offsets: tuple[float, float] = (0.0, 0.0)
+    """How far from each end its text begins."""
 
 
 class Placed(Value):
+    """A picture with the positions of its things and edges."""
+
     picture: Picture
     width: float
     height: float
     spots: tuple[Spot, ...]
-    wires: tuple[PlacedEdge, ...]
+    edges: tuple[PlacedEdge, ...]

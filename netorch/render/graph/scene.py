@@ -1,4 +1,4 @@
-"""What is to be drawn: a file as it is, or what the kernel has of a topology together with what it should have."""
+"""Collects the objects to draw: those of a file, or those of a live topology with its drift."""
 
 from __future__ import annotations
 
@@ -23,21 +23,26 @@ if TYPE_CHECKING:
 
 
 class Scene(Value, dict=True):
-    """`state`: all that is drawn, also what is missing. `status` has the keys that differ, `differences` what of them does, in lines.
-    `lost`: of what is made of lines, such as a packet filter, those that are missing.
-
-    `loaded`: the file; None where nobody knows it any more. `live` and `compared`: see `Picture`.
-    """
+    """The objects to draw."""
 
     name: str
+    """The name of the topology."""
     state: Mapping[Key, Resource]
+    """All objects, the missing ones too."""
     loaded: Loaded | None = None
+    """The file, None if it is not known any more."""
     attached: Mapping[str, Attachment] = field(default_factory=dict)
+    """Label → the `attach` of its node."""
     status: Mapping[Key, Status] = field(default_factory=dict)
+    """The status of each object that differs."""
     differences: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
-    lost: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    """How the object differs, in lines."""
+    missing_lines: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    """The lines that an object made of lines, such as a packet filter, lacks."""
     live: str = ""
+    """See `Picture.live`."""
     compared: bool = False
+    """See `Picture.compared`."""
 
     @property
     def desired(self) -> Desired | None:
@@ -47,11 +52,14 @@ class Scene(Value, dict=True):
     def fabric(self) -> str:
         return Mark(self.name).fabric
 
-    def of(self, *keys: Key) -> Status:
-        """How a thing made of these stands: without one of them it is another thing, not a missing one."""
-        found = [self.status.get(key, Status.OK) for key in keys[:1]]
+    def status_of(self, *keys: Key) -> Status:
+        """Return the status of an object and its parts.
+
+        The first key is the object's. If only a part is missing or extra, the object is changed.
+        """
+        own = [self.status.get(key, Status.OK) for key in keys[:1]]
         further = {self.status.get(key, Status.OK) for key in keys[1:]} - {Status.OK}
-        return Status.CHANGED if found == [Status.OK] and further else found[0]
+        return Status.CHANGED if own == [Status.OK] and further else own[0]
 
     @cached_property
     def names(self) -> Mapping[str, str]:
@@ -64,25 +72,25 @@ class Scene(Value, dict=True):
 
     @cached_property
     def differing(self) -> Mapping[str, Sequence[Key]]:
-        """Label → what differs there."""
-        found: dict[str, list[Key]] = {}
+        """Label → keys of the objects there that differ."""
+        by_label: dict[str, list[Key]] = {}
         for key, status in self.status.items():
             if status is not Status.OK:
-                found.setdefault(key.netns, []).append(key)
-        return found
+                by_label.setdefault(key.netns, []).append(key)
+        return by_label
 
     def node(self, label: str) -> str:
-        """The node whose namespace this is."""
+        """Return the node whose namespace has this label."""
         return self.names.get(label) or label_text(label)
 
 
 def of_file(loaded: Loaded) -> Scene:
-    """A file, without a look at the kernel."""
+    """Return the scene of a file, without reading the kernel."""
     return Scene(loaded.desired.topology, loaded.desired.state, loaded, loaded.desired.attached)
 
 
 def of_kernel(entry: Live, loaded: Loaded | None) -> Scene:
-    """What is live, and where it has drifted from `loaded`, the file that was applied last."""
+    """Return the scene of a live topology and its drift from `loaded`, the file applied last."""
     plan = entry.difference
     if plan is None:
         why = "not compared with a file" if entry.record is None else "not compared"
@@ -90,10 +98,10 @@ def of_kernel(entry: Live, loaded: Loaded | None) -> Scene:
     status = _statuses(plan)
     state = dict(entry.state)
     for step in plan.changes:
-        if step.after is not None and (step.key not in state or _is_torn(state[step.key])):
+        if step.after is not None and (step.key not in state or _has_unknown_peer(state[step.key])):
             state[step.key] = step.after
     live = "live, in sync" if not plan else "live, drifted"
-    differing = [change for change in changes(plan) if _is_told(change.key, status)]
+    differing = [change for change in changes(plan) if _is_reported(change.key, status)]
     return Scene(
         entry.name,
         state,
@@ -107,13 +115,17 @@ def of_kernel(entry: Live, loaded: Loaded | None) -> Scene:
     )
 
 
-def _is_torn(resource: Resource) -> bool:
-    """A veth of which nobody knows the other end says nothing of where it leads."""
+def _has_unknown_peer(resource: Resource) -> bool:
+    """Whether it is a veth whose other end is unknown, so that no edge could be drawn."""
     return isinstance(resource, Veth) and resource.peer == UNKNOWN
 
 
 def _statuses(plan: Plan) -> dict[Key, Status]:
-    """The plan would mend the drift, so it tells it the other way round. What only goes along with something else is as it should be."""
+    """Return the status of each object that a plan changes.
+
+    The plan would undo the drift: an object that it creates is missing, and one that it deletes is
+    extra. An object that is only replaced because of another one is as it should be.
+    """
     status = {
         resource.key: Status.EXTRA
         for resource in (*plan.implied, *(step.resource for step in plan.deletes))
@@ -128,14 +140,14 @@ def _statuses(plan: Plan) -> dict[Key, Status]:
     return status
 
 
-def _is_told(key: Key, status: Mapping[Key, Status]) -> bool:
+def _is_reported(key: Key, status: Mapping[Key, Status]) -> bool:
     return status.get(key) is Status.CHANGED or (
         key.kind in {"up", "port", "impair"} and key in status
     )
 
 
 def _lines(change: Change) -> tuple[str, ...]:
-    """Old is what was applied, new is what somebody made of it."""
+    """Return the differences of an object. Old values are the file's, new ones the kernel's."""
     return (
         *(
             f"{name} {file or 'none'} → {kernel or 'none'}"

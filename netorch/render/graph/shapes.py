@@ -1,4 +1,4 @@
-"""Shapes of SVG that the picture and its legend have in common."""
+"""Draws the SVG shapes that the picture and its legend share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from xml.etree import ElementTree as ET
 def shape(
     parent: ET.Element, kind: str, left: float, top: float, width: float, height: float
 ) -> None:
-    """What tells the kinds of things apart without colour: a network is round, a router has a bar, the host a second border."""
+    """Draw the shape of a thing, by which its kind is distinguished without colour.
+
+    A network is round, a router has two bars, and the host has a second border.
+    """
     rect(parent, "shape", left, top, width, height, corner(kind, height))
     if kind == "host":
         rect(parent, "inner", left + 3, top + 3, width - 6, height - 6, 4.0)
@@ -18,7 +21,7 @@ def shape(
 
 
 def corner(kind: str, height: float) -> float:
-    """Radius of a shape's corners."""
+    """Return the radius of a shape's corners."""
     return min(height / 2, 26.0 if kind == "network" else 6.0)
 
 
@@ -36,7 +39,7 @@ def rect(
 
 
 def number(value: float) -> str:
-    """A tenth of a pixel is enough."""
+    """Return a number with one decimal, because a tenth of a pixel is precise enough."""
     return (
         f"{value:.1f}".removesuffix(".0").replace("-0", "0")
         if abs(value) < 0.05

@@ -1,31 +1,34 @@
-"""How large things and words are in pixels, before anybody draws them: widths are guesses on the safe side, since fonts differ."""
+"""Sizes of things and texts in pixels.
+
+Widths of texts are estimates that are rather too large than too small, because fonts differ.
+"""
 
 from __future__ import annotations
 
 from netorch.render.graph.picture import Edge, EdgeEnd, Text, Thing
 
 NAME, LINE, LABEL = 8.6, 6.5, 6.1
-"""Width of a letter in a name (13 px, bold), in the lines below it (10.5 px), and along an edge (10 px)."""
+"""Width of a letter: of a name (13 px, bold), a line below it (10.5 px), and an edge (10 px)."""
 LINE_HEIGHT, HEAD = 14.0, 30.0
-LONGEST = 48
-"""Letters of a line; the whole of it is in its tooltip."""
-MOST_LINES = 7
+MAX_LETTERS = 48
+"""The most letters of a line. A tooltip has the whole line."""
+MAX_LINES = 7
 
 
 def cut(text: str) -> str:
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return text if len(text) <= MAX_LETTERS else text[: MAX_LETTERS - 1] + "…"
 
 
 def lines_of(thing: Thing) -> tuple[Text, ...]:
-    """The lines that there is room for."""
-    if len(thing.lines) <= MOST_LINES:
+    """Return the lines that the box of a thing shows."""
+    if len(thing.lines) <= MAX_LINES:
         return thing.lines
-    left = len(thing.lines) - MOST_LINES + 1
-    return (*thing.lines[: MOST_LINES - 1], Text(f"and {left} more"))
+    left = len(thing.lines) - MAX_LINES + 1
+    return (*thing.lines[: MAX_LINES - 1], Text(f"and {left} more"))
 
 
 def box(thing: Thing) -> tuple[float, float]:
-    """Width and height of a thing that stands upright."""
+    """Return the width and height of a thing that is drawn as a box."""
     head = NAME * len(cut(thing.name)) + (LINE * len(cut(thing.tag)) + 8 if thing.tag else 0)
     lines = lines_of(thing)
     width = max([head, *(LINE * len(cut(text.with_status())) for text in lines)]) + (
@@ -35,18 +38,21 @@ def box(thing: Thing) -> tuple[float, float]:
 
 
 def leaf_texts(thing: Thing, end: EdgeEnd) -> tuple[Text, ...]:
-    """What a leaf says in its one line beside its name."""
+    """Return the texts after the name in the line of a leaf."""
     return (*end.texts(), *thing.lines)
 
 
-def pill(thing: Thing, end: EdgeEnd) -> float:
-    """Length of a leaf that is one line."""
+def leaf_length(thing: Thing, end: EdgeEnd) -> float:
+    """Return the length of a leaf that is drawn as one line."""
     words = cut(" ".join(text.with_status(end.status) for text in leaf_texts(thing, end)))
     return 7.0 * len(cut(thing.name)) + LABEL * len(words) + (26 if words else 16)
 
 
 def end_lines(end: EdgeEnd) -> tuple[tuple[Text, ...], tuple[Text, ...]]:
-    """What stands above and below an edge at its end: the interface with its first address, and the further ones."""
+    """Return the texts above and below an edge at its end.
+
+    Above are the interface and its first address, below are its further addresses.
+    """
     texts = end.texts()
     first = 2 if end.interface else 1
     return texts[:first], texts[first:]
@@ -59,13 +65,13 @@ def end_length(end: EdgeEnd) -> float:
     )
 
 
-def middle(edge: Edge) -> float:
-    """Width of what stands in an edge's middle."""
+def middle_width(edge: Edge) -> float:
+    """Return the width of the labels in an edge's middle."""
     return max(
         (LABEL * len(cut(text.with_status(edge.status))) + 12 for text in edge.labels), default=0.0
     )
 
 
-def wanted_length(edge: Edge) -> float:
-    """From border to border."""
-    return max(56.0, sum(map(end_length, edge.ends)) + middle(edge) + 50)
+def required_length(edge: Edge) -> float:
+    """Return the length of an edge that its texts need, from border to border."""
+    return max(56.0, sum(map(end_length, edge.ends)) + middle_width(edge) + 50)

@@ -1,4 +1,8 @@
-"""Any other graph: springs (Kamada and Kawai's), then room where something covers something else."""
+"""Lays out any other graph by springs.
+
+Kamada and Kawai's algorithm places the things. Then things that cover each other or an edge move
+apart.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,23 @@ import igraph
 from netorch.render.graph import leaf_fans
 from netorch.render.graph.numbered import GAP, Graph, leaves_of
 from netorch.render.graph.placement import Spot
-from netorch.render.graph.sizes import wanted_length
+from netorch.render.graph.sizes import required_length
 
-MOST = 20_000
-"""Edges times things up to which each is looked at beside each; larger pictures have less need of it than of time."""
+MAX_PAIRS = 20_000
+"""The most pairs of an edge and a thing that are checked for overlaps, which takes time."""
 
 Point = tuple[float, float]
-Rod = tuple[int, int, float]
-"""Two things, and the way from border to border that the words of their edge need."""
+SpringEdge = tuple[int, int, float]
+"""Two things, and the distance from border to border that the texts of their edge need."""
 
 
-def sprung(graph: Graph, core: Sequence[int], fanned: dict[int, list[int]]) -> list[Spot]:
-    """By springs as long as what is to be written along the edges."""
+def arrange_by_springs(
+    graph: Graph, core: Sequence[int], fanned: dict[int, list[int]]
+) -> list[Spot]:
+    """Place the things of `core` by springs as long as the texts along the edges need.
+
+    `fanned` maps hubs to their leaves, which get a ring around the hub.
+    """
     numbers = {member: index for index, member in enumerate(core)}
     pairs = [pair for pair in graph.between if pair[0] in numbers and pair[1] in numbers]
     rings = {
@@ -39,22 +48,22 @@ def sprung(graph: Graph, core: Sequence[int], fanned: dict[int, list[int]]) -> l
         for member in core
     ]
     lengths = [
-        max(map(wanted_length, graph.between[pair]))
+        max(map(required_length, graph.between[pair]))
         + sum(
             hypot(*halves[numbers[member]]) * (0.72 if member in rings else 0.8) for member in pair
         )
         for pair in pairs
     ]
-    known = igraph.Graph(
+    core_graph = igraph.Graph(
         n=len(core), edges=[(numbers[one], numbers[other]) for one, other in pairs]
     )
     points: list[Point] = [(0.0, 0.0)]
     if len(core) > 1:
-        start = known.layout_circle()
-        found = known.layout_kamada_kawai(
+        start = core_graph.layout_circle()
+        layout = core_graph.layout_kamada_kawai(
             seed=start.coords, weights=lengths, maxiter=max(2000, 60 * len(core))
         )
-        points = _turned([(x, y) for x, y in found.coords])
+        points = _rotate([(x, y) for x, y in layout.coords])
         actual = [
             max(
                 1e-9,
@@ -69,11 +78,11 @@ def sprung(graph: Graph, core: Sequence[int], fanned: dict[int, list[int]]) -> l
         ]
         ratios = sorted(length / now for length, now in zip(lengths, actual, strict=True))
         scale = ratios[len(ratios) // 2]
-        rods = [
-            (numbers[one], numbers[other], max(map(wanted_length, graph.between[one, other])))
+        spring_edges = [
+            (numbers[one], numbers[other], max(map(required_length, graph.between[one, other])))
             for one, other in pairs
         ]
-        points = _separated([(x * scale, y * scale) for x, y in points], halves, rods)
+        points = _separate([(x * scale, y * scale) for x, y in points], halves, spring_edges)
     spots: list[Spot] = []
     for member, (x, y) in zip(core, points, strict=True):
         spots.append(Spot(graph.things[member], x, y, *graph.sizes[member]))
@@ -85,8 +94,11 @@ def sprung(graph: Graph, core: Sequence[int], fanned: dict[int, list[int]]) -> l
     return spots
 
 
-def _turned(points: list[Point]) -> list[Point]:
-    """With its longest extent across: pages are wider than high, and words along an edge are read best so."""
+def _rotate(points: list[Point]) -> list[Point]:
+    """Rotate the points so that their longest extent is horizontal.
+
+    Pages are wider than high, and horizontal text along an edge is read best.
+    """
     count = len(points)
     x0, y0 = sum(x for x, _ in points) / count, sum(y for _, y in points) / count
     xx = sum((x - x0) ** 2 for x, _ in points)
@@ -104,13 +116,16 @@ def _turned(points: list[Point]) -> list[Point]:
     ]
 
 
-def _separated(
-    points: list[Point], halves: Sequence[tuple[float, ...]], rods: Sequence[Rod]
+def _separate(
+    points: list[Point], halves: Sequence[tuple[float, ...]], spring_edges: Sequence[SpringEdge]
 ) -> list[Point]:
-    """Pushed apart where they would cover one another, in the direction in which it takes least, and given room for words."""
+    """Move things apart that cover each other, and make room for texts and edges.
+
+    Two things move in the direction in which the distance is shortest.
+    """
     now = [list(point) for point in points]
     degree = [0] * len(points)
-    for one, other, _ in rods:
+    for one, other, _ in spring_edges:
         degree[one] += 1
         degree[other] += 1
     for _ in range(150):
@@ -127,27 +142,27 @@ def _separated(
                 step = over / 2 if delta >= 0 else -over / 2
                 now[i][axis] += step
                 now[j][axis] -= step
-        moved |= _stretched(now, halves, rods, degree)
-        if len(rods) * len(now) < MOST:
-            moved |= _cleared(now, halves, rods)
+        moved |= _stretch(now, halves, spring_edges, degree)
+        if len(spring_edges) * len(now) < MAX_PAIRS:
+            moved |= _clear_edges(now, halves, spring_edges)
         if not moved:
             break
     return [(x, y) for x, y in now]
 
 
-def _stretched(
+def _stretch(
     now: list[list[float]],
     halves: Sequence[tuple[float, ...]],
-    rods: Sequence[Rod],
+    spring_edges: Sequence[SpringEdge],
     degree: Sequence[int],
 ) -> bool:
-    """Give short edges room for their words; of two ends the one moves more that fewer edges hold."""
+    """Stretch edges that are too short for their texts. The end with fewer edges moves more."""
     moved = False
-    for one, other, wanted in rods:
+    for one, other, required in spring_edges:
         dx, dy = now[other][0] - now[one][0], now[other][1] - now[one][1]
         length = hypot(dx, dy) or 1.0
         lacking = (
-            wanted
+            required
             + sum(_depth(halves[end], dx / length, dy / length) for end in (one, other))
             - length
         )
@@ -160,12 +175,12 @@ def _stretched(
     return moved
 
 
-def _cleared(
-    now: list[list[float]], halves: Sequence[tuple[float, ...]], rods: Sequence[Rod]
+def _clear_edges(
+    now: list[list[float]], halves: Sequence[tuple[float, ...]], spring_edges: Sequence[SpringEdge]
 ) -> bool:
-    """Take things off the edges that they have no part in."""
+    """Move things away from the edges of other things."""
     moved = False
-    for one, other, _ in rods:
+    for one, other, _ in spring_edges:
         (x1, y1), (x2, y2) = now[one], now[other]
         dx, dy = x2 - x1, y2 - y1
         square = dx * dx + dy * dy or 1.0
@@ -177,7 +192,7 @@ def _cleared(
             if not 0.02 < along < 0.98:
                 continue
             aside = ((x - x1) * dy - (y - y1) * dx) / length
-            # how far the rectangle reaches towards the line, and room for words along it
+            # the extent of the rectangle towards the line, and 16 pixels for the texts along it
             lacking = (halves[i][0] * abs(dy) + halves[i][1] * abs(dx)) / length + 16 - abs(aside)
             if lacking > 1:
                 moved = True
@@ -188,5 +203,5 @@ def _cleared(
 
 
 def _depth(half: tuple[float, ...], dx: float, dy: float) -> float:
-    """From the middle of a rectangle to its border in a direction."""
+    """Return the distance from the middle of a rectangle to its border in a direction."""
     return min(half[0] / abs(dx) if dx else float("inf"), half[1] / abs(dy) if dy else float("inf"))

@@ -1,4 +1,4 @@
-"""Placed → SVG, for itself or inside a page."""
+"""Writes a placed picture as SVG, as a file or as part of a page."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from netorch.render.graph.shapes import number, rect, shape
 from netorch.render.graph.sizes import (
     HEAD,
     LINE_HEIGHT,
-    LONGEST,
+    MAX_LETTERS,
     cut,
     end_length,
     end_lines,
     leaf_texts,
     lines_of,
-    middle,
+    middle_width,
 )
 
 Point = tuple[float, float]
 
 
 def document(placed: Placed) -> str:
-    """A whole file, with its own styles for light and dark."""
+    """Return a whole file, with its own styles for light and dark."""
     rows, used = legend(placed.picture, placed.width)
     height = placed.height + used
     root = _root(placed, height)
@@ -53,7 +53,10 @@ def document(placed: Placed) -> str:
 
 
 def inline(placed: Placed) -> str:
-    """For a page that brings the styles: its things can be reached by keyboard, and are numbered as the picture has them."""
+    """Return the SVG for a page that has the styles.
+
+    Its things can be reached by keyboard, and are numbered in the order of the picture.
+    """
     root = _root(placed, placed.height)
     root.set("role", "group")
     drawing(root, placed, numbered=True)
@@ -65,19 +68,19 @@ def styles(name: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Without what XML has no letter for; lines stay lines."""
+    """Replace the characters that XML cannot express, except line breaks."""
     return "\n".join(map(printable, text.split("\n")))
 
 
 def drawing(root: ET.Element, placed: Placed, *, numbered: bool) -> None:
-    """Edges first, so that they end under the things."""
+    """Draw the edges, then the things, which cover the ends of the edges."""
     view = ET.SubElement(root, "g", {"id": "view"})
     numbers = {thing.id: index for index, thing in enumerate(placed.picture.things)}
     edges = ET.SubElement(view, "g", {"class": "edges"})
     words = ET.SubElement(view, "g", {"class": "words"})
-    for wire in placed.wires:
-        ends = " ".join(str(numbers[end.thing]) for end in wire.edge.ends)
-        _edge(edges, words, wire, {"data-ends": ends} if numbered else {})
+    for placed_edge in placed.edges:
+        ends = " ".join(str(numbers[end.thing]) for end in placed_edge.edge.ends)
+        _edge(edges, words, placed_edge, {"data-ends": ends} if numbered else {})
     things = ET.SubElement(view, "g", {"class": "things"})
     for spot in placed.spots:
         thing = spot.thing
@@ -114,14 +117,14 @@ def _thing(parent: ET.Element, spot: Spot, more: dict[str, str]) -> None:
     group = ET.SubElement(
         parent, "g", {"class": f"thing {thing.kind} {thing.status.value}", **more}
     )
-    ET.SubElement(group, "title", {}).text = clean("\n".join(_told(thing)))
+    ET.SubElement(group, "title", {}).text = clean("\n".join(_thing_title(thing)))
     if spot.leaf is not None:
         _leaf(group, spot, spot.leaf)
         return
     left, top = spot.x - spot.width / 2, spot.y - spot.height / 2
     shape(group, thing.kind, left, top, spot.width, spot.height)
     lines = lines_of(thing)
-    # a thing that many edges meet is higher than its words
+    # not always the upper border, because a thing with many edges is higher than its text
     top = max(top, spot.y - (HEAD + LINE_HEIGHT * len(lines) + (4 if lines else 0)) / 2)
     name = ET.SubElement(
         group,
@@ -152,16 +155,12 @@ def _thing(parent: ET.Element, spot: Spot, more: dict[str, str]) -> None:
 
 
 def _leaf(group: ET.Element, spot: Spot, end: EdgeEnd) -> None:
-    """One line that reads from left to right, whatever its direction."""
+    """Draw a leaf as one line. Its text reads from left to right, whatever the leaf's direction."""
     thing = spot.thing
     back = 90 < spot.angle % 360 < 270
-    inner = ET.SubElement(
-        group,
-        "g",
-        {
-            "transform": f"translate({number(spot.x)} {number(spot.y)}) rotate({number(spot.angle + (180 if back else 0))})"
-        },
-    )
+    angle = number(spot.angle + (180 if back else 0))
+    place = f"translate({number(spot.x)} {number(spot.y)}) rotate({angle})"
+    inner = ET.SubElement(group, "g", {"transform": place})
     shape(inner, thing.kind, -spot.width / 2, -spot.height / 2, spot.width, spot.height)
     x = spot.width / 2 - 7 if back else 7 - spot.width / 2
     text = ET.SubElement(
@@ -173,64 +172,65 @@ def _leaf(group: ET.Element, spot: Spot, end: EdgeEnd) -> None:
     _words(text, [Text(""), *leaf_texts(thing, end)], end.status, "5")
 
 
-def _edge(edges: ET.Element, words: ET.Element, wire: PlacedEdge, more: dict[str, str]) -> None:
-    edge = wire.edge
+def _edge(edges: ET.Element, words: ET.Element, placed: PlacedEdge, more: dict[str, str]) -> None:
+    edge = placed.edge
     group = ET.SubElement(edges, "g", {"class": f"edge {edge.kind} {edge.status.value}", **more})
-    ET.SubElement(group, "title", {}).text = clean("\n".join(_along(edge)))
-    (x1, y1), (x2, y2) = wire.start, wire.stop
+    ET.SubElement(group, "title", {}).text = clean("\n".join(_edge_title(edge)))
+    (x1, y1), (x2, y2) = placed.start, placed.stop
     ET.SubElement(
         group, "line", {"x1": number(x1), "y1": number(y1), "x2": number(x2), "y2": number(y2)}
     )
-    spoken = ET.SubElement(words, "g", {"class": f"edge {edge.kind} {edge.status.value}", **more})
+    texts = ET.SubElement(words, "g", {"class": f"edge {edge.kind} {edge.status.value}", **more})
     for index, end in enumerate(edge.ends):
-        if not wire.silent[index]:
-            if wire.far[index]:
-                _on(
-                    spoken,
-                    end,
-                    *((wire.stop, wire.start) if index == 0 else (wire.start, wire.stop)),
-                )
+        if not placed.unlabelled[index]:
+            near, far = placed.start, placed.stop
+            if index == 1:
+                near, far = far, near
+            if placed.swapped[index]:
+                _draw_over(texts, end, far, near)
             else:
-                here, there = (wire.start, wire.stop) if index == 0 else (wire.stop, wire.start)
-                _beside(spoken, end, here, there, wire.clear[index])
+                _draw_along(texts, end, near, far, placed.offsets[index])
     if edge.labels:
-        # in the middle of what the words at the ends leave
+        # in the middle of the part of the edge that the texts at the ends leave free
         before, after = (
-            0.0 if wire.silent[index] else end_length(end) + wire.clear[index]
+            0.0 if placed.unlabelled[index] else end_length(end) + placed.offsets[index]
             for index, end in enumerate(edge.ends)
         )
         length = hypot(x2 - x1, y2 - y1) or 1.0
         share = min(0.8, max(0.2, 0.5 + (before - after) / 2 / length))
-        _middle(spoken, edge, x1 + (x2 - x1) * share, y1 + (y2 - y1) * share)
+        _middle(texts, edge, x1 + (x2 - x1) * share, y1 + (y2 - y1) * share)
 
 
-def _beside(group: ET.Element, end: EdgeEnd, here: Point, there: Point, clear: float) -> None:
-    """Along the edge, from `here` on: the interface with its first address above it, further addresses below."""
+def _draw_along(group: ET.Element, end: EdgeEnd, near: Point, far: Point, offset: float) -> None:
+    """Draw the texts of an end along its edge, from `near` on.
+
+    The interface and its first address are above the edge, its further addresses are below.
+    """
     for texts, down in zip(end_lines(end), ("-4", "11"), strict=True):
-        _line(group, texts, end.status, here, there, 7 + clear, down)
+        _line(group, texts, end.status, near, far, 7 + offset, down)
 
 
-def _on(group: ET.Element, end: EdgeEnd, here: Point, there: Point) -> None:
-    """In place of the edge, where there is no room beside it."""
-    _line(group, end.texts(), end.status, here, there, 5, "3.5")
+def _draw_over(group: ET.Element, end: EdgeEnd, near: Point, far: Point) -> None:
+    """Draw the texts of an end over its edge, if there is no room above and below."""
+    _line(group, end.texts(), end.status, near, far, 5, "3.5")
 
 
 def _line(
     group: ET.Element,
     texts: Sequence[Text],
     within: Status,
-    here: Point,
-    there: Point,
+    near: Point,
+    far: Point,
     way: float,
     down: str,
 ) -> None:
     if not texts:
         return
-    dx, dy = there[0] - here[0], there[1] - here[1]
+    dx, dy = far[0] - near[0], far[1] - near[1]
     length = hypot(dx, dy) or 1.0
     angle = degrees(atan2(dy, dx))
     back = not -90 < angle <= 90
-    x, y = here[0] + dx / length * way, here[1] + dy / length * way
+    x, y = near[0] + dx / length * way, near[1] + dy / length * way
     place = f"translate({number(x)} {number(y)}) rotate({number(angle + 180 if back else angle)})"
     line = ET.SubElement(
         group,
@@ -241,21 +241,21 @@ def _line(
 
 
 def _words(line: ET.Element, texts: Sequence[Text], within: Status, space: str) -> None:
-    """Words one after the other, each in the colour of its state, as far as there is room."""
-    left = LONGEST
+    """Draw texts one after the other, each in the colour of its status, up to `MAX_LETTERS`."""
+    left = MAX_LETTERS
     for index, text in enumerate(texts):
         if left > 0:
             word = ET.SubElement(
                 line, "tspan", {"class": text.status.value, **({"dx": space} if index else {})}
             )
-            told = text.with_status(within)
-            word.text = clean(told if len(told) <= left else told[:left] + "…")
-            left -= len(told) + 1
+            label = text.with_status(within)
+            word.text = clean(label if len(label) <= left else label[:left] + "…")
+            left -= len(label) + 1
 
 
 def _middle(group: ET.Element, edge: Edge, x: float, y: float) -> None:
     height = 14.0 * len(edge.labels) + 2
-    width = middle(edge)
+    width = middle_width(edge)
     rect(group, "label", x - width / 2, y - height / 2, width, height, 7.0)
     for index, label in enumerate(edge.labels):
         at = {
@@ -268,14 +268,14 @@ def _middle(group: ET.Element, edge: Edge, x: float, y: float) -> None:
         )
 
 
-def _told(thing: Thing) -> list[str]:
+def _thing_title(thing: Thing) -> list[str]:
     return [
         _head(f"{thing.kind} {thing.name}{f' ({thing.tag})' if thing.tag else ''}", thing.status),
         *(line.with_status() for line in thing.lines),
     ]
 
 
-def _along(edge: Edge) -> list[str]:
+def _edge_title(edge: Edge) -> list[str]:
     ends = [
         " ".join((end.thing.name, *(text.with_status() for text in end.texts())))
         for end in edge.ends

@@ -1,4 +1,8 @@
-"""A state seen as a graph: which links are ends of edges, which make up a network, and which are a node's own."""
+"""Reads a state as a graph.
+
+It decides which links are ends of edges, which belong to a network, and which are shown in the box
+of their node.
+"""
 
 from __future__ import annotations
 
@@ -24,22 +28,25 @@ from netorch.state.key import Key
 
 @dataclass(slots=True)
 class Wiring:
-    """`edges` in the order of the state. `networks`: link → the network that it is a part of; `inner`: links that no edge shows, by label.
-
-    `members`: network → its members' ends. `bridges`: network → its bridges, or what stands for them. `addresses`: label → interface →
-    its addresses. `drawn`: thing → its interfaces that edges show.
-    """
+    """The graph of a state."""
 
     edges: list[Edge] = field(default_factory=list)
+    """The edges, in the order of the state."""
     networks: dict[Key, str] = field(default_factory=dict)
+    """Link → the network that it is a part of."""
     inner: dict[str, list[Link]] = field(default_factory=dict)
+    """Label → links that no edge shows."""
     members: dict[str, list[EdgeEnd]] = field(default_factory=dict)
+    """Network → its members' ends."""
     bridges: dict[str, list[Link]] = field(default_factory=dict)
+    """Network → its bridges, or the links that a network without a bridge has instead."""
     addresses: dict[str, dict[str, list[Address]]] = field(default_factory=dict)
+    """Label → interface → its addresses."""
     drawn: dict[ThingId, set[str]] = field(default_factory=dict)
+    """Thing → its interfaces that edges show."""
 
-    def of(self, label: str, dev: str) -> Sequence[Address]:
-        """The addresses of one interface."""
+    def addresses_of(self, label: str, dev: str) -> Sequence[Address]:
+        """Return the addresses of an interface."""
         return self.addresses.get(label, {}).get(dev, ())
 
 
@@ -52,71 +59,73 @@ def network_id(name: str) -> ThingId:
 
 
 def parts(link: Link) -> tuple[Key, ...]:
-    """What a person would call one thing with the link."""
+    """Return the keys of the resources that users regard as one object with the link."""
     place = (link.netns, link.name)
     return link.key, up_key(*place), port_key(*place), vlans_key(*place), impair_key(*place)
 
 
-def impaired(scene: Scene, link: Link) -> Text | None:
-    """What happens to what a link sends."""
+def impairment_text(scene: Scene, link: Link) -> Text | None:
+    """Return the impairment of the packets that a link sends, None without one."""
     resource = scene.state.get(impair_key(link.netns, link.name))
     if resource is None:
         return None
     return Text(
         " ".join(f"{name} {value}" for name, value in resource.attributes().items()),
-        scene.of(resource.key),
+        scene.status_of(resource.key),
     )
 
 
 def build_wiring(scene: Scene) -> Wiring:
-    return _Wirer(scene).run()
+    return _WiringBuilder(scene).run()
 
 
-class _Wirer:
+class _WiringBuilder:
     def __init__(self, scene: Scene) -> None:
-        self.scene, self.found = scene, Wiring()
-        self.shown: set[Key] = set()
+        self.scene, self.wiring = scene, Wiring()
+        self.on_edges: set[Key] = set()
+        """Links that an edge shows."""
         self.members: dict[Key, str] = {}
+        """Link → the network that it makes its node a member of."""
         self.owners: dict[str, list[str]] = {}
         """Address → the namespaces that have it."""
         for resource in scene.state.values():
             if isinstance(resource, Address):
-                self.found.addresses.setdefault(resource.netns, {}).setdefault(
+                self.wiring.addresses.setdefault(resource.netns, {}).setdefault(
                     resource.link, []
                 ).append(resource)
                 self.owners.setdefault(resource.address.local, []).append(resource.netns)
 
     def run(self) -> Wiring:
-        self._by_file()
-        self._by_bridges()
-        self.solos: dict[tuple[str, str], list[StandaloneLink]] = {}
-        """Kind and namespace → the links of no network."""
+        self._read_file()
+        self._read_bridges()
+        self.standalone: dict[tuple[str, str], list[StandaloneLink]] = {}
+        """Kind and namespace → the links that belong to no network."""
         for key, resource in self.scene.state.items():
-            if isinstance(resource, StandaloneLink) and key not in self.found.networks:
-                self.solos.setdefault((resource.KIND, key.netns), []).append(resource)
+            if isinstance(resource, StandaloneLink) and key not in self.wiring.networks:
+                self.standalone.setdefault((resource.KIND, key.netns), []).append(resource)
         for resource in self.scene.state.values():
             if isinstance(resource, Veth):
-                self._cable(resource)
+                self._add_cable(resource)
             elif isinstance(resource, StandaloneLink):
-                self._solo(resource)
+                self._add_standalone(resource)
             elif isinstance(resource, Peer):
-                self._peer(resource)
-        self._owners()
+                self._add_peer(resource)
+        self._add_owners()
         for resource in self.scene.state.values():
             if (
                 isinstance(resource, Link)
-                and resource.key not in self.shown
-                and resource.key not in self.found.networks
+                and resource.key not in self.on_edges
+                and resource.key not in self.wiring.networks
             ):
-                has_words = not isinstance(resource, Loopback) or self.found.of(
+                is_visible = not isinstance(resource, Loopback) or self.wiring.addresses_of(
                     resource.netns, resource.name
                 )
-                if has_words and resource.netns != self.scene.fabric:
-                    self.found.inner.setdefault(resource.netns, []).append(resource)
-        return self.found
+                if is_visible and resource.netns != self.scene.fabric:
+                    self.wiring.inner.setdefault(resource.netns, []).append(resource)
+        return self.wiring
 
-    def _by_file(self) -> None:
-        """What the file's networks are made of, by the places that resolving noted down."""
+    def _read_file(self) -> None:
+        """Find the links of the file's networks by the origins that resolving recorded."""
         desired = self.scene.desired
         if desired is None:
             return
@@ -125,192 +134,222 @@ class _Wirer:
                 continue
             match desired.origins.get(key):
                 case ("networks", str(name), *_):
-                    self.found.networks[key] = name
+                    self.wiring.networks[key] = name
                 case ("nodes", _, "networks", str(name), *_):
                     if isinstance(resource, Veth) and not resource.far:
-                        self.found.networks[key] = name
+                        self.wiring.networks[key] = name
                     else:
                         self.members[key] = name
         for name in self.scene.loaded.topology.networks if self.scene.loaded else ():
-            self.found.bridges[name] = []
+            self.wiring.bridges[name] = []
 
-    def _by_bridges(self) -> None:
-        """What else is plugged into a network's bridge; without a file the bridges of the fabric are the networks."""
+    def _read_bridges(self) -> None:
+        """Find the other ports of the networks' bridges.
+
+        Without a file, each bridge of the fabric is a network.
+        """
         state = self.scene.state
         for key, resource in state.items():
             if (
                 isinstance(resource, Bridge)
                 and key.netns == self.scene.fabric
-                and key not in self.found.networks
+                and key not in self.wiring.networks
             ):
-                self.found.networks[key] = resource.altname or resource.name
+                self.wiring.networks[key] = resource.altname or resource.name
         for key, resource in state.items():
             if isinstance(resource, Port) and (
-                master := self.found.networks.get(link_key(resource.netns, resource.master))
+                master := self.wiring.networks.get(link_key(resource.netns, resource.master))
             ):
-                self.found.networks.setdefault(link_key(key.netns, resource.link), master)
-        for key, name in self.found.networks.items():
+                self.wiring.networks.setdefault(link_key(key.netns, resource.link), master)
+        for key, name in self.wiring.networks.items():
             part = state.get(key)
             if isinstance(part, Bridge) or (
                 isinstance(part, StandaloneLink) and not self._is_port(key)
             ):
-                self.found.bridges.setdefault(name, []).append(part)
+                self.wiring.bridges.setdefault(name, []).append(part)
 
     def _is_port(self, key: Key) -> bool:
         return port_key(key.netns, link_of(key)) in self.scene.state
 
     def _thing(self, key: Key) -> ThingId:
         return (
-            network_id(self.found.networks[key])
-            if key in self.found.networks
+            network_id(self.wiring.networks[key])
+            if key in self.wiring.networks
             else node_id(self.scene, key.netns)
         )
 
     def end(self, link: Link) -> EdgeEnd:
-        """A link's end of an edge; a network's port is nothing that anybody looks for."""
-        if link.key in self.found.networks:
+        """Return a link's end of an edge. A network's end has no name, because no user needs it."""
+        if link.key in self.wiring.networks:
             return EdgeEnd(self._thing(link.key))
         return EdgeEnd(
             self._thing(link.key),
             link.name,
             self._addresses(link.netns, link.name),
-            self.scene.of(*parts(link)),
+            self.scene.status_of(*parts(link)),
         )
 
     def _addresses(self, label: str, dev: str) -> tuple[Text, ...]:
         return tuple(
-            Text(str(address.address), self.scene.of(address.key))
-            for address in self.found.of(label, dev)
+            Text(str(address.address), self.scene.status_of(address.key))
+            for address in self.wiring.addresses_of(label, dev)
         )
 
-    def _put(
-        self, one: EdgeEnd, other: EdgeEnd, kind: str, labels: tuple[Text, ...], *made_of: Status
+    def _add_edge(
+        self,
+        one: EdgeEnd,
+        other: EdgeEnd,
+        kind: str,
+        labels: tuple[Text, ...],
+        *parts_status: Status,
     ) -> None:
-        whole = [status for status in made_of if status in {Status.MISSING, Status.EXTRA}]
-        status = whole[0] if whole else Status.CHANGED if Status.CHANGED in made_of else Status.OK
-        self.found.edges.append(Edge((one, other), kind, labels, status))
+        whole = [status for status in parts_status if status in {Status.MISSING, Status.EXTRA}]
+        changed = Status.CHANGED in parts_status
+        status = whole[0] if whole else Status.CHANGED if changed else Status.OK
+        self.wiring.edges.append(Edge((one, other), kind, labels, status))
         for end in (one, other):
-            self.found.drawn.setdefault(end.thing, set()).add(end.interface)
+            self.wiring.drawn.setdefault(end.thing, set()).add(end.interface)
 
-    def _member(self, network: str, end: EdgeEnd) -> None:
-        self.found.members.setdefault(network, []).append(end)
+    def _add_member(self, network: str, end: EdgeEnd) -> None:
+        self.wiring.members.setdefault(network, []).append(end)
 
-    def _cable(self, veth: Veth) -> None:
+    def _add_cable(self, veth: Veth) -> None:
         other = self.scene.state.get(link_key(*veth.peer)) if veth.peer != UNKNOWN else None
-        if veth.key in self.shown or not isinstance(other, Veth):
+        if veth.key in self.on_edges or not isinstance(other, Veth):
             return
-        if other.key in self.found.networks:
+        if other.key in self.wiring.networks:
             veth, other = other, veth
         one, two = self.end(veth), self.end(other)
         if one.thing == two.thing:
             return
-        self.shown |= {veth.key, other.key}
+        self.on_edges |= {veth.key, other.key}
         labels = self._impairments(veth, other)
-        self._put(
-            one, two, "cable", labels, self.scene.of(*parts(veth)), self.scene.of(*parts(other))
+        self._add_edge(
+            one,
+            two,
+            "cable",
+            labels,
+            self.scene.status_of(*parts(veth)),
+            self.scene.status_of(*parts(other)),
         )
         for near, far in ((veth, two), (other, one)):
-            if near.key in self.found.networks and far.interface:
-                self._member(self.found.networks[near.key], far)
+            if near.key in self.wiring.networks and far.interface:
+                self._add_member(self.wiring.networks[near.key], far)
 
     def _impairments(self, *links: Link) -> tuple[Text, ...]:
-        """What happens on the way: once where both directions are alike, else with the node that sends."""
-        told = [(link, text) for link in links if (text := impaired(self.scene, link)) is not None]
-        if len(told) == 2 and told[0][1] == told[1][1]:
-            return (told[0][1],)
+        """Return the impairments of an edge.
+
+        There is one text if both directions are alike. Otherwise each text names the node that
+        sends.
+        """
+        texts = [
+            (link, text)
+            for link in links
+            if (text := impairment_text(self.scene, link)) is not None
+        ]
+        if len(texts) == 2 and texts[0][1] == texts[1][1]:
+            return (texts[0][1],)
         senders = [
-            self.found.networks.get(link.key) or self.scene.node(link.netns) for link, _ in told
+            self.wiring.networks.get(link.key) or self.scene.node(link.netns) for link, _ in texts
         ]
         return tuple(
             Text(f"from {sender}: {text.text}", text.status)
-            for sender, (_, text) in zip(senders, told, strict=True)
+            for sender, (_, text) in zip(senders, texts, strict=True)
         )
 
-    def _solo(self, link: StandaloneLink) -> None:
-        """What rides on an interface of elsewhere, or leads to another node by itself."""
-        status = self.scene.of(*parts(link))
+    def _add_standalone(self, link: StandaloneLink) -> None:
+        """Add the edge of a member, of a tunnel, or of a link whose parent is in another node."""
+        status = self.scene.status_of(*parts(link))
         if link.key in self.members:
-            self.shown.add(link.key)
+            self.on_edges.add(link.key)
             network = self.members[link.key]
             end = self.end(link)
-            self._put(EdgeEnd(network_id(network)), end, "cable", self._impairments(link), status)
-            self._member(network, end)
-        elif link.key in self.found.networks:
+            self._add_edge(
+                EdgeEnd(network_id(network)), end, "cable", self._impairments(link), status
+            )
+            self._add_member(network, end)
+        elif link.key in self.wiring.networks:
             return
         elif link.parent is not None and link.parent[0] != link.netns and link.parent != UNKNOWN:
-            self.shown.add(link.key)
+            self.on_edges.add(link.key)
             label, dev = link.parent
             below = EdgeEnd(node_id(self.scene, label), dev, self._addresses(label, dev))
-            self._put(
+            self._add_edge(
                 self.end(link), below, "parent", (Text(link.KIND), *self._impairments(link)), status
             )
         elif remote := getattr(link, "remote", None):
-            self._tunnel(link, str(remote), back=True)
+            self._add_tunnel(link, str(remote), back=True)
 
-    def _peer(self, peer: Peer) -> None:
+    def _add_peer(self, peer: Peer) -> None:
         link = self.scene.state.get(link_key(peer.netns, peer.link))
         if not isinstance(link, StandaloneLink) or peer.endpoint is None:
             return
-        self._tunnel(link, peer.endpoint.address, back=False)
+        self._add_tunnel(link, peer.endpoint.address, back=False)
 
-    def _tunnel(self, link: StandaloneLink, remote: str, *, back: bool) -> None:
-        """To the interface of the same kind where the address is; `back`: one whose own remote end is here. Without one, to the node."""
+    def _add_tunnel(self, link: StandaloneLink, remote: str, *, back: bool) -> None:
+        """Add the edge of a tunnel to the node that has the address `remote`.
+
+        The edge ends at an interface of the same kind there, if there is one. With `back`, that
+        interface must have its own remote end at the first node.
+        """
         labels = [label for label in self.owners.get(remote, ()) if label != link.netns]
         if not labels or any(
-            edge.kind == "tunnel" and self._joins(edge, link, labels) for edge in self.found.edges
+            edge.kind == "tunnel" and self._joins(edge, link, labels) for edge in self.wiring.edges
         ):
             return
         far = next(
             (
                 other
                 for label in labels
-                for other in self.solos.get((link.KIND, label), ())
-                if not back or self._leads(other, link)
+                for other in self.standalone.get((link.KIND, label), ())
+                if not back or self._leads_to(other, link)
             ),
             None,
         )
-        self.shown |= {link.key, *((far.key,) if far is not None else ())}
+        self.on_edges |= {link.key, *((far.key,) if far is not None else ())}
         two = self.end(far) if far is not None else EdgeEnd(node_id(self.scene, labels[0]))
         ends = (link, far) if far is not None else (link,)
-        told = (Text(link.KIND), *self._impairments(*ends))
-        self._put(
-            self.end(link), two, "tunnel", told, *(self.scene.of(*parts(end)) for end in ends)
-        )
+        labels_of_edge = (Text(link.KIND), *self._impairments(*ends))
+        statuses = (self.scene.status_of(*parts(end)) for end in ends)
+        self._add_edge(self.end(link), two, "tunnel", labels_of_edge, *statuses)
 
-    def _leads(self, link: StandaloneLink, to: StandaloneLink) -> bool:
+    def _leads_to(self, link: StandaloneLink, to: StandaloneLink) -> bool:
         return to.netns in self.owners.get(str(getattr(link, "remote", "")), ())
 
     def _joins(self, edge: Edge, link: StandaloneLink, labels: Sequence[str]) -> bool:
         ends = {(end.thing, end.interface) for end in edge.ends}
-        there = {node_id(self.scene, label) for label in labels}
-        return (node_id(self.scene, link.netns), link.name) in ends and not there.isdisjoint(
+        remote_nodes = {node_id(self.scene, label) for label in labels}
+        return (node_id(self.scene, link.netns), link.name) in ends and not remote_nodes.isdisjoint(
             end.thing for end in edge.ends
         )
 
-    def _owners(self) -> None:
-        """The node that has a network's bridge, its tunnel end, or the parent of its members."""
+    def _add_owners(self) -> None:
+        """Add an edge from each network to the nodes that have a part of it.
+
+        Such a part is its bridge, a tunnel end, or the parent of its members.
+        """
         uplinks = {
             (up.netns, up.bridge): up for up in self.scene.state.values() if isinstance(up, Uplink)
         }
-        for name, bridges in self.found.bridges.items():
+        for name, bridges in self.wiring.bridges.items():
             for bridge in bridges:
-                if bridge.netns == self.scene.fabric or self._hangs_on(bridge, bridges):
+                if bridge.netns == self.scene.fabric or self._is_further_bridge(bridge, bridges):
                     continue
-                status = self.scene.of(*parts(bridge))
+                status = self.scene.status_of(*parts(bridge))
                 words = [
                     *self._addresses(bridge.netns, bridge.name),
                     *self._tunnel_ends(name, bridge.netns),
                 ]
                 if (uplink := uplinks.get((bridge.netns, bridge.name))) is not None:
-                    words.append(Text(f"uplink {uplink.nic}", self.scene.of(uplink.key)))
+                    words.append(Text(f"uplink {uplink.nic}", self.scene.status_of(uplink.key)))
                 near = EdgeEnd(node_id(self.scene, bridge.netns), bridge.name, tuple(words), status)
-                self._put(near, EdgeEnd(network_id(name)), "owner", (), status)
+                self._add_edge(near, EdgeEnd(network_id(name)), "owner", (), status)
             if not bridges:
-                self._parent(name)
+                self._add_parents(name)
 
     def _tunnel_ends(self, network: str, label: str) -> Iterator[Text]:
-        """Where a network that spans several nodes is reached below."""
-        for key, name in self.found.networks.items():
+        """Yield the tunnel ends in a node that connect it to the network's other nodes."""
+        for key, name in self.wiring.networks.items():
             link = self.scene.state.get(key)
             if (
                 name == network
@@ -318,17 +357,17 @@ class _Wirer:
                 and isinstance(link, StandaloneLink)
                 and (local := getattr(link, "local", None))
             ):
-                yield Text(f"{link.KIND} from {local}", self.scene.of(*parts(link)))
+                yield Text(f"{link.KIND} from {local}", self.scene.status_of(*parts(link)))
 
-    def _hangs_on(self, bridge: Link, bridges: list[Link]) -> bool:
-        """Whether it is a further bridge of a large network: those have no way out but by the first."""
+    def _is_further_bridge(self, bridge: Link, bridges: list[Link]) -> bool:
+        """Whether it is a further bridge of a large network, connected only to the first one."""
         return any(
             bridge is not other and other.netns == bridge.netns and isinstance(other, Bridge)
             for other in bridges[: bridges.index(bridge)]
         )
 
-    def _parent(self, name: str) -> None:
-        """Of a network without anything of its own: the interface that its members are on."""
+    def _add_parents(self, name: str) -> None:
+        """Add an edge to the parent of the members of a network that has no link of its own."""
         parents: dict[tuple[str, str], None] = {}
         for key, network in self.members.items():
             link = self.scene.state.get(key)
@@ -341,4 +380,4 @@ class _Wirer:
                 parents[link.parent] = None
         for label, dev in parents:
             near = EdgeEnd(node_id(self.scene, label), dev, self._addresses(label, dev))
-            self._put(near, EdgeEnd(network_id(name)), "parent", (), Status.OK)
+            self._add_edge(near, EdgeEnd(network_id(name)), "parent", (), Status.OK)

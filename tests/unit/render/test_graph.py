@@ -1,4 +1,4 @@
-"""Pictures of a topology: what is in them, in which words, and that nothing of a file is ever markup."""
+"""Pictures of a topology: their contents and texts, and that no text of a file becomes markup."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ SVG = "{http://www.w3.org/2000/svg}"
 DOCKER = """
 name: lab
 nodes:
-  box: {interfaces: {lo: {addresses: [10.9.9.9/32]}}, nat: [{masquerade: {from: 10.1.0.0/24, out: eth0}}]}
+  box:
+    interfaces: {lo: {addresses: [10.9.9.9/32]}}
+    nat: [{masquerade: {from: 10.1.0.0/24, out: eth0}}]
   web: {networks: [lan], publish: ["127.0.0.1:8080:80"]}
   pc: {routes: [{to: default, via: 192.0.2.1}]}
 networks:
@@ -65,100 +67,105 @@ def picture(text: str) -> Picture:
     return build(of_file(loaded(text)))
 
 
-def thing(found: Picture, name: str) -> Thing:
-    return next(entry for entry in found.things if str(entry.id) == name)
+def thing(drawn: Picture, name: str) -> Thing:
+    return next(entry for entry in drawn.things if str(entry.id) == name)
 
 
-def edges(found: Picture) -> list[str]:
-    """`box eth0 192.0.2.1/30 -cable- pc eth0 192.0.2.2/30`."""
+def edges(drawn: Picture) -> list[str]:
+    """Return the edges as `box eth0 192.0.2.1/30 -cable- pc eth0 192.0.2.2/30`."""
     return [
         f" -{edge.kind}- ".join(
-            " ".join((end.thing.name, *map(said, end.texts()))) for end in edge.ends
+            " ".join((end.thing.name, *map(label_of, end.texts()))) for end in edge.ends
         )
-        for edge in found.edges
+        for edge in drawn.edges
     ]
 
 
-def said(text: Text) -> str:
+def label_of(text: Text) -> str:
     return text.with_status()
 
 
-def rows(found: Thing, title: str) -> list[str]:
+def rows(drawn: Thing, title: str) -> list[str]:
     return [
         row.text
-        for section in found.sections
+        for section in drawn.sections
         if section.title.startswith(title)
         for row in section.rows
     ]
 
 
-# what is in it
+# contents
 
 
 def test_nodes_networks_and_what_joins_them() -> None:
-    found = picture(DOCKER)
-    assert [(entry.kind, entry.name, entry.tag) for entry in found.things] == [
+    drawn = picture(DOCKER)
+    assert [(entry.kind, entry.name, entry.tag) for entry in drawn.things] == [
         ("router", "box", ""),
         ("node", "web", ""),
         ("node", "pc", ""),
         ("network", "lan", "nat"),
     ]
-    assert edges(found) == [
+    assert edges(drawn) == [
         "box eth0 192.0.2.1/30 -cable- pc eth0 192.0.2.2/30",
         "lan -cable- web eth0 172.17.0.2/24 fd17::2/64",
         "box lan 172.17.0.1/24 fd17::1/64 -owner- lan",
     ]
-    assert [label.text for edge in found.edges for label in edge.labels] == ["delay 10ms"]
-    assert [line.text for line in thing(found, "node box").lines] == [
+    assert [label.text for edge in drawn.edges for label in edge.labels] == ["delay 10ms"]
+    assert [line.text for line in thing(drawn, "node box").lines] == [
         "lo 10.9.9.9/32",
         "masquerade 10.1.0.0/24 out eth0",
     ]
-    assert [line.text for line in thing(found, "node web").lines] == [
+    assert [line.text for line in thing(drawn, "node web").lines] == [
         "publishes 127.0.0.1:8080 → 80/tcp"
     ]
-    assert [line.text for line in thing(found, "network lan").lines] == [
+    assert [line.text for line in thing(drawn, "network lan").lines] == [
         "172.17.0.0/24",
         "fd17::/64",
     ]
 
 
 def test_details_are_interfaces_routes_and_the_part_of_the_file() -> None:
-    found = picture(DOCKER)
-    pc = thing(found, "node pc")
+    drawn = picture(DOCKER)
+    pc = thing(drawn, "node pc")
     assert rows(pc, "Interfaces")[0].startswith("eth0: veth, peer box:eth0, mtu 1500")
     assert "eth0 192.0.2.2/30" in rows(pc, "Interfaces")
     assert rows(pc, "Routes") == ["default via 192.0.2.1 dev eth0"]
     assert "routes:" in pc.yaml and "endpoints:" in pc.yaml and "web" not in pc.yaml
-    assert rows(thing(found, "network lan"), "Members") == ["web:eth0 172.17.0.2/24 fd17::2/64"]
+    assert rows(thing(drawn, "network lan"), "Members") == ["web:eth0 172.17.0.2/24 fd17::2/64"]
 
 
 def test_tunnels_parents_uplinks_and_overlays_are_edges() -> None:
-    found = {
+    by_file = {
         path.stem: edges(build(of_file(load(path.read_bytes(), str(path))))) for path in TOPOLOGIES
     }
-    assert any("site1 gre1" in edge and "-tunnel- site2 gre1" in edge for edge in found["tunnels"])
-    assert sum("-tunnel-" in edge for edge in found["wireguard"]) == 1
-    assert "box eth0 192.168.1.10/24 -parent- containers" in found["macvlan"]
-    assert any("uplink eth0 -owner- bridged" in edge for edge in found["vm-modes"])
-    assert "host1 blue vxlan from 192.0.2.2 -owner- blue" in found["vxlan-overlay"]
-
-
-def test_both_directions_of_an_impairment_are_told_apart_where_they_differ() -> None:
-    found = picture(
-        "name: x\nnodes: {a: {}, b: {}}\nlinks: [{endpoints: [{node: a, interface: e, impair: {rate: 1mbit}}, b:e], impair: {loss: 1%}}]"
+    assert any(
+        "site1 gre1" in edge and "-tunnel- site2 gre1" in edge for edge in by_file["tunnels"]
     )
-    assert [label.text for label in found.edges[0].labels] == [
+    assert sum("-tunnel-" in edge for edge in by_file["wireguard"]) == 1
+    assert "box eth0 192.168.1.10/24 -parent- containers" in by_file["macvlan"]
+    assert any("uplink eth0 -owner- bridged" in edge for edge in by_file["vm-modes"])
+    assert "host1 blue vxlan from 192.0.2.2 -owner- blue" in by_file["vxlan-overlay"]
+
+
+def test_both_directions_of_an_impairment_are_distinguished_if_they_differ() -> None:
+    drawn = picture(
+        "name: x\nnodes: {a: {}, b: {}}\nlinks: [{endpoints: "
+        "[{node: a, interface: e, impair: {rate: 1mbit}}, b:e], impair: {loss: 1%}}]"
+    )
+    assert [label.text for label in drawn.edges[0].labels] == [
         "from a: loss 1% rate 1mbit",
         "from b: loss 1%",
     ]
 
 
 def test_what_no_edge_shows_is_in_the_box() -> None:
-    found = picture(
-        "name: x\nnodes: {a: {interfaces: {br: {kind: bridge, ports: [e1, e2], addresses: [10.0.0.1/24]}, d: {kind: dummy, impair: {loss: 1%}},"
-        " v: {kind: vlan, parent: d, id: 5}}}, b: {}}\nlinks: [[a:e1, b:e1], [a:e2, b:e2]]"
+    drawn = picture(
+        "name: x\nnodes: {a: {interfaces: "
+        "{br: {kind: bridge, ports: [e1, e2], addresses: [10.0.0.1/24]}, "
+        "d: {kind: dummy, impair: {loss: 1%}}, v: {kind: vlan, parent: d, id: 5}}}, b: {}}\n"
+        "links: [[a:e1, b:e1], [a:e2, b:e2]]"
     )
-    assert [line.text for line in found.things[0].lines] == [
+    assert [line.text for line in drawn.things[0].lines] == [
         "br bridge of e1 e2 10.0.0.1/24",
         "d dummy loss 1%",
         "v vlan id 5 on d",
@@ -175,7 +182,10 @@ def live(
     changed: dict[Key, dict[str, object]] | None = None,
     more: str = "",
 ) -> Picture:
-    """What is drawn if the kernel lacks some of a file's objects, has others changed, and has what the file `more` has beside it."""
+    """Return the picture of a kernel that differs from the file `text`.
+
+    The kernel lacks the objects `without`, has others `changed`, and has those of the file `more`.
+    """
     file = loaded(text)
     state = {**loaded(more or text).desired.state, **file.desired.state}
     state = {
@@ -183,7 +193,8 @@ def live(
         for key, resource in state.items()
         if key not in without
     }  # type: ignore[arg-type]
-    return build(of_kernel(Live("lab", object(), state, plan(state, file.desired.state)), file))  # type: ignore[arg-type]
+    drift = plan(state, file.desired.state)
+    return build(of_kernel(Live("lab", object(), state, drift), file))  # type: ignore[arg-type]
 
 
 PAIR = (
@@ -192,100 +203,106 @@ PAIR = (
 
 
 def test_without_drift_nothing_is_red() -> None:
-    found = live(PAIR)
-    assert found.title == "lab, live, in sync"
-    assert {entry.status for entry in (*found.things, *found.edges)} == {Status.OK}
+    drawn = live(PAIR)
+    assert drawn.title == "lab, live, in sync"
+    assert {entry.status for entry in (*drawn.things, *drawn.edges)} == {Status.OK}
 
 
 def test_missing_is_drawn_too() -> None:
     file = loaded(PAIR).desired.state
-    found = live(PAIR, without=tuple(key for key in file if key.netns == "b"))
-    assert found.title == "lab, live, drifted"
-    assert thing(found, "node b").status is Status.MISSING
-    assert found.edges[0].status is Status.MISSING
+    drawn = live(PAIR, without=tuple(key for key in file if key.netns == "b"))
+    assert drawn.title == "lab, live, drifted"
+    assert thing(drawn, "node b").status is Status.MISSING
+    assert drawn.edges[0].status is Status.MISSING
 
 
-def test_extra_is_told_from_what_the_file_has() -> None:
-    found = live(PAIR, more=PAIR.replace("b: {}}", "b: {}, c: {interfaces: {d0: {kind: dummy}}}}"))
-    assert thing(found, "node c").status is Status.EXTRA
-    assert thing(found, "node a").status is Status.OK
+def test_extra_is_distinguished_from_the_files_objects() -> None:
+    drawn = live(PAIR, more=PAIR.replace("b: {}}", "b: {}, c: {interfaces: {d0: {kind: dummy}}}}"))
+    assert thing(drawn, "node c").status is Status.EXTRA
+    assert thing(drawn, "node a").status is Status.OK
 
 
 def test_changed_says_old_and_new() -> None:
-    found = live(PAIR, changed={link_key("a", "eth0"): {"mtu": 1400}})
-    assert found.edges[0].status is Status.CHANGED
+    drawn = live(PAIR, changed={link_key("a", "eth0"): {"mtu": 1400}})
+    assert drawn.edges[0].status is Status.CHANGED
     row = next(
-        row for row in thing(found, "node a").sections[1].rows if row.status is Status.CHANGED
+        row for row in thing(drawn, "node a").sections[1].rows if row.status is Status.CHANGED
     )
     assert row.more == ("mtu 1500 → 1400",)
 
 
 def test_an_address_of_its_own_is_red_by_itself() -> None:
     address = address_key("a", "eth0", Ifaddr("10.0.0.1", 30))
-    found = live(PAIR, without=(address,))
-    assert found.edges[0].status is Status.OK
-    assert found.edges[0].ends[0].addresses == (Text("10.0.0.1/30", Status.MISSING),)
+    drawn = live(PAIR, without=(address,))
+    assert drawn.edges[0].status is Status.OK
+    assert drawn.edges[0].ends[0].addresses == (Text("10.0.0.1/30", Status.MISSING),)
 
 
 def test_a_link_that_is_down_is_changed() -> None:
-    found = live(PAIR, without=(up_key("a", "eth0"),))
-    assert found.edges[0].status is Status.CHANGED
-    assert any("state up → down" in row.more for row in thing(found, "node a").sections[1].rows)
+    drawn = live(PAIR, without=(up_key("a", "eth0"),))
+    assert drawn.edges[0].status is Status.CHANGED
+    assert any("state up → down" in row.more for row in thing(drawn, "node a").sections[1].rows)
 
 
 def test_what_only_goes_along_with_a_replacement_is_no_drift() -> None:
     file = loaded(PAIR)
     up = file.desired.state[up_key("a", "eth0")]
     along = Plan(changes=(Step(None, up, Disruption.REPLACE, link_key("a", "eth0")),))
-    found = build(of_kernel(Live("lab", object(), file.desired.state, along), file))  # type: ignore[arg-type]
-    assert found.edges[0].status is Status.OK
+    entry = Live("lab", object(), file.desired.state, along)  # type: ignore[arg-type]
+    drawn = build(of_kernel(entry, file))
+    assert drawn.edges[0].status is Status.OK
 
 
 def test_a_filter_that_lost_a_published_port() -> None:
     key = filter_key("box")
     rules = loaded(DOCKER).desired.state[key].lines()
-    kept = "\n".join(rule for rule in rules if "publish web" not in rule)
-    found = live(DOCKER, changed={key: {"text": kept}})
-    assert thing(found, "node web").lines[0].status is Status.MISSING
-    assert thing(found, "node box").status is Status.CHANGED
+    remaining = "\n".join(rule for rule in rules if "publish web" not in rule)
+    drawn = live(DOCKER, changed={key: {"text": remaining}})
+    assert thing(drawn, "node web").lines[0].status is Status.MISSING
+    assert thing(drawn, "node box").status is Status.CHANGED
 
 
 def test_without_a_record_what_is_there_is_drawn() -> None:
     file = loaded(
-        "name: lab\nnodes: {a: {networks: [lan]}, b: {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/24}}"
+        "name: lab\nnodes: {a: {networks: [lan]}, b: {networks: [lan]}}\n"
+        "networks: {lan: {subnet: 10.0.0.0/24}}"
     )
-    found = build(of_kernel(Live("lab", None, file.desired.state, None), None))
-    assert edges(found) == ["lan -cable- a eth0 10.0.0.1/24", "lan -cable- b eth0 10.0.0.2/24"]
-    assert found.title == "lab, live, not compared with a file"
-    assert "networks:" in thing(found, "node a").yaml
+    drawn = build(of_kernel(Live("lab", None, file.desired.state, None), None))
+    assert edges(drawn) == ["lan -cable- a eth0 10.0.0.1/24", "lan -cable- b eth0 10.0.0.2/24"]
+    assert drawn.title == "lab, live, not compared with a file"
+    assert "networks:" in thing(drawn, "node a").yaml
 
 
 @pytest.mark.parametrize("name", cases())
 def test_whatever_differs_is_red_somewhere(name: str) -> None:
     case = read(name)
     file, state = loaded(case.desired), loaded(case.observed).desired.state
-    entry = Live("lab", object(), state, plan(state, file.desired.state))  # type: ignore[arg-type]
-    found = build(of_kernel(entry, file))
-    details = [row for drawn in found.things for section in drawn.sections for row in section.rows]
-    lines = [line for drawn in found.things for line in drawn.lines]
+    drift = plan(state, file.desired.state)
+    topology = Live("lab", object(), state, drift)  # type: ignore[arg-type]
+    drawn = build(of_kernel(topology, file))
+    details = [row for entry in drawn.things for section in entry.sections for row in section.rows]
+    lines = [line for entry in drawn.things for line in entry.lines]
     ends = [
-        text for edge in found.edges for end in edge.ends for text in (*end.texts(), *edge.labels)
+        text for edge in drawn.edges for end in edge.ends for text in (*end.texts(), *edge.labels)
     ]
     red = [
         item
-        for item in (*found.things, *found.edges, *details, *lines, *ends)
+        for item in (*drawn.things, *drawn.edges, *details, *lines, *ends)
         if item.status is not Status.OK
     ]
-    assert bool(red) == bool(entry.difference), red
-    for edge in found.edges:
-        assert {end.thing for end in edge.ends} <= {drawn.id for drawn in found.things}
-    ET.fromstring(svg.document(place(found)))
+    assert bool(red) == bool(topology.difference), red
+    for edge in drawn.edges:
+        assert {end.thing for end in edge.ends} <= {entry.id for entry in drawn.things}
+    ET.fromstring(svg.document(place(drawn)))
 
 
-# the four forms
+# the four forms of output
 
 
-HOSTILE = '</script><script>alert(1)</script><!-- ]]> "\' \\N \\" #quot; & &lt; `x` %%{init: {}}%% --> ]] }} @STYLE@ \\u003c \x07\u2028 end'
+HOSTILE = (
+    '</script><script>alert(1)</script><!-- ]]> "\' \\N \\" '
+    "#quot; & &lt; `x` %%{init: {}}%% --> ]] }} @STYLE@ \\u003c \x07\u2028 end"
+)
 
 
 def hostile() -> Picture:
@@ -317,15 +334,15 @@ def hostile() -> Picture:
     "path", [None, *TOPOLOGIES], ids=lambda path: path.stem if path else "hostile"
 )
 def test_graphviz_takes_the_dot_form(path: Path | None) -> None:
-    found = build(of_file(load(path.read_bytes(), str(path)))) if path else hostile()
-    text = "\n".join(dot.lines(found))
+    drawn = build(of_file(load(path.read_bytes(), str(path)))) if path else hostile()
+    text = "\n".join(dot.lines(drawn))
     process = subprocess.run(
         ["dot", "-Tjson0"], input=text, capture_output=True, text=True, check=True
     )
     assert not process.stderr
-    drawn = json.loads(process.stdout)
-    assert len(drawn.get("objects", ())) == len(found.things)
-    assert len(drawn.get("edges", ())) == len(found.edges)
+    output = json.loads(process.stdout)
+    assert len(output.get("objects", ())) == len(drawn.things)
+    assert len(output.get("edges", ())) == len(drawn.edges)
 
 
 def test_graphviz_shows_what_was_meant() -> None:
@@ -333,9 +350,9 @@ def test_graphviz_shows_what_was_meant() -> None:
     drawn = subprocess.run(
         ["dot", "-Tsvg"], input=text, capture_output=True, text=True, check=True
     ).stdout
-    shown = {"".join(element.itertext()) for element in ET.fromstring(drawn).iter(f"{SVG}text")}
+    labels = {"".join(element.itertext()) for element in ET.fromstring(drawn).iter(f"{SVG}text")}
     plain = HOSTILE.replace("\x07", "\\x07").replace("\u2028", "\\u2028")
-    assert f"changed {plain} ({plain})" in {text.replace("\xa0", " ") for text in shown}
+    assert f"changed {plain} ({plain})" in {text.replace("\xa0", " ") for text in labels}
 
 
 def test_mermaid_has_a_line_for_each_thing_and_edge() -> None:
@@ -401,12 +418,15 @@ def test_svg_has_names_addresses_and_a_legend() -> None:
 
 @pytest.mark.parametrize("name", ["publish", "star-100"])
 def test_the_pictures_of_the_documentation_say_what_is_in_the_files(name: str) -> None:
-    """Places may differ from one processor to the next in the last digit, words may not."""
-    kept = (TOPOLOGIES[0].parents[1] / "docs" / "pictures" / f"{name}.svg").read_text(
+    """The saved pictures have the texts of new ones.
+
+    Positions are not compared, because their last digit may differ between processors.
+    """
+    saved = (TOPOLOGIES[0].parents[1] / "docs" / "pictures" / f"{name}.svg").read_text(
         encoding="utf-8"
     )
     now = svg.document(place(picture((TOPOLOGIES[0].parent / f"{name}.yaml").read_text())))
-    assert texts(ET.fromstring(kept)) == texts(ET.fromstring(now)), (
+    assert texts(ET.fromstring(saved)) == texts(ET.fromstring(now)), (
         f"netorch graph topologies/{name}.yaml --to docs/pictures/{name}.svg"
     )
 
@@ -424,7 +444,7 @@ def test_the_page_has_its_data_in_an_element_that_nothing_in_it_can_end() -> Non
     )
 
 
-# places
+# positions
 
 
 def overlapping(spots: tuple[Spot, ...]) -> list[tuple[str, str]]:
@@ -439,7 +459,8 @@ def overlapping(spots: tuple[Spot, ...]) -> list[tuple[str, str]]:
 
 
 MANY = {
-    "a network of 200": "name: x\nnodes: {gw: {networks: [lan]}, out: {}, 'h[1-200]': {networks: [lan]}}\n"
+    "a network of 200": "name: x\n"
+    "nodes: {gw: {networks: [lan]}, out: {}, 'h[1-200]': {networks: [lan]}}\n"
     "networks: {lan: {subnet: 10.0.0.0/16}}\nlinks: [[gw:up, out:eth0]]",
     "a leaf-spine": "name: x\nnodes: {'s[1-2]': {}, 'l[1-4]': {}, 'h[1-12]': {}}\nlinks:\n"
     + "".join(f"  - [s{s}:l{leaf}, l{leaf}:s{s}]\n" for s in (1, 2) for leaf in range(1, 5))
@@ -490,12 +511,12 @@ def test_a_leaf_spine_stands_in_rows() -> None:
         name: {round(spot.y) for spot in placed.spots if spot.thing.name[0] == name}
         for name in "sl"
     }
-    assert all(len(found) == 1 for found in rows.values())
+    assert all(len(heights) == 1 for heights in rows.values())
     assert rows["s"] < rows["l"] or min(rows["s"]) < min(rows["l"])
 
 
 def test_two_cables_are_side_by_side() -> None:
-    one, other = place(picture(MANY["two cables"])).wires
+    one, other = place(picture(MANY["two cables"])).edges
     ends = sorted([one.start, one.stop]), sorted([other.start, other.stop])
     assert abs(ends[0][0][1] - ends[1][0][1]) > 10 or abs(ends[0][0][0] - ends[1][0][0]) > 10
 
@@ -507,7 +528,7 @@ def run(*words: str) -> int:
     return execute(parse(["graph", *words]))
 
 
-def test_the_suffix_says_the_form_unless_it_is_said(tmp_path: Path) -> None:
+def test_the_suffix_selects_the_form_unless_an_option_does(tmp_path: Path) -> None:
     file = tmp_path / "lab.yaml"
     file.write_text(DOCKER)
     begins = {
@@ -533,7 +554,7 @@ def test_the_suffix_says_the_form_unless_it_is_said(tmp_path: Path) -> None:
     assert run(str(file), "--to", str(tmp_path / "c.png"), "-o", "svg") == 0
 
 
-def test_what_is_no_plain_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_plain_file_is_written_and_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "lab.yaml").write_text(DOCKER)
     link, target = tmp_path / "link", tmp_path / "target"
     link.symlink_to(target)
@@ -542,7 +563,7 @@ def test_what_is_no_plain_file_is_written_to_and_not_replaced(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["-o", "html"], "pip install 'netorch[graph]'"),
         (["--to", "."], "Is a directory"),
@@ -551,7 +572,7 @@ def test_what_is_no_plain_file_is_written_to_and_not_replaced(tmp_path: Path) ->
 )
 def test_errors_say_what_to_do(
     words: list[str],
-    said: str,
+    message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -562,4 +583,4 @@ def test_errors_say_what_to_do(
     (tmp_path / "lab.yaml").write_text(DOCKER)
     assert run(str(tmp_path / "lab.yaml"), *words) == 1
     captured = capsys.readouterr()
-    assert said in captured.err and not captured.out
+    assert message in captured.err and not captured.out
