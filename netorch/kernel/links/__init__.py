@@ -1,1 +1,3 @@
-"""What links need beyond plain rtnetlink: NICs of the host, uplinks, tun devices, WireGuard, bridge timers."""
+"""Operations on links beyond plain rtnetlink: NICs of the host, uplinks, tun devices, WireGuard,
+bridge timers.
+"""

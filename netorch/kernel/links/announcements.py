@@ -1,5 +1,8 @@
-"""A link tells its segment who has its addresses, so that nobody goes on sending to where they were:
-gratuitous ARP (RFC 5227) and unsolicited neighbour advertisements (RFC 4861, 7.2.6).
+"""Announce the addresses of links to their segments, so that neighbours do not send to an outdated
+MAC.
+
+An announcement is a gratuitous ARP (RFC 5227) or an unsolicited neighbour advertisement (RFC 4861,
+7.2.6).
 """
 
 from __future__ import annotations
@@ -31,9 +34,9 @@ _NOT_YET = c.IFA_F_TENTATIVE | c.IFA_F_DADFAILED
 
 
 def announce(namespaces: Namespaces, links: Mapping[str, Collection[str]]) -> None:
-    """Announce every address of the links (label → names) that are up; in the worker's thread.
+    """Announce every address of the links (label → names) that are up. Runs in the worker's thread.
 
-    What cannot be sent is left out: an announcement only shortens the time until others ask.
+    Announcements that cannot be sent are left out: they only shorten the time until neighbours ask.
     """
     for label, names in links.items():
         netns = namespaces.find(label)
@@ -49,7 +52,7 @@ def announce(namespaces: Namespaces, links: Mapping[str, Collection[str]]) -> No
             socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as sender,
         ):
             with suppress(OSError):
-                # because what impairs the link may lose or delay it
+                # because the link's qdisc may lose or delay the announcement
                 sender.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)
             for name, frame in frames:
                 with suppress(OSError):
@@ -57,9 +60,10 @@ def announce(namespaces: Namespaces, links: Mapping[str, Collection[str]]) -> No
 
 
 def announcement(mac: bytes, address: bytes, *, router: bool = False) -> bytes:
-    """The Ethernet frame that tells all neighbours that the packed `address` is at `mac`.
+    """Return the Ethernet frame that tells all neighbours that the packed `address` is at `mac`.
 
-    `router`: what an IPv6 node says of itself. A host forgets a default router that does not.
+    `router` is the router flag of an IPv6 node. A host forgets a default router that sends without
+    it.
     """
     if len(address) == 4:
         header = struct.pack("!HHBBH", _ETHERNET, _IPV4, 6, 4, _REQUEST)
@@ -77,12 +81,12 @@ def announcement(mac: bytes, address: bytes, *, router: bool = False) -> bytes:
 
 
 def _frames(rtnl: Rtnl, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
-    """The name of a link and a frame to send there, for each address that is in use."""
+    """Return the name of a link and a frame to send there, for each address that is in use."""
     links = {link.index: link for link in dump_links(rtnl) if link.name in names}
     routers: dict[int, bool] = {}
     for record in decode.addresses(rtnl.dump(c.RTM_GETADDR, bytes(8))):
         link = links.get(record.index)
-        if link is None or not _is_heard(link) or record.flags & _NOT_YET or _is_local(record):
+        if link is None or not _can_announce(link) or record.flags & _NOT_YET or _is_local(record):
             continue
         if record.family == c.AF_INET6 and link.index not in routers:
             routers[link.index] = _is_router(rtnl, link.index)
@@ -92,7 +96,7 @@ def _frames(rtnl: Rtnl, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
         )
 
 
-def _is_heard(link: LinkRecord) -> bool:
+def _can_announce(link: LinkRecord) -> bool:
     return bool(link.flags & c.IFF_UP and not link.flags & c.IFF_NOARP and len(link.mac) == 6)
 
 
@@ -101,6 +105,6 @@ def _is_local(record: AddressRecord) -> bool:
 
 
 def _is_router(rtnl: Rtnl, index: int) -> bool:
-    asked = struct.pack("=B3x", c.AF_INET6) + attr(c.NETCONFA_IFINDEX, i32(index))
-    [answer] = rtnl.get(c.RTM_GETNETCONF, (asked,))
+    payload = struct.pack("=B3x", c.AF_INET6) + attr(c.NETCONFA_IFINDEX, i32(index))
+    [answer] = rtnl.get(c.RTM_GETNETCONF, (payload,))
     return bool(decode.forwarding(answer))

@@ -1,4 +1,7 @@
-"""The times that a bridge was told, where a dump shows those of the spanning tree's root (net/bridge/br_ioctl.c)."""
+"""Read the spanning tree times that are set on a bridge.
+
+A dump of a bridge has the times of the spanning tree's root instead (net/bridge/br_ioctl.c).
+"""
 
 from __future__ import annotations
 
@@ -17,46 +20,56 @@ _SIOCDEVPRIVATE = 0x89F0
 _GET_BRIDGE_INFO = 6
 _INFO_BYTES = 128
 _TIMES = struct.Struct("=28x4I")
-"""Of struct __bridge_info (linux/if_bridge.h): forward_delay, bridge_max_age, bridge_hello_time, bridge_forward_delay.
+"""The fields of struct __bridge_info (linux/if_bridge.h) that are read here: forward_delay,
+bridge_max_age, bridge_hello_time, bridge_forward_delay.
 
-Only the last is in centiseconds; the others the kernel hands out as it counts them itself, in ticks.
+Only the last is in centiseconds. The kernel returns the others in its own ticks.
 """
 _TICKS = (100, 250, 300, 1000)
-"""Ticks a second that a kernel can be built with (kernel/Kconfig.hz)."""
+"""The numbers of ticks per second that a kernel can be built with (kernel/Kconfig.hz)."""
 
 
 def with_own_times(links: list[LinkRecord]) -> Iterator[LinkRecord]:
-    """The links of the namespace that the thread is in; bridges that follow another's times get their own."""
+    """Return the links of the thread's namespace, where bridges have the times set on
+    themselves.
+    """
     for link in links:
         own = _own_times(link) if follows(link) else None
         yield replace(link, data={**link.data, **own}) if own else link
 
 
 def follows(link: LinkRecord) -> bool:
-    """Whether the times of this bridge are another's, the root's: only with STP a bridge knows of another."""
+    """Return whether the dumped times of this bridge are those of another bridge, the root.
+
+    A bridge knows other bridges only with STP.
+    """
     return link.kind == "bridge" and link.data.get(c.IFLA_BR_ROOT_ID) != link.data.get(
         c.IFLA_BR_BRIDGE_ID
     )
 
 
 def _own_times(link: LinkRecord) -> dict[int, bytes] | None:
-    """IFLA_BR_* of the three times; None for a bridge that just went, and where the kernel does not have the call."""
+    """Return IFLA_BR_* → value of the three times.
+
+    Return None for a bridge that no longer exists, and if the kernel does not have the call.
+    """
     info = ctypes.create_string_buffer(_INFO_BYTES)
     arguments = (ctypes.c_ulong * 4)(_GET_BRIDGE_INFO, ctypes.addressof(info), 0, 0)
     request = struct.pack("=16s", link.name.encode()) + struct.pack(
         "@P16x", ctypes.addressof(arguments)
     )
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
-            fcntl.ioctl(asked, _SIOCDEVPRIVATE, request)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            fcntl.ioctl(sock, _SIOCDEVPRIVATE, request)
     except OSError:
         return None
     ticks, max_age, hello_time, forward_delay = _TIMES.unpack_from(info)
-    # the root's forward delay is shown both ways, which tells how long a tick is
-    shown = int.from_bytes(link.data.get(c.IFLA_BR_FORWARD_DELAY, b""), "little")
-    if not shown:
+    # the ioctl and the dump both have the root's forward delay, so their ratio is the length of a
+    # tick
+    dumped_delay = int.from_bytes(link.data.get(c.IFLA_BR_FORWARD_DELAY, b""), "little")
+    if not dumped_delay:
         return None
-    hertz = min(_TICKS, key=lambda rate: abs(rate * shown - 100 * ticks))
+    hertz = min(_TICKS, key=lambda rate: abs(rate * dumped_delay - 100 * ticks))
     return {
         c.IFLA_BR_MAX_AGE: u32(max_age * 100 // hertz),
         c.IFLA_BR_HELLO_TIME: u32(hello_time * 100 // hertz),

@@ -1,7 +1,8 @@
-"""Waits until the kernel has taken note of a link's carrier.
+"""Wait until the kernel has processed a link's carrier.
 
-What it does of its own then, such as giving the IPv6 configuration the MTU of the link (addrconf_notify), it does some time
-after both ends of a cable have come up (net/core/link_watch.c).
+The kernel reacts to the carrier some time after both ends of a cable have come up
+(net/core/link_watch.c). For example, it then gives the IPv6 configuration the MTU of the link
+(addrconf_notify).
 """
 
 from __future__ import annotations
@@ -14,16 +15,21 @@ from netorch.netlink.codec import attributes, message
 from netorch.netlink.encode import link_name
 
 _WITHIN = 3.0
-"""Seconds; what is not urgent the kernel does once a second (linkwatch_schedule_work)."""
+"""Seconds. The kernel processes events that are not urgent once per second
+(linkwatch_schedule_work).
+"""
 _POLL = 0.005
 
 
 def settle(rtnl: Rtnl, link: str) -> None:
-    """Wait until the link has no carrier, or the kernel has taken note of it; some seconds at most."""
+    """Wait, at most for some seconds, until the link has no carrier or the kernel has processed
+    it.
+    """
     deadline = time.monotonic() + _WITHIN
     while _is_pending(rtnl, link) and time.monotonic() < deadline:
         time.sleep(_POLL)
-    # the state is visible before all have been told of it, which happens under one lock; a request waits for that
+    # because the state is visible before the kernel has notified all its parts of it. The kernel
+    # does both under one lock, for which a request waits.
     seq = rtnl.next_seq()
     rtnl.send([(seq, message(c.RTM_SETLINK, c.NLM_F_REQUEST, seq, bytes(16) + link_name(link)))])
 

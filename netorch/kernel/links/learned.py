@@ -1,5 +1,5 @@
-"""What the kernel has learned by itself of who is where, and that it is to forget: neighbours, MACs behind
-ports of bridges and ends of tunnels, cached routes.
+"""Delete what the kernel has learned about addresses: neighbours, MACs behind ports of bridges and
+ends of tunnels, cached routes.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _ANY_FAMILY, _BRIDGES = _NDMSG.pack(0, 0, 0, 0, 0), _NDMSG.pack(c.AF_BRIDGE, 0, 
 _CACHED_IPV6 = _RTMSG.pack(c.AF_INET6, 0, 0, 0, 0, 0, 0, 0, c.RTM_F_CLONED)
 _FLUSH_IPV4 = "net/ipv4/route/flush"
 _ECHOED = (c.NDA_DST, c.NDA_LLADDR, c.NDA_VLAN, c.NDA_PORT, c.NDA_VNI, c.NDA_IFINDEX)
-"""What tells one entry from another, and so is sent back with its deletion."""
+"""The attributes that identify an entry, and so are sent with its deletion."""
 
 
 def forget(namespaces: Namespaces, moves: Moves) -> None:
-    """Forget what was learned of what has moved; in the worker's thread.
+    """Delete learned entries about interfaces that have moved. Runs in the worker's thread.
 
-    Nobody's entries that are permanent, static or kept by a daemon go. One that is gone by now is
-    no failure.
+    Entries that are permanent, static, or controlled by a daemon stay. An entry that no longer
+    exists is not an error.
     """
     has_neighbours, has_macs = moves.places or moves.gone, moves.macs or moves.any_mac
     for label, names in moves.neighbours.items():
@@ -54,15 +54,16 @@ def forget(namespaces: Namespaces, moves: Moves) -> None:
                 if moves.any_mac or entry.attributes.get(c.NDA_LLADDR) in moves.macs
             ]
         if names is not None and entries:
-            ours = {link.index for link in dump_links(rtnl) if link.name in names}
-            entries = [entry for entry in entries if not ours.isdisjoint(_links(entry))]
+            own_indices = {link.index for link in dump_links(rtnl) if link.name in names}
+            entries = [entry for entry in entries if not own_indices.isdisjoint(_links(entry))]
         if entries:
             rtnl.send([_deletion(rtnl, entry) for entry in entries])
 
 
 def forget_routes(namespaces: Namespaces, links: Links) -> None:
-    """Forget the routes that others told of (ICMP redirects, path MTUs), where all of a namespace
-    is ours; in the worker's thread.
+    """Delete the routes that routers told the kernel (ICMP redirects, path MTUs).
+
+    This happens only in namespaces that belong to netorch as a whole. Runs in the worker's thread.
     """
     for label, names in links.items():
         netns = namespaces.find(label) if names is None else None
@@ -81,8 +82,10 @@ def _forget_ipv6_routes(rtnl: Rtnl) -> None:
             if kind == c.RTM_NEWROUTE:
                 fields = _RTMSG.unpack_from(buffer, start)
                 parts = attributes(buffer, start + _RTMSG.size, end)
-                kept = [(n, parts[n]) for n in (c.RTA_DST, c.RTA_OIF, c.RTA_GATEWAY) if n in parts]
-                payload = _RTMSG.pack(*fields[:8], c.RTM_F_CLONED) + pack(kept)
+                parts_to_send = [
+                    (n, parts[n]) for n in (c.RTA_DST, c.RTA_OIF, c.RTA_GATEWAY) if n in parts
+                ]
+                payload = _RTMSG.pack(*fields[:8], c.RTM_F_CLONED) + pack(parts_to_send)
                 seq = rtnl.next_seq()
                 batch.append((seq, message(c.RTM_DELROUTE, c.NLM_F_REQUEST, seq, payload)))
         if batch:
@@ -90,7 +93,7 @@ def _forget_ipv6_routes(rtnl: Rtnl) -> None:
 
 
 def _is_wrong(entry: LearnedRecord, moves: Moves) -> bool:
-    """Whether a neighbour is known by a MAC at which it is not."""
+    """Return whether the entry has an outdated MAC for a neighbour."""
     address, mac = entry.attributes.get(c.NDA_DST), entry.attributes.get(c.NDA_LLADDR)
     if address is not None and address in moves.places:
         return mac not in moves.places[address]
@@ -98,7 +101,7 @@ def _is_wrong(entry: LearnedRecord, moves: Moves) -> bool:
 
 
 def _links(entry: LearnedRecord) -> Iterator[int]:
-    """The link that the entry is of, and the bridge that has learned it."""
+    """Return the index of the entry's link, and of the bridge that has learned it."""
     yield entry.index
     if (master := entry.attributes.get(c.NDA_MASTER)) is not None:
         yield int.from_bytes(master, "little")

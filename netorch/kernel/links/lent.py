@@ -1,8 +1,8 @@
-"""NICs that the host lent, as they are on record: which link is which, told by what nobody can set in a namespace of his own.
+"""The record of lent NICs, and how to find them again.
 
-An alias, a name, a MAC and an index may be chosen by whoever is root in the namespace that the NIC was lent to.
-The device of the machine and the permanent address are the driver's, and where the other end of a cable or
-the parent of a link is, the kernel knows.
+A lent NIC is recognised by properties that root in the borrowing namespace cannot set. An alias, a
+name, a MAC and an index can be chosen there. The driver sets the hardware device and the permanent
+address, and the kernel knows where the other end of a cable or the parent of a link is.
 """
 
 from __future__ import annotations
@@ -27,75 +27,87 @@ from netorch.values.typed_json import encode
 
 Folder = Literal["ipv4/conf", "ipv6/conf", "ipv4/neigh", "ipv6/neigh"]
 FOLDERS: tuple[Folder, ...] = get_args(Folder)
-"""Directories of /proc/sys/net with settings of each interface. A NIC that comes into a namespace gets that one's defaults."""
+"""Directories of /proc/sys/net with settings of each interface. A NIC that moves to a namespace
+gets the defaults of that namespace.
+"""
 
 Settings = Mapping[Folder, Mapping[str, str]]
 """Directory → setting → value."""
 
 FILE = "nics.json"
-"""Beside the topology's record: host's name of a NIC → what it had there."""
+"""The file in the topology's record: the host's name of a NIC → LentNic."""
 
 Hex = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})*$")]
 
-MADE_OF_NOTHING = frozenset(("dummy", "ifb"))
-"""Kinds of which one is like any other: nothing leads out of them, and who is root there can make another one."""
-LED_OUT = frozenset(("tun",))
-"""Kinds of which one cannot be told from another, although something leads out of them: the file of a process."""
+ISOLATED_KINDS = frozenset(("dummy", "ifb"))
+"""Kinds whose links are all alike: they lead nowhere, and root in a namespace can make others."""
+PROCESS_KINDS = frozenset(("tun",))
+"""Kinds whose links cannot be distinguished although they lead somewhere: to a process that has the
+file open.
+"""
 
 
 class LentNic(Value):
-    """A NIC that the host lent to a namespace, with what it had on the host."""
+    """A NIC that the host lent to a namespace, with its previous state on the host."""
 
     index: int
+    """Its index on the host."""
     name: str
+    """Its name on the host."""
     alias: str
     mtu: int
     mac: Hex
     txqueuelen: int
     up: bool
     addresses: tuple[Hex, ...]
-    """Messages, as the kernel dumped them."""
+    """The payloads of the dumped address messages."""
     routes: tuple[Hex, ...]
-    """Messages, as the kernel dumped them."""
+    """The payloads of the dumped route messages."""
     settings: Settings = field(default_factory=dict)
     altnames: tuple[str, ...] = ()
     group: int = 0
     kind: str = ""
-    """Of link, "" for hardware."""
+    """The kind of link, "" for hardware."""
     permanent: Hex = ""
-    """The permanent address, which the driver alone sets."""
+    """The permanent address, which only the driver sets."""
     device: str = ""
-    """The device of the machine, as bus and name."""
+    """The hardware device, as bus and name."""
     other: int = 0
-    """The index of the other end of a cable, or of the parent, 0 without one."""
+    """The index of the other end of a cable, or of the parent. 0 without one."""
     other_netns: int | None = None
-    """The number that the host has for the namespace of that, None for the host itself."""
+    """The number that the host has for the namespace of `other`, None for the host itself."""
     place: tuple[int, int] = (0, 0)
-    """The namespace that it was lent to, as `NetnsSnapshot.identity`."""
+    """The namespace that the NIC was lent to, as `NetnsSnapshot.identity`."""
     there: int = 0
-    """Its index there, 0 as long as it is not known to have come there."""
+    """Its index in that namespace, 0 until it is known."""
     boot: str = ""
-    """When that was: indices and numbers begin anew with the next boot. "" in a record of a version that noted none, nor
-    anything from `kind` on: there the mark alone tells.
+    """The boot in which the NIC was lent, because indices and numbers change with each boot.
+
+    It is "" in a record of an older version of netorch, which also lacks all fields from `kind` on.
+    The mark alone identifies such a NIC.
     """
 
 
 def read(topology: str) -> dict[str, LentNic]:
-    """Name on the host → the NIC. Nothing if there is no such record, or a damaged one, or one from before the last boot."""
-    found: dict[str, LentNic] = {}
+    """Read the record: name on the host → NIC.
+
+    The result is empty if there is no record or a damaged one. NICs from before the last boot are
+    left out.
+    """
+    nics: dict[str, LentNic] = {}
     with suppress(ValueError):
         text = records.read_file(topology, FILE)
         if text is None:
-            return found
-        for name, had in decode_json(text, dict[str, Any]).items():
+            return nics
+        for name, entry in decode_json(text, dict[str, Any]).items():
             with suppress(ValidationError):
-                found[name] = convert(had, LentNic)
-    boot = boot_id() if found else ""
-    return {name: had for name, had in found.items() if had.boot in {boot, ""}}
+                nics[name] = convert(entry, LentNic)
+    boot = boot_id() if nics else ""
+    return {name: entry for name, entry in nics.items() if entry.boot in {boot, ""}}
 
 
 def write(topology: str, lent: Mapping[str, LentNic]) -> None:
-    """Put these on record, and no others."""
+    """Write the record with exactly these NICs."""
     if lent:
         records.write_file(topology, FILE, encode(lent, indent=1))
     else:
@@ -103,91 +115,96 @@ def write(topology: str, lent: Mapping[str, LentNic]) -> None:
 
 
 def boot_id() -> str:
-    """What tells this boot of the machine from all others."""
+    """Return the identifier of the machine's present boot."""
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         return file.read().strip()
 
 
 def find(
-    namespaces: Namespaces, found: Mapping[str, NetnsSnapshot], topology: str
+    namespaces: Namespaces, snapshots: Mapping[str, NetnsSnapshot], topology: str
 ) -> dict[str, tuple[str, int] | None]:
-    """Which links are the NICs on record: name on the host → label and index, None where it is in none of these namespaces."""
+    """Find the links that are the NICs on record.
+
+    Return name on the host → label and index, or None if the NIC is in none of these namespaces.
+    """
     return {
-        origin: next(_links(namespaces, found, f"{ALIAS}{topology}", origin, had), None)
-        for origin, had in read(topology).items()
+        origin: next(_links(namespaces, snapshots, f"{ALIAS}{topology}", origin, saved), None)
+        for origin, saved in read(topology).items()
     }
 
 
 def _links(
     namespaces: Namespaces,
-    found: Mapping[str, NetnsSnapshot],
+    snapshots: Mapping[str, NetnsSnapshot],
     alias: str,
     origin: str,
-    had: LentNic,
+    saved: LentNic,
 ) -> Iterator[tuple[str, int]]:
-    for label, netns in found.items():
-        there = namespaces.find(label)
-        if there is None:
+    for label, snapshot in snapshots.items():
+        netns = namespaces.find(label)
+        if netns is None:
             continue
-        for link in netns.links:
-            marked = (link.kind == had.kind or not had.boot) and is_marked(
-                namespaces, there, link, alias, origin
+        for link in snapshot.links:
+            marked = (link.kind == saved.kind or not saved.boot) and is_marked(
+                namespaces, netns, link, alias, origin
             )
-            if (marked or netns.identity == had.place) and is_it(
-                namespaces, there, link, had, marked
+            if (marked or snapshot.identity == saved.place) and is_lent_nic(
+                namespaces, netns, link, saved, marked
             ):
                 yield label, link.index
 
 
 def is_marked(
-    namespaces: Namespaces, there: OpenNetns, link: LinkRecord, alias: str, origin: str
+    namespaces: Namespaces, netns: OpenNetns, link: LinkRecord, alias: str, origin: str
 ) -> bool:
-    """Whether a link says that it is the NIC, in a namespace where nobody but root can write that."""
+    """Return whether a link has the NIC's mark, in a namespace where only root can write a mark."""
     if not link.alias.startswith(alias):
         return False
-    if there.label != HOST and (there.pinned or not namespaces.is_own(there)):
+    if netns.label != HOST and (netns.pinned or not namespaces.is_own(netns)):
         return False
-    said = read_alias(link.alias)
-    return said.origin == origin and f"{ALIAS}{said.topology}" == alias
+    mark = read_alias(link.alias)
+    return mark.origin == origin and f"{ALIAS}{mark.topology}" == alias
 
 
-def is_it(
-    namespaces: Namespaces, there: OpenNetns, link: LinkRecord, had: LentNic, marked: bool
+def is_lent_nic(
+    namespaces: Namespaces, netns: OpenNetns, link: LinkRecord, saved: LentNic, marked: bool
 ) -> bool:
-    """Whether a link is the NIC on record. `marked`: its mark is root's (`is_marked`)."""
-    if not had.boot:
+    """Return whether a link is the NIC on record. `marked` is the result of `is_marked`."""
+    if not saved.boot:
         return marked
-    if link.kind != had.kind:
+    if link.kind != saved.kind:
         return False
     if not link.kind:
-        permanent, device = hardware(namespaces.rtnl(there)).get(link.index, (b"", ""))
-        known = bool(had.device or had.permanent)
-        return (permanent.hex(), device) == (had.permanent, had.device) and (known or marked)
-    if link.kind in LED_OUT:
+        permanent, device = hardware(namespaces.rtnl(netns)).get(link.index, (b"", ""))
+        known = bool(saved.device or saved.permanent)
+        return (permanent.hex(), device) == (saved.permanent, saved.device) and (known or marked)
+    if link.kind in PROCESS_KINDS:
         return marked
-    if link.kind in MADE_OF_NOTHING:
-        return marked or link.index == had.there
-    if link.link != had.other:
+    if link.kind in ISOLATED_KINDS:
+        return marked or link.index == saved.there
+    if link.link != saved.other:
         return False
-    return marked or _leads_there(namespaces, there, link, had)
+    return marked or _leads_there(namespaces, netns, link, saved)
 
 
 def hardware(rtnl: Rtnl) -> Mapping[int, tuple[bytes, str]]:
-    """Index → permanent address and device of the links of a namespace."""
+    """Return index → permanent address and hardware device, for the links of a namespace."""
     return decode.hardware(rtnl.dump(c.RTM_GETLINK, bytes(16)))
 
 
-def _leads_there(namespaces: Namespaces, there: OpenNetns, link: LinkRecord, had: LentNic) -> bool:
-    """Whether the other end of a link is in the namespace where that of the NIC was, as the kernel tells."""
+def _leads_there(
+    namespaces: Namespaces, netns: OpenNetns, link: LinkRecord, saved: LentNic
+) -> bool:
+    """Return whether the other end of a link is in the namespace where the NIC's other end was."""
     host = namespaces.host
-    if had.other_netns is None:
-        if there is host:
+    if saved.other_netns is None:
+        if netns is host:
             return link.link_netnsid is None
-        number = namespaces.number_of(there, host.fd)
+        number = namespaces.number_of(netns, host.fd)
         return number is not None and link.link_netnsid == number
-    if there is host:
-        return link.link_netnsid == had.other_netns
-    here = namespaces.number_of(host, there.fd)
-    if here == had.other_netns:
+    if netns is host:
+        return link.link_netnsid == saved.other_netns
+    here = namespaces.number_of(host, netns.fd)
+    if here == saved.other_netns:
         return link.link_netnsid is None
-    return here is not None and link.link_netnsid == namespaces.number_in(here, had.other_netns)
+    return here is not None and link.link_netnsid == namespaces.number_in(here, saved.other_netns)

@@ -1,4 +1,7 @@
-"""NICs that the host lends to a namespace and gets back: moved, and with what they lose by it, since a move takes all of that away."""
+"""Lend a NIC of the host to a namespace, and give it back with its previous state.
+
+A link loses its addresses, routes and settings when it moves.
+"""
 
 from __future__ import annotations
 
@@ -26,22 +29,27 @@ from netorch.values.requests import NicGive, NicTake
 from netorch.values.snapshot import LinkRecord
 
 _FOLLOWS = "mtu"
-"""In ipv6/conf: what the link's own MTU sets."""
+"""The setting in ipv6/conf that follows the link's own MTU."""
 
 _SET_BY_ALL: tuple[tuple[Folder, str], ...] = (
     ("ipv4/conf", "forwarding"),
     ("ipv6/conf", "forwarding"),
     ("ipv6/conf", "disable_ipv6"),
 )
-"""What all interfaces get when it is written to `all`: by the topology itself perhaps, before the NIC is taken or after it is back."""
+"""Settings that all interfaces get when `all` is written. The topology may write `all` itself,
+before the NIC is taken or after it is given back.
+"""
 
 
 def take(namespaces: Namespaces, resolver: IndexResolver, request: NicTake) -> None:
-    """Refused where it cannot be; then the NIC is where it was. What it has is written down first, and the mark is there before it
-    moves: wherever a crash leaves it, the way back is known.
+    """Move a NIC of the host to a namespace.
+
+    The NIC's state is recorded first, and the NIC is marked before it moves, so that netorch can
+    undo the move wherever a crash interrupts it. Raise Refused if the kernel refuses; the NIC is
+    then where it was.
     """
-    home, there = namespaces.rtnl(namespaces.host), resolver.namespace(request.netns)
-    nic = _named(home, request.origin)
+    host_rtnl, netns = namespaces.rtnl(namespaces.host), resolver.namespace(request.netns)
+    nic = _link_named(host_rtnl, request.origin)
     if nic is None:
         raise Refused(errno.ENODEV, f"the host has no interface {request.origin!r}")
     namespaces.enter(namespaces.host)
@@ -49,29 +57,31 @@ def take(namespaces: Namespaces, resolver: IndexResolver, request: NicTake) -> N
         {folder: sysctl.read_folder(f"net/{folder}/{nic.name}") for folder in FOLDERS}
     )
     if nic.link_netnsid is not None:
-        namespaces.give_number(there.fd)
-    had = replace(
-        _had(home, nic),
+        namespaces.give_number(netns.fd)
+    saved = replace(
+        _state_of(host_rtnl, nic),
         settings=settings,
-        place=(there.inode[1], namespaces.rtnl(there).cookie),
+        place=(netns.inode[1], namespaces.rtnl(netns).cookie),
         boot=lent.boot_id(),
     )
-    _remember(request.topology, request.origin, had)
+    _remember(request.topology, request.origin, saved)
     refused = send(
-        home, [setlink(nic, attr(c.IFLA_IFALIAS, cstring(request.alias)), request.origin)]
+        host_rtnl, [setlink(nic, attr(c.IFLA_IFALIAS, cstring(request.alias)), request.origin)]
     )
-    others = _indices(namespaces, there)
+    indices_before = _indices(namespaces, netns)
     if refused is None:
-        refused = send(home, [setlink(nic, _moved(there.fd, request.name), request.origin)])
-    moved = _newcomer(namespaces, there, others) if refused is None else None
+        refused = send(
+            host_rtnl, [setlink(nic, _move_attrs(netns.fd, request.name), request.origin)]
+        )
+    moved = _new_link(namespaces, netns, indices_before) if refused is None else None
     if moved is not None:
-        if moved.index != had.there:
-            _remember(request.topology, request.origin, replace(had, there=moved.index))
+        if moved.index != saved.there:
+            _remember(request.topology, request.origin, replace(saved, there=moved.index))
         if request.attrs:
             attrs = b"".join(attr(number, payload) for number, payload in request.attrs)
-            refused = send(namespaces.rtnl(there), [setlink(moved, attrs, request.name)])
+            refused = send(namespaces.rtnl(netns), [setlink(moved, attrs, request.name)])
     namespaces.host.forget()
-    there.forget()
+    netns.forget()
     if refused is not None:
         label = request.netns if moved is not None else namespaces.host.label
         give_back(
@@ -83,28 +93,31 @@ def take(namespaces: Namespaces, resolver: IndexResolver, request: NicTake) -> N
 
 
 def give_back(namespaces: Namespaces, resolver: IndexResolver, request: NicGive) -> None:
-    """The mark goes last: until then it is known that something is still to be done."""
-    host, here = namespaces.host, resolver.namespace(request.netns)
-    had = lent.read(request.topology).get(request.origin)
-    nic = _lent_nic(namespaces, here, request, had)
+    """Move a NIC back to the host and restore its state.
+
+    Its mark is removed last, so that an interrupted return is completed later.
+    """
+    host, netns = namespaces.host, resolver.namespace(request.netns)
+    saved = lent.read(request.topology).get(request.origin)
+    nic = _lent_nic(namespaces, netns, request, saved)
     if nic is None:
         return
-    home = namespaces.rtnl(host)
-    taken = _named(home, request.origin)
-    if here is not host:
-        # the kernel itself calls so what it brings home from a namespace that ends
+    host_rtnl = namespaces.rtnl(host)
+    name_holder = _link_named(host_rtnl, request.origin)
+    if netns is not host:
+        # because the kernel gives this name to a NIC that returns from a deleted namespace
         name = (
             request.origin
-            if taken is None
+            if name_holder is None
             else f"dev{nic.index}"
-            if _named(home, f"dev{nic.index}") is None
+            if _link_named(host_rtnl, f"dev{nic.index}") is None
             else "dev%d"
         )
-        nic = _moved_home(namespaces, here, nic, had, name)
-    elif nic.name != request.origin and taken is None:
+        nic = _move_home(namespaces, netns, nic, saved, name)
+    elif nic.name != request.origin and name_holder is None:
         host.forget()
         refused = send(
-            home,
+            host_rtnl,
             [
                 setlink(nic, b"", request.origin, up=False),
                 setlink(nic, attr(c.IFLA_IFNAME, cstring(request.origin)), nic.name),
@@ -112,101 +125,121 @@ def give_back(namespaces: Namespaces, resolver: IndexResolver, request: NicGive)
         )
         if refused is not None:
             raise Refused(*refused)
-        nic = _named(home, request.origin) or nic
+        nic = _link_named(host_rtnl, request.origin) or nic
     namespaces.enter(host)
     alias = ""
-    if had is not None:
-        alias = had.alias
-        _set_again(nic.name, had.settings)
-    refused = send(home, _restored(home, nic, had, request), HOPELESS)
+    if saved is not None:
+        alias = saved.alias
+        _restore_settings(nic.name, saved.settings)
+    refused = send(host_rtnl, _restoring_messages(host_rtnl, nic, saved, request), HOPELESS)
     if refused is None:
-        refused = send(home, [setlink(nic, attr(c.IFLA_IFALIAS, cstring(alias)), request.origin)])
+        refused = send(
+            host_rtnl, [setlink(nic, attr(c.IFLA_IFALIAS, cstring(alias)), request.origin)]
+        )
     if refused is not None:
         raise Refused(*refused)
     _forget(request.topology, request.origin)
 
 
 def _lent_nic(
-    namespaces: Namespaces, here: OpenNetns, request: NicGive, had: LentNic | None
+    namespaces: Namespaces, netns: OpenNetns, request: NicGive, saved: LentNic | None
 ) -> LinkRecord | None:
-    """The link in `here` that the record proves to be the NIC. Without a record the one of that name that says so, if root wrote that."""
+    """Return the link in the namespace that is the NIC, as the record proves.
+
+    Without a record, it is the link that has the requested name and a mark that only root can
+    write.
+    """
     mark = f"{ALIAS}{request.topology}"
-    for link in dump_links(namespaces.rtnl(here)):
-        marked = lent.is_marked(namespaces, here, link, mark, request.origin)
-        if had is None:
+    for link in dump_links(namespaces.rtnl(netns)):
+        marked = lent.is_marked(namespaces, netns, link, mark, request.origin)
+        if saved is None:
             if marked and link.name == request.name:
                 return link
-        elif lent.is_it(namespaces, here, link, had, marked):
+        elif lent.is_lent_nic(namespaces, netns, link, saved, marked):
             return link
     return None
 
 
-def _moved_home(
-    namespaces: Namespaces, here: OpenNetns, nic: LinkRecord, had: LentNic | None, name: str
+def _move_home(
+    namespaces: Namespaces, netns: OpenNetns, nic: LinkRecord, saved: LentNic | None, name: str
 ) -> LinkRecord:
-    """Move it to the host, and see there that it is the NIC: who is root in a namespace of others may be quick. Refused where it fails."""
+    """Move the NIC to the host, and check there that it is the NIC.
+
+    The check comes after the move, because root in a foreign namespace could exchange the link
+    before it. Raise Refused if the move or the check fails.
+    """
     host = namespaces.host
-    if had is not None:
-        _drop_altnames(namespaces.rtnl(here), nic, had)
-    others = _indices(namespaces, host)
-    refused = send(namespaces.rtnl(here), [setlink(nic, _moved(host.fd, name), nic.name)])
-    here.forget()
+    if saved is not None:
+        _drop_altnames(namespaces.rtnl(netns), nic, saved)
+    indices_before = _indices(namespaces, host)
+    refused = send(namespaces.rtnl(netns), [setlink(nic, _move_attrs(host.fd, name), nic.name)])
+    netns.forget()
     host.forget()
     if refused is not None:
         raise Refused(*refused)
-    moved = _newcomer(namespaces, host, others)
+    moved = _new_link(namespaces, host, indices_before)
     if moved is None:
         raise Refused(errno.ENODEV, f"{nic.name} did not come back to the host")
-    # of what nothing tells apart the mark is all that there is
-    unprovable = had is not None and (
-        not had.boot or had.kind in lent.MADE_OF_NOTHING | lent.LED_OUT
+    # because links of these kinds can be recognised by their mark only
+    unprovable = saved is not None and (
+        not saved.boot or saved.kind in lent.ISOLATED_KINDS | lent.PROCESS_KINDS
     )
-    if had is not None and not lent.is_it(namespaces, host, moved, had, unprovable):
-        send(namespaces.rtnl(host), [setlink(moved, attr(c.IFLA_NET_NS_FD, u32(here.fd)), name)])
+    if saved is not None and not lent.is_lent_nic(namespaces, host, moved, saved, unprovable):
+        send(namespaces.rtnl(host), [setlink(moved, attr(c.IFLA_NET_NS_FD, u32(netns.fd)), name)])
         raise Refused(errno.EPERM, f"{nic.name} is another link than the one that the host lent")
     return moved
 
 
-def _drop_altnames(rtnl: Rtnl, nic: LinkRecord, had: LentNic) -> None:
-    """Take away the alternative names that it did not have on the host, where they could be in the way, or mean something else."""
-    if names := _altnames(nic.altnames, had.altnames):
+def _drop_altnames(rtnl: Rtnl, nic: LinkRecord, saved: LentNic) -> None:
+    """Delete the alternative names that the NIC did not have on the host, because they could
+    collide there or mean another link.
+    """
+    if names := _altnames(nic.altnames, saved.altnames):
         send(rtnl, [setlink(nic, names, nic.name, c.RTM_DELLINKPROP)])
 
 
-def _altnames(names: Iterable[str], known: Container[str]) -> bytes:
-    """The alternative names that are not known, as one attribute; nothing without any."""
-    new = b"".join(attr(c.IFLA_ALT_IFNAME, cstring(name)) for name in names if name not in known)
-    return nested(c.IFLA_PROP_LIST, new) if new else b""
+def _altnames(names: Iterable[str], existing: Container[str]) -> bytes:
+    """Encode the alternative names that do not exist yet as one attribute, or nothing without
+    any.
+    """
+    attrs = b"".join(
+        attr(c.IFLA_ALT_IFNAME, cstring(name)) for name in names if name not in existing
+    )
+    return nested(c.IFLA_PROP_LIST, attrs) if attrs else b""
 
 
 def _indices(namespaces: Namespaces, netns: OpenNetns) -> frozenset[int]:
     return frozenset(link.index for link in dump_links(namespaces.rtnl(netns)))
 
 
-def _newcomer(
-    namespaces: Namespaces, netns: OpenNetns, others: frozenset[int]
+def _new_link(
+    namespaces: Namespaces, netns: OpenNetns, indices_before: frozenset[int]
 ) -> LinkRecord | None:
-    """The link that was not there among the others."""
+    """Return the link that is not among the earlier links."""
     return next(
-        (link for link in dump_links(namespaces.rtnl(netns)) if link.index not in others), None
+        (link for link in dump_links(namespaces.rtnl(netns)) if link.index not in indices_before),
+        None,
     )
 
 
-def _named(rtnl: Rtnl, name: str) -> LinkRecord | None:
+def _link_named(rtnl: Rtnl, name: str) -> LinkRecord | None:
     return next(
         (link for link in dump_links(rtnl) if name == link.name or name in link.altnames), None
     )
 
 
-def _moved(netns: int, name: str) -> bytes:
-    """What do_setlink does in this order (net/core/rtnetlink.c): out of the one namespace into the other, then the name."""
+def _move_attrs(netns: int, name: str) -> bytes:
+    """Encode a move to a namespace, and the new name there.
+
+    do_setlink carries both out in this order (net/core/rtnetlink.c).
+    """
     return attr(c.IFLA_NET_NS_FD, u32(netns)) + attr(c.IFLA_IFNAME, cstring(name))
 
 
-def _had(rtnl: Rtnl, nic: LinkRecord) -> LentNic:
-    """What the NIC has and what it is told by, but for its settings and for where it goes."""
+def _state_of(rtnl: Rtnl, nic: LinkRecord) -> LentNic:
+    """Return the NIC's state and identity, without its settings and its destination."""
     dumps = rtnl.dump(c.RTM_GETADDR, bytes(8)), rtnl.dump(c.RTM_GETROUTE, bytes(12))
-    # what the topology had on it is gone by now, because an apply deletes before it makes
+    # an apply deletes before it makes, so that nothing of the topology is on the NIC any more
     things = belongings(*dumps, nic.index, nic.mac, None)
     permanent, device = lent.hardware(rtnl).get(nic.index, (b"", ""))
     return LentNic(
@@ -231,90 +264,96 @@ def _had(rtnl: Rtnl, nic: LinkRecord) -> LentNic:
 
 
 def _own_settings(settings: Settings) -> Settings:
-    """Without what the NIC has as all have it."""
-    common = _common()
+    """Return the settings in which the NIC differs from `all`."""
+    values_of_all = _values_of_all()
     return {
         folder: {
             name: value
             for name, value in values.items()
-            if common.get(folder, {}).get(name) != value
+            if values_of_all.get(folder, {}).get(name) != value
         }
         for folder, values in settings.items()
     }
 
 
-def _common() -> Settings:
-    """Of the host: what `all` says of the settings that it sets."""
-    found: dict[Folder, dict[str, str]] = {}
+def _values_of_all() -> Settings:
+    """Read the values that `all` has on the host for the settings in _SET_BY_ALL."""
+    values: dict[Folder, dict[str, str]] = {}
     for folder, name in _SET_BY_ALL:
         with suppress(OSError):
-            found.setdefault(folder, {})[name] = sysctl.read(f"net/{folder}/all/{name}")
-    return found
+            values.setdefault(folder, {})[name] = sysctl.read(f"net/{folder}/all/{name}")
+    return values
 
 
-def _set_again(name: str, settings: Settings) -> None:
-    """Before the NIC comes up, so that it begins as it was: without IPv6, say. What cannot be written was the kernel's own."""
-    common = _common() if settings else {}
+def _restore_settings(name: str, settings: Settings) -> None:
+    """Restore the NIC's settings. Called before the NIC comes up, so that it starts with them.
+
+    For example, it starts without IPv6. Settings that cannot be written were set by the kernel
+    itself.
+    """
+    values_of_all = _values_of_all() if settings else {}
     for folder in FOLDERS:
-        for setting, value in {**common.get(folder, {}), **settings.get(folder, {})}.items():
+        for setting, value in {**values_of_all.get(folder, {}), **settings.get(folder, {})}.items():
             if setting != _FOLLOWS:
                 with suppress(OSError):
                     sysctl.write(f"net/{folder}/{name}/{setting}", value)
 
 
-def _restored(rtnl: Rtnl, nic: LinkRecord, had: LentNic | None, request: NicGive) -> list[Piece]:
-    if had is None:
+def _restoring_messages(
+    rtnl: Rtnl, nic: LinkRecord, saved: LentNic | None, request: NicGive
+) -> list[Piece]:
+    if saved is None:
         return []
-    mac = bytes.fromhex(had.mac)
+    mac = bytes.fromhex(saved.mac)
     pieces = (
         [setlink(nic, attr(c.IFLA_ADDRESS, mac), f"MAC of {request.origin}")]
         if mac != nic.mac
         else []
     )
-    if names := _altnames(had.altnames, (nic.name, *nic.altnames)):
+    if names := _altnames(saved.altnames, (nic.name, *nic.altnames)):
         pieces.append(setlink(nic, names, request.origin, c.RTM_NEWLINKPROP))
     numbers = (
-        (c.IFLA_MTU, had.mtu, nic.mtu),
-        (c.IFLA_TXQLEN, had.txqueuelen, nic.txqueuelen),
-        (c.IFLA_GROUP, had.group, nic.group),
+        (c.IFLA_MTU, saved.mtu, nic.mtu),
+        (c.IFLA_TXQLEN, saved.txqueuelen, nic.txqueuelen),
+        (c.IFLA_GROUP, saved.group, nic.group),
     )
     attrs = b"".join(attr(number, u32(before)) for number, before, now in numbers if before != now)
-    if attrs or had.up:
-        pieces.append(setlink(nic, attrs, request.origin, up=True if had.up else None))
-    bodies = [bytes.fromhex(text) for text in had.addresses]
-    found = tuple(
+    if attrs or saved.up:
+        pieces.append(setlink(nic, attrs, request.origin, up=True if saved.up else None))
+    bodies = [bytes.fromhex(text) for text in saved.addresses]
+    addresses = tuple(
         (record, body)
         for body in bodies
         for record in decode_addresses([(c.RTM_NEWADDR, body, 0, len(body))])
     )
-    things = Belongings(found, tuple(bytes.fromhex(text) for text in had.routes))
-    there = {
+    things = Belongings(addresses, tuple(bytes.fromhex(text) for text in saved.routes))
+    existing = {
         identity(record)
         for record in decode_addresses(rtnl.dump(c.RTM_GETADDR, bytes(8)))
         if record.index == nic.index
     }
     return pieces + give(
-        things, MovedLink(had.index, had.name), MovedLink(nic.index, nic.name), there
+        things, MovedLink(saved.index, saved.name), MovedLink(nic.index, nic.name), existing
     )
 
 
 def remembered(topology: str) -> frozenset[str]:
-    """The NICs of which is known what they had on the host."""
+    """Return the NICs on record: those whose state on the host is known."""
     return frozenset(lent.read(topology))
 
 
 def hardware_lent(topology: str) -> frozenset[str]:
-    """Those of them that are hardware, which outlives every namespace."""
-    return frozenset(name for name, had in lent.read(topology).items() if not had.kind)
+    """Return the NICs on record that are hardware. Hardware survives the end of any namespace."""
+    return frozenset(name for name, saved in lent.read(topology).items() if not saved.kind)
 
 
-def _remember(topology: str, origin: str, had: LentNic) -> None:
-    lent.write(topology, {**lent.read(topology), origin: had})
+def _remember(topology: str, origin: str, saved: LentNic) -> None:
+    lent.write(topology, {**lent.read(topology), origin: saved})
 
 
 def _forget(topology: str, origin: str) -> None:
-    # a NIC is at home where its mark is gone, so that it is given back also where there is no room for a file
+    # a full disk must not prevent the return: a NIC without its mark counts as returned in any case
     with suppress(NetorchError):
         lent.write(
-            topology, {name: had for name, had in lent.read(topology).items() if name != origin}
+            topology, {name: saved for name, saved in lent.read(topology).items() if name != origin}
         )

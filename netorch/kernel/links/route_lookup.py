@@ -1,4 +1,4 @@
-"""By which interface an address is reached: the kernel is asked, as `ip route get` does."""
+"""Ask the kernel by which interface it reaches an address, as `ip route get` does."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from netorch.values.filter_rules import Address
 _RTMSG = struct.Struct("=BBBBBBBBI")
 _FAMILIES = {4: c.AF_INET, 6: c.AF_INET6}
 _AT_ONCE = 64
-"""Questions in one datagram."""
+"""The number of questions in one datagram."""
 
 
 def interfaces_to(rtnl: Rtnl, addresses: Iterable[Address]) -> Mapping[Address, str]:
-    """Address → interface, of those that are reached."""
+    """Return address → interface, for the addresses that have a route."""
     names = {link.index: link.name for link in dump_links(rtnl)}
-    asked = list(addresses)
-    found: dict[Address, str] = {}
-    for first in range(0, len(asked), _AT_ONCE):
-        part = asked[first : first + _AT_ONCE]
-        answers = rtnl.get(c.RTM_GETROUTE, [_question(address) for address in part])
-        for address, answer in zip(part, answers, strict=True):
+    questions = list(addresses)
+    interfaces: dict[Address, str] = {}
+    for first in range(0, len(questions), _AT_ONCE):
+        chunk = questions[first : first + _AT_ONCE]
+        answers = rtnl.get(c.RTM_GETROUTE, [_question(address) for address in chunk])
+        for address, answer in zip(chunk, answers, strict=True):
             for _, buffer, start, end in answer:
                 index = attributes(buffer, start + _RTMSG.size, end).get(c.RTA_OIF)
                 if index is not None and as_u32(index) in names:
-                    found[address] = names[as_u32(index)]
-    return found
+                    interfaces[address] = names[as_u32(index)]
+    return interfaces
 
 
 def _question(address: Address) -> bytes:

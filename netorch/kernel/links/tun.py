@@ -1,6 +1,7 @@
-"""Devices of /dev/net/tun: made, kept and given to users (Documentation/networking/tuntap.rst, drivers/net/tun.c).
+"""Make devices of /dev/net/tun and set their owners.
 
-The calling thread is in the namespace that they are to be in.
+The devices are made in the namespace of the calling thread. Sources:
+Documentation/networking/tuntap.rst, drivers/net/tun.c.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ _IFINFOMSG = struct.Struct("=BxHiII")
 
 
 def add(rtnl: Rtnl, request: TunAdd) -> None:
-    """Until it is told to stay, a device is gone with the file that it was made by: nothing is ever left half made."""
+    """Make a device that persists.
+
+    Until TUNSETPERSIST, the device disappears when its file is closed, so that no partly configured
+    device can remain.
+    """
     fd = _open(request, _IFF_TUN_EXCL)
     try:
         seq = rtnl.next_seq()
@@ -47,7 +52,7 @@ def add(rtnl: Rtnl, request: TunAdd) -> None:
 
 
 def change(request: TunSet) -> None:
-    """EBUSY while a program has the one queue of the device."""
+    """Change the owner of a device. Fails with EBUSY while a program has its only queue open."""
     fd = _open(request)
     try:
         _give(fd, request)
@@ -67,7 +72,7 @@ def _open(request: TunAdd | TunSet, more: int = 0) -> int:
         fcntl.ioctl(fd, _TUNSETIFF, _IFREQ.pack(cstring(request.name), flags))
     except OSError as error:
         os.close(fd)
-        # with IFF_TUN_EXCL: there is one of that name
+        # because EBUSY with IFF_TUN_EXCL means that a device of that name exists
         number = errno.EEXIST if more and error.errno == errno.EBUSY else error.errno or errno.EIO
         raise Refused(
             number,
@@ -79,5 +84,5 @@ def _open(request: TunAdd | TunSet, more: int = 0) -> int:
 def _give(fd: int, request: TunAdd | TunSet) -> None:
     for command, number in ((_TUNSETOWNER, request.owner), (_TUNSETGROUP, request.group)):
         if number is not None:
-            assert isinstance(number, int), f"{number!r} was not looked up"
+            assert isinstance(number, int), f"{number!r} is a name, not a number"
             fcntl.ioctl(fd, command, number - (number >> 31 << 32))

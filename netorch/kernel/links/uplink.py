@@ -1,4 +1,7 @@
-"""A NIC into a bridge and out again, its addresses and routes with it: one batch, so that hardly a packet finds nobody home."""
+"""Make a NIC a port of a bridge, or take it out again, together with its addresses and routes.
+
+All changes are sent in one batch, so that hardly any packet arrives without a receiver.
+"""
 
 from __future__ import annotations
 
@@ -27,54 +30,68 @@ from netorch.values.snapshot import LinkRecord
 
 _MAX_MTU = 65535
 _IFINFOMSG = struct.Struct("=BxHiII")
-_GONE = {
+_HARMLESS = {
     c.RTM_DELADDR: {errno.EADDRNOTAVAIL},
     c.RTM_DELROUTE: {errno.ESRCH},
     c.RTM_NEWROUTE: {errno.EEXIST},
 }
-"""Answers that say no more than that it is so already."""
+"""Error numbers that mean that the desired state exists already."""
 HOPELESS = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
+"""Error numbers of routes that cannot be made at the moment. `send` ignores them if asked to."""
 
 
 def join(rtnl: Rtnl, request: UplinkJoin) -> None:
-    """Refused where something of it cannot be; then all is as it was before, or the sentence says what is not."""
+    """Make the NIC a port of the bridge, and move its addresses and routes to the bridge.
+
+    Raise Refused if the kernel refuses a part. Then everything is as it was before, or the message
+    tells what is not.
+    """
     nic, bridge = _links(rtnl, request)
     if nic is None or bridge is None:
         missing = request.nic if nic is None else request.bridge
         raise Refused(errno.ENODEV, f"there is no link {missing!r} in namespace {request.netns!r}")
-    here, there = MovedLink(nic.index, nic.name), MovedLink(bridge.index, bridge.name)
+    source, target = MovedLink(nic.index, nic.name), MovedLink(bridge.index, bridge.name)
     things = _belongings(rtnl, nic, request.protocol)
     pieces: list[Piece] = []
     if bridge.mac != nic.mac:
         pieces.append(setlink(bridge, attr(c.IFLA_ADDRESS, nic.mac), f"MAC of {request.bridge}"))
     if nic.master != bridge.index:
-        # only an MTU that changed stays whatever other ports have (br_change_mtu)
+        # because a bridge stops following the MTU of its ports only when its own MTU changes
+        # (br_change_mtu)
         for mtu in (
             (nic.mtu + 1 if nic.mtu < _MAX_MTU else nic.mtu - 1, nic.mtu) if request.mtu else ()
         ):
             pieces.append(setlink(bridge, attr(c.IFLA_MTU, u32(mtu)), f"MTU of {request.bridge}"))
         pieces.append(setlink(nic, attr(c.IFLA_MASTER, u32(bridge.index)), request.nic))
-    pieces += take(things, here, here) + give(things, here, there)
+    pieces += take(things, source, source) + give(things, source, target)
     refused = send(rtnl, pieces)
     if refused is None:
         return
-    undo = take(things, here, there)
+    undo = take(things, source, target)
     if nic.master != bridge.index:
         undo.append(setlink(nic, attr(c.IFLA_MASTER, u32(nic.master)), request.nic))
-    left = send(rtnl, undo + give(things, here, here))
+    undo_refusal = send(rtnl, undo + give(things, source, source))
     raise Refused(
         refused[0],
         refused[1]
-        + (f", and what was there before could not be put back: {left[1]}" if left else ""),
+        + (
+            f", and the previous state cannot be restored: {undo_refusal[1]}"
+            if undo_refusal
+            else ""
+        ),
     )
 
 
 def leave(rtnl: Rtnl, request: UplinkLeave) -> None:
-    """What cannot work without the bridge's own addresses goes with them. A NIC that is not there gets nothing back."""
+    """Take the NIC out of the bridge, and move addresses and routes back to the NIC.
+
+    Routes that need the bridge's own addresses are lost with these. If the NIC or the bridge does
+    not exist, nothing happens.
+    """
     nic, bridge = _links(rtnl, request)
     if nic is None or bridge is None:
         return
-    here, there = MovedLink(bridge.index, bridge.name), MovedLink(nic.index, nic.name)
+    source, target = MovedLink(bridge.index, bridge.name), MovedLink(nic.index, nic.name)
     things = _belongings(rtnl, bridge, request.protocol, request.own)
     own = {
         identity(record)
@@ -86,7 +103,7 @@ def leave(rtnl: Rtnl, request: UplinkLeave) -> None:
         if nic.master == bridge.index
         else []
     )
-    pieces += take(things, here, here) + give(things, here, there, own)
+    pieces += take(things, source, source) + give(things, source, target, own)
     refused = send(rtnl, pieces, HOPELESS)
     if refused is None:
         return
@@ -94,12 +111,12 @@ def leave(rtnl: Rtnl, request: UplinkLeave) -> None:
         Belongings(
             tuple(pair for pair in things.addresses if identity(pair[0]) not in own), things.routes
         ),
-        here,
-        there,
+        source,
+        target,
     )
     if nic.master == bridge.index:
         undo.append(setlink(nic, attr(c.IFLA_MASTER, u32(bridge.index)), request.nic))
-    send(rtnl, undo + give(things, here, here))
+    send(rtnl, undo + give(things, source, source))
     raise Refused(*refused)
 
 
@@ -116,8 +133,8 @@ def _belongings(
     protocol: int,
     own: tuple[BelongingIdentity, ...] | None = None,
 ) -> Belongings:
-    found = rtnl.dump(c.RTM_GETADDR, bytes(8)), rtnl.dump(c.RTM_GETROUTE, bytes(12))
-    return belongings(*found, link.index, link.mac, protocol, own)
+    dumps = rtnl.dump(c.RTM_GETADDR, bytes(8)), rtnl.dump(c.RTM_GETROUTE, bytes(12))
+    return belongings(*dumps, link.index, link.mac, protocol, own)
 
 
 def setlink(
@@ -128,12 +145,16 @@ def setlink(
     *,
     up: bool | None = None,
 ) -> Piece:
+    """Return a message about a link. `about` names its object in error messages."""
     flags = (0, 0) if up is None else (c.IFF_UP if up else 0, c.IFF_UP)
     return Piece(kind, 0, _IFINFOMSG.pack(0, 0, link.index, *flags) + attrs, about)
 
 
 def send(rtnl: Rtnl, pieces: Sequence[Piece], also: Collection[int] = ()) -> tuple[int, str] | None:
-    """Errno and sentence of the first refusal that matters. `also`: what is let pass of routes."""
+    """Send the messages. Return errno and sentence of the first refusal that matters, or None.
+
+    `also` are error numbers that do not matter for routes.
+    """
     batch = {rtnl.next_seq(): piece for piece in pieces}
     if not batch:
         return None
@@ -146,9 +167,9 @@ def send(rtnl: Rtnl, pieces: Sequence[Piece], also: Collection[int] = ()) -> tup
     for seq, piece in batch.items():
         if seq in errors:
             number, sentence = errors[seq]
-            passed = number in _GONE.get(piece.kind, ()) or (
+            is_harmless = number in _HARMLESS.get(piece.kind, ()) or (
                 piece.kind == c.RTM_NEWROUTE and number in also
             )
-            if not passed:
+            if not is_harmless:
                 return number, f"{piece.about}: {sentence or os.strerror(number)}"
     return None

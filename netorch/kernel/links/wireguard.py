@@ -1,4 +1,4 @@
-"""WireGuard devices told and asked, by generic netlink in their namespace (drivers/net/wireguard/netlink.c)."""
+"""Read and configure WireGuard devices by generic netlink (drivers/net/wireguard/netlink.c)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from netorch.values.snapshot import WireguardRecord
 
 
 class WireguardSocket:
-    """A socket in the namespace of the thread that opens it. A context manager."""
+    """A generic netlink socket in the namespace of the thread that opens it. A context manager."""
 
     def __init__(self) -> None:
         self._socket = Rtnl(genl.NETLINK_GENERIC)
@@ -30,7 +30,10 @@ class WireguardSocket:
         self._socket.close()
 
     def read(self, index: int) -> WireguardRecord:
-        """How a device is set; as a new one if it is none (any more)."""
+        """Read the configuration of a device.
+
+        If the link is not WireGuard or no longer exists, it is the configuration of a new device.
+        """
         if self._family is None:
             return WireguardRecord()
         try:
@@ -41,7 +44,7 @@ class WireguardSocket:
             raise
 
     def carry_out(self, request: WireguardSet | WireguardPeerSet | WireguardPeerDel) -> None:
-        """Refused where the kernel does not take it."""
+        """Carry out a request. Raise Refused if the kernel refuses."""
         if self._family is None:
             raise Refused(errno.EOPNOTSUPP, "this kernel has no WireGuard")
         match request:

@@ -1,1 +1,1 @@
-"""System calls, sockets, and files below /proc: what every other room of the kernel door uses."""
+"""System calls, sockets, and files below /proc, which all other parts of netorch.kernel use."""

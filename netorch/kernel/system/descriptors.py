@@ -1,6 +1,6 @@
-"""File descriptors with low numbers, which are kept free for what needs them.
+"""Keep low file descriptor numbers free for code that needs them.
 
-libnftables waits by select(2), which takes descriptors below 1,024 only; with another one glibc
+libnftables waits by select(2), which accepts only descriptors below 1,024. With a higher one, glibc
 ends the process at once.
 """
 
@@ -12,18 +12,18 @@ import os
 from netorch.errors import KernelRefused, Problem
 
 SELECT_LIMIT = 1024
-"""FD_SETSIZE: the first number that select(2) does not take."""
-_KEPT_FREE_FROM = 512
+"""FD_SETSIZE: the first number that select(2) does not accept."""
+_FIRST_RESERVED = 512
 
 
 def move_up(fd: int) -> int:
-    """Return the same open file under a number from 1,024 on, if its number is to be kept free.
+    """Return the same open file with a number from 1,024 on, if its number should be free.
 
-    The first 512 numbers stay where they are, because a small topology never comes near the limit,
-    and a table of open files that grows makes threads wait. Where the limit on open files is too
-    low, the file keeps its number.
+    The numbers below 512 are not freed: a small topology never comes near the limit, and threads
+    wait when the table of open files grows. If the limit on open files is too low, the file keeps
+    its number.
     """
-    if not _KEPT_FREE_FROM <= fd < SELECT_LIMIT:
+    if not _FIRST_RESERVED <= fd < SELECT_LIMIT:
         return fd
     try:
         high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, SELECT_LIMIT)
@@ -34,9 +34,10 @@ def move_up(fd: int) -> int:
 
 
 def check_low(fd: int, who: str) -> None:
-    """KernelRefused if `who` would open its next file under a number that select(2) does not take.
+    """Raise KernelRefused if the next file that `who` opens has a number that select(2) does not
+    accept.
 
-    `fd`: the number of a file that was opened just now.
+    `fd` is the number of a file that was opened just now.
     """
     if fd >= SELECT_LIMIT - 1:
         free = f"this process has more than {SELECT_LIMIT - 2:,} files open"

@@ -1,8 +1,9 @@
-"""IPv6 routes of one destination, table and metric are listed as one: which of their next hops is whose.
+"""Find out who made which next hop of an IPv6 route.
 
-The kernel keeps each next hop as a route of its own, and lists them as one route with the protocol of the oldest
-(rt6_fill_node in net/ipv6/route.c). A lookup answers with the protocol of the hop that a packet would take, so that
-lookups of several packets tell the makers of all hops that can be taken.
+The kernel has a route for each next hop, but lists those of one destination, table and metric as
+one route with the protocol of the oldest (rt6_fill_node in net/ipv6/route.c). A route lookup
+returns the protocol of the hop that a packet would take. Lookups of several packets therefore find
+the protocols of all hops that can be taken.
 """
 
 from __future__ import annotations
@@ -20,16 +21,21 @@ from netorch.values.requests import Hop, RouteSpec, RuleSpec
 from netorch.values.snapshot import LinkRecord
 
 _BATCH = 16
-"""Lookups that are sent together; their answers fit the receive buffer."""
+"""The number of lookups that are sent together. Their answers fit in the receive buffer."""
 _BATCHES = 16
-"""After so many batches a next hop with an equal share of 16 is missed once in ten million times."""
+"""The number of batches. After them, a next hop with a share of one in 16 is missed once in ten
+million cases.
+"""
 _ANYWHERE = (bytes.fromhex("20010db8") + bytes(12), 32)
-"""What the source of a packet is in where no rule asks for one: addresses for documentation (RFC 3849)."""
+"""The prefix for a packet's source address if no rule selects by it.
+
+These addresses are reserved for documentation (RFC 3849).
+"""
 _UNICAST = (b"\x20" + bytes(15), 3)
 
 
-class _Way(Value):
-    """What a packet must have to be looked up in a table."""
+class _LookupKey(Value):
+    """The properties of a packet that is looked up in a table."""
 
     source: tuple[bytes, int] = _ANYWHERE
     mark: int = 0
@@ -42,77 +48,83 @@ def with_makers(
     rules: Sequence[RuleSpec],
     links: Sequence[LinkRecord],
 ) -> list[RouteSpec]:
-    """The routes with those of several IPv6 next hops as one route for each maker.
+    """Split each route with several IPv6 next hops into one route for each maker.
 
-    A next hop that no packet takes, because it is dead or no rule leads to its table, stays with the oldest one's maker
-    and is in `unsure`.
+    A next hop that no packet takes, because it is dead or no rule leads to its table, stays in the
+    oldest hop's route and is listed in `unsure`.
     """
     names = {link.index: link.name for link in links}
-    found: list[RouteSpec] = []
+    result: list[RouteSpec] = []
     for route in routes:
         if route.family == c.AF_INET6 and len(route.hops) > 1:
-            ways = list(_ways(route.table, rules, links))
-            found += _by_maker(route, _legs(rtnl, route, ways, names))
+            keys = list(_lookup_keys(route.table, rules, links))
+            result += _by_maker(route, _routes_by_hop(rtnl, route, keys, names))
         else:
-            found.append(route)
-    return found
+            result.append(route)
+    return result
 
 
-def _legs(
-    rtnl: Rtnl, route: RouteSpec, ways: Sequence[_Way], names: dict[int, str]
+def _routes_by_hop(
+    rtnl: Rtnl, route: RouteSpec, keys: Sequence[_LookupKey], names: dict[int, str]
 ) -> dict[Hop, RouteSpec]:
-    """Next hop → the route that it is by itself, as far as packets take it."""
-    legs: dict[Hop, RouteSpec] = {}
-    for batch in range(_BATCHES if ways else 0):
+    """Return next hop → its own route, for the hops that packets take."""
+    by_hop: dict[Hop, RouteSpec] = {}
+    for batch in range(_BATCHES if keys else 0):
         first = batch * _BATCH
         lookups = [
-            _lookup(route, ways[number % len(ways)], number)
+            _lookup(route, keys[number % len(keys)], number)
             for number in range(first, first + _BATCH)
         ]
         for answer in rtnl.get(c.RTM_GETROUTE, lookups):
-            for taken in decode.routes(answer, names):
-                if taken.place == route.place and taken.hops and taken.hops[0] in route.hops:
-                    legs[taken.hops[0]] = replace(taken, hops=taken.hops[:1])
-        if len(legs) == len(route.hops):
+            for route_taken in decode.routes(answer, names):
+                if (
+                    route_taken.place == route.place
+                    and route_taken.hops
+                    and route_taken.hops[0] in route.hops
+                ):
+                    by_hop[route_taken.hops[0]] = replace(route_taken, hops=route_taken.hops[:1])
+        if len(by_hop) == len(route.hops):
             break
-    return legs
+    return by_hop
 
 
-def _by_maker(route: RouteSpec, legs: dict[Hop, RouteSpec]) -> Iterator[RouteSpec]:
-    unsure = tuple(hop for hop in route.hops if hop not in legs)
+def _by_maker(route: RouteSpec, by_hop: dict[Hop, RouteSpec]) -> Iterator[RouteSpec]:
+    unsure = tuple(hop for hop in route.hops if hop not in by_hop)
     groups: dict[RouteSpec, list[Hop]] = {}
     for hop in route.hops:
-        alone = legs.get(hop, route)
-        groups.setdefault(replace(alone, hops=()), []).append(hop)
-    for whose, hops in groups.items():
-        yield replace(whose, hops=tuple(hops), unsure=tuple(hop for hop in hops if hop in unsure))
+        route_of_hop = by_hop.get(hop, route)
+        groups.setdefault(replace(route_of_hop, hops=()), []).append(hop)
+    for maker, hops in groups.items():
+        yield replace(maker, hops=tuple(hops), unsure=tuple(hop for hop in hops if hop in unsure))
 
 
-def _ways(table: int, rules: Iterable[RuleSpec], links: Iterable[LinkRecord]) -> Iterator[_Way]:
-    """What leads to a table: a rule, or the device of a VRF."""
+def _lookup_keys(
+    table: int, rules: Iterable[RuleSpec], links: Iterable[LinkRecord]
+) -> Iterator[_LookupKey]:
+    """Return a key for each rule or VRF device that leads to the table."""
     for link in links:
         if link.kind == "vrf" and as_u32(link.data.get(c.IFLA_VRF_TABLE, bytes(4))) == table:
-            yield _Way(device=link.index)
+            yield _LookupKey(device=link.index)
     for rule in rules:
         if (rule.family, rule.action, rule.table) == (c.AF_INET6, c.FR_ACT_TO_TBL, table) and not (
             rule.iif or rule.oif
         ):
-            yield _Way(rule.src or _ANYWHERE, rule.mark[0] if rule.mark is not None else 0)
+            yield _LookupKey(rule.src or _ANYWHERE, rule.mark[0] if rule.mark is not None else 0)
 
 
-def _lookup(route: RouteSpec, way: _Way, number: int) -> bytes:
+def _lookup(route: RouteSpec, key: _LookupKey, number: int) -> bytes:
     target = (route.dst, route.prefixlen) if route.dst is not None else _UNICAST
     return route_lookup(
         c.AF_INET6,
         _address_in(target, f"to {number}"),
-        _address_in(way.source, f"from {number}"),
-        mark=way.mark,
-        device=way.device,
+        _address_in(key.source, f"from {number}"),
+        mark=key.mark,
+        device=key.device,
     )
 
 
 def _address_in(network: tuple[bytes, int], salt: str) -> bytes:
-    """An address of a network; the same one for the same salt."""
+    """Return an address in a network, always the same one for the same salt."""
     base, length = network
     host = int.from_bytes(blake2b(salt.encode(), digest_size=16).digest(), "big") >> length
     return (int.from_bytes(base, "big") | host).to_bytes(16, "big")

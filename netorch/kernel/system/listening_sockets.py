@@ -1,4 +1,4 @@
-"""Sockets that wait for others, in the namespace that the thread is in (proc_pid_net(5): tcp, tcp6, udp, udp6)."""
+"""Read the listening sockets in the thread's namespace (proc_pid_net(5): tcp, tcp6, udp, udp6)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _FILES = (
 
 
 def listening() -> frozenset[tuple[str, bytes, int]]:
-    """(protocol, packed address, port) of each."""
-    found: set[tuple[str, bytes, int]] = set()
+    """Return (protocol, packed address, port) of each socket."""
+    sockets: set[tuple[str, bytes, int]] = set()
     for protocol, file, state in _FILES:
         with suppress(OSError), open(f"/proc/thread-self/net/{file}", encoding="ascii") as lines:
             next(lines, None)
@@ -23,11 +23,11 @@ def listening() -> frozenset[tuple[str, bytes, int]]:
                 words = line.split()
                 if len(words) > 3 and words[3] == state:
                     address, _, port = words[1].partition(":")
-                    found.add((protocol, _packed(address), int(port, 16)))
-    return frozenset(found)
+                    sockets.add((protocol, _packed(address), int(port, 16)))
+    return frozenset(sockets)
 
 
 def _packed(address: str) -> bytes:
-    """Words of four bytes, each in the host's order."""
+    """Decode an address that consists of words of four bytes, each in the machine's byte order."""
     words = [bytes.fromhex(address[start : start + 8])[::-1] for start in range(0, len(address), 8)]
     return b"".join(words)

@@ -1,4 +1,7 @@
-"""What decides about packets in the namespace that the thread is in, beside links and addresses; for who follows one."""
+"""Read what decides about packets in the thread's namespace, apart from links and addresses.
+
+`explain` needs it to follow a packet.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +34,13 @@ IPV6 = (
     *("forwarding", "force_forwarding", "disable_ipv6", "ignore_routes_with_linkdown"),
     *("proxy_ndp", "hop_limit"),
 )
-"""Of each link, and of all of them."""
+"""Settings of each link, and of `all`."""
 
 _RTMSG6 = struct.Struct("=BBBBBBBBI")
 _LINK_LOCAL = 0xFE
-"""The first byte of what is on every link."""
+"""The first byte of addresses that exist on every link."""
 _FAR = b"\x20" + bytes(14) + b"\x01"
-"""An address that only a default route leads to."""
+"""An address that only a default route matches."""
 _FORWARDING_DATABASE = struct.pack("=B11x", c.AF_BRIDGE)
 
 
@@ -49,24 +52,28 @@ def read(
     neighbours: Collection[Message],
     kinds: Collection[str],
 ) -> Passage:
-    """All of it. The messages are dumps that were asked of `rtnl`; `names`: the links by their indices, of these `kinds`."""
-    listings, unseen = filters.list_all()
-    found = decode_policy.kernel_routes(routes, names)
-    policies = decode_policy.kernel_rules(rules)
+    """Read everything.
+
+    The messages are dumps that were requested through `rtnl`. `names` are the links by their
+    indices, and `kinds` are the kinds of these links.
+    """
+    listings, unreadable = filters.list_all()
+    kernel_routes = decode_policy.kernel_routes(routes, names)
+    kernel_rules = decode_policy.kernel_rules(rules)
     entries = rtnl.dump(c.RTM_GETNEIGH, _FORWARDING_DATABASE) if "bridge" in kinds else []
     filtered = decode_policy.filtered_links(rtnl.dump(c.RTM_GETQDISC, bytes(20)))
     return Passage(
-        routes=tuple(found),
-        rules=tuple(policies),
-        plain_ipv6=_is_plain(rtnl, found, policies),
+        routes=tuple(kernel_routes),
+        rules=tuple(kernel_rules),
+        plain_ipv6=_is_plain(rtnl, kernel_routes, kernel_rules),
         neighbours=tuple(decode_policy.neighbour_table(neighbours)),
         bridge_entries=tuple(decode_policy.bridge_entries(entries)),
         settings=_settings(names.values()),
         filters=listings,
         unseen=(
-            *unseen,
+            *unreadable,
             *(
-                f"filters of tc on {names.get(index, index)} were not looked into"
+                f"netorch does not read the filters of tc on {names.get(index, index)}"
                 for index in dict.fromkeys(filtered)
             ),
         ),
@@ -82,15 +89,19 @@ def _settings(links: Collection[str]) -> dict[str, str]:
 
 
 def _is_plain(rtnl: Rtnl, routes: Collection[KernelRoute], rules: Collection[KernelRule]) -> bool:
-    """Whether IPv6 does not ask its rules: the kernel does so only once somebody has added one, and says nowhere whether it does.
+    """Return whether IPv6 ignores its rules.
 
-    That matters where one of the first two rules is gone, and is found out by a question.
+    The kernel applies rules only after a program has added one, and does not report whether it
+    does. This matters only if one of the first two rules is missing. A route lookup then finds out.
     """
-    six = [rule for rule in rules if rule.family == c.AF_INET6]
-    own = [rule for rule in six if _is_own(rule)]
-    if len(own) < len(six) or {rule.table for rule in own} >= {c.RT_TABLE_LOCAL, c.RT_TABLE_MAIN}:
+    ipv6_rules = [rule for rule in rules if rule.family == c.AF_INET6]
+    default_rules = [rule for rule in ipv6_rules if _is_default(rule)]
+    if len(default_rules) < len(ipv6_rules) or {rule.table for rule in default_rules} >= {
+        c.RT_TABLE_LOCAL,
+        c.RT_TABLE_MAIN,
+    }:
         return False
-    missing = {c.RT_TABLE_LOCAL, c.RT_TABLE_MAIN} - {rule.table for rule in own}
+    missing = {c.RT_TABLE_LOCAL, c.RT_TABLE_MAIN} - {rule.table for rule in default_rules}
     for route in routes:
         kind = c.RTN_LOCAL if route.table == c.RT_TABLE_LOCAL else c.RTN_UNICAST
         if (
@@ -101,23 +112,32 @@ def _is_plain(rtnl: Rtnl, routes: Collection[KernelRoute], rules: Collection[Ker
         ):
             request = _RTMSG6.pack(c.AF_INET6, 128, 0, 0, 0, 0, 0, 0, 0)
             far = _FAR if route.dst is None else _last(route.dst, route.prefixlen)
-            asked = request + attr(c.RTA_DST, far)
-            (answer,) = rtnl.get(c.RTM_GETROUTE, (asked,))
+            payload = request + attr(c.RTA_DST, far)
+            (answer,) = rtnl.get(c.RTM_GETROUTE, (payload,))
             return decode_policy.route_type(answer) == kind
     return False
 
 
 def _last(address: bytes, length: int) -> bytes:
-    """The last address of a prefix: its first one is an address of every router there."""
+    """Return the last address of a prefix, because the first one belongs to every router there."""
     number = int.from_bytes(address, "big") | (1 << (128 - length)) - 1
     return number.to_bytes(16, "big")
 
 
-def _is_own(rule: KernelRule) -> bool:
-    """Whether it is like one of those that the kernel starts with."""
-    asks = (rule.src, rule.dst, rule.iif, rule.oif, rule.mark, rule.sport, rule.dport, rule.uids)
+def _is_default(rule: KernelRule) -> bool:
+    """Return whether the rule is like one of the kernel's default rules."""
+    selectors = (
+        rule.src,
+        rule.dst,
+        rule.iif,
+        rule.oif,
+        rule.mark,
+        rule.sport,
+        rule.dport,
+        rule.uids,
+    )
     return (
-        not any(asks)
+        not any(selectors)
         and not (rule.invert or rule.tos or rule.unknown or rule.protocol_number)
         and rule.suppress_length < 0
         and (rule.priority, rule.table) in {(0, c.RT_TABLE_LOCAL), (32766, c.RT_TABLE_MAIN)}

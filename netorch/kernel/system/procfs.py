@@ -1,8 +1,9 @@
-"""/proc/sys through a mount that nobody else sees, made anew now and then.
+"""Open files below /proc/sys through a private mount, which is renewed from time to time.
 
-A procfs keeps the directories of all namespaces' `net` that were looked at in it in one chain of names, and goes through it at each
-look: with a thousand namespaces one open(2) takes longer than all else that opens, and more with each one that is added. A mount of our
-own has a chain of its own, which is gone when it is closed. It is attached nowhere, so that nothing of it can be left behind.
+A procfs has one chain of names for the `net` directories of all namespaces that were opened in it,
+and searches this chain at each open(2). With a thousand namespaces, the search takes longer than
+the rest of the call, and more with each further namespace. A private mount has its own chain, which
+is gone when the mount is closed. The mount is attached nowhere, so that nothing of it can remain.
 """
 
 from __future__ import annotations
@@ -19,32 +20,39 @@ from netorch.kernel.system.syscalls import (
 )
 
 PROC_SYS = "/proc/sys/"
-LOOKS = 128
-"""After so many the mount is given up for a new one, which takes as long as two looks."""
+MAX_OPENS = 128
+"""The number of files that are opened before the mount is renewed. A renewal takes as long as
+opening two files.
+"""
 
 
 class Procfs:
-    """Opens files below /proc/sys, as the network namespace of the calling thread has them; where no mount of our own may be made (an
-    old kernel, a container) or /proc/sys is mounted read-only, those of /proc.
+    """Opens files below /proc/sys, in the network namespace of the calling thread.
+
+    It uses /proc itself if netorch cannot make a mount (an old kernel, a container) or if /proc/sys
+    is mounted read-only.
     """
 
     def __init__(self) -> None:
         self._root = -1
-        self._left = 0
+        self._opens_left = 0
         self._refused = False
 
     def open(self, path: str, flags: int) -> int:
-        """`path`: below /proc/sys, with no `..` in it. OSError as open(2), with the whole path."""
+        """Open a file. `path` is relative to /proc/sys and has no `..` in it.
+
+        Raise OSError like open(2), with the full path.
+        """
         full = PROC_SYS + path
-        if not self._left:
+        if not self._opens_left:
             self._renew()
         if self._root < 0:
             return os.open(full, flags)
-        self._left -= 1
+        self._opens_left -= 1
         try:
             return os.open(f"sys/{path}", flags, dir_fd=self._root)
         except PermissionError:
-            # a profile may know /proc by its path alone
+            # because a security profile may allow only paths in /proc
             self.close()
             self._refused = True
             return os.open(full, flags)
@@ -52,7 +60,7 @@ class Procfs:
             raise OSError(error.errno, error.strerror, full) from None
 
     def close(self) -> None:
-        self._left = 0
+        self._opens_left = 0
         if self._root >= 0:
             os.close(self._root)
             self._root = -1
@@ -63,7 +71,8 @@ class Procfs:
             return
         try:
             if os.statvfs(f"{PROC_SYS}net").f_flag & os.ST_RDONLY:
-                # somebody does not want these to be written, and a mount of our own would not know
+                # because a read-only /proc/sys is meant to be read-only, and a mount of netorch's
+                # own would ignore that
                 raise PermissionError
             context = fsopen("proc", FSOPEN_CLOEXEC)
             try:
@@ -71,6 +80,6 @@ class Procfs:
                 self._root = fsmount(context, FSMOUNT_CLOEXEC)
             finally:
                 os.close(context)
-            self._left = LOOKS
+            self._opens_left = MAX_OPENS
         except OSError:
             self._refused = True

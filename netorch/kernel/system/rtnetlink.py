@@ -1,4 +1,7 @@
-"""Raw rtnetlink sockets: batches of requests with one acknowledgement, and dumps (netlink(7), rtnetlink(7))."""
+"""Raw netlink sockets: batches of requests with one acknowledgement, and dumps.
+
+See netlink(7) and rtnetlink(7).
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,9 @@ _FLAGS = struct.Struct("=H")
 
 
 class Rtnl:
-    """A netlink socket, of NETLINK_ROUTE unless told otherwise, in the namespace of the thread that opens it; usable from any thread,
-    one at a time.
+    """A netlink socket in the namespace of the thread that opens it.
+
+    The default protocol is NETLINK_ROUTE. Any thread can use the socket, one at a time.
     """
 
     __slots__ = ("_sends", "_seq", "_size", "_socket")
@@ -51,7 +55,10 @@ class Rtnl:
 
     @property
     def cookie(self) -> int:
-        """The number of the namespace, never given twice (SO_NETNS_COOKIE, since Linux 5.14); 0 without."""
+        """Return the number of the namespace, or 0 before Linux 5.14 (SO_NETNS_COOKIE).
+
+        The kernel never uses a number again.
+        """
         try:
             return int.from_bytes(
                 self._socket.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8), sys.byteorder
@@ -63,14 +70,16 @@ class Rtnl:
         self._socket.close()
 
     def next_seq(self) -> int:
+        """Return a sequence number for a message."""
         self._seq = self._seq % 0xFFFFFFFF + 1
         return self._seq
 
     def send(self, batch: Sequence[tuple[int, bytes]]) -> dict[int, tuple[int, str]]:
-        """Send (sequence number, message) pairs in order; what failed, by sequence number: errno and the kernel's sentence.
+        """Send (sequence number, message) pairs in order.
 
-        The kernel goes on after an error. Only the last message of a chunk asks for an acknowledgement; a chunk is so
-        small that the errors of all its messages fit the receive buffer.
+        Return the failures: sequence number → errno and the kernel's sentence. The kernel continues
+        after an error. Only the last message of a chunk requests an acknowledgement. A chunk is so
+        small that the errors of all its messages fit in the receive buffer.
         """
         errors: dict[int, tuple[int, str]] = {}
         if not self._sends:
@@ -86,7 +95,7 @@ class Rtnl:
         return errors
 
     def _get_ready(self) -> None:
-        """What only requests need: most sockets only read."""
+        """Set the options that only requests need, because most sockets only read."""
         sends = self._socket
         sends.setsockopt(c.SOL_NETLINK, c.NETLINK_CAP_ACK, 1)
         for force, polite in (
@@ -106,7 +115,7 @@ class Rtnl:
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
-                # answers were lost, so that nobody can say that the last message was carried out
+                # because answers were lost, it is unknown whether the last message was carried out
                 self._drain()
                 errors[last] = (errno.ENOBUFS, "answers of the kernel were lost")
                 return
@@ -119,7 +128,10 @@ class Rtnl:
                         return
 
     def get(self, kind: int, payloads: Sequence[bytes]) -> list[list[Message]]:
-        """One answer for each of several single-object requests, sent together; an empty list for one that failed."""
+        """Send several requests for single objects together, and return one answer for each.
+
+        The answer to a failed request is an empty list.
+        """
         for _ in range(_TRIES):
             try:
                 return self._get(kind, payloads)
@@ -148,28 +160,31 @@ class Rtnl:
         return [answers[seq] for seq in seqs]
 
     def dump(self, kind: int, payload: bytes) -> list[Message]:
-        """All messages of a dump; one that changes tore (NLM_F_DUMP_INTR) is asked for again."""
+        """Return all messages of a dump.
+
+        A dump during which the state changed (NLM_F_DUMP_INTR) is repeated.
+        """
         for _ in range(_TRIES):
             seq = self.next_seq()
             self._socket.send(message(kind, c.NLM_F_REQUEST | c.NLM_F_DUMP, seq, payload))
             try:
-                found = self._dumped(seq)
+                messages = self._dumped(seq)
             except OSError as error:
                 if error.errno not in (errno.ENOBUFS, errno.EBUSY):
                     raise
                 self._drain()
                 continue
-            if found is not None:
-                return found
+            if messages is not None:
+                return messages
         raise NetorchError(Problem("kernel-unsteady", _UNSTEADY))
 
     def _dumped(self, seq: int) -> list[Message] | None:
-        found: list[Message] = []
-        add, interrupted, overrun, torn = found.append, c.NLM_F_DUMP_INTR, c.NLMSG_OVERRUN, 0
+        messages: list[Message] = []
+        add, interrupted, overrun, torn = messages.append, c.NLM_F_DUMP_INTR, c.NLMSG_OVERRUN, 0
         while True:
             datagram = self._receive()
-            for kind, flags, theirs, start, end in headers(datagram):
-                if theirs != seq:
+            for kind, flags, message_seq, start, end in headers(datagram):
+                if message_seq != seq:
                     continue
                 torn |= flags & interrupted
                 if kind > overrun:
@@ -178,7 +193,7 @@ class Rtnl:
                     number = -as_i32(datagram[start : start + 4]) if end - start >= 4 else 0
                     if number > 0:
                         raise OSError(number, "dump failed")
-                    return None if torn else found
+                    return None if torn else messages
                 elif kind == c.NLMSG_ERROR:
                     number, sentence = failure(datagram, start, end, flags)
                     raise OSError(number, sentence or "dump refused")
@@ -187,7 +202,7 @@ class Rtnl:
         datagram, _, flags, _ = self._socket.recvmsg(self._size)
         if flags & _TRUNCATED:
             self._size *= 4
-            raise OSError(errno.ENOBUFS, "a message of the kernel's is larger than the buffer")
+            raise OSError(errno.ENOBUFS, "a message of the kernel is larger than the buffer")
         return datagram
 
     def _drain(self) -> None:

@@ -1,4 +1,4 @@
-"""What a program calls sockets by, for modules that make none themselves."""
+"""Names of the socket module, for modules that do not open sockets themselves."""
 
 from __future__ import annotations
 

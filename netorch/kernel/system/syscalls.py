@@ -1,4 +1,7 @@
-"""The system calls that Python 3.11 has no function for: unshare(2), setns(2), mount(2), umount2(2), fsopen(2) and its like."""
+"""System calls that Python 3.11 has no function for.
+
+They are unshare(2), setns(2), mount(2), umount2(2), fsopen(2), fsconfig(2) and fsmount(2).
+"""
 
 from __future__ import annotations
 
@@ -46,12 +49,12 @@ def _check(result: int, what: str) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Move the calling thread, and it alone, into new namespaces."""
+    """Move only the calling thread into new namespaces."""
     _check(_unshare(flags), "unshare")
 
 
 def setns(fd: int, kind: int = CLONE_NEWNET) -> None:
-    """Move the calling thread, and it alone, into the namespace of `fd`."""
+    """Move only the calling thread into the namespace of `fd`."""
     _check(_setns(fd, kind), "setns")
 
 
@@ -64,17 +67,20 @@ def umount(target: str, flags: int = MNT_DETACH | UMOUNT_NOFOLLOW) -> None:
 
 
 def die_with_parent() -> None:
-    """Have the calling process killed when the thread that forked it ends (prctl(2))."""
+    """Make the kernel kill the calling process when the thread that forked it ends (prctl(2))."""
     _libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
 
 
 def fsopen(kind: str, flags: int) -> int:
-    """A file system that is being set up, as a file descriptor (since Linux 5.2; glibc has a function for it since 2.36)."""
+    """Open a new file system for configuration, as a file descriptor.
+
+    The call exists since Linux 5.2. glibc has a function for it since 2.36.
+    """
     return _descriptor(_syscall(_SYS_FSOPEN, kind.encode(), ctypes.c_uint(flags)), "fsopen")
 
 
 def fsconfig(context: int, command: int) -> None:
-    """A command that takes no key and no value."""
+    """Configure the file system with a command that has no key and no value."""
     _descriptor(
         _syscall(
             _SYS_FSCONFIG,
@@ -89,7 +95,10 @@ def fsconfig(context: int, command: int) -> None:
 
 
 def fsmount(context: int, flags: int) -> int:
-    """The file system's root, in a mount that is attached nowhere and ends when it is closed."""
+    """Return the file system's root in a mount that is attached nowhere.
+
+    The mount ends when its descriptor is closed.
+    """
     return _descriptor(
         _syscall(_SYS_FSMOUNT, ctypes.c_int(context), ctypes.c_uint(flags), ctypes.c_uint(0)),
         "fsmount",

@@ -1,4 +1,7 @@
-"""Sysctls of the namespace that the thread is in, as files below /proc/sys (sysctl(8), proc(5))."""
+"""Read and write sysctls of the thread's namespace, as files below /proc/sys.
+
+See sysctl(8) and proc(5).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from netorch.kernel.system.procfs import PROC_SYS, Procfs
 
 def _checked(path: str) -> str:
     if any(part in ("", ".", "..") for part in path.split("/")) or "\0" in path:
-        raise OSError(errno.EINVAL, "no path of a sysctl", path)
+        raise OSError(errno.EINVAL, "not the path of a sysctl", path)
     return path
 
 
@@ -25,14 +28,15 @@ def _open(path: str, flags: int, proc: Procfs | None) -> int:
 
 
 def squeeze(value: str) -> str:
-    """The value as netorch compares it: no white space around it, single spaces within."""
+    """Return the value as netorch compares it: trimmed, and with single spaces within."""
     return " ".join(value.split())
 
 
 def read(path: str, proc: Procfs | None = None) -> str:
-    """The value of `path` (below /proc/sys, with slashes); OSError if there is none or it cannot be read.
+    """Return the value of `path`, which is relative to /proc/sys and has slashes.
 
-    `proc`, here and below: what to open it through, worth it for many namespaces.
+    Raise OSError if there is no such sysctl or it cannot be read. Here and below, `proc` is used to
+    open the file; it saves time with many namespaces.
     """
     fd = _open(path, os.O_RDONLY, proc)
     try:
@@ -45,17 +49,19 @@ def read(path: str, proc: Procfs | None = None) -> str:
 
 
 def write(path: str, value: str, proc: Procfs | None = None) -> None:
-    """Write `value` if it is not there already: writing below /proc/sys/net is slow with many namespaces."""
+    """Write `value` unless the sysctl has it, because writing below /proc/sys/net is slow with many
+    namespaces.
+    """
     try:
         if read(path, proc) == squeeze(value):
             return
     except PermissionError:
-        pass  # some can only be written
+        pass  # some sysctls can only be written
     put(path, value, proc)
 
 
 def put(path: str, value: str, proc: Procfs | None = None) -> None:
-    """Write `value` without a look at what is there."""
+    """Write `value` without reading the present one."""
     fd = _open(path, os.O_WRONLY, proc)
     try:
         os.write(fd, value.encode("utf-8", "surrogateescape") + b"\n")
@@ -64,7 +70,7 @@ def put(path: str, value: str, proc: Procfs | None = None) -> None:
 
 
 def write_all(paths: tuple[str, ...], value: str, proc: Procfs | None = None) -> None:
-    """Write to each path that exists; FileNotFoundError if none does."""
+    """Write `value` to each path that exists. Raise FileNotFoundError if none does."""
     missing = 0
     for path in paths:
         try:
@@ -78,21 +84,24 @@ def write_all(paths: tuple[str, ...], value: str, proc: Procfs | None = None) ->
 
 
 def read_folder(path: str) -> dict[str, str]:
-    """Name → value of all settings in a directory that can be read; nothing without it."""
-    found: dict[str, str] = {}
+    """Return name → value of all readable settings in a directory.
+
+    The result is empty without the directory.
+    """
+    values: dict[str, str] = {}
     with suppress(OSError):
         for name in sorted(os.listdir(PROC_SYS + _checked(path))):
             with suppress(OSError):
-                found[name] = read(f"{path}/{name}")
-    return found
+                values[name] = read(f"{path}/{name}")
+    return values
 
 
 def read_all(paths: tuple[str, ...], proc: Procfs | None = None) -> dict[str, str]:
-    """The values of those paths that can be read."""
-    found = {}
+    """Return path → value for the paths that can be read."""
+    values = {}
     for path in paths:
         try:
-            found[path] = read(path, proc)
+            values[path] = read(path, proc)
         except OSError:
             continue
-    return found
+    return values

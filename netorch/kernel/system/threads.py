@@ -1,4 +1,4 @@
-"""Threads that netorch starts for itself."""
+"""Start threads of netorch's own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from netorch.errors import KernelRefused, Problem
 
 
 def start(thread: threading.Thread) -> None:
-    """Start a thread. KernelRefused where the limit of processes does not allow one more."""
+    """Start a thread. Raise KernelRefused if the limit on processes does not allow another one."""
     try:
         thread.start()
     except RuntimeError:

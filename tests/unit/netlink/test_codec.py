@@ -1,4 +1,4 @@
-"""The netlink codec against pyroute2 as an oracle, against itself, and against bytes that no kernel would send."""
+"""Tests of the netlink codec: against pyroute2, against itself, and with hostile bytes."""
 
 from __future__ import annotations
 
@@ -53,42 +53,51 @@ from netorch.values.requests import (
 )
 from netorch.values.snapshot import NeighbourRecord
 
-# Dumps of Linux 6.18: a bridge, a veth pair with one end in it (group, alias, alternative names), a macvlan; addresses with and
-# without peers; routes by gateway, multipath, RTA_VIA, onlink, with source, MTU and in other tables, rejecting ones; rules.
+# Dumps of Linux 6.18. Links: a bridge, a veth pair with one end in it (with group, alias and
+# alternative names), a macvlan. Addresses with and without peers. Routes: by gateway, multipath,
+# RTA_VIA, onlink, with source, MTU and in other tables, rejecting ones. Rules.
 LINKS = (
-    "c-rll&u<e)6vyAJch`1eCmWL{kN`=Vq(2e@2GR(nlmY<>Xe*T)N7l)TAUQU*93zB;_Q)YZmbh}@)MNjKs;3?}^w3MC9(w2@>Y)eJLscP}H#6Tg>$PKO93zY}QSu${&"
-    "c2<U_nl9k_iK~LA%g@FZC~R*WX5Fwsyadxrx@jnL<vgMc8tj4(Xv@I1YJ=h6U2eIm!MPXc!Ewt$Dv1|UqB~t-6vG5N&OVpFGIhCo`-%;|JLHHXEFXF;!LVI7EK}EG>"
-    ")HuW|i7>33?gx{#a=ro>TXYdjA=X()-fZIE&qGDVpasHPE-IQ2cJw+w|y1F-BW_{9$OFNoBP0mqHqCqRqKh&EeEaueOSl6@Bap70n;!8A~sX&6)J)BYn+3c!u-1B0A"
-    "3+x2J=8tnB;CN%F4?lDE5I5Ozo7H8=m-d9E@>blxH|XKJ%P{@+V&&#Ptz_tN)^jvH>_4~thxwiz0D?RuMZ&Nu0TzimZXBGhWe9D%(Uqg*N5z!GBzmi%s!V#y`2MDO{"
-    "x&k_SH5nzdU4NLyZ_;<g5tXWd4>Fi3DL_K~Jy7Y#g7Vi*C>b~A#{$dYV@<e2)pCjf<x7TiYL|ek(^G;~&P^g~?^$*ltE%&?jlR-bjhrh(N&$63RE#%YY4JGp#$LAzs"
-    "_48q!*%W6s=-Yfo$4|ot1JFVEVVH#f6Ji`!IuY_wf=*)m2z)mRJ&5CnpmVs-n0j)x4;-n7;m;%3NAu8QDo%>`$y$9qCaCHK{YiSV8uX{=*KE-Lu+GgCdw($%uwVu{3"
-    ";n1ood3V=4LMI?&cFDone);c?KrPE+ac#gi+T4d=hw_;&dYUKabDGom0V-ZXh%3tyX3sFN1Qi0<otuh((`n>ne#>@M^$K{2Wv(H&r$8t{KK4gnB7UfTg5A{>l|6i&O"
-    "O4IdM!E5jB$S0XH2JzaqMQsm{G>KoiXMcFh+neq6>^k;9F(D8i!Y?;FXJ|)%E4Po9jxAX+)S)?LqbkJV&8R^AEEpFB;j?&z=eD&2NRp<Mf`idHf{mN1am>xv`)&G!8"
-    "vn_rI>|lF)JJQD`5=r7*X2sNNh1)tiG{Ps({X@Wv26XAtKA;tWHNVB7>gPeP|7b=_2h$1L_fp`O(9`5?4zBlMdU^hZN`{1E&*s}h$$jVSkz_IFUjT52tOk?Y&{_qo1"
-    "XuAiYre~><-VtL&wEfm}h-dofB*<C1kZa#l+Azv)qT5$7auT*f$w<{jT1pg1JEox3_L&Kr^yM>KP`*#bwtvTP7_mr7ruKLGPGxzu3Q|^xYXPKKRUe^tGwUT!W{H@tg"
-    "``!fWbzW>}T=^=&KUy`%l8R%+J911fd<T{so4K;ju}<sLm&TWURs"
+    "c-rll&u<e)6vyAJch`1eCmWL{kN`=Vq(2e@2GR(nlmY<>Xe*T)N7l)TAUQU*93zB;_Q)YZmbh}@)MNjKs;3?}^w3MC9("
+    "w2@>Y)eJLscP}H#6Tg>$PKO93zY}QSu${&c2<U_nl9k_iK~LA%g@FZC~R*WX5Fwsyadxrx@jnL<vgMc8tj4(Xv@I1YJ="
+    "h6U2eIm!MPXc!Ewt$Dv1|UqB~t-6vG5N&OVpFGIhCo`-%;|JLHHXEFXF;!LVI7EK}EG>)HuW|i7>33?gx{#a=ro>TXYd"
+    "jA=X()-fZIE&qGDVpasHPE-IQ2cJw+w|y1F-BW_{9$OFNoBP0mqHqCqRqKh&EeEaueOSl6@Bap70n;!8A~sX&6)J)BYn"
+    "+3c!u-1B0A3+x2J=8tnB;CN%F4?lDE5I5Ozo7H8=m-d9E@>blxH|XKJ%P{@+V&&#Ptz_tN)^jvH>_4~thxwiz0D?RuMZ"
+    "&Nu0TzimZXBGhWe9D%(Uqg*N5z!GBzmi%s!V#y`2MDO{x&k_SH5nzdU4NLyZ_;<g5tXWd4>Fi3DL_K~Jy7Y#g7Vi*C>b"
+    "~A#{$dYV@<e2)pCjf<x7TiYL|ek(^G;~&P^g~?^$*ltE%&?jlR-bjhrh(N&$63RE#%YY4JGp#$LAzs_48q!*%W6s=-Yf"
+    "o$4|ot1JFVEVVH#f6Ji`!IuY_wf=*)m2z)mRJ&5CnpmVs-n0j)x4;-n7;m;%3NAu8QDo%>`$y$9qCaCHK{YiSV8uX{=*"
+    "KE-Lu+GgCdw($%uwVu{3;n1ood3V=4LMI?&cFDone);c?KrPE+ac#gi+T4d=hw_;&dYUKabDGom0V-ZXh%3tyX3sFN1Q"
+    "i0<otuh((`n>ne#>@M^$K{2Wv(H&r$8t{KK4gnB7UfTg5A{>l|6i&OO4IdM!E5jB$S0XH2JzaqMQsm{G>KoiXMcFh+ne"
+    "q6>^k;9F(D8i!Y?;FXJ|)%E4Po9jxAX+)S)?LqbkJV&8R^AEEpFB;j?&z=eD&2NRp<Mf`idHf{mN1am>xv`)&G!8vn_r"
+    "I>|lF)JJQD`5=r7*X2sNNh1)tiG{Ps({X@Wv26XAtKA;tWHNVB7>gPeP|7b=_2h$1L_fp`O(9`5?4zBlMdU^hZN`{1E&"
+    "*s}h$$jVSkz_IFUjT52tOk?Y&{_qo1XuAiYre~><-VtL&wEfm}h-dofB*<C1kZa#l+Azv)qT5$7auT*f$w<{jT1pg1JE"
+    "ox3_L&Kr^yM>KP`*#bwtvTP7_mr7ruKLGPGxzu3Q|^xYXPKKRUe^tGwUT!W{H@tg``!fWbzW>}T=^=&KUy`%l8R%+J91"
+    "1fd<T{so4K;ju}<sLm&TWURs"
 )
 ADDRESSES = (
-    "c-o!NKMsO06bA6G{855oF$_c)oSi)YqcIE~z{%Of#6cGm3s>+Co`d5!JGlV9LP@X`V{8K@uX#VdHUZ$npb0$IfZ_0x(YFJJE5IDu5$hNx_6JdS!0Vn7Dmi8g3*t#sE"
-    "8x`CSgy2OX`Oa@D<UV-S@Vv?D5kL3pH`4|bJ;SN-L=vIYok~$Z|=*7cz+D0yQ4OzjY-|H?Ri<9P1FjedQ7bux{Tr<8EvjqJ8o@qzGPLM-kIaPXq}Qbz-4)?%BSabos"
-    "f)BI=MWvIpA4}_nPvmJl}7>cyHGTf>{"
+    "c-o!NKMsO06bA6G{855oF$_c)oSi)YqcIE~z{%Of#6cGm3s>+Co`d5!JGlV9LP@X`V{8K@uX#VdHUZ$npb0$IfZ_0x(Y"
+    "FJJE5IDu5$hNx_6JdS!0Vn7Dmi8g3*t#sE8x`CSgy2OX`Oa@D<UV-S@Vv?D5kL3pH`4|bJ;SN-L=vIYok~$Z|=*7cz+D"
+    "0yQ4OzjY-|H?Ri<9P1FjedQ7bux{Tr<8EvjqJ8o@qzGPLM-kIaPXq}Qbz-4)?%BSabosf)BI=MWvIpA4}_nPvmJl}7>c"
+    "yHGTf>{"
 )
 ROUTES = (
-    "c-qC3JyOFk5QU#4J8?41z%Usm1qH*Tq@+wiLB((Y`s4@{bk1=&2FJ-Eu*H*N<5*ec-xD`$S^nPBu2y;lFvcSc<MIvAH^8rfN;uANjiqr>VVJqt#}H5%Qv5(OCZ2l<H"
-    "5khop-Q7<yy9ENnXlA+OP!9c`Dw_H$?KxU`!!&F4H5Ps!Yb$2ck!Qn7IH6*!1^_>m?x1zZ-e2NclqB<{XTGqTjo`u^$Z%{4@qk#XnCf`Oo0gn_?tFpYR)m%#zv~2)u"
-    "pa=ZBu)-PwgXYx*uB@fwf2bs%p(@3!BMoUiDgD`Kkka^Qu<6+0A@&Yi-DW2JDarZf^V*dv?w^;-5v<ZXeeNlt8UB;VInpq*Ox0lbN>q&3i)dR88NW<hh7=sur#;;Hg"
-    "jX{FZ7v6Fdj<eolF=@2hh>qH3@QnsX*HXS(Qta?xQA9O0Rq>Ivy?UDaNy_qqDcYP9Z>5mbn;dL3sv(-F^Ni)UAPif8&<p8k&Kbl_>byt|I@JhX5B0M!DYbN"
+    "c-qC3JyOFk5QU#4J8?41z%Usm1qH*Tq@+wiLB((Y`s4@{bk1=&2FJ-Eu*H*N<5*ec-xD`$S^nPBu2y;lFvcSc<MIvAH^"
+    "8rfN;uANjiqr>VVJqt#}H5%Qv5(OCZ2l<H5khop-Q7<yy9ENnXlA+OP!9c`Dw_H$?KxU`!!&F4H5Ps!Yb$2ck!Qn7IH6"
+    "*!1^_>m?x1zZ-e2NclqB<{XTGqTjo`u^$Z%{4@qk#XnCf`Oo0gn_?tFpYR)m%#zv~2)upa=ZBu)-PwgXYx*uB@fwf2bs"
+    "%p(@3!BMoUiDgD`Kkka^Qu<6+0A@&Yi-DW2JDarZf^V*dv?w^;-5v<ZXeeNlt8UB;VInpq*Ox0lbN>q&3i)dR88NW<hh"
+    "7=sur#;;HgjX{FZ7v6Fdj<eolF=@2hh>qH3@QnsX*HXS(Qta?xQA9O0Rq>Ivy?UDaNy_qqDcYP9Z>5mbn;dL3sv(-F^N"
+    "i)UAPif8&<p8k&Kbl_>byt|I@JhX5B0M!DYbN"
 )
 RULES = (
-    "c-p0rJr2S!4254?D3Aey1QH{M=-7c7F>nADp!5h`f!p>FB*6{>rNKy*@bdEaJv(**V2u<5(sm140S-t=Fvg76q*FMGA(sAr7c+W=N5HgMmpS|M9F^AuYQmaA(f%Ohr"
-    "^w%4i1KrckfAxT&e0rS-WUH)L3`D{?o#l!L7i6k8++NS%$k5TKUgQQw?Ei>&zhMnB3AX7<^GG=@SHwOCG?;3)uapJ47yPYHT3QI6YVrwp8"
+    "c-p0rJr2S!4254?D3Aey1QH{M=-7c7F>nADp!5h`f!p>FB*6{>rNKy*@bdEaJv(**V2u<5(sm140S-t=Fvg76q*FMGA("
+    "sAr7c+W=N5HgMmpS|M9F^AuYQmaA(f%Ohr^w%4i1KrckfAxT&e0rS-WUH)L3`D{?o#l!L7i6k8++NS%$k5TKUgQQw?Ei"
+    ">&zhMnB3AX7<^GG=@SHwOCG?;3)uapJ47yPYHT3QI6YVrwp8"
 )
 NAMES = {1: "lo", 2: "br0", 3: "vb", 4: "va", 5: "mv0"}
 INDICES = {name: index for index, name in NAMES.items()}
 
 
 class Numbers:
-    """A resolver that knows NAMES everywhere."""
+    """A resolver that knows NAMES in every namespace."""
 
     def index_of(self, netns: str, name: str) -> int:
         return INDICES[name]
@@ -127,7 +136,7 @@ def packed(address: str | None) -> bytes | None:
     )
 
 
-# against the oracle
+# Comparisons with pyroute2
 
 
 def test_links_read_as_pyroute2_reads_them() -> None:
@@ -233,11 +242,11 @@ def their_route(theirs: Any) -> RouteSpec:
 
 def test_routes_read_as_pyroute2_reads_them() -> None:
     theirs = [oracle(rtmsg, message) for message in messages(ROUTES)]
-    kept = [
+    expected = [
         their_route(one) for one in theirs if one.get_attr("RTA_TABLE") != 255 and one["proto"] != 2
     ]
-    assert len(kept) == 9
-    assert decode.routes(messages(ROUTES), NAMES) == kept
+    assert len(expected) == 9
+    assert decode.routes(messages(ROUTES), NAMES) == expected
 
 
 def test_a_device_that_is_not_known_is_named_by_its_index() -> None:
@@ -248,12 +257,12 @@ def test_a_device_that_is_not_known_is_named_by_its_index() -> None:
 
 def test_rules_read_as_pyroute2_reads_them() -> None:
     def prefix(address: str | None, length: int) -> tuple[bytes, int] | None:
-        found = packed(address)
-        return None if found is None else (found, length)
+        address_bytes = packed(address)
+        return None if address_bytes is None else (address_bytes, length)
 
     ours = decode.rules(messages(RULES))
     assert len(ours) == 8
-    # the multicast families answer an AF_UNSPEC dump too
+    # because a dump of AF_UNSPEC has the multicast families too
     of_ip = [
         message for message in messages(RULES) if message[1][message[2]] in (c.AF_INET, c.AF_INET6)
     ]
@@ -274,7 +283,7 @@ def test_rules_read_as_pyroute2_reads_them() -> None:
         )
 
 
-# generated requests: what is encoded is what is decoded, by us and by the oracle
+# Generated requests, which netorch and pyroute2 decode to what was encoded
 
 V4, V6 = st.binary(min_size=4, max_size=4), st.binary(min_size=16, max_size=16)
 DEVICES = st.sampled_from(list(NAMES.values()))
@@ -312,8 +321,8 @@ def routes(draw: st.DrawFn) -> RouteSpec:
 def test_a_route_of_a_nexthop_object_names_that_and_no_hops(route: RouteSpec, number: int) -> None:
     [message] = received(encoded(RouteAdd("r1", replace(route, nexthop=number))))
     _, buffer, start, end = message
-    [found] = decode.routes([(c.RTM_NEWROUTE, buffer, start, end)], NAMES)
-    assert found == replace(route, nexthop=number, hops=())
+    [decoded] = decode.routes([(c.RTM_NEWROUTE, buffer, start, end)], NAMES)
+    assert decoded == replace(route, nexthop=number, hops=())
 
 
 @given(routes())
@@ -380,18 +389,18 @@ def test_an_address_comes_back_as_it_was(family: tuple[int, int], data: st.DataO
         0,
         99,
     )
-    [found] = decode.addresses(received(encoded(request)))
-    assert (found.local, found.address, found.prefixlen, found.index, found.protocol) == (
+    [decoded] = decode.addresses(received(encoded(request)))
+    assert (decoded.local, decoded.address, decoded.prefixlen, decoded.index, decoded.protocol) == (
         request.local,
         request.address,
         request.prefixlen,
         3,
         99,
     )
-    assert found.flags == (c.IFA_F_NODAD if number == c.AF_INET6 else 0)
+    assert decoded.flags == (c.IFA_F_NODAD if number == c.AF_INET6 else 0)
 
 
-# how links are asked for
+# Requests about links
 
 
 def veth(*attrs: tuple[int, bytes]) -> LinkAdd:
@@ -430,7 +439,7 @@ def test_a_neighbour_comes_back_as_it_was_and_pyroute2_understands_it() -> None:
     assert read["header"]["flags"] & (c.NLM_F_REPLACE | c.NLM_F_APPEND) == c.NLM_F_REPLACE
 
 
-def test_an_entry_of_a_forwarding_database_is_the_links_own_and_keeps_what_else_was_said() -> None:
+def test_a_forwarding_database_entry_belongs_to_its_link_and_keeps_extra_attributes() -> None:
     extra = ((c.NDA_PORT, b"\x12\xb6"), (c.NDA_VNI, u32(9)))
     entry = NeighbourAdd(
         "host", "va", c.AF_BRIDGE, bytes((10, 0, 0, 9)), bytes(6), append=True, extra=extra
@@ -450,20 +459,20 @@ def test_an_entry_of_a_forwarding_database_is_the_links_own_and_keeps_what_else_
 
 
 def test_a_veth_carries_its_peer_and_one_queue_on_both_ends() -> None:
-    header, found = parts(veth())
-    info = attributes(found[c.IFLA_LINKINFO], 0, len(found[c.IFLA_LINKINFO]))
+    header, near = parts(veth())
+    info = attributes(near[c.IFLA_LINKINFO], 0, len(near[c.IFLA_LINKINFO]))
     inner = attributes(info[c.IFLA_INFO_DATA], 0, len(info[c.IFLA_INFO_DATA]))[c.VETH_INFO_PEER]
     peer = attributes(inner, 16, len(inner))
     assert header == (0, 0, 0) and inner[4:8] == u32(0)
     assert (
-        text(found[c.IFLA_IFNAME]),
+        text(near[c.IFLA_IFNAME]),
         text(peer[c.IFLA_IFNAME]),
         text(info[c.IFLA_INFO_KIND]),
     ) == ("va", "eth0", "veth")
     assert peer[c.IFLA_NET_NS_FD] == u32(9) and peer[c.IFLA_GROUP] == u32(7)
     assert [
         end[number]
-        for end in (found, peer)
+        for end in (near, peer)
         for number in (c.IFLA_NUM_TX_QUEUES, c.IFLA_NUM_RX_QUEUES)
     ] == [u32(1)] * 4
     assert parts(veth((c.IFLA_NUM_TX_QUEUES, u32(4))))[1][c.IFLA_NUM_TX_QUEUES] == u32(4)
@@ -475,11 +484,11 @@ def test_master_and_up_go_with_the_creation_and_an_alias_after_it() -> None:
     )
     first, second = fold([veth(), up])
     assert first.also is not None and first.origin == (veth(), up)
-    header, found = parts(veth(), first.also)
+    header, attrs = parts(veth(), first.also)
     assert (
         header == (0, c.IFF_UP, c.IFF_UP)
-        and found[c.IFLA_MASTER] == u32(2)
-        and found[c.IFLA_MTU] == u32(1400)
+        and attrs[c.IFLA_MASTER] == u32(2)
+        and attrs[c.IFLA_MTU] == u32(1400)
     )
     assert second.request == LinkSet("host", "va", ((c.IFLA_IFALIAS, b"x"),))
 
@@ -525,20 +534,18 @@ def test_a_parent_may_stand_among_the_kinds_own_attributes() -> None:
     )
 
 
-# hostile bytes
+# Hostile bytes
 
 SHAPES = {
     "links": (c.RTM_NEWLINK, decode.links, LINKS),
     "addresses": (c.RTM_NEWADDR, decode.addresses, ADDRESSES),
-    "routes": (c.RTM_NEWROUTE, lambda found: decode.routes(found, NAMES), ROUTES),
+    "routes": (c.RTM_NEWROUTE, lambda dump: decode.routes(dump, NAMES), ROUTES),
     "rules": (c.RTM_NEWRULE, decode.rules, RULES),
     "neighbours": (c.RTM_NEWNEIGH, decode.neighbours, None),
     "netconf": (c.RTM_NEWNETCONF, decode.forwarding, None),
     "error": (
         c.NLMSG_ERROR,
-        lambda found: [
-            decode.failure(buffer, start, end, 0x300) for _, buffer, start, end in found
-        ],
+        lambda dump: [decode.failure(buffer, start, end, 0x300) for _, buffer, start, end in dump],
         None,
     ),
 }
@@ -587,7 +594,7 @@ def test_payloads_of_the_wrong_size_are_refused() -> None:
     )
 
 
-def test_the_kernels_sentence_is_kept() -> None:
+def test_the_kernels_sentence_is_decoded() -> None:
     capped = i32(-22) + bytes(16) + attr(c.NLMSGERR_ATTR_MSG, b"Invalid prefix\0")
     assert decode.failure(capped, 0, len(capped), c.NLM_F_CAPPED | c.NLM_F_ACK_TLVS) == (
         22,

@@ -1,4 +1,7 @@
-"""The decoder and bytes that no kernel sends: it gives a value or says DecodeError, and it comes to an end."""
+"""Tests of the decoders with bytes that no kernel sends.
+
+Each decoder ends soon, and returns a value or raises DecodeError.
+"""
 
 from __future__ import annotations
 
@@ -22,20 +25,20 @@ NAMES = {1: "lo", 2: "two"}
 HERE, THERE = address_moves.MovedLink(2, "w0"), address_moves.MovedLink(3, "w1")
 
 
-def shaped(found: list[Message]) -> None:
-    for record in decode.qdiscs(found).values():
+def check_qdiscs(dump: list[Message]) -> None:
+    for record in decode.qdiscs(dump).values():
         {"netem": read_netem, "tbf": read_tbf}[record.kind](record.options)
 
 
-def moved(found: list[Message]) -> None:
+def check_moves(dump: list[Message]) -> None:
     for mac in (bytes(6), b""):
-        things = address_moves.belongings(found, found, 2, mac, 100)
+        things = address_moves.belongings(dump, dump, 2, mac, 100)
         address_moves.take(things, HERE, THERE)
         address_moves.give(things, HERE, THERE)
 
 
-def failures(found: list[Message]) -> None:
-    for _, buffer, start, end in found:
+def check_failures(dump: list[Message]) -> None:
+    for _, buffer, start, end in dump:
         for flags in (0, c.NLM_F_ACK_TLVS, c.NLM_F_ACK_TLVS | c.NLM_F_CAPPED):
             decode.failure(buffer, start, end, flags)
 
@@ -43,16 +46,16 @@ def failures(found: list[Message]) -> None:
 DECODERS: dict[str, tuple[tuple[str, ...], int, list[Callable[[list[Message]], Any]]]] = {
     "links": (("links",), c.RTM_NEWLINK, [decode.links]),
     "vlans": (("vlans",), c.RTM_NEWLINK, [decode.port_vlans]),
-    "addresses": (("addresses",), c.RTM_NEWADDR, [decode.addresses, moved]),
+    "addresses": (("addresses",), c.RTM_NEWADDR, [decode.addresses, check_moves]),
     "routes": (
         ("routes",),
         c.RTM_NEWROUTE,
         [
-            lambda found: decode.routes(found, NAMES),
-            lambda found: decode.routes(found, {}, whole=True),
-            lambda found: decode_policy.kernel_routes(found, {}),
+            lambda dump: decode.routes(dump, NAMES),
+            lambda dump: decode.routes(dump, {}, whole=True),
+            lambda dump: decode_policy.kernel_routes(dump, {}),
             decode_policy.route_type,
-            moved,
+            check_moves,
         ],
     ),
     "rules": (("rules",), c.RTM_NEWRULE, [decode.rules, decode_policy.kernel_rules]),
@@ -66,35 +69,39 @@ DECODERS: dict[str, tuple[tuple[str, ...], int, list[Callable[[list[Message]], A
             decode_policy.bridge_entries,
         ],
     ),
-    "qdiscs": (("qdiscs",), c.RTM_NEWQDISC, [decode.qdiscs, decode_policy.filtered_links, shaped]),
+    "qdiscs": (
+        ("qdiscs",),
+        c.RTM_NEWQDISC,
+        [decode.qdiscs, decode_policy.filtered_links, check_qdiscs],
+    ),
     "netconf": (("netconf",), c.RTM_NEWNETCONF, [decode.forwarding]),
-    "errors": (("errors",), c.NLMSG_ERROR, [failures]),
+    "errors": (("errors",), c.NLMSG_ERROR, [check_failures]),
     "family": (("family",), genl.GENL_ID_CTRL, [genl.family_number]),
     "wireguard": (("wireguard",), 0x20, [wireguard.device]),
 }
-"""What was recorded → the type of its messages, and everything in netorch that reads them."""
+"""The kind of recording → the type of its messages, and all decoders in netorch that read them."""
 
 
 def bodies(what: str) -> list[bytes]:
     return [one.data[16:] for one in of(*DECODERS[what][0])]
 
 
-def fed(what: str, body: bytes, behind: bytes = b"") -> None:
-    """The body to each decoder; `behind` it lie the other bytes of its datagram."""
+def feed(what: str, body: bytes, rest: bytes = b"") -> None:
+    """Give the body to each decoder. `rest` are the bytes after it in its datagram."""
     _, kind, decoders = DECODERS[what]
     for decoder in decoders:
         with suppress(DecodeError):
-            decoder([(kind, body + behind, 0, len(body))])
+            decoder([(kind, body + rest, 0, len(body))])
 
 
 @pytest.mark.parametrize("what", DECODERS)
 def test_a_recorded_message_cut_at_any_byte(what: str) -> None:
     for body in bodies(what):
         for size in places(body):
-            fed(what, body[:size])
+            feed(what, body[:size])
     for body in one_of_each_size(bodies(what)):
         for size in places(body):
-            fed(what, body[:size], body[size:])
+            feed(what, body[:size], body[size:])
 
 
 LENGTHS = (0, 1, 3, 4, 5, 7, 8, 255, 0x7FFF, 0xFFFC, 0xFFFF)
@@ -105,18 +112,21 @@ def test_any_attribute_of_a_recorded_message_with_another_length(what: str) -> N
     for body in one_of_each_size(bodies(what)):
         for at in places(body, 2, 500):
             for length in LENGTHS:
-                fed(what, body[:at] + struct.pack("=H", length) + body[at + 2 :])
+                feed(what, body[:at] + struct.pack("=H", length) + body[at + 2 :])
 
 
 def places(body: bytes, step: int = 1, long: int = 2000) -> Iterator[int]:
-    """Every one, but in the middle of a message of more than twice `long`, which goes on and on in the same way, only some."""
+    """Return every place in a message, or only some in the middle of a long one.
+
+    The middle of a message of more than twice `long` repeats itself.
+    """
     yield from range(0, min(len(body) - 1, long), step)
     yield from range(long, len(body) - long, 254)
     yield from range(max(len(body) - long, long) & -step, len(body) - 1, step)
 
 
 def one_of_each_size(all_: list[bytes]) -> Iterator[bytes]:
-    """Of messages that are about as long, one."""
+    """Return one of the messages of about the same length."""
     yield from {len(body) // 32: body for body in all_}.values()
 
 
@@ -126,7 +136,7 @@ def test_a_recorded_message_with_some_bits_turned(what: str, data: st.DataObject
     body = bytearray(data.draw(st.sampled_from(bodies(what))))
     for bit in data.draw(st.lists(st.integers(0, len(body) * 8 - 1), min_size=1, max_size=12)):
         body[bit // 8] ^= 1 << bit % 8
-    fed(what, bytes(body))
+    feed(what, bytes(body))
 
 
 HEADERS = {
@@ -138,7 +148,7 @@ HEADERS = {
     "neighbours": 12,
     "qdiscs": 20,
 }
-"""The sizes of the structs in front of the attributes, as far as they are not 4."""
+"""The sizes of the structs before the attributes, if they are not 4 bytes."""
 
 tree = st.recursive(
     st.binary(max_size=20),
@@ -147,13 +157,13 @@ tree = st.recursive(
     ),
     max_leaves=20,
 )
-"""Attributes of any number in attributes of any number."""
+"""A tree of attributes with any numbers."""
 
 
 @pytest.mark.parametrize("what", DECODERS)
 @given(data=st.data())
 def test_garbage(what: str, data: st.DataObject) -> None:
-    """Bytes at random behind a header that is taken seriously, and attributes that are well-formed but of all sizes."""
+    """Random bytes and well-formed attributes of all sizes after a valid header."""
     start = data.draw(st.sampled_from(bodies(what)))[: HEADERS.get(what, 4)]
     known = st.lists(st.tuples(st.integers(0, 31), tree), max_size=6)
     rest = (
@@ -161,8 +171,8 @@ def test_garbage(what: str, data: st.DataObject) -> None:
         | tree
         | st.binary(max_size=80)
     )
-    fed(what, start + data.draw(rest))
-    fed(what, data.draw(st.binary(max_size=80)))
+    feed(what, start + data.draw(rest))
+    feed(what, data.draw(st.binary(max_size=80)))
 
 
 @given(messages.wireguard() | messages.routes() | messages.links, st.data())
@@ -172,7 +182,7 @@ def test_a_made_up_message_cut_and_bent(message: bytes, data: st.DataObject) -> 
     body[at : at + 2] = struct.pack("=H", data.draw(st.sampled_from(LENGTHS)))
     cut = bytes(body[: data.draw(st.integers(0, len(body)))])
     for what in ("links", "vlans", "routes", "addresses", "wireguard"):
-        fed(what, cut)
+        feed(what, cut)
 
 
 @pytest.mark.parametrize("what", DECODERS)
@@ -185,7 +195,7 @@ def test_recorded_datagrams_are_cut_into_messages_or_refused(what: str) -> None:
             assert sum(1 for _ in headers(whole[:size])) <= count
 
 
-# that it ends, and soon: how much there is to do is bound by how many bytes there are
+# Decoding ends soon: the number of bytes limits the work
 
 
 @given(st.binary(max_size=400))

@@ -1,4 +1,7 @@
-"""Every message that kernels answered netorch with, read by its decoder and by pyroute2 in the same bytes (tests/record.py, tests/oracle.py)."""
+"""Tests that netorch and pyroute2 decode each recorded message of the kernel to the same result.
+
+The recordings are made by tests/record.py; tests/oracle has pyroute2's side.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from tests import oracle
 from tests.recordings import Recorded, dumped, of, recordings
 
 NAMES = {1: "lo", 2: "two"}
-"""Names for some of the indices: the others are named by their number."""
+"""Names for some of the indices. Other links are named by their number."""
 
 READERS: dict[
     str, tuple[tuple[str, ...], Callable[[list[Message]], Any], Callable[[list[bytes]], Any]]
@@ -30,13 +33,13 @@ READERS: dict[
     "addresses": (("addresses",), decode.addresses, oracle.addresses),
     "routes": (
         ("routes",),
-        lambda found: decode.routes(found, NAMES),
-        lambda found: oracle.routes(found, NAMES),
+        lambda dump: decode.routes(dump, NAMES),
+        lambda dump: oracle.routes(dump, NAMES),
     ),
     "whole routes": (
         ("routes",),
-        lambda found: decode.routes(found, NAMES, whole=True),
-        lambda found: oracle.routes(found, NAMES, whole=True),
+        lambda dump: decode.routes(dump, NAMES, whole=True),
+        lambda dump: oracle.routes(dump, NAMES, whole=True),
     ),
     "rules": (("rules",), decode.rules, oracle.rules),
     "kernel_rules": (("rules",), decode_policy.kernel_rules, oracle.kernel_rules),
@@ -53,9 +56,9 @@ READERS: dict[
         oracle.bridge_entries,
     ),
     "qdiscs": (("qdiscs",), decode.qdiscs, oracle.qdiscs),
-    "netconf": (("netconf",), decode.forwarding, lambda found: oracle.forwarding(found[0])),
-    "nsid": (("nsid",), lambda found: nsid(found[0]), lambda found: oracle.nsid(found[0])),
-    "family": (("family",), genl.family_number, lambda found: oracle.family(found[0])),
+    "netconf": (("netconf",), decode.forwarding, lambda dump: oracle.forwarding(dump[0])),
+    "nsid": (("nsid",), lambda dump: nsid(dump[0]), lambda dump: oracle.nsid(dump[0])),
+    "family": (("family",), genl.family_number, lambda dump: oracle.family(dump[0])),
     "wireguard": (("wireguard",), wireguard.device, oracle.device),
 }
 
@@ -68,9 +71,9 @@ def nsid(message: Message) -> int:
 @pytest.mark.parametrize("what", READERS)
 def test_each_recorded_message_reads_as_pyroute2_reads_it(what: str) -> None:
     questions, ours, theirs = READERS[what]
-    found = of(*questions)
-    assert found
-    for one in found:
+    recorded_messages = of(*questions)
+    assert recorded_messages
+    for one in recorded_messages:
         assert ours([one.message]) == theirs([one.data]), (one.kernel, one.space, one.data.hex())
 
 
@@ -78,13 +81,13 @@ def test_each_recorded_message_reads_as_pyroute2_reads_it(what: str) -> None:
     "what", [what for what in READERS if what not in {"netconf", "nsid", "family"}]
 )
 def test_whole_answers_read_as_pyroute2_reads_them(what: str) -> None:
-    """Message behind message, as the kernel dumps them: what one leaves open, another may close."""
+    """Whole dumps, because the decoding of one message must not affect the next."""
     questions, ours, theirs = READERS[what]
     for kernel, space in dict.fromkeys((one.kernel, one.space) for one in recordings()):
         for question in questions:
-            found = dumped(kernel, space, question)
-            if found:
-                assert ours(found) == theirs([buffer for _, buffer, _, _ in found]), (
+            dump = dumped(kernel, space, question)
+            if dump:
+                assert ours(dump) == theirs([buffer for _, buffer, _, _ in dump]), (
                     kernel,
                     space,
                     question,
@@ -119,7 +122,7 @@ def test_a_peer_that_goes_on_in_the_next_message_is_one_peer() -> None:
     assert len(whole.allowed) == 1200
 
 
-# every recording has what it is to show
+# The recordings are complete
 
 
 def recorded_links() -> Iterable[tuple[LinkRecord, Recorded]]:
@@ -130,7 +133,7 @@ def recorded_links() -> Iterable[tuple[LinkRecord, Recorded]]:
 
 def test_the_recordings_have_every_kind_of_link_and_every_form_of_route() -> None:
     kinds = {link.kind for link, _ in recorded_links()}
-    made = {CALLED.get(kind.KIND, kind.KIND) for kind in solo_kinds()} | {"veth", "bridge"}
+    made = {LINUX_KIND.get(kind.KIND, kind.KIND) for kind in solo_kinds()} | {"veth", "bridge"}
     assert kinds >= made - {"physical"}
     routes = decode.routes([one.message for one in of("routes")], NAMES, whole=True)
     assert {len(route.hops) for route in routes} >= {0, 1, 2, 3}
@@ -159,29 +162,31 @@ def test_the_recordings_have_every_kind_of_link_and_every_form_of_route() -> Non
         assert ours([one.message for one in of(*questions)]), what
 
 
-# the attributes of each kind of link, through its own table
+# The attributes of each kind of link, decoded by the kind's table
 
-CALLED = {"tap": "tun"}
-"""What Linux calls a kind, where netorch tells two apart."""
+LINUX_KIND = {"tap": "tun"}
+"""The kind's name in Linux, where netorch distinguishes two kinds."""
 
 
 def solo_kinds() -> list[type[StandaloneLink]]:
-    found, queue = [], [StandaloneLink]
+    kinds, queue = [], [StandaloneLink]
     while queue:
-        queue += (below := queue.pop()).__subclasses__()
-        if below.KIND and below.ATTRIBUTES and "KIND" in vars(below):
-            found.append(below)
-    return found
+        queue += (subclass := queue.pop()).__subclasses__()
+        if subclass.KIND and subclass.ATTRIBUTES and "KIND" in vars(subclass):
+            kinds.append(subclass)
+    return kinds
 
 
 def test_the_attributes_of_each_kind_of_link_are_what_pyroute2_calls_by_their_names() -> None:
-    """The number, the form and the byte order of each attribute in a kind's table, on every recorded link of it."""
+    """Check number, form and byte order of the attributes in the kinds' tables with recorded
+    links.
+    """
     seen: set[tuple[str, str]] = set()
     for link, one in recorded_links():
         theirs = {number: (name, value) for number, name, value in oracle.kind_data(one.data)}
         for kind in solo_kinds():
             for attribute in (
-                kind.ATTRIBUTES if CALLED.get(kind.KIND, kind.KIND) == link.kind else ()
+                kind.ATTRIBUTES if LINUX_KIND.get(kind.KIND, kind.KIND) == link.kind else ()
             ):
                 for number in {attribute.number, attribute.number6} & theirs.keys():
                     name, value = theirs[number]
@@ -197,10 +202,10 @@ def test_the_attributes_of_each_kind_of_link_are_what_pyroute2_calls_by_their_na
     missing = {
         (kind.KIND, attribute.key) for kind in solo_kinds() for attribute in kind.ATTRIBUTES
     } - seen
-    assert missing == NOT_THERE
+    assert missing == UNKNOWN_TO_PYROUTE2
 
 
-NOT_THERE = {("ipvlan", "flags")}
+UNKNOWN_TO_PYROUTE2 = {("ipvlan", "flags")}
 """Attributes that pyroute2 has no name for."""
 
 
@@ -211,49 +216,52 @@ def same(attribute: Attribute, payload: bytes, theirs: object) -> bool:
     if attribute.form is FLAG:
         return bool(ours) == bool(theirs)
     if ours == payload.hex():
-        return theirs in OTHER_WORDS
+        return theirs in WORDS_OF_PYROUTE2
     if isinstance(ours, str) and not isinstance(theirs, str):
-        # a word for a number, in whichever order it stands in the kind's table
+        # because this is a word for a number, in the byte order of the kind's table
         return attribute.form.encode(ours) == payload and theirs in {
             int.from_bytes(payload, order) for order in ORDERS
         }
     return bool(ours == theirs)
 
 
-OTHER_WORDS = ("source",)
-"""What netorch has no word for."""
+WORDS_OF_PYROUTE2 = ("source",)
+"""Words of pyroute2 that netorch has no word for."""
 ORDERS: tuple[Literal["little", "big"], ...] = ("little", "big")
 
 
-# qdiscs and routing tables further on
+# Qdiscs, errors and moved routes
 
 
 def test_the_options_of_qdiscs_read_as_pyroute2_reads_them() -> None:
-    found = [one for one in of("qdiscs") if decode.qdiscs([one.message])]
-    for one in found:
+    recorded_qdiscs = [one for one in of("qdiscs") if decode.qdiscs([one.message])]
+    for one in recorded_qdiscs:
         [record] = decode.qdiscs([one.message]).values()
         if record.kind == "netem":
             assert replace(read_netem(record.options), other="") == oracle.netem(one.data)
         else:
             assert replace(read_tbf(record.options), other="") == oracle.tbf(one.data)
-    assert len(found) >= 8
+    assert len(recorded_qdiscs) >= 8
 
 
 def test_errors_read_as_pyroute2_reads_them() -> None:
     seen = set()
     for one in of("errors"):
         _, buffer, start, end = one.message
-        found = decode.failure(buffer, start, end, one.flags)
-        assert found == oracle.failure(one.data, one.flags)
-        seen.add(found)
+        decoded = decode.failure(buffer, start, end, one.flags)
+        assert decoded == oracle.failure(one.data, one.flags)
+        seen.add(decoded)
     assert len({number for number, _ in seen}) >= 3 and len({sentence for _, sentence in seen}) >= 3
 
 
 @pytest.mark.parametrize("kernel", sorted({one.kernel for one in recordings()}))
 def test_what_goes_along_with_a_link_is_what_pyroute2_puts_back_the_same(kernel: str) -> None:
-    """Addresses and routes moved from one link to another: pyroute2 reads the same in the messages, but for the link."""
+    """pyroute2 reads the same addresses and routes before and after a move, except for the link."""
     link = next(link for link in decode.links(dumped(kernel, "odds", "links")) if link.name == "w0")
-    here, there = address_moves.MovedLink(link.index, "w0"), address_moves.MovedLink(9999, "moved")
+    source, target = (
+        address_moves.MovedLink(link.index, "w0"),
+        address_moves.MovedLink(9999, "moved"),
+    )
     things = address_moves.belongings(
         dumped(kernel, "odds", "addresses"),
         dumped(kernel, "odds", "routes"),
@@ -262,7 +270,10 @@ def test_what_goes_along_with_a_link_is_what_pyroute2_puts_back_the_same(kernel:
         protocol=100,
     )
     assert len(things.addresses) >= 6 and len(things.routes) >= 10
-    taken, given = address_moves.take(things, here, here), address_moves.give(things, here, there)
+    taken, given = (
+        address_moves.take(things, source, source),
+        address_moves.give(things, source, target),
+    )
     names = {link.index: "it", 9999: "it"}
     before = _with_hops_alone([_whole(c.RTM_NEWROUTE, body) for body in things.routes], names)
     for pieces, kind in ((given, c.RTM_NEWROUTE), (taken, c.RTM_DELROUTE)):
@@ -279,7 +290,7 @@ def test_what_goes_along_with_a_link_is_what_pyroute2_puts_back_the_same(kernel:
 
 
 def _with_hops_alone(messages: list[bytes], names: Mapping[int, str]) -> set[str]:
-    """Routes as text, without the number of a nexthop object, which stays with its link."""
+    """Return routes as text, without the number of a nexthop object, which stays with its link."""
     return {str(replace(route, nexthop=0)) for route in oracle.routes(messages, names)}
 
 

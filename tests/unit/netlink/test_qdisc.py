@@ -1,4 +1,4 @@
-"""Qdiscs in netlink's words: what is sent as pyroute2 reads it, what Linux dumped, and the way there and back."""
+"""Tests of qdisc messages: encoded ones as pyroute2 reads them, dumps of Linux, and round trips."""
 
 from __future__ import annotations
 
@@ -31,15 +31,16 @@ from netorch.netlink.qdisc import (
 from netorch.values.requests import QdiscDel, QdiscSet
 from netorch.values.snapshot import QdiscRecord
 
-# What tc(8) set on Linux 6.1, dumped:
+# Settings of tc(8) on Linux 6.1, dumped:
 #   10  tbf rate 10mbit burst 5000 latency 50ms
 #   11  tbf rate 40gbit burst 1mb limit 2mb peakrate 50gbit mtu 9000
 #   12  netem delay 12345us 1ms 25% loss 0.1% corrupt 0.3% reorder 5% rate 100mbit
 #   13  netem delay 10ms loss 1% duplicate 2% rate 40gbit limit 50
 DUMPED = (
-    "c-nixz`&rwz{J1^q^~nEfB`p{WNP>i1Rx;}plnG}8iNl|od!rHBSalY9)-=Iz;K3#fk6z&X94Qs0g?=#ShX18d{%~ry!H|hpB2bs0E=@nSTL{yX*LECm|;i&Brd_g"
-    "%zzE(;1I_KPGIpT7no$k@TU%%KQ9OgqnNdZosmK13xrK?e@HN5`hyo@1Kb~6K-s+1lGI!vy9TH>Dv61~2*}oq=?Ciw+9AgZqIrNS8>Y=*fUvpYb_k%kp9jf(;5db|"
-    "IpFat0`wmw4Ilt4Z0Hd#0$9QYVmmX|a47()t@_Bs@B(Osd8Z@XWt_IqaEaRk4;Kd~e&ld*Kn|C)XU_1z!e!a)BVch*SSak-$AB#?=#@?Y`rJwR"
+    "c-nixz`&rwz{J1^q^~nEfB`p{WNP>i1Rx;}plnG}8iNl|od!rHBSalY9)-=Iz;K3#fk6z&X94Qs0g?=#ShX18d{%~ry!"
+    "H|hpB2bs0E=@nSTL{yX*LECm|;i&Brd_g%zzE(;1I_KPGIpT7no$k@TU%%KQ9OgqnNdZosmK13xrK?e@HN5`hyo@1Kb~"
+    "6K-s+1lGI!vy9TH>Dv61~2*}oq=?Ciw+9AgZqIrNS8>Y=*fUvpYb_k%kp9jf(;5db|IpFat0`wmw4Ilt4Z0Hd#0$9QYV"
+    "mmX|a47()t@_Bs@B(Osd8Z@XWt_IqaEaRk4;Kd~e&ld*Kn|C)XU_1z!e!a)BVch*SSak-$AB#?=#@?Y`rJwR"
 )
 
 
@@ -73,14 +74,14 @@ def sent(request: QdiscSet | QdiscDel) -> tcmsg:
 
 
 def test_a_netem_is_sent_with_all_that_it_has() -> None:
-    wanted = Netem(
+    netem = Netem(
         12_345_000, 1_000_000, part("0.1%"), part("2%"), part("0.3%"), part("5%"), 12_500_000, 500
     )
-    found = sent(QdiscSet("r1", "eth1", "netem", netem_options(wanted)))
-    assert found["header"]["type"] == c.RTM_NEWQDISC
-    assert found["header"]["flags"] == c.NLM_F_REQUEST | c.NLM_F_CREATE | c.NLM_F_REPLACE
-    assert found.get_attr("TCA_KIND") == "netem"
-    options = found.get_attr("TCA_OPTIONS")
+    message = sent(QdiscSet("r1", "eth1", "netem", netem_options(netem)))
+    assert message["header"]["type"] == c.RTM_NEWQDISC
+    assert message["header"]["flags"] == c.NLM_F_REQUEST | c.NLM_F_CREATE | c.NLM_F_REPLACE
+    assert message.get_attr("TCA_KIND") == "netem"
+    options = message.get_attr("TCA_OPTIONS")
     assert (options["delay"], options["jitter"], options["limit"], options["gap"]) == (
         192_890,
         15_625,
@@ -95,9 +96,9 @@ def test_a_netem_is_sent_with_all_that_it_has() -> None:
 
 
 def test_a_tbf_is_sent_with_its_burst() -> None:
-    found = sent(QdiscSet("r1", "eth1", "tbf", tbf_options(1_250_000, 5000, 67_500)))
-    assert found.get_attr("TCA_KIND") == "tbf"
-    parms = found.get_attr("TCA_OPTIONS").get_attr("TCA_TBF_PARMS")
+    message = sent(QdiscSet("r1", "eth1", "tbf", tbf_options(1_250_000, 5000, 67_500)))
+    assert message.get_attr("TCA_KIND") == "tbf"
+    parms = message.get_attr("TCA_OPTIONS").get_attr("TCA_TBF_PARMS")
     assert (parms["rate"], parms["buffer"], parms["limit"], parms["peak"], parms["mtu"]) == (
         1_250_000,
         62_500,
@@ -105,28 +106,31 @@ def test_a_tbf_is_sent_with_its_burst() -> None:
         0,
         0,
     )
-    # called reserved there; it is the link layer, and with it the kernel asks for no table of rates
+    # pyroute2 calls the link layer reserved; with it, the kernel needs no table of rates
     assert parms["rate___reserved"] == 1
 
 
 def test_a_root_is_taken_away_whatever_it_is() -> None:
-    found = sent(QdiscDel("r1", "eth1"))
-    assert (found["header"]["type"], found["header"]["flags"]) == (c.RTM_DELQDISC, c.NLM_F_REQUEST)
+    message = sent(QdiscDel("r1", "eth1"))
+    assert (message["header"]["type"], message["header"]["flags"]) == (
+        c.RTM_DELQDISC,
+        c.NLM_F_REQUEST,
+    )
 
 
 def test_a_dump_of_linux_is_read_exactly() -> None:
-    found = decode.qdiscs(messages())
-    assert {index: record.kind for index, record in found.items()} == {
+    records = decode.qdiscs(messages())
+    assert {index: record.kind for index, record in records.items()} == {
         10: "tbf",
         11: "tbf",
         12: "netem",
         13: "netem",
     }
-    assert read_tbf(found[10].options) == Tbf(1_250_000, 62_500, 67_500)
+    assert read_tbf(records[10].options) == Tbf(1_250_000, 62_500, 67_500)
     assert burst_of(62_500, 1_250_000) == 5000
-    # tc(8) rounds to ticks, so that 12345us are a little less
-    assert read_tbf(found[11].options) == Tbf(5_000_000_000, 3276, 2_097_152, "peakrate")
-    assert read_netem(found[12].options) == Netem(
+    # because tc(8) rounds to ticks, so that 12345us become a little less
+    assert read_tbf(records[11].options) == Tbf(5_000_000_000, 3276, 2_097_152, "peakrate")
+    assert read_netem(records[12].options) == Netem(
         12_344_960,
         1_000_000,
         part("0.1%"),
@@ -137,7 +141,7 @@ def test_a_dump_of_linux_is_read_exactly() -> None:
         1000,
         "correlation",
     )
-    assert read_netem(found[13].options) == Netem(
+    assert read_netem(records[13].options) == Netem(
         10_000_000, 0, part("1%"), part("2%"), 0, 0, 5_000_000_000, 50
     )
 
@@ -200,16 +204,16 @@ def test_any_options_are_read_or_refused(payload: bytes) -> None:
             continue
 
 
-def test_a_burst_is_told_from_another_one() -> None:
+def test_different_bursts_are_distinguished() -> None:
     assert all(is_burst(buffer, 1_250_000, 5000) for buffer in (62_499, 62_500, 62_501))
     assert not is_burst(62_484, 1_250_000, 5000)
 
 
 def test_what_is_read_is_what_was_asked_for() -> None:
-    found = decode.qdiscs(messages())
-    strange = Impair.read("r1", "eth1", found[12], 1500)
-    assert strange.other == "correlation"
-    assert strange.attributes() == {
+    records = decode.qdiscs(messages())
+    foreign = Impair.read("r1", "eth1", records[12], 1500)
+    assert foreign.other == "correlation"
+    assert foreign.attributes() == {
         **{
             "delay": "12.34496ms",
             "jitter": "1ms",
@@ -220,19 +224,19 @@ def test_what_is_read_is_what_was_asked_for() -> None:
         },
         "also": "correlation",
     }
-    wanted = Impair.of("r1", "eth1", strange.impairment, 1500)
-    assert wanted.differs(strange)
-    # undoing a change of ours never brings back what no word means
-    assert not strange.differs(wanted) and not strange.differs(strange)
-    exact = Impair.of("r1", "eth1", replace(strange.impairment, delay=12_345_000), 1500)
-    assert not exact.differs(wanted) and not wanted.differs(exact)
-    assert replace(exact, impairment=replace(exact.impairment, delay=12_346_000)).differs(wanted)
-    other = Impair.read("r1", "eth1", found[13], 1500)
+    desired = Impair.of("r1", "eth1", foreign.impairment, 1500)
+    assert desired.differs(foreign)
+    # because netorch cannot restore settings that it has no word for
+    assert not foreign.differs(desired) and not foreign.differs(foreign)
+    exact = Impair.of("r1", "eth1", replace(foreign.impairment, delay=12_345_000), 1500)
+    assert not exact.differs(desired) and not desired.differs(exact)
+    assert replace(exact, impairment=replace(exact.impairment, delay=12_346_000)).differs(desired)
+    other = Impair.read("r1", "eth1", records[13], 1500)
     assert other.impairment == Impairment(
         10_000_000, 0, part("1%"), part("2%"), rate=5_000_000_000, limit=50
     )
     assert not Impair.of("r1", "eth1", other.impairment, 1500).differs(other)
-    assert Impair.read("r1", "eth1", found[10], 1500) == Impair.of(
+    assert Impair.read("r1", "eth1", records[10], 1500) == Impair.of(
         "r1", "eth1", Impairment(rate=1_250_000), 1500
     )
     by_hand = Impair.read(
@@ -243,7 +247,7 @@ def test_what_is_read_is_what_was_asked_for() -> None:
 
 
 def test_where_the_mtu_is_not_known_the_burst_is_ready_for_any() -> None:
-    wanted = Impair.of("r1", "eth1", Impairment(rate=125_000), 0)
-    assert (wanted.burst, wanted.queue) == (2 * 65553, 12 * 65553)
+    desired = Impair.of("r1", "eth1", Impairment(rate=125_000), 0)
+    assert (desired.burst, desired.queue) == (2 * 65553, 12 * 65553)
     for mtu in (1500, 9000):
-        assert Impair.read("r1", "eth1", QdiscRecord("tbf", wanted.options()), mtu) == wanted
+        assert Impair.read("r1", "eth1", QdiscRecord("tbf", desired.options()), mtu) == desired
