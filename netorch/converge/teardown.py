@@ -158,7 +158,8 @@ def _foreign_filters(observed: Observed, snapshot: Snapshot) -> list[str]:
     In a namespace that netorch made it is deleted with the namespace, without a warning.
     """
     return [
-        f"{label_text(label)}: netorch leaves {foreign_filter_title(line)} alone, because {NOT_OURS}"
+        f"{label_text(label)}: netorch leaves {foreign_filter_title(line)} alone, "
+        f"because {NOT_OURS}"
         for label, netns in snapshot.namespaces.items()
         if netns_key(label) not in observed.state
         for lines in netns.strange_filters.values()

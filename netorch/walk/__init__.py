@@ -1,4 +1,5 @@
-"""The way of a packet from one node to another, hop by hop: where it ends, and why. Pure, but for `live`.
+"""Follow a packet from one node to another, hop by hop, and say where it ends and why.
 
-Both what a file asks for and what the kernel has are turned into one value, a `World`, over which `path.walk` goes.
+The state that a file asks for and the state that the kernel has are both turned into a `World`;
+`path.walk` works on that. Only `live` does I/O.
 """

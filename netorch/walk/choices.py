@@ -1,25 +1,26 @@
-"""Where a packet could go several ways: each of them is followed, one after the other."""
+"""Follow each of several ways that a packet may take, one after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-WAYS = 32
-"""Ways that are followed, at most."""
+MAX_WAYS = 32
+"""The number of ways that are followed at most."""
 
 
 @dataclass(slots=True)
 class Choices:
-    """What is chosen at each place of one way. `script`: what to choose at the first ones; afterwards the first of all."""
+    """The choices of one way: which option it takes at each place that has several."""
 
     script: tuple[int, ...] = ()
+    """What to choose at the first places; at all later places the first option is chosen."""
     taken: list[tuple[int, int, str]] = field(default_factory=list)
-    """Which one, of how many, in words."""
+    """For each place: the number of the option, the number of options, and the option's text."""
     _known: dict[Hashable, int] = field(default_factory=dict)
 
     def pick(self, place: Hashable, options: Sequence[str]) -> int:
-        """Which of the options is taken at a place; the same one whenever it is asked for again."""
+        """Return which option to take at a place. For the same place it is always the same one."""
         if len(options) < 2:
             return 0
         if place not in self._known:
@@ -31,11 +32,11 @@ class Choices:
 
     @property
     def text(self) -> str:
-        """`r1 by e1 to 10.0.2.2, r4 by e0 to 10.0.1.1`; "" where there was nothing to choose."""
+        """The choices, as in `r1 by e1 to 10.0.2.2, r4 by e0 to 10.0.1.1`; "" without any."""
         return ", ".join(text for _, _, text in self.taken)
 
     def following(self) -> tuple[int, ...] | None:
-        """The script of the next way; None after the last one."""
+        """Return the script of the next way, or None after the last one."""
         for at in range(len(self.taken) - 1, -1, -1):
             number, count, _ = self.taken[at]
             if number + 1 < count:
@@ -44,9 +45,9 @@ class Choices:
 
 
 def every() -> Iterator[Choices]:
-    """One after the other; whoever asks follows each of them before the next."""
+    """Yield the choices of each way. The caller must follow a way before it asks for the next."""
     script: tuple[int, ...] | None = ()
-    for _ in range(WAYS):
+    for _ in range(MAX_WAYS):
         if script is None:
             return
         choices = Choices(script)

@@ -1,4 +1,4 @@
-"""One connection's passage through the packet filters of namespaces: what drops it, how it is translated, there and back again."""
+"""Pass the packets of one connection through packet filters: what drops and translates them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from netorch.walk.world import Place
 
 @dataclass(slots=True)
 class ConntrackEntry:
-    """What a namespace remembers of the connection: the first packet as it came, and as it left."""
+    """What a namespace remembers of a connection: its first packet, as it came and as it left."""
 
     before: Packet
     after: Packet
@@ -22,7 +22,7 @@ class ConntrackEntry:
         return self.before.destination != self.after.destination
 
     def undoes(self, answer: Packet) -> bool:
-        """Whether an address of the answer is one that the connection was translated to."""
+        """Whether an address of the answer is one that the first packet was translated to."""
         source = self.before.source != self.after.source
         return (source and answer.destination == self.after.source) or (
             self.translated and answer.source == self.after.destination
@@ -31,21 +31,25 @@ class ConntrackEntry:
 
 @dataclass(slots=True)
 class Connection:
-    """`first`: its packets go there for the first time, so that they are translated; afterwards what was remembered counts.
-    `tracks`: label → what is remembered. `notes`: what was done to the packet since they were taken.
-    """
+    """The connection of a packet and its answer, with what was remembered of it on the way."""
 
     first: bool = True
+    """Whether the packet is the first one, which rules translate; the answer is translated back."""
     tracks: dict[str, ConntrackEntry] = field(default_factory=dict)
+    """Label → what the namespace remembers."""
     doubts: dict[str, bool] = field(default_factory=dict)
-    """What could not be evaluated → whether it may lead the packet elsewhere, and not only stop it."""
+    """What could not be evaluated → whether it may divert the packet, and not only drop it."""
     notes: list[str] = field(default_factory=list)
+    """What was done to the packet since `noted` was called last."""
 
     def doubt(self, text: str, *, diverts: bool = False) -> None:
         self.doubts[text] = diverts or self.doubts.get(text, False)
 
     def hook(self, place: Place, hook: str, packet: Packet, *, tracked: bool = True) -> HookVerdict:
-        """What a hook's chains do; PacketStopped if they drop it. `tracked`: it belongs to the connection."""
+        """Run the chains of a hook. Raise PacketStopped if they drop the packet.
+
+        `tracked` is False for a packet that does not belong to the connection.
+        """
         verdict = run(place.chains, hook, packet, first=self.first and tracked)
         for doubt in verdict.doubts:
             self.doubt(f"{place.name}: {doubt}", diverts=verdict.diverts)
@@ -84,7 +88,8 @@ class Connection:
             )
             if address is None:
                 raise PacketStopped(
-                    f"{place.name}: {packet.oif} has no IPv{packet.version} address to masquerade with"
+                    f"{place.name}: {packet.oif} has no IPv{packet.version} address "
+                    "to masquerade with"
                 )
             what = "masquerade" if verdict.source[0] is None else "SNAT"
             if address != packet.source:

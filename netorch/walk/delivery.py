@@ -1,4 +1,7 @@
-"""From an interface to the one that gets what it sends: by asking who has the next hop's address, or through a tunnel of packets."""
+"""Deliver a packet from an interface to the next one: over a link, or through a tunnel.
+
+On a link, the MAC of the next hop is asked for first (ARP, NDP).
+"""
 
 from __future__ import annotations
 
@@ -23,24 +26,25 @@ _WITHOUT_MACS = NOWHERE | PROGRAMS
 
 @dataclass(slots=True)
 class Delivery:
-    """Carries packets over links, and notes which MACs bridges and neighbours learn from them."""
+    """Delivers packets over links, and remembers which MACs are learned on the way."""
 
     world: World
     connection: Connection
     nested: Nested
-    """Sends a packet that carries others."""
+    """Sends a packet that carries another one."""
     choices: Choices
     remarks: dict[str, None] = field(default_factory=dict)
+    """What does not stop the packet, but what the user should know."""
     through: tuple[str, ...] = ()
-    """What the last packet went through."""
+    """The bridges and the like that the last packet went through."""
     port: End | None = None
-    """The port of the bridge that the last packet arrived at, if it did at one."""
+    """The bridge port by which the last packet arrived, if it arrived at a bridge."""
     met: dict[End, End] = field(default_factory=dict)
-    """WireGuard interfaces → who spoke to them."""
+    """WireGuard interface → the interface that sent to it last."""
     known: dict[tuple[str, str, Address], str] = field(default_factory=dict)
-    """Label, interface, address → the MAC, as it was learned on the way."""
+    """(Label, interface, address) → the MAC that was learned on the way."""
     learned: dict[tuple[End, str, int], str] = field(default_factory=dict)
-    """Bridge, MAC, VLAN → the port that it was learned by on the way."""
+    """(Bridge, MAC, VLAN) → the port behind which the bridge learned the MAC on the way."""
 
     def by_link(
         self,
@@ -50,7 +54,11 @@ class Delivery:
         packet: Packet,
         port: End | None = None,
     ) -> End:
-        """Who gets the packet; `port`: that of the bridge `iface` by which it came in, where it goes on without leaving the bridge."""
+        """Send a packet to the next hop `via`, and return the interface that receives it.
+
+        Raises PacketStopped if none does. `port` is the port by which the packet came into the
+        bridge `iface`, if it does not leave that bridge.
+        """
         place = self.world.places[label]
         self.port = None
         mac, how = self._mac(place, iface, via, packet)
@@ -66,17 +74,18 @@ class Delivery:
                 taker = self._taken(arrival.end, packet)
                 if via == packet.destination and not fixed and self._is_lost(taker, via):
                     raise PacketStopped(self._nobody(place, iface, via))
-                return self._heard(place, iface, arrival, via, packet, port)
+                return self._received(place, iface, arrival, via, packet, port)
         if outside is not None and not outside.faults:
             raise PacketStopped(self._leaving(outside), LEAVES)
         faults = next(iter(search.dead), ())
         if faults:
             raise PacketStopped(faults[0].text)
         if not fixed and (place.label, iface.name, via) not in self.known:
-            # what keeps it from asking anew is the reason that lasts
+            # the remembered MAC leads nowhere, so the cause is what fails when it is asked for again
             self._resolve(place, iface, via, packet)
         raise PacketStopped(
-            f"{place.name}: frames for {via} go to {mac} ({how}), and no interface on that link has this MAC"
+            f"{place.name}: frames for {via} go to {mac} ({how}), "
+            "but no interface on that link has this MAC"
         )
 
     def _search(
@@ -88,16 +97,14 @@ class Delivery:
 
     def _leaving(self, arrival: Arrival) -> str:
         where = self.world.name_of(arrival.end)
-        return (
-            f"it leaves what is known here by {where}: what becomes of it there netorch cannot see"
-        )
+        return f"the packet leaves by {where}, and netorch cannot see what is behind it"
 
     def _mac(
         self, place: Place, iface: WorldInterface, via: Address, packet: Packet
     ) -> tuple[str, str]:
-        """The MAC that frames for an address go to, and how it is known."""
+        """Return the MAC that frames for an address go to, and how the namespace knows it."""
         entry = place.neighbours.get((iface.name, via))
-        # without ARP the kernel takes the interface's own MAC for everybody's
+        # on an interface without ARP the kernel's neighbour entries have its own MAC
         own = entry is not None and not iface.arp and entry.mac == iface.mac
         if entry is not None and entry.is_fixed and entry.is_valid and not own:
             return entry.mac, f"a permanent neighbour of {iface.name}"
@@ -107,33 +114,34 @@ class Delivery:
             )
         known = self.known.get((place.label, iface.name, via))
         if known is not None:
-            return known, f"as {iface.name} has learned it"
+            return known, f"learned by {iface.name}"
         if entry is not None and entry.is_valid:
-            return entry.mac, f"as {iface.name} remembers it until it asks anew"
+            return entry.mac, f"from the neighbour table of {iface.name}"
         mac = self._resolve(place, iface, via, packet)
         self.known[place.label, iface.name, via] = mac
-        return mac, f"as {iface.name} has learned it"
+        return mac, f"learned by {iface.name}"
 
     def _resolve(self, place: Place, iface: WorldInterface, via: Address, packet: Packet) -> str:
-        """Ask for a MAC: the question to everybody, and the answer."""
+        """Ask for the MAC of an address: send the question to all, and return what is answered."""
         start = place.label, iface.name
         asker = asks_as(place, iface, via, packet.source)
         if asker is None:
             raise PacketStopped(
-                f"{place.name}: {iface.name} has no link-local address, and cannot ask for the MAC of {via} without one"
+                f"{place.name}: {iface.name} has no link-local address, "
+                f"so it cannot ask for the MAC of {via}"
             )
         question = self._question(asker, via)
         if question is not None:
             self._pass_out(place, iface.name, question, via)
         frame = Frame("", iface.mac, multicast=via.version == 6)
         arrivals, search = self._search(start, frame)
-        outside, faulty, silent, heard = None, None, "", False
+        outside, faulty, silent, reached = None, None, "", False
         answering: list[Arrival] = []
         for arrival in arrivals:
             if arrival.outside:
                 outside = outside or arrival
                 continue
-            heard = True
+            reached = True
             if answering and arrival.faults:
                 break
             why = refusal(self.world, arrival.end, via, asker)
@@ -149,11 +157,14 @@ class Delivery:
             return self._answered(place, iface, one, via, asker, question)
         if faulty is not None:
             raise PacketStopped(faulty.faults[0].text)
-        self._unanswered(place, iface, via, outside, silent, heard, search)
+        self._unanswered(place, iface, via, outside, silent, reached, search)
         raise PacketStopped(self._nobody(place, iface, via))
 
     def _is_lost(self, end: End, via: Address) -> bool:
-        """Whether what is remembered is not true any more: who has the MAC has the address no longer, and sends nothing on."""
+        """Whether an interface with a remembered MAC does not have the address any more.
+
+        That matters only if its namespace neither translates nor forwards the packet.
+        """
         place = self.world.place(end[0])
         translated = any(
             chain.kind == "nat" and chain.hook == "prerouting" for chain in place.chains
@@ -167,7 +178,10 @@ class Delivery:
 
     def _nobody(self, place: Place, iface: WorldInterface, via: Address) -> str:
         asked, whose = ASKED[via.version], self._whose(place.label, via)
-        return f"{place.name}: no {asked} answer from {via} on {iface.name}: nobody there has this address{whose}"
+        return (
+            f"{place.name}: no {asked} answer from {via} on {iface.name}: "
+            f"nobody there has this address{whose}"
+        )
 
     def _unanswered(
         self,
@@ -176,17 +190,17 @@ class Delivery:
         via: Address,
         outside: Arrival | None,
         silent: str,
-        heard: bool,
+        reached: bool,
         search: FrameSearch,
     ) -> None:
-        """Nobody answers, and what is the nearest reason."""
+        """Raise PacketStopped with the nearest reason why nobody answers, if there is one."""
         entry = place.neighbours.get((iface.name, via))
         failed = entry is not None and bool(entry.state & NUD_FAILED)
         if outside is not None and not outside.faults and not failed:
             raise PacketStopped(self._leaving(outside), LEAVES)
         if silent:
             raise PacketStopped(silent)
-        if not heard:
+        if not reached:
             faults = (
                 outside.faults
                 if outside is not None and outside.faults
@@ -204,9 +218,9 @@ class Delivery:
         return self._missing(via)
 
     def _missing(self, address: Address) -> str:
-        """Who should have an address that nobody has."""
+        """Say which interface has an address in the file, if no interface has it now."""
         asked = self.world.asked.owners.get(address, []) if self.world.asked is not None else []
-        return f" (it is {self.world.name_of(asked[0])}'s in the file)" if asked else ""
+        return f" (in the file, {self.world.name_of(asked[0])} has it)" if asked else ""
 
     def _answered(
         self,
@@ -217,7 +231,7 @@ class Delivery:
         asker: Address,
         question: Packet | None,
     ) -> str:
-        """The answer comes back to who asked, or a PacketStopped says why not. Gives the MAC."""
+        """Bring the answer back, and return its MAC. Raise PacketStopped if it is lost."""
         label, name = arrival.end
         there = self.world.place(label)
         far = there.ifaces[name]
@@ -233,14 +247,16 @@ class Delivery:
             self._pass_out(there, name, answer, via)
             if entry is not None and entry.is_fixed and entry.mac != iface.mac:
                 raise PacketStopped(
-                    f"{there.name}: its NDP answer to {asker} goes to {entry.mac} (a permanent neighbour of {name})"
+                    f"{there.name}: its NDP answer to {asker} goes to {entry.mac} "
+                    f"(a permanent neighbour of {name})"
                 )
         back, _ = self._search(arrival.end, Frame(iface.mac, far.mac))
         for came in back:
             if came.end == (place.label, iface.name) and not came.outside:
                 if came.faults:
                     raise PacketStopped(
-                        f"{place.name}: the {ASKED[via.version]} answer of {via} does not come back: {came.faults[0].text}"
+                        f"{place.name}: the {ASKED[via.version]} answer from {via} "
+                        f"does not come back: {came.faults[0].text}"
                     )
                 self._learn(far.mac, came)
                 if question is not None:
@@ -250,7 +266,7 @@ class Delivery:
         return far.mac
 
     def _question(self, asker: Address, via: Address) -> Packet | None:
-        """The packet by which IPv6 asks; ARP is none."""
+        """Return the packet by which IPv6 asks for a MAC; None for IPv4, because ARP is not IP."""
         if via.version == 4:
             return None
         icmp, state = "nd-neighbor-solicit", "untracked"
@@ -268,25 +284,25 @@ class Delivery:
         try:
             self.connection.hook(place, hook, packet, tracked=False)
         except PacketStopped as stopped:
-            what = "question for" if packet.icmp == "nd-neighbor-solicit" else "answer of"
-            raise PacketStopped(f"{stopped.cause}, the NDP {what} {via}") from None
+            what = "question for" if packet.icmp == "nd-neighbor-solicit" else "answer from"
+            raise PacketStopped(f"{stopped.cause} (the NDP {what} {via})") from None
 
     def _learn(self, mac: str, arrival: Arrival) -> None:
-        """What bridges learn of a frame."""
+        """Remember behind which ports the bridges on the way have learned a MAC."""
         for bridge, port, vlan in arrival.ports:
             iface = self.world.iface((bridge[0], port))
             if iface is not None and iface.learning:
                 self.learned[bridge, mac, vlan] = port
 
     def _is_for(self, end: End, mac: str) -> bool:
-        """Whether an interface takes frames for a MAC: its own, or of a bridge that of any of its ports."""
+        """Whether an interface takes frames for a MAC: its own one, or one of a bridge's ports."""
         iface = self.world.iface(end)
         if iface is None:
             return False
         ports = self.world.ports.get(end, []) if iface.kind == "bridge" else []
         return mac in {iface.mac, *(port.mac for port in ports)}
 
-    def _heard(
+    def _received(
         self,
         place: Place,
         iface: WorldInterface,
@@ -308,16 +324,20 @@ class Delivery:
         entry = place.neighbours.get((iface.name, via))
         if entry is not None and entry.state & NUD_FAILED:
             self.remarks[
-                f"{place.name}: {via} did not answer on {iface.name} when it was asked last (neighbour table: FAILED)"
+                f"{place.name}: {via} did not answer on {iface.name} when it was last asked "
+                "(neighbour table: FAILED)"
             ] = None
         other = self.world.place(arrival.end[0]).ifaces[arrival.end[1]]
         if 0 < other.mtu < iface.mtu and iface.kind == "veth":
-            smaller = f"mtu {other.mtu} on {self.world.name_of(arrival.end)} is smaller than {iface.mtu} on {place.name}:{iface.name}"
+            smaller = (
+                f"mtu {other.mtu} on {self.world.name_of(arrival.end)} is smaller than "
+                f"{iface.mtu} on {place.name}:{iface.name}"
+            )
             self.remarks[f"{smaller}, which sends to it: larger packets are lost"] = None
         return self._taken(arrival.end, packet)
 
     def _pass_bridges(self, arrival: Arrival, packet: Packet) -> None:
-        """br_netfilter: frames from port to port of a bridge go through the packet filter too."""
+        """Run the packet filter over bridged frames, where br_netfilter does that."""
         for label, bridge in arrival.bridges:
             owner = self.world.place(label)
             if not filters_frames(owner, bridge, packet.version):
@@ -336,7 +356,8 @@ class Delivery:
         tracked = state != "untracked"
         if tracked and not self.connection.first and known is not None and known.undoes(packet):
             self.connection.doubt(
-                f"{owner.name}: a translation is undone in what goes over bridge {bridge}, which is not followed",
+                f"{owner.name}: a translation is undone for packets that cross bridge {bridge}, "
+                "which netorch does not follow",
                 diverts=True,
             )
         verdicts = [self.connection.hook(owner, "prerouting", packet, tracked=tracked)]
@@ -349,12 +370,16 @@ class Delivery:
         for verdict in verdicts:
             if verdict.destination is not None or verdict.source is not None:
                 self.connection.doubt(
-                    f"{owner.name}: {verdict.by} translates what goes over bridge {bridge}, which is not followed",
+                    f"{owner.name}: {verdict.by} translates packets that cross bridge {bridge}, "
+                    "which netorch does not follow",
                     diverts=True,
                 )
 
     def _taken(self, end: End, packet: Packet) -> End:
-        """An ipvlan on the interface takes what is for its address ahead of everything (ipvlan_handle_mode_l3)."""
+        """Return the ipvlan on an interface that has the destination, else the interface itself.
+
+        An ipvlan takes packets for its address before its parent (ipvlan_handle_mode_l3).
+        """
         return next(
             (
                 upper
@@ -365,7 +390,7 @@ class Delivery:
         )
 
     def sibling_ipvlan(self, end: End, parent: End, packet: Packet) -> End | None:
-        """Another ipvlan on the same parent that has the packet's destination."""
+        """Return another ipvlan on the same parent that has the packet's destination, or None."""
         return next(
             (
                 upper
@@ -407,7 +432,8 @@ class Delivery:
             )
         if iface.tunnel is None:
             raise PacketStopped(
-                f"it leaves what is known here by {place.name}:{iface.name}, whose other end is not looked at",
+                f"the packet leaves by {place.name}:{iface.name}, "
+                "and netorch cannot see what is behind it",
                 LEAVES,
             )
         if iface.kind == "wireguard":
@@ -423,7 +449,9 @@ class Delivery:
         for other, problems, _, outside in crossings:
             if outside:
                 raise PacketStopped(
-                    f"it leaves what is known here by the tunnel {place.name}:{iface.name}", LEAVES
+                    f"the packet leaves through the tunnel {place.name}:{iface.name}, "
+                    "and netorch cannot see its other end",
+                    LEAVES,
                 )
             if problems:
                 faults += problems
@@ -433,10 +461,11 @@ class Delivery:
             if not far.up:
                 faults.append(Fault(f"{self.world.name_of(other)} is down", other))
             elif far.kind == "wireguard" and not takes(far, packet.source):
-                said = self.world.name_of(other)
+                name = self.world.name_of(other)
                 faults.append(
                     Fault(
-                        f"{said} drops packets from {packet.source}: none of its peers has that address in its allowed_ips",
+                        f"{name} drops packets from {packet.source}: "
+                        "none of its peers has that address in its allowed_ips",
                         other,
                     )
                 )
@@ -446,10 +475,10 @@ class Delivery:
         raise PacketStopped(
             faults[0].text
             if faults
-            else f"{place.name}:{iface.name}: no node is at the other end of the tunnel"
+            else f"{place.name}:{iface.name}: there is no node at the other end of the tunnel"
         )
 
 
 def filters_frames(place: Place, bridge: str, version: int) -> bool:
-    """Whether br_netfilter hands frames from port to port of the bridge to the packet filter."""
+    """Whether br_netfilter hands the frames that cross a bridge to the packet filter."""
     return place.settings.filters_bridges(version) or version in place.ifaces[bridge].filters

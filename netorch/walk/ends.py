@@ -1,4 +1,4 @@
-"""From the words of a person, a node, an address or NODE:IF, to who sends and what to."""
+"""Turn what a user writes (a node, an address or NODE:IF) into the sender and the destination."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from netorch.walk.world import Address, End, InterfaceAddress, Place, World
 
 
 class UnknownEnd(Exception):
-    """There is no packet to follow, and that is why: one of the two ends is missing."""
+    """Raised if there is no packet to follow, because one of the two ends is missing."""
 
 
 def explain(world: World, source: str, target: str, tcp: int | None = None) -> Walk:
-    """The walk between what a person names: a node, an address, or NODE:IF. NetorchError for a name that is nobody's."""
+    """Walk from `source` to `target`, each a node, an address or NODE:IF.
+
+    Raises NetorchError for a name or an address that nothing has.
+    """
     try:
         return walk(world, ask(world, source, target, tcp), source, target)
     except UnknownEnd as missing:
@@ -33,7 +36,7 @@ def explain(world: World, source: str, target: str, tcp: int | None = None) -> W
 
 
 def ask(world: World, source: str, target: str, tcp: int | None = None) -> PathQuery:
-    """What is to be walked; NetorchError for a name that is nobody's."""
+    """Return the query for a walk. Raise NetorchError for a name that nothing has."""
     for text in (source, target):
         if _address(text) is None:
             _label(world, text)
@@ -93,14 +96,14 @@ def ask(world: World, source: str, target: str, tcp: int | None = None) -> PathQ
 
 
 def _source(world: World, text: str) -> tuple[str, str, Address | None]:
-    """Label, interface ("" for any), address (None for any)."""
+    """Return the sender's label, interface ("" for any) and address (None for any)."""
     if (address := _address(text)) is not None:
         owners = world.owners.get(address, [])
         if not owners:
             raise NetorchError(
-                Problem("unknown-address", f"nobody here has the address {text}", object=text)
+                Problem("unknown-address", f"no node has the address {text}", object=text)
             )
-        # the address is what it is bound to, not the interface
+        # the sender is bound to the address, not to the interface
         return owners[0][0], owners[0][1], address
     return (*_node(world, text), None)
 
@@ -108,13 +111,13 @@ def _source(world: World, text: str) -> tuple[str, str, Address | None]:
 def _target(
     world: World, place: Place, text: str, own: Address | None, iface: str
 ) -> tuple[str, Address]:
-    """The label of the node that is meant, "" for an address of anybody, and the address."""
+    """Return the label of the target node, "" if only an address is given, and the address."""
     if (address := _address(text)) is not None:
         if address.is_multicast or address.is_unspecified:
             raise NetorchError(
                 Problem(
                     "unknown-address",
-                    f"{address} is not an address of one interface, which a packet could be sent to",
+                    f"{address} is not a unicast address, so no single interface has it",
                     object=str(address),
                 )
             )
@@ -131,7 +134,7 @@ def _target(
         ]
     )
     held = [entry.address.ip for entry in _usable(there, named)]
-    # what the file says, though it may be gone: that is for the walk to find out
+    # take the addresses of the file even if they are gone, because the walk then says so
     addresses = meant or [
         address for address in held if own is None or address.version == own.version
     ]
@@ -139,7 +142,7 @@ def _target(
         addresses = [entry.address.ip for entry in _usable(world.asked.places[label], named)]
     if not addresses:
         raise UnknownEnd(
-            f"{text} has no address" + (f" of IPv{own.version}" if own is not None and held else "")
+            f"{text} has no {f'IPv{own.version} ' if own is not None and held else ''}address"
         )
     mine = {entry.address.version for entry in _usable(place, iface)}
     spoken = [address for address in addresses if address.version in mine] or addresses
@@ -147,8 +150,11 @@ def _target(
 
 
 def _usable(place: Place, iface: str, version: int = 0) -> list[InterfaceAddress]:
-    """Addresses others can speak to, all or those of one interface; a node's own ones on lo come first."""
-    found = [
+    """Return the addresses that other nodes can reach, all or those of one interface.
+
+    The ones on lo come first.
+    """
+    usable = [
         held
         for held in place.addresses
         if version in {0, held.address.version}
@@ -156,11 +162,11 @@ def _usable(place: Place, iface: str, version: int = 0) -> list[InterfaceAddress
         and not held.address.ip.is_link_local
         and iface in {"", held.iface}
     ]
-    return sorted(found, key=lambda held: held.iface != "lo")
+    return sorted(usable, key=lambda held: held.iface != "lo")
 
 
 def _nearest(place: Place, addresses: list[Address]) -> Address:
-    """The one that is on a network of the sender's own; else the first."""
+    """Return the address in a subnet of the sender, or else the first one."""
     networks = [entry.network for entry in place.addresses if not entry.address.ip.is_loopback]
     return next(
         (
@@ -173,13 +179,14 @@ def _nearest(place: Place, addresses: list[Address]) -> Address:
 
 
 def _node(world: World, text: str) -> End:
-    """Label and interface."""
+    """Return the label of a node and an interface of it, "" for any."""
     node, _, iface = text.partition(":")
     label = _label(world, text)
     place = world.places.get(label)
     if place is None:
         raise UnknownEnd(
-            f"{node} is not there: it has no namespace (apply the topology first, or ask with --offline)"
+            f"{node} does not exist: it has no namespace "
+            "(apply the topology first, or use --offline)"
         )
     if iface and iface not in place.ifaces:
         if (
@@ -187,7 +194,7 @@ def _node(world: World, text: str) -> End:
             and label in world.asked.places
             and iface in world.asked.places[label].ifaces
         ):
-            raise UnknownEnd(f"{node}:{iface} is not there, though the file has it")
+            raise UnknownEnd(f"{node}:{iface} does not exist, although the file has it")
         what = f"{node} has no interface {iface!r}."
         remedy = did_you_mean(iface, place.ifaces)
         raise NetorchError(Problem("unknown-interface", what, remedy=remedy, object=text))
@@ -195,7 +202,7 @@ def _node(world: World, text: str) -> End:
         raise NetorchError(
             Problem(
                 "bad-end",
-                f"{text!r} names no interface: write NODE, NODE:IF or an address",
+                f"{text!r} has no interface after the colon: write NODE, NODE:IF or an address",
                 object=text,
             )
         )

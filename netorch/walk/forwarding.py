@@ -1,4 +1,4 @@
-"""A packet from namespace to namespace, as Linux routes it: out, in, translated, passed on, taken."""
+"""Forward a packet from namespace to namespace as Linux does: out, in, translated, routed."""
 
 from __future__ import annotations
 
@@ -18,34 +18,43 @@ from netorch.walk.tunnels import CARRIERS
 from netorch.walk.world import Address, Place, World, WorldInterface
 
 _ICMP_TYPES = {(4, "echo-request"): 0x0800, (6, "echo-request"): 0x8000, (6, "echo-reply"): 0x8100}
-"""What stands where a rule looks for the source port: the type and the code of a message that is made here (struct flowi_uli)."""
-HOPS = 40
-"""Namespaces that a packet goes through before it is said to go in circles."""
-DEEP = 4
-"""Tunnels in tunnels."""
+"""What a rule compares with its source port: the type and the code of the ICMP message.
+
+That is so for messages that are made here (struct flowi_uli).
+"""
+MAX_HOPS = 40
+"""The number of namespaces after which a packet counts as being in a routing loop."""
+MAX_TUNNELS = 4
+"""The number of tunnels that may be nested."""
 
 _Next = tuple[str, str, Packet]
-"""Where a packet comes in: the namespace's label, the interface, the packet."""
+"""The label of a namespace, the interface by which a packet comes into it, and the packet."""
 
 
 class Delivered(Value):
-    """Who got it: the namespace's label, the interface that it came by, the packet as it is there."""
+    """A packet that has arrived."""
 
     label: str
+    """The label of the namespace that received it."""
     iif: str
+    """The interface by which it came."""
     packet: Packet
+    """The packet after all translations."""
 
 
 @dataclass(slots=True)
 class Forwarder:
-    """Carries the packets of one connection. `depth`: tunnels that they are in."""
+    """Forwards the packets of one connection."""
 
     world: World
     depth: int = 0
+    """The number of tunnels that the packets are in."""
     steps: list[WalkStep] = field(default_factory=list)
+    """What each namespace has done with the packets so far."""
     connection: Connection = field(default_factory=Connection)
     choices: Choices = field(default_factory=Choices)
     sizes: list[tuple[int, str]] = field(default_factory=list)
+    """The MTUs on the way, each with the interface that has it."""
     wire: Delivery = field(init=False)
 
     def __post_init__(self) -> None:
@@ -56,9 +65,10 @@ class Forwarder:
         return self.wire.remarks
 
     def send(self, label: str, packet: Packet, bound: str = "", prefers: str = "") -> Delivered:
-        """From a program in a namespace to its end; PacketStopped says why not. A source of 0.0.0.0 or :: is to be chosen.
+        """Send a packet of a program in a namespace. Raise PacketStopped if it does not arrive.
 
-        `bound`: a VRF or an interface that it is bound to; `prefers`: the interface that is taken of several equal ones.
+        A source of 0.0.0.0 or :: is replaced as the kernel does. `bound` is a VRF or an interface
+        that the socket is bound to. `prefers` is the interface to use if several are equally good.
         """
         place = self.world.place(label)
         source = None if packet.source.is_unspecified else packet.source
@@ -66,7 +76,7 @@ class Forwarder:
         way = self._find(place, flow)
         if source is None:
             if way.why and packet.version == 6:
-                # it looks once more, with an address that it would have (ip6_dst_lookup_tail)
+                # the kernel looks again, with the source that it would choose (ip6_dst_lookup_tail)
                 source = address_on(place, "", packet.destination, packet.destination)
                 way = self._find(place, replace(flow, source=source)) if source else way
             self._check(place, way, packet.destination)
@@ -98,7 +108,7 @@ class Forwarder:
         return self._on(self._leave(label, packet, way, f"{made.source} → {made.destination}", ""))
 
     def _loop(self, place: Place, packet: Packet) -> Delivered:
-        """To one's own address, by lo."""
+        """Deliver a packet to an address of its own namespace, by lo."""
         packet = self.connection.postrouting(place, with_fields(packet, oif="lo"))
         obstacles.check_lo(place, packet)
         packet = with_fields(packet, iif="lo", oif="", local=True)
@@ -113,11 +123,11 @@ class Forwarder:
         return Delivered(place.label, "lo", packet)
 
     def _on(self, there: _Next) -> Delivered:
-        """Into the next namespace, out of it again, and so on to the end."""
+        """Forward a packet from namespace to namespace until it arrives or is stopped."""
         seen: dict[tuple[str, str, Address, Address], None] = {}
         while True:
             label, iif, packet = there
-            if (label, iif, packet.source, packet.destination) in seen or len(seen) > HOPS:
+            if (label, iif, packet.source, packet.destination) in seen or len(seen) > MAX_HOPS:
                 names = ", ".join(dict.fromkeys(self.world.place(entry[0]).name for entry in seen))
                 raise PacketStopped(
                     f"{self.world.place(label).name}: the packet is in a routing loop ({names})"
@@ -142,7 +152,7 @@ class Forwarder:
     def _enter(
         self, label: str, iif: str, packet: Packet
     ) -> Delivered | tuple[Packet, RouteChoice]:
-        """What comes in: translated, looked up, taken or passed on."""
+        """Process an incoming packet: translate it, look up its route, deliver or forward it."""
         place, connection = self.world.place(label), self.connection
         track = connection.tracks.get(label)
         came, port, self.wire.port = packet, self.wire.port, None
@@ -191,13 +201,17 @@ class Forwarder:
         verdict = connection.hook(place, "forward", packet)
         translated = packet.destination != came.destination and way.dev(place) == iif
         if translated and port is not None and filters_frames(place, iif, packet.version):
-            # its destination was translated while it is a frame, and it never leaves the bridge (br_nf_pre_routing_finish)
+            # br_netfilter translated the destination of a bridged frame, which therefore does not
+            # leave the bridge (br_nf_pre_routing_finish)
             connection.notes.append(f"br_netfilter: goes from port to port of bridge {iif}")
             self.wire.port = port
         return with_fields(packet, mark=verdict.mark), way
 
     def _leave(self, label: str, packet: Packet, way: RouteChoice, how: str, iif: str) -> _Next:
-        """Out by the route's interface: where it comes in next. `how`: what is told of it so far."""
+        """Send a packet out by the route's interface, and return where it comes in next.
+
+        `how` is the text about the packet so far.
+        """
         place = self.world.place(label)
         dev, hop = way.dev(place), way.hop(place)
         iface = place.ifaces.get(dev)
@@ -235,7 +249,7 @@ class Forwarder:
         return self._across(label, iface, via, with_fields(packet, iif="", oif=""))
 
     def _across(self, label: str, iface: WorldInterface, via: Address, packet: Packet) -> _Next:
-        """By the link or tunnel to whoever is next."""
+        """Send a packet over a link or through a tunnel, and return where it comes in."""
         if iface.kind in CARRIERS:
             return (*self.wire.by_tunnel(label, iface, packet), packet)
         if iface.kind in IPVLANS and iface.mode.startswith("l3") and iface.parent is not None:
@@ -260,54 +274,62 @@ class Forwarder:
     def _by_parent(
         self, label: str, iface: WorldInterface, parent: tuple[str, str], packet: Packet
     ) -> _Next:
-        """An ipvlan of layer 3 asks nobody for a MAC: its packets are routed where its parent is (ipvlan_process_outbound)."""
-        said = self.world.name_of((label, iface.name))
+        """Send a packet of a layer 3 ipvlan, and return where it comes in.
+
+        It needs no MAC, because its packets are routed in the namespace of its parent
+        (ipvlan_process_outbound).
+        """
+        name = self.world.name_of((label, iface.name))
         for end in ((label, iface.name), parent):
             there = self.world.iface(end)
             if there is None or not there.up:
                 raise PacketStopped(
-                    f"{said}: {self.world.name_of(end)} is down"
+                    f"{name}: {self.world.name_of(end)} is down"
                     if end == parent
-                    else f"{said} is down"
+                    else f"{name} is down"
                 )
-        beside = self.wire.sibling_ipvlan((label, iface.name), parent, packet)
-        if beside is not None:
-            return (*beside, packet)
+        sibling = self.wire.sibling_ipvlan((label, iface.name), parent, packet)
+        if sibling is not None:
+            return (*sibling, packet)
         place = self.world.places.get(parent[0])
         if place is None:
-            raise PacketStopped(f"{said}: its parent is in a namespace that netorch does not see")
+            raise PacketStopped(f"{name}: its parent is in a namespace that netorch cannot see")
         way = self._look(place, packet, "")
         if way.is_local:
             return parent[0], "lo", packet
-        return self._leave(parent[0], packet, way, f"for {said}, which rides on {parent[1]}", "")
+        return self._leave(parent[0], packet, way, f"for {name}, whose parent is {parent[1]}", "")
 
     def _nested(
         self, label: str, source: Address | None, destination: Address, proto: str, port: int
     ) -> tuple[str | None, str, bool]:
-        """Where a packet that carries others is delivered: a label, or None, why not, and whether it only leaves what is known."""
+        """Send a packet that carries another one.
+
+        Returns the label of the namespace that receives it, or None, the cause, and whether it
+        only leaves what netorch can see.
+        """
         if label not in self.world.places:
-            return None, "it is sent from a namespace not known here", True
-        if self.depth >= DEEP:
-            return None, "tunnels are in one another without an end", False
+            return None, "it is sent from a namespace that netorch cannot see", True
+        if self.depth >= MAX_TUNNELS:
+            return None, "the tunnels are nested without end", False
         inner = Forwarder(self.world, self.depth + 1, choices=self.choices)
         nobody = ip_address("0.0.0.0" if destination.version == 4 else "::")
         try:
-            found = inner.send(label, Packet(source or nobody, destination, proto, dport=port))
+            delivered = inner.send(label, Packet(source or nobody, destination, proto, dport=port))
         except PacketStopped as ended:
             return None, ended.cause, ended.outcome == LEAVES
         finally:
             for text, diverts in inner.connection.doubts.items():
                 self.connection.doubt(text, diverts=diverts)
-        return found.label, "", False
+        return delivered.label, "", False
 
     def _look(self, place: Place, packet: Packet, oif: str) -> RouteChoice:
-        """The way of a packet that is sent again from here; PacketStopped where there is none."""
+        """Return the route of a packet that is sent again here. Raise PacketStopped without one."""
         way = self._find(place, _made_here(packet, packet.source, oif, ""))
         self._check(place, way, packet.destination)
         return way
 
     def _find(self, place: Place, flow: Flow) -> RouteChoice:
-        """What a lookup finds, with one of its next hops chosen."""
+        """Look up a route, and choose one of its next hops."""
         way = lookup(place, flow)
         for doubt in way.doubts:
             self.connection.doubt(doubt, diverts=True)
@@ -324,38 +346,44 @@ class Forwarder:
     def _fitted(
         self, place: Place, iface: WorldInterface, packet: Packet, *, forwarded: bool
     ) -> Packet:
-        """IPv4 in pieces, where the interface takes no more; a router says so to the sender, who cuts the next one."""
+        """Return an IPv4 packet in the size that fits the interface.
+
+        The sender fragments it. A router tells the sender to send smaller packets, so that is a
+        doubt.
+        """
         if packet.version == 6 or not 0 < iface.mtu < packet.size:
             return packet
         if forwarded:
             self.connection.doubt(
-                f"{place.name}:{iface.name} has an mtu of {iface.mtu}: whether the sender has learned that is not known",
+                f"{place.name}:{iface.name} has an mtu of {iface.mtu}: "
+                "netorch cannot tell whether the sender knows that",
                 diverts=True,
             )
         return with_fields(packet, size=iface.mtu)
 
-    def _measure(self, iface: WorldInterface, said: str, way: RouteChoice) -> None:
+    def _measure(self, iface: WorldInterface, name: str, way: RouteChoice) -> None:
         mtu = min(
             filter(None, (iface.mtu, way.route.mtu if way.route is not None else None)), default=0
         )
         if mtu:
-            self.sizes.append((mtu, said))
+            self.sizes.append((mtu, name))
 
     def small(self) -> list[str]:
-        """A remark about the narrowest place, if there is one."""
+        """Return a remark about the smallest MTU, if it is smaller than the first one."""
         if not self.sizes:
             return []
-        widest, first = self.sizes[0]
+        first_mtu, first = self.sizes[0]
         mtu, where = min(self.sizes, key=lambda size: size[0])
-        if mtu >= widest:
+        if mtu >= first_mtu:
             return []
         return [
-            f"mtu {mtu} on {where} is smaller than {widest} on {first}: larger packets are fragmented, or refused where that is forbidden"
+            f"mtu {mtu} on {where} is smaller than {first_mtu} on {first}: "
+            "larger packets are fragmented, or dropped if they must not be"
         ]
 
 
 def _made_here(packet: Packet, source: Address | None, bound: str, prefers: str) -> Flow:
-    """What a route is looked up for, of a packet that a program sends, or the kernel in answer to one."""
+    """Return the flow of a packet that a program sends, or that the kernel sends as an answer."""
     chosen = packet.sport if packet.icmp or packet.state == "established" else None
     return Flow(
         packet.destination,
@@ -366,13 +394,14 @@ def _made_here(packet: Packet, source: Address | None, bound: str, prefers: str)
         proto=packet.proto,
         sport=_ICMP_TYPES.get((packet.version, packet.icmp), chosen),
         dport=packet.dport,
-        # an echo is asked for by root, and answered by the kernel; who answers at a TCP port is not known
+        # root sends echo requests and the kernel answers them, but the user of the program that
+        # answers at a TCP port is not known
         uid=None if packet.proto == "tcp" and packet.state == "established" else 0,
     )
 
 
 def _hop_text(place: Place, hop: Hop) -> str:
-    """`r1 by e1 to 10.0.2.2`."""
+    """Return the text of a next hop, as in `r1 by e1 to 10.0.2.2`."""
     via = f" to {ip_address(hop.via)}" if hop.via is not None else ""
     return f"{place.name} by {hop.dev}{via}"
 

@@ -1,6 +1,7 @@
-"""Where a frame gets that an interface sends to everybody: cables, bridges with their VLANs, bonds, what rides on others, tunnels.
+"""Find which interfaces receive a frame: over cables, bridges, bonds, VLANs, tunnels.
 
-It goes on behind what would stop it, remembering that: so the nearest end that should have heard it tells what is in between.
+The search goes on behind a fault that would stop the frame, and remembers the fault. So the nearest
+interface that should have received the frame tells what is in the way.
 """
 
 from __future__ import annotations
@@ -14,26 +15,32 @@ from netorch.immutable import Value, replace
 from netorch.immutable import field as field_of
 from netorch.walk.world import FORWARDING, PORT_STATES, BridgeRoute, End, World, WorldInterface
 
-NOT_FAR = 4
-"""Faults on one way after which nobody asks what is behind it."""
-TAGS = 3
+MAX_FAULTS = 4
+"""The number of faults on one way after which the search does not go on."""
+MAX_TAGS = 3
+"""The number of VLAN tags that a frame may have."""
 TAG = 4
-"""Bytes of a VLAN tag, by which a frame may be longer than the MTU says."""
+"""The bytes of a VLAN tag, by which a frame may exceed the MTU."""
 STACKED = frozenset(("macvlan", "macvtap", "ipvlan", "ipvtap"))
+"""Kinds of upper links that share their parent with its host."""
 OVERLAYS = frozenset(("vxlan", "geneve", "gretap", "ip6gretap"))
+"""Kinds of tunnels that carry frames."""
 NOWHERE = frozenset(("dummy", "ifb", "nlmon"))
+"""Kinds with nothing behind them."""
 PROGRAMS = frozenset(("tun", "tap"))
+"""Kinds with a program behind them."""
 
 
 class Fault(Value):
-    """What stops a frame or a packet. `end`: at which interface, as far as there is one."""
+    """What stops a frame or a packet."""
 
     text: str
     end: End | None = None
+    """The interface at which it stops, if it stops at one."""
 
 
 class FrameHop(Value):
-    """Something on the way: a bridge, a cable's other end, a tunnel."""
+    """Something that a frame goes through: a bridge, the other end of a cable, a tunnel."""
 
     end: End
     what: str
@@ -44,40 +51,45 @@ Learned = tuple[End, str, int]
 
 
 class Frame(Value):
-    """What is sent. `mac`: for whom, "" for everybody; `source`: by whom. `multicast`: to everybody of a group.
-
-    `learned`: bridge, MAC and VLAN → the port behind which a bridge has learned the MAC by what was sent before.
-    """
+    """A frame that an interface sends."""
 
     mac: str = ""
+    """The destination MAC, "" for a broadcast or a multicast."""
     source: str = ""
+    """The source MAC."""
     multicast: bool = False
     size: int = 0
-    """Bytes of the packet in it, 0 for one that is smaller than any MTU."""
+    """The bytes of the packet in it, 0 for one that is smaller than any MTU."""
     learned: Mapping[tuple[End, str, int], str] = field_of(default_factory=dict)
+    """(Bridge, MAC, VLAN) → the port behind which earlier frames showed the MAC to be."""
 
 
 class Arrival(Value):
-    """An interface that hears the frame, or (`outside`) the one by which it leaves what is known. `bridges`: those it went through,
-    `ports` by which ports they got it.
-    """
+    """An interface that receives the frame."""
 
     end: End
     passed: tuple[FrameHop, ...]
+    """What the frame went through."""
     faults: tuple[Fault, ...]
+    """What would stop the frame on the way; none if the interface really receives it."""
     outside: bool = False
+    """Whether the frame leaves by the interface to where netorch cannot see."""
     bridges: tuple[End, ...] = ()
+    """The bridges that the frame went through."""
     ports: tuple[Learned, ...] = ()
+    """The ports by which it came into bridges."""
 
 
 Carry = Callable[[End, WorldInterface], Iterable[tuple[End, tuple[Fault, ...], str, bool]]]
-"""The far ends of a tunnel: where its frames arrive, what stops them on the way, in words how they went, and whether they
-leave there what is known.
+"""Returns the far ends of a tunnel.
+
+Each has its interface, the faults on the way, the text of the hop, and whether netorch cannot see
+where the frames arrive.
 """
 
 
 class _At(Value):
-    """A frame on its way: out by an interface, or in by it."""
+    """A frame on its way, as it leaves or enters an interface."""
 
     out: bool
     end: End
@@ -114,61 +126,71 @@ class _At(Value):
     def arrival(self, end: End, *, outside: bool = False) -> Arrival:
         return Arrival(end, self.passed, self.faults, outside, self.bridges, self.ports)
 
-    def hurt(self, *faults: Fault) -> _At:
+    def with_faults(self, *faults: Fault) -> _At:
         new = tuple(fault for fault in faults if fault not in self.faults)
         return replace(self, faults=self.faults + new)
 
 
 @dataclass(slots=True)
 class FrameSearch:
-    """The search, nearest first: what is heard without a fault, then what one keeps away, and so on. `dead`: ways that end for good."""
+    """The search for the interfaces that receive a frame, in the order of the faults on the way."""
 
     world: World
     carry: Carry
     frame: Frame = field(default_factory=Frame)
     dead: list[tuple[Fault, ...]] = field(default_factory=list)
+    """For each way that ends without an interface: the faults on it."""
 
     def of(self, start: End, *, out: bool = True) -> Iterator[Arrival]:
-        """Everybody who hears a frame that goes out by `start`, or without `out` one that comes in there."""
+        """Yield the interfaces that receive a frame which leaves by `start`.
+
+        Without `out`, the frame enters by `start`.
+        """
         number = count()
         heap: list[tuple[int, int, _At]] = [(0, next(number), _At(out, start, ()))]
         seen: set[tuple[bool, End, tuple[int, ...]]] = set()
         while heap:
             _, _, at = heapq.heappop(heap)
-            if (at.out, at.end, at.tags) in seen or len(at.faults) > NOT_FAR or len(at.tags) > TAGS:
+            if (
+                (at.out, at.end, at.tags) in seen
+                or len(at.faults) > MAX_FAULTS
+                or len(at.tags) > MAX_TAGS
+            ):
                 continue
             seen.add((at.out, at.end, at.tags))
-            for found in self._leaves(at) if at.out else self._enters(at):
-                if isinstance(found, Arrival):
-                    yield found
+            for reached in self._leaves(at) if at.out else self._enters(at):
+                if isinstance(reached, Arrival):
+                    yield reached
                 else:
-                    heapq.heappush(heap, (len(found.faults), next(number), found))
+                    heapq.heappush(heap, (len(reached.faults), next(number), reached))
 
     def _ends(self, at: _At, text: str) -> Iterator[_At]:
         self.dead.append((*at.faults, Fault(text, at.end)))
         return iter(())
 
     def _leaves(self, at: _At) -> Iterator[_At | Arrival]:
-        iface, said = self.world.iface(at.end), self.world.name_of(at.end)
+        iface, title = self.world.iface(at.end), self.world.name_of(at.end)
         if iface is None:
-            return self._ends(at, f"{said} does not exist")
-        at = at if iface.up else at.hurt(Fault(f"{said} is down", at.end))
-        return chain(self._sent(at, iface, said), self._kept_apart(at, said))
+            return self._ends(at, f"{title} does not exist")
+        at = at if iface.up else at.with_faults(Fault(f"{title} is down", at.end))
+        return chain(self._sent(at, iface, title), self._separated(at, title))
 
-    def _kept_apart(self, at: _At, said: str) -> Iterator[_At]:
-        """What rides on an interface does not hear what its own host sends by it."""
+    def _separated(self, at: _At, title: str) -> Iterator[_At]:
+        """Yield the upper links of an interface, which do not receive what its host sends by it."""
         if at.passed:
             return
         for upper in self.world.upper_links.get(at.end, []):
             other = self.world.iface(upper)
             if other is not None and other.kind in STACKED:
-                yield at.on(upper, out=False, faults=(_apart(other.kind, said, at.end),))
+                yield at.on(upper, out=False, faults=(_apart(other.kind, title, at.end),))
 
-    def _sent(self, at: _At, iface: WorldInterface, said: str) -> Iterator[_At | Arrival]:
+    def _sent(self, at: _At, iface: WorldInterface, title: str) -> Iterator[_At | Arrival]:
         if iface.lost:
-            at = at.hurt(Fault(f"{said} loses every packet that it sends ({iface.impair})", at.end))
+            at = at.with_faults(
+                Fault(f"{title} loses every packet that it sends ({iface.impair})", at.end)
+            )
         if iface.kind == "veth":
-            yield from self._by_cable(at, iface, said)
+            yield from self._by_cable(at, iface, title)
         elif iface.kind == "vlan" and iface.parent is not None:
             yield at.on(
                 iface.parent, out=True, tags=(*at.tags, iface.vlan), what=f"VLAN {iface.vlan}"
@@ -176,7 +198,7 @@ class FrameSearch:
         elif iface.kind == "bridge":
             yield from self._switched(at.through(at.end), at.end, None)
         elif iface.kind == "bond":
-            yield from self._by_bond(at, said)
+            yield from self._by_bond(at, title)
         elif iface.kind in STACKED and iface.parent is not None:
             yield from self._by_parent(at, iface, iface.parent)
         elif iface.kind in OVERLAYS and iface.tunnel is not None:
@@ -184,7 +206,7 @@ class FrameSearch:
                 on = at.on(end, out=False, what=what, faults=faults)
                 yield on.arrival(end, outside=True) if outside else on
         elif iface.kind in NOWHERE:
-            yield from self._ends(at, f"{said} is a {iface.kind} interface: nothing is behind it")
+            yield from self._ends(at, f"{title} is a {iface.kind} interface: nothing is behind it")
         elif at.end[1] != "lo":
             if iface.up and iface.carrier is False:
                 gone = (
@@ -192,30 +214,30 @@ class FrameSearch:
                     if iface.kind in PROGRAMS
                     else "nothing is at its other end"
                 )
-                at = at.hurt(Fault(f"{said} has no carrier: {gone}", at.end))
+                at = at.with_faults(Fault(f"{title} has no carrier: {gone}", at.end))
             yield at.arrival(at.end, outside=True)
 
-    def _by_cable(self, at: _At, iface: WorldInterface, said: str) -> Iterator[_At | Arrival]:
+    def _by_cable(self, at: _At, iface: WorldInterface, title: str) -> Iterator[_At | Arrival]:
         if iface.peer is None:
-            # in a namespace that nobody looks into, where there may be anybody
+            # the other end is in a namespace that is not read, so anything may be there
             if iface.up and iface.carrier is False:
-                at = at.hurt(Fault(f"{said} has no carrier", at.end))
+                at = at.with_faults(Fault(f"{title} has no carrier", at.end))
             yield at.arrival(at.end, outside=True)
             return
         other = self.world.iface(iface.peer)
         if other is None:
             yield from self._ends(
-                at, f"{said}: its other end {self.world.name_of(iface.peer)} is not there"
+                at, f"{title}: its other end {self.world.name_of(iface.peer)} is not there"
             )
         else:
             if iface.carrier is False and iface.up and other.up:
-                at = at.hurt(Fault(f"{said} has no carrier", at.end))
+                at = at.with_faults(Fault(f"{title} has no carrier", at.end))
             yield at.on(iface.peer, out=False)
 
-    def _by_bond(self, at: _At, said: str) -> Iterator[_At | Arrival]:
+    def _by_bond(self, at: _At, title: str) -> Iterator[_At | Arrival]:
         ports = self.world.ports.get(at.end, [])
         if not ports:
-            yield from self._ends(at, f"{said} has no ports")
+            yield from self._ends(at, f"{title} has no ports")
             return
         label = at.end[0]
         usable = [port for port in ports if self._works((label, port.name))]
@@ -237,9 +259,10 @@ class FrameSearch:
     def _by_parent(self, at: _At, iface: WorldInterface, parent: End) -> Iterator[_At | Arrival]:
         below = self.world.iface(parent)
         if below is not None and not below.up:
-            at = at.hurt(
+            at = at.with_faults(
                 Fault(
-                    f"{self.world.name_of(at.end)} rides on {self.world.name_of(parent)}, which is down",
+                    f"{self.world.name_of(at.end)}: "
+                    f"its parent {self.world.name_of(parent)} is down",
                     parent,
                 )
             )
@@ -250,9 +273,12 @@ class FrameSearch:
                 continue
             mode = other.mode
             if shared and mode not in {"private", "vepa", "passthru"}:
-                yield at.on(upper, out=False, what=f"beside it on {self.world.name_of(parent)}")
+                yield at.on(upper, out=False, what=f"also on {self.world.name_of(parent)}")
             else:
-                here = f"{iface.kind}s of mode {iface.mode} and {mode} on {self.world.name_of(parent)} do not reach one another"
+                here = (
+                    f"{iface.kind}s of the modes {iface.mode} and {mode} "
+                    f"on {self.world.name_of(parent)} cannot reach each other"
+                )
                 yield at.on(upper, out=False, faults=(Fault(here, at.end),))
         if below is not None:
             yield at.on(
@@ -262,14 +288,14 @@ class FrameSearch:
             yield at.on(parent, out=True, what=f"parent of {self.world.name_of(at.end)}")
 
     def _enters(self, at: _At) -> Iterator[_At | Arrival]:
-        iface, said = self.world.iface(at.end), self.world.name_of(at.end)
+        iface, title = self.world.iface(at.end), self.world.name_of(at.end)
         if iface is None:
-            yield from self._ends(at, f"{said} does not exist")
+            yield from self._ends(at, f"{title} does not exist")
             return
         if not iface.up:
-            at = at.hurt(Fault(f"{said} is down", at.end))
+            at = at.with_faults(Fault(f"{title} is down", at.end))
         if iface.kind == "veth":
-            at = self._by_size(at, iface, said)
+            at = self._by_size(at, iface, title)
         for upper in self.world.upper_links.get(at.end, []):
             other = self.world.iface(upper)
             if other is None:
@@ -278,7 +304,7 @@ class FrameSearch:
                 if at.tags and at.tags[-1] == other.vlan:
                     yield at.on(upper, out=False, tags=at.tags[:-1], what=f"VLAN {other.vlan}")
             elif other.kind in STACKED:
-                yield at.on(upper, out=False, what=f"on {said}")
+                yield at.on(upper, out=False, what=f"on {title}")
         master = self.world.iface((at.end[0], iface.master)) if iface.master else None
         if master is not None and master.kind == "bridge":
             yield from self._switched(
@@ -287,7 +313,7 @@ class FrameSearch:
         elif master is not None and master.kind == "bond":
             yield at.on((at.end[0], master.name), out=False, what="bond")
         elif master is not None and master.kind != "vrf":
-            # a team, Open vSwitch: where it sends that is not looked at
+            # the master is a team or Open vSwitch, and netorch does not see where that sends it
             yield at.arrival(at.end, outside=True)
         elif not at.tags:
             yield at.arrival(at.end)
@@ -295,13 +321,16 @@ class FrameSearch:
     def _switched(
         self, at: _At, bridge_end: End, came: WorldInterface | None
     ) -> Iterator[_At | Arrival]:
-        """A bridge sends a frame on; `came`: the port that it came by, None for one of the bridge's own."""
+        """Send a frame through a bridge.
+
+        `came` is the port by which it came, None for a frame that the bridge itself sends.
+        """
         bridge = self.world.iface(bridge_end)
         assert bridge is not None
-        label, said = bridge_end[0], self.world.name_of(bridge_end)
+        label, title = bridge_end[0], self.world.name_of(bridge_end)
         if came is not None:
             if not bridge.up:
-                at = at.hurt(Fault(f"bridge {said} is down", bridge_end))
+                at = at.with_faults(Fault(f"bridge {title} is down", bridge_end))
             at = self._by_state(at, (label, came.name), came)
             at = self._by_lock(at, bridge_end, came)
         vlan, inner = 0, at.tags
@@ -311,18 +340,19 @@ class FrameSearch:
             if at.tags:
                 vlan, inner = at.tags[-1], at.tags[:-1]
                 if vlan not in source.vlans:
-                    at = at.hurt(
+                    at = at.with_faults(
                         Fault(
-                            f"{port}: this port of bridge {said} is not in VLAN {vlan}, which the frame has",
+                            f"{port}: this port of bridge {title} is not in VLAN {vlan}, "
+                            "which the frame has",
                             (label, source.name),
                         )
                     )
             else:
                 vlan = source.pvid
                 if not vlan:
-                    at = at.hurt(
+                    at = at.with_faults(
                         Fault(
-                            f"{port}: this port of bridge {said} drops frames without a VLAN tag",
+                            f"{port}: this port of bridge {title} drops frames without a VLAN tag",
                             (label, source.name),
                         )
                     )
@@ -338,7 +368,7 @@ class FrameSearch:
             yield from self._to_itself(at, bridge, label, vlan, inner)
 
     def _by_lock(self, at: _At, bridge_end: End, came: WorldInterface) -> _At:
-        """A locked port takes frames only of MACs that the bridge has behind it."""
+        """Add a fault if a locked port gets a frame from a MAC that is not known behind it."""
         label, name = bridge_end
         place = self.world.place(label)
         entry = place.macs.get((name, self.frame.source, came.pvid)) or place.macs.get(
@@ -352,10 +382,10 @@ class FrameSearch:
             f"{self.world.name_of(end)} is a locked port of bridge {bridge}, "
             f"which does not know {self.frame.source}"
         )
-        return at.hurt(Fault(text, end))
+        return at.with_faults(Fault(text, end))
 
     def _known(self, bridge_end: End, vlan: int) -> BridgeRoute | None:
-        """Where a bridge sends the frame, if it knows its MAC."""
+        """Return where a bridge sends the frame, or None if it does not know the MAC."""
         if not self.frame.mac:
             return None
         label, name = bridge_end
@@ -373,24 +403,37 @@ class FrameSearch:
         port: WorldInterface,
         known: BridgeRoute | None,
     ) -> _At:
-        """Whether a bridge sends the frame to a port at all: to the one that it knows, or to all that are flooded."""
+        """Add a fault if a bridge does not send the frame to a port.
+
+        It sends a frame to the port that it knows, or else to all ports that are flooded.
+        """
         end, bridge = (bridge_end[0], port.name), self.world.name_of(bridge_end)
-        said = self.world.name_of(end)
+        title = self.world.name_of(end)
         if known is not None:
             if known.local and came is not None:
-                text = f"bridge {bridge} keeps frames for {self.frame.mac} (a local entry of its forwarding database)"
-                return at.hurt(Fault(text, bridge_end))
+                text = (
+                    f"bridge {bridge} takes frames for {self.frame.mac} itself "
+                    "(a local entry of its forwarding database)"
+                )
+                return at.with_faults(Fault(text, bridge_end))
             if known.port == port.name:
                 return at
-            text = f"bridge {bridge} sends frames for {self.frame.mac} to {known.port} (its forwarding database), not to {port.name}"
-            return at.hurt(Fault(text, bridge_end))
+            text = (
+                f"bridge {bridge} sends frames for {self.frame.mac} to {known.port} "
+                f"(its forwarding database), not to {port.name}"
+            )
+            return at.with_faults(Fault(text, bridge_end))
         if self.frame.mac:
             flooded, what = port.flood, f"frames for MACs that bridge {bridge} does not know"
         elif self.frame.multicast:
             flooded, what = port.mcast_flood or came is None, f"multicasts of bridge {bridge}"
         else:
             flooded, what = port.bcast_flood or came is None, f"broadcasts of bridge {bridge}"
-        return at if flooded else at.hurt(Fault(f"{said} gets no {what} (flooding is off)", end))
+        return (
+            at
+            if flooded
+            else at.with_faults(Fault(f"{title} gets no {what} (flooding is off)", end))
+        )
 
     def _to_port(
         self,
@@ -402,14 +445,15 @@ class FrameSearch:
         vlan: int,
         inner: tuple[int, ...],
     ) -> Iterator[_At]:
-        end, said = (label, port.name), self.world.name_of((label, port.name))
-        on = self._by_size(self._by_state(at, end, port), port, said)
+        end, title = (label, port.name), self.world.name_of((label, port.name))
+        on = self._by_size(self._by_state(at, end, port), port, title)
         tags = inner
         if bridge.filtering:
             if vlan not in port.vlans:
-                on = on.hurt(
+                on = on.with_faults(
                     Fault(
-                        f"{said}: this port of bridge {self.world.name_of((label, bridge.name))} is not in {_vlan(vlan)}",
+                        f"{title}: this port of bridge {self.world.name_of((label, bridge.name))} "
+                        f"is not in {_vlan(vlan)}",
                         end,
                     )
                 )
@@ -418,11 +462,12 @@ class FrameSearch:
         if came is not None and came.isolated and port.isolated:
             at_bridge = f"of bridge {self.world.name_of((label, bridge.name))}"
             what = (
-                f"{said} is an isolated port {at_bridge}: nothing that came by it goes back"
+                f"{title} is an isolated port {at_bridge}: frames that came by it do not go back"
                 if came is port
-                else f"{self.world.name_of((label, came.name))} and {said} are isolated ports {at_bridge}: neither reaches the other"
+                else f"{self.world.name_of((label, came.name))} and {title} "
+                f"are isolated ports {at_bridge}: neither reaches the other"
             )
-            on = on.hurt(Fault(what, end))
+            on = on.with_faults(Fault(what, end))
         yield on.on(end, out=True, tags=tags)
 
     def _to_itself(
@@ -431,32 +476,35 @@ class FrameSearch:
         end, tags = (label, bridge.name), inner
         if bridge.filtering:
             if vlan not in bridge.vlans:
-                at = at.hurt(
+                at = at.with_faults(
                     Fault(f"bridge {self.world.name_of(end)} itself is not in {_vlan(vlan)}", end)
                 )
             elif not bridge.vlans[vlan]:
                 tags = (*inner, vlan)
         yield at.on(end, out=False, tags=tags)
 
-    def _by_size(self, at: _At, iface: WorldInterface, said: str) -> _At:
-        """A frame that is larger than an interface's MTU is dropped there (is_skb_forwardable)."""
+    def _by_size(self, at: _At, iface: WorldInterface, title: str) -> _At:
+        """Add a fault if the frame is larger than the interface's MTU (is_skb_forwardable)."""
         if not 0 < iface.mtu < self.frame.size - TAG:
             return at
-        text = f"{said} has an mtu of {iface.mtu}: packets of {self.frame.size} bytes are dropped there"
-        return at.hurt(Fault(text, at.end))
+        text = (
+            f"{title} has an mtu of {iface.mtu}: "
+            f"packets of {self.frame.size} bytes are dropped there"
+        )
+        return at.with_faults(Fault(text, at.end))
 
     def _by_state(self, at: _At, end: End, port: WorldInterface) -> _At:
-        # one that is down, or has no carrier, is disabled by that
+        # a port that is down or has no carrier is disabled by that, which is another fault
         if port.state == FORWARDING or not port.up or (not port.state and port.carrier is False):
             return at
         state = PORT_STATES[port.state] if port.state < len(PORT_STATES) else str(port.state)
         bridge = self.world.name_of((end[0], port.master))
         what = (
-            f"spanning tree has bridge {bridge}'s port {port.name} {state}"
+            f"bridge {bridge}: spanning tree has set port {port.name} to {state}"
             if port.state
-            else f"bridge {bridge}'s port {port.name} is disabled, though it is up"
+            else f"bridge {bridge}: port {port.name} is disabled, although it is up"
         )
-        return at.hurt(Fault(what, end))
+        return at.with_faults(Fault(what, end))
 
 
 def _apart(kind: str, parent: str, end: End) -> Fault:

@@ -1,4 +1,4 @@
-"""What was read of the kernel as a `World`: everything that is there, whoever made it."""
+"""Turn what was read from the kernel into a `World`, with all objects, whoever made them."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ _UNASKED = (Netns, Up, ForwardAccept)
 
 
 class _Everything(View):
-    """A view to which all is its own: kinds read what they know whoever made it."""
+    """A view that owns every link, so that kinds read all objects, whoever made them."""
 
     def owns(self, link: LinkRecord) -> bool:
         return True
 
 
 def world(snapshot: Snapshot, mark: Mark, asked: World) -> World:
-    """Every namespace that was read in full with its passage. `asked`: what the file asks for."""
+    """Return the world of a snapshot that was read with `passage`; `asked` is that of the file."""
     nodes = {label: node for node, label in asked.names.items()}
     views: dict[str, View] = {}
     for label, netns in snapshot.namespaces.items():
@@ -136,14 +136,14 @@ def _iface(
 ) -> WorldInterface:
     master = view.links.get(record.master)
     up = bool(record.flags & IFF_UP)
-    # without a carrier of its own an interface shows none either while it is down
+    # while an interface is down, IFF_LOWER_UP is not set and does not mean anything
     carrier = bool(record.flags & IFF_LOWER_UP) if up else None
     state = (
         int.from_bytes(record.port.get(IFLA_BRPORT_STATE, b""), "little")
         if record.port
         else FORWARDING
     )
-    found = link_details.iface(
+    interface = link_details.iface(
         resource,
         parts,
         name=record.name,
@@ -154,11 +154,11 @@ def _iface(
         carrier=carrier,
         state=state if master is not None and master.kind == "bridge" else FORWARDING,
     )
-    # of somebody else's WireGuard interface nothing is read
+    # the peers of a foreign WireGuard interface are not read
     closed = record.kind == "wireguard" and record.index not in view.netns.wireguard
     port = record.port if master is not None and master.kind == "bridge" else {}
     return replace(
-        found,
+        interface,
         arp=not record.flags & IFF_NOARP,
         group=record.group,
         learning=_flag(port, IFLA_BRPORT_LEARNING, True),
@@ -172,13 +172,13 @@ def _iface(
             if record.kind == "bridge" and _flag(record.data, number, False)
         ),
         master=master.name if master is not None else "",
-        peer=cables.get((view.label, record.name)) if record.kind == "veth" else found.peer,
-        tunnel=None if closed else found.tunnel,
+        peer=cables.get((view.label, record.name)) if record.kind == "veth" else interface.peer,
+        tunnel=None if closed else interface.tunnel,
     )
 
 
 def _flag(attributes: Mapping[int, bytes], number: int, default: bool) -> bool:
-    """An attribute that is on or off; `default` without it."""
+    """Return whether an attribute is on; `default` if it is missing."""
     return any(attributes[number]) if number in attributes else default
 
 
@@ -199,36 +199,42 @@ def _interface(text: str) -> IPv4Interface | IPv6Interface:
 
 
 def _chains(passage: Passage) -> tuple[tuple[ListedChain, ...], list[str]]:
-    """All packet filters, and sentences about those that are not understood."""
-    found: list[ListedChain] = []
+    """Return the chains of all packet filters, and sentences about those that cannot be read."""
+    chains: list[ListedChain] = []
     unread: list[str] = []
     for backend, listing in passage.filters.items():
         try:
-            found += syntax_of(backend).chains_of(listing)
+            chains += syntax_of(backend).chains_of(listing)
         except ValueError as error:
-            unread.append(f"{backend} has rules, which were not looked into: {error}")
-    return tuple(found), unread
+            unread.append(f"{backend} has rules that netorch could not read: {error}")
+    return tuple(chains), unread
 
 
 def _elsewhere(chains: Iterable[ListedChain]) -> Iterator[str]:
-    """Chains at places where nothing here looks."""
+    """Yield sentences about the chains that netorch does not evaluate, such as those of bridges."""
     for chain in chains:
         if (
             chain.hook
             and chain.family not in {"ip", "ip6", "inet"}
             and (chain.rules or chain.policy == "drop")
         ):
-            yield f"the nft chain {chain.title} was not looked into, and may drop it"
+            yield (
+                f"netorch does not evaluate the nft chain {chain.title}, which may drop the packet"
+            )
 
 
 def _cables(snapshot: Snapshot) -> dict[End, End]:
-    """Which veths are the two ends of one cable: their indices point at one another, and where that fits several, their aliases say it."""
+    """Return each veth → its other end.
+
+    The indices of the two ends refer to each other. If that is true of several veths, their aliases
+    decide.
+    """
     ends: dict[tuple[int, int], list[tuple[str, LinkRecord]]] = {}
     for label, netns in snapshot.namespaces.items():
         for record in netns.links:
             if record.kind == "veth":
                 ends.setdefault((record.index, record.link), []).append((label, record))
-    found: dict[End, End] = {}
+    cables: dict[End, End] = {}
     for (index, link), here in ends.items():
         for label, record in here:
             fitting = [
@@ -236,15 +242,15 @@ def _cables(snapshot: Snapshot) -> dict[End, End]:
                 for other, far in ends.get((link, index), ())
                 if _may_be(label, record, other, far)
             ]
-            said = read_alias(record.alias).peer
-            chosen = [entry for entry in fitting if (entry[0], entry[1].name) == said] or [
+            alias_peer = read_alias(record.alias).peer
+            chosen = [entry for entry in fitting if (entry[0], entry[1].name) == alias_peer] or [
                 entry
                 for entry in fitting
                 if read_alias(entry[1].alias).peer in {None, (label, record.name)}
             ]
-            if len(chosen) == 1 or (chosen and (chosen[0][0], chosen[0][1].name) == said):
-                found[label, record.name] = (chosen[0][0], chosen[0][1].name)
-    return found
+            if len(chosen) == 1 or (chosen and (chosen[0][0], chosen[0][1].name) == alias_peer):
+                cables[label, record.name] = (chosen[0][0], chosen[0][1].name)
+    return cables
 
 
 def _may_be(label: str, record: LinkRecord, other: str, far: LinkRecord) -> bool:

@@ -1,4 +1,7 @@
-"""The desired state of a file as a `World`: with all that the kernel will add by itself, connected routes above all."""
+"""Turn the desired state of a file into a `World`, with what the kernel adds to it.
+
+That is above all the routes to the subnets of addresses.
+"""
 
 from __future__ import annotations
 
@@ -44,13 +47,14 @@ from netorch.walk.world import Neighbour as NeighbourOf
 
 _OF_LINK_LAYER = frozenset(("vrf", "gre", "ipip", "sit", "ip6gre", "ip6tnl", "wireguard", "tun"))
 _LOOPBACKS = (ip_interface("127.0.0.1/8"), ip_interface("::1/128"))
-_UNSAID = (
-    "of {} only what the file says is known: not its own interfaces, routes and packet filters"
+_PARTLY_KNOWN = (
+    "{}: netorch knows only what the file says about it, "
+    "not its own interfaces, routes and packet filters"
 )
 
 
 def world(desired: Desired) -> World:
-    """Every namespace that the file makes, or reaches into."""
+    """Return the world of a file: every namespace that it makes or is attached to."""
     grouped: dict[str, list[Resource]] = {}
     for key, resource in desired.state.items():
         grouped.setdefault(key.netns, []).append(resource)
@@ -69,10 +73,10 @@ def world(desired: Desired) -> World:
 
 
 def _preferred(resources: Iterable[Resource]) -> tuple[IPv4Address | IPv6Address, ...]:
-    """A node's addresses in the order of its hosts file: those of lo first."""
-    found = [resource for resource in resources if isinstance(resource, Address)]
-    found.sort(key=lambda resource: resource.link != "lo")
-    addresses = [ip_address(resource.address.local) for resource in found]
+    """Return a node's addresses in the order of its hosts file: those on lo come first."""
+    entries = [resource for resource in resources if isinstance(resource, Address)]
+    entries.sort(key=lambda resource: resource.link != "lo")
+    addresses = [ip_address(resource.address.local) for resource in entries]
     return tuple(
         address for address in addresses if not address.is_loopback and not address.is_link_local
     )
@@ -133,7 +137,7 @@ def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str,
             for resource in kinds.get(PacketFilter, ())
             for chain in chains_of(resource.topology, resource.rules)
         ),
-        unseen=() if made is not None else (_UNSAID.format(name),),
+        unseen=() if made is not None else (_PARTLY_KNOWN.format(name),),
         partial=made is None,
     )
     routes = (_with_devices(route.spec, place) for route in kinds.get(Route, ()))
@@ -170,7 +174,7 @@ def _addresses(
 
 
 def _link_locals(ifaces: dict[str, WorldInterface], fabric: bool) -> Iterator[InterfaceAddress]:
-    """What the kernel gives to a link by its MAC (RFC 4291, appendix A)."""
+    """Yield the link-local addresses that the kernel makes of MACs (RFC 4291, appendix A)."""
     for iface in ifaces.values() if not fabric else ():
         if iface.up and iface.mac and iface.kind not in _OF_LINK_LAYER:
             mac = bytes.fromhex(iface.mac.replace(":", ""))
@@ -179,7 +183,7 @@ def _link_locals(ifaces: dict[str, WorldInterface], fabric: bool) -> Iterator[In
 
 
 def connected_routes(place: Place) -> Iterator[RouteSpec]:
-    """The routes that the kernel makes for addresses: local ones, and those to the network on the link."""
+    """Yield the routes that the kernel makes for addresses: local ones, and those to subnets."""
     for held in place.addresses:
         iface = place.ifaces[held.iface]
         if not iface.up:
@@ -233,7 +237,7 @@ def _own_rules(vrf: bool) -> Iterator[RuleSpec]:
 
 
 def _with_devices(spec: RouteSpec, place: Place) -> RouteSpec:
-    """With the interface by which each gateway is reached, where the file leaves that to the kernel."""
+    """Return a route with the interface of each gateway, where the file does not have it."""
     return replace(
         spec,
         hops=tuple(
@@ -245,14 +249,14 @@ def _with_devices(spec: RouteSpec, place: Place) -> RouteSpec:
 
 def _dev_to(place: Place, via: bytes) -> str | None:
     gateway: IPv4Address | IPv6Address = ip_address(via)
-    found = [
+    fitting = [
         held for held in place.addresses if gateway in held.network and place.ifaces[held.iface].up
     ]
-    return max(found, key=lambda held: held.network.prefixlen).iface if found else None
+    return max(fitting, key=lambda held: held.network.prefixlen).iface if fitting else None
 
 
 def _stands(spec: RouteSpec, place: Place) -> bool:
-    """Whether the kernel would take the route, and keep it: over a link that is down there is none."""
+    """Whether the kernel would have the route: it has no routes over links that are down."""
     if not spec.hops:
         return True
     return any(
@@ -266,18 +270,21 @@ def _on(settings: dict[str, str], path: str, default: bool) -> bool:
     return settings.get(path, "1" if default else "0") != "0"
 
 
-def _settings(said: dict[str, str], ifaces: dict[str, WorldInterface]) -> Settings:
-    """What the file says; what it says of new interfaces holds for each that it says nothing of."""
-    found = dict(said)
-    for path, value in said.items():
+def _settings(written: dict[str, str], ifaces: dict[str, WorldInterface]) -> Settings:
+    """Return the settings of a file.
+
+    A value for new interfaces (`conf/default`) holds for each interface without a value.
+    """
+    values = dict(written)
+    for path, value in written.items():
         before, mid, name = path.rpartition("/conf/default/")
         for iface in ifaces if mid else ():
-            found.setdefault(f"{before}/conf/{iface}/{name}", value)
-    return Settings(found)
+            values.setdefault(f"{before}/conf/{iface}/{name}", value)
+    return Settings(values)
 
 
 def _connect(places: dict[str, Place]) -> None:
-    """Carriers: an end of a cable has none while the other one is down."""
+    """Set the carriers of cables: an end has none while the other one is down."""
     for label, place in list(places.items()):
         dead = {}
         for name, iface in place.ifaces.items():
@@ -293,7 +300,7 @@ def _connect(places: dict[str, Place]) -> None:
 
 
 def _lend(places: dict[str, Place]) -> None:
-    """NICs of the host that something rides on, and that the file does not make."""
+    """Add the NICs that are parents of upper links but that the file does not make."""
     for place in list(places.values()):
         for iface in place.ifaces.values():
             if iface.parent is None:

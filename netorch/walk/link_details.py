@@ -1,4 +1,4 @@
-"""What a resource of a link says to a packet, in the fields of an `WorldInterface`."""
+"""Turn the resources of a link into the fields of a `WorldInterface`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _IDENT = ("vni", "port", "key")
 
 
 class Parts(Value):
-    """What a person calls a link's attributes and the kernel has apart. `ends` and `peers` are a tunnel's."""
+    """The attributes of a link that are separate resources: its port, VLANs, impairment, peers."""
 
     master: str = ""
     isolated: bool = False
@@ -34,8 +34,11 @@ class Parts(Value):
     pvid: int = 0
     vlans: Mapping[int, bool] = field(default_factory=dict)
     impair: str = ""
+    """The impairments in words, "" without any."""
     lost: bool = False
+    """Whether every packet is lost."""
     ends: tuple[Address, ...] = ()
+    """The addresses to which a tunnel sends frames for unknown MACs."""
     peers: tuple[WireguardPeer, ...] = ()
 
 
@@ -54,7 +57,7 @@ def iface(
     carrier: bool | None = None,
     state: int = FORWARDING,
 ) -> WorldInterface:
-    """The interface as a packet meets it. `link` is None where no kind of ours knows it."""
+    """Return the interface of a link; `link` is None if no kind of netorch describes it."""
     peer = link.peer if isinstance(link, Veth) and link.peer != UNKNOWN else None
     parent = None if isinstance(link, Veth) else getattr(link, "parent", None)
     return WorldInterface(
@@ -88,10 +91,10 @@ def _tunnel(link: Resource | None, parts: Parts) -> Tunnel | None:
     if link is None or link.KIND not in _TUNNELS:
         return None
     ends = [getattr(link, name, None) for name in ("remote", "multicast")]
-    # an end whose entry in the forwarding database is gone gets nothing
+    # without its entry in the forwarding database an end gets nothing
     known = [ip_address(end) for end in ends if end is not None and getattr(link, "flooded", True)]
-    said = link.attributes()
-    ident = tuple(f"{name} {said[name]}" for name in _IDENT if name in said)
+    attributes = link.attributes()
+    ident = tuple(f"{name} {attributes[name]}" for name in _IDENT if name in attributes)
     local = getattr(link, "local", None)
     return Tunnel(
         ident,
@@ -103,11 +106,11 @@ def _tunnel(link: Resource | None, parts: Parts) -> Tunnel | None:
 
 
 def parts_of(resources: Iterable[Resource]) -> dict[Key, Parts]:
-    """Link → its parts."""
-    found: dict[Key, Parts] = {}
+    """Return link → its parts."""
+    by_link: dict[Key, Parts] = {}
     for resource in resources:
         key = link_key(resource.key.netns, getattr(resource, "link", ""))
-        parts = found.get(key, NO_PARTS)
+        parts = by_link.get(key, NO_PARTS)
         match resource:
             case Port():
                 parts = replace(
@@ -119,16 +122,18 @@ def parts_of(resources: Iterable[Resource]) -> dict[Key, Parts]:
             case PortVlans():
                 parts = replace(parts, pvid=resource.pvid, vlans=dict(resource.vlans))
             case Impair():
-                said = ", ".join(f"{name} {value}" for name, value in resource.attributes().items())
-                parts = replace(parts, impair=said, lost=resource.impairment.loss == CERTAIN)
+                impairments = ", ".join(
+                    f"{name} {value}" for name, value in resource.attributes().items()
+                )
+                parts = replace(parts, impair=impairments, lost=resource.impairment.loss == CERTAIN)
             case Fdb() if resource.mac == ALL:
                 parts = replace(parts, ends=(*parts.ends, ip_address(resource.dst)))
             case Peer():
                 parts = replace(parts, peers=(*parts.peers, _peer(resource)))
             case _:
                 continue
-        found[key] = parts
-    return found
+        by_link[key] = parts
+    return by_link
 
 
 def _peer(peer: Peer) -> WireguardPeer:

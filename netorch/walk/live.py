@@ -1,4 +1,4 @@
-"""A walk over the kernel as it is now."""
+"""Walk over the kernel as it is now."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NO_REASON = "the live state shows no reason: a packet and its answer should get 
 
 
 def look(kernel: LinuxKernel, desired: Desired, attached: Attached | None = None) -> World:
-    """The kernel's state in every namespace of the topology and on the host, with all that decides about packets."""
+    """Read everything that decides about packets, in the topology's namespaces and on the host."""
     there = attached or attach(kernel, desired, None)
     scope = Scope(
         mark=desired.mark.alias,
@@ -33,15 +33,16 @@ def look(kernel: LinuxKernel, desired: Desired, attached: Attached | None = None
 def why_not(
     kernel: LinuxKernel, desired: Desired, source: str, target: str, tcp: int | None = None
 ) -> tuple[str, ...]:
-    """Why a node does not reach another, in short lines of which the last names the hop and the cause; what could not be found too.
+    """Return in short lines why one node does not reach another.
 
-    `source` and `target` as in a check: a node, an address, or NODE:IF.
+    The last line has the hop and the cause. The others have the way and what could not be
+    evaluated. `source` and `target` are as in a check: a node, an address, or NODE:IF.
     """
     return LiveWalks(kernel, desired).why_not(source, target, tcp)
 
 
 class LiveWalks:
-    """Walks over the kernel, which is read once, when the first one is asked for."""
+    """Walks over the kernel, which is read once, for the first walk."""
 
     def __init__(self, kernel: LinuxKernel, desired: Desired) -> None:
         self._kernel, self._desired = kernel, desired
@@ -54,16 +55,17 @@ class LiveWalks:
         return self._world
 
     def why_not(self, source: str, target: str, tcp: int | None = None) -> tuple[str, ...]:
-        """Why a node does not reach another, as `why_not`."""
+        """Return why one node does not reach another, like the function `why_not`."""
         try:
             return outcome_lines(explain(self.world, source, target, tcp))
         except NetorchError as error:
             return tuple(error.lines())
 
     def astray(self, source: str, target: str, address: Address, tcp: int) -> str:
-        """Why what is sent to an address of the node `target` does not get to it, or its answer not back; "" if it does.
+        """Return why a packet to an address does not reach the node `target`, or "" if it does.
 
-        Others may have the address, too. `tcp`: a port, 0 for an echo.
+        The cause may also be that the answer does not come back, or that another node has the
+        address, too. `tcp` is a port, or 0 for an echo.
         """
         try:
             asked = ask(self.world, source, str(address), tcp or None)
@@ -73,14 +75,14 @@ class LiveWalks:
         return walk(self.world, replace(asked, owner=owner), source, target).cause
 
 
-def outcome_lines(found: Walk) -> tuple[str, ...]:
-    """The hops in short, the doubts, and at last the cause; where there is none, what may be one."""
-    legs = [("", found.there), ("back ", found.back)]
+def outcome_lines(result: Walk) -> tuple[str, ...]:
+    """Return the hops, the doubts and the cause of a walk; without a cause, its remarks."""
+    legs = [("", result.there), ("back ", result.back)]
     lines = [
         f"{back}{' → '.join(dict.fromkeys(step.node for step in leg.steps))}"
         for back, leg in legs
         if leg is not None and len(leg.steps) > 1
     ]
-    if found.cause:
-        return (*lines, *found.doubts, found.cause)
-    return (*lines, *found.doubts, *(found.remarks or (NO_REASON,)))
+    if result.cause:
+        return (*lines, *result.doubts, result.cause)
+    return (*lines, *result.doubts, *(result.remarks or (NO_REASON,)))

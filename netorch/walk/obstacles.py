@@ -1,4 +1,4 @@
-"""What stops a packet in a namespace beside its filter: no route, a route that rejects, a source that is not believed."""
+"""What stops a packet in a namespace, apart from packet filters: routes, sources, sysctls."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from netorch.walk.routing import NO_ROUTE, Flow, RouteChoice, leads_to, lookup, 
 from netorch.walk.world import Address, Place, World
 
 LEAST_IPV6 = 1280
-"""The MTU that a link of IPv6 has at least (RFC 8200)."""
+"""The smallest MTU that a link needs for IPv6 (RFC 8200)."""
 
 
 def refuse(
     world: World, place: Place, way: RouteChoice, destination: Address, *, back: bool
 ) -> None:
-    """Ended where a lookup found no way. `back`: it is the answer's."""
+    """Raise PacketStopped if a lookup found no way. `back` is true for the answer."""
     if way.why == NO_ROUTE and place.partial:
         raise PacketStopped(
             f"{place.name}: the file does not say where it sends packets for {destination}",
@@ -29,7 +29,7 @@ def refuse(
 
 
 def _lost_route(world: World, place: Place, destination: Address) -> str:
-    """What would lead there: an interface that is down, or a route of the file's."""
+    """Say what would lead to a destination: an interface that is down, or a route of the file."""
     down = [
         held
         for held in place.addresses
@@ -45,11 +45,12 @@ def _lost_route(world: World, place: Place, destination: Address) -> str:
     iface = place.ifaces.get(dev)
     if iface is not None and iface.up:
         return f" (its route {route_text(way.route)} is gone)"
-    return f" (its route {route_text(way.route)} is by {dev}, which is {'not there' if iface is None else 'down'})"
+    state = "does not exist" if iface is None else "is down"
+    return f" (its route {route_text(way.route)} is by {dev}, which {state})"
 
 
 def network_of(world: World, destination: Address) -> str:
-    """The network of an address, as whoever has it knows it; the address itself if nobody has."""
+    """Return the subnet of an address on the interface that has it, or else the address itself."""
     for there in (world, world.asked):
         for label, iface in there.owners.get(destination, []) if there is not None else []:
             for held in there.places[label].addresses if there is not None else ():
@@ -59,7 +60,10 @@ def network_of(world: World, destination: Address) -> str:
 
 
 def check_source(world: World, place: Place, packet: Packet, iif: str) -> None:
-    """What the kernel makes sure of where a packet comes from (fib_validate_source, rp_filter); IPv4 alone."""
+    """Raise PacketStopped if the kernel drops an IPv4 packet because of its source.
+
+    The kernel does that in fib_validate_source, as rp_filter and accept_local tell it.
+    """
     if packet.version != 4:
         return
     flow = Flow(
@@ -77,33 +81,38 @@ def check_source(world: World, place: Place, packet: Packet, iif: str) -> None:
     accepts = place.settings.most(4, "accept_local", iif) > 0
     if kind == RTN_LOCAL and not accepts and not packet.source.is_loopback:
         raise PacketStopped(
-            f"{place.name}: {iif} drops packets from {packet.source}, which is an address of {place.name} itself (accept_local)"
+            f"{place.name}: {iif} drops packets from {packet.source}, "
+            f"which is an address of {place.name} itself (accept_local is off)"
         )
     if kind == RTN_BROADCAST and mode:
         raise PacketStopped(
-            f"{place.name}: {iif} drops packets from {packet.source}, which is a broadcast address there (rp_filter is on)"
+            f"{place.name}: {iif} drops packets from {packet.source}, "
+            "which is a broadcast address there (rp_filter is on)"
         )
     if not mode:
         return
     if way.route is None or way.why:
         raise PacketStopped(
-            f"{place.name}: rp_filter of {iif} is on, and there is no route back to {network_of(world, packet.source)}"
+            f"{place.name}: rp_filter of {iif} is on, "
+            f"and there is no route back to {network_of(world, packet.source)}"
         )
     if kind == RTN_LOCAL or leads_to(way.route, iif):
         return
     devs = " or ".join(hop.dev for hop in way.route.hops if hop.dev)
     if mode == 1:
         raise PacketStopped(
-            f"{place.name}: rp_filter of {iif} is strict, and the route back to {packet.source} is by {devs}, not by {iif}"
+            f"{place.name}: rp_filter of {iif} is strict, "
+            f"and the route back to {packet.source} is by {devs}, not by {iif}"
         )
     if not any(held.iface == iif and held.address.version == 4 for held in place.addresses):
         raise PacketStopped(
-            f"{place.name}: rp_filter of {iif} is on, {iif} has no IPv4 address, and the route back to {packet.source} is by {devs}"
+            f"{place.name}: rp_filter of {iif} is on, {iif} has no IPv4 address, "
+            f"and the route back to {packet.source} is by {devs}"
         )
 
 
 def check_link(world: World, place: Place, packet: Packet, iif: str) -> None:
-    """What an interface itself takes of a version of IP."""
+    """Raise PacketStopped if an interface does not accept IPv6."""
     iface = place.ifaces.get(iif)
     if packet.version != 6 or iface is None:
         return
@@ -111,18 +120,19 @@ def check_link(world: World, place: Place, packet: Packet, iif: str) -> None:
         raise PacketStopped(f"{place.name}: IPv6 is off on {iif} (disable_ipv6)")
     if 0 < iface.mtu < LEAST_IPV6:
         raise PacketStopped(
-            f"{place.name}: IPv6 is off on {iif}: its mtu is {iface.mtu}, and IPv6 needs {LEAST_IPV6}"
+            f"{place.name}: IPv6 is off on {iif}: "
+            f"its mtu is {iface.mtu}, but IPv6 needs {LEAST_IPV6}"
         )
 
 
 def check_out(place: Place, packet: Packet, dev: str) -> None:
-    """Whether an interface sends packets of IPv6 at all."""
+    """Raise PacketStopped if an interface does not send IPv6."""
     if packet.version == 6 and place.settings.own(6, "disable_ipv6", dev) > 0:
         raise PacketStopped(f"{place.name}: IPv6 is off on {dev} (disable_ipv6)")
 
 
 def check_lo(place: Place, packet: Packet) -> None:
-    """A node's packets to its own addresses go by lo."""
+    """Raise PacketStopped if lo, by which a node reaches its own addresses, is down."""
     lo = place.ifaces.get("lo")
     if lo is not None and not lo.up:
         raise PacketStopped(
@@ -132,22 +142,24 @@ def check_lo(place: Place, packet: Packet) -> None:
 
 
 def check_scope(place: Place, packet: Packet, iif: str, oif: str) -> None:
-    """What comes from a link-local address does not get to another link (ip6_forward)."""
+    """Raise PacketStopped if a packet from a link-local source would be forwarded (ip6_forward)."""
     if packet.version == 6 and packet.source.is_link_local and iif != oif:
         raise PacketStopped(
-            f"{place.name}: the source {packet.source} is a link-local address: packets from it are not forwarded to another link"
+            f"{place.name}: the source {packet.source} is a link-local address: "
+            "packets from it are not forwarded to another link"
         )
 
 
 def check_ttl(place: Place, packet: Packet) -> None:
     if packet.ttl <= 1:
         raise PacketStopped(
-            f"{place.name}: the TTL of the packet is used up here (ip_default_ttl or hop_limit of its sender)"
+            f"{place.name}: the TTL of the packet is used up here "
+            "(ip_default_ttl or hop_limit of its sender)"
         )
 
 
 def check_loopback(place: Place, packet: Packet, iif: str) -> None:
-    """127.0.0.0/8 is nothing that comes by a cable, unless it may."""
+    """Raise PacketStopped for a packet to 127.0.0.0/8 from outside, unless route_localnet is on."""
     if (
         packet.version == 4
         and packet.destination.is_loopback
@@ -167,7 +179,10 @@ def check_echo(place: Place, packet: Packet) -> None:
 
 
 def check_forwarding(place: Place, packet: Packet, iif: str) -> None:
-    """Of IPv4 the value of the interface by which it came counts, or of its VRF; of IPv6 that of all."""
+    """Raise PacketStopped if forwarding is off.
+
+    For IPv4 the value of the incoming interface or of its VRF decides, for IPv6 the one of `all`.
+    """
     everywhere = place.forwards[packet.version == 6]
     if packet.version == 6:
         if everywhere or place.settings.own(6, "force_forwarding", iif) > 0:
@@ -179,8 +194,10 @@ def check_forwarding(place: Place, packet: Packet, iif: str) -> None:
         if everywhere:
             setting = f"net.ipv4.conf.{dev}.forwarding"
             raise PacketStopped(
-                f"{place.name}: forwarding is off on {dev} ({setting}): packets for {packet.destination} are not forwarded"
+                f"{place.name}: forwarding is off on {dev} ({setting}): "
+                f"packets for {packet.destination} are not forwarded"
             )
     raise PacketStopped(
-        f"{place.name}: IPv{packet.version} forwarding is off: packets for {packet.destination} are not forwarded"
+        f"{place.name}: IPv{packet.version} forwarding is off: "
+        f"packets for {packet.destination} are not forwarded"
     )

@@ -1,4 +1,4 @@
-"""A packet from one node to another and the answer back, over a `World`: each hop, and where it ends and why."""
+"""Follow a packet from one node to another, and the answer back, over a `World`."""
 
 from __future__ import annotations
 
@@ -6,33 +6,36 @@ from ipaddress import ip_address
 
 from netorch.firewall.evaluation import Packet
 from netorch.immutable import replace
-from netorch.walk.choices import WAYS, Choices, every
+from netorch.walk.choices import MAX_WAYS, Choices, every
 from netorch.walk.forwarding import Delivered, Forwarder
 from netorch.walk.result import ARRIVES, FAILS, LEAVES, Leg, PacketStopped, PathQuery, Walk, Way
 from netorch.walk.world import Place, World
 
 SIZES = {4: 84, 6: 104}
-"""Bytes of an echo as ping(8) sends it, by IP version."""
+"""The bytes of an echo request of ping(8), by IP version."""
 
 
 def walk(world: World, ask: PathQuery, source: str, target: str) -> Walk:
-    """There and back, by every way that there is. `source` and `target` are what a person calls them.
+    """Follow a packet there and back, by every way that it may take.
 
-    Where the ways end differently, the walk is the first one that does not arrive.
+    `source` and `target` are what the user calls the two ends. If the ways end differently, the
+    result is the first one that does not arrive.
     """
-    found: list[tuple[Walk, str]] = []
+    walks: list[tuple[Walk, str]] = []
     choices = Choices()
     for choices in every():
         one = _one_way(world, ask, source, target, choices)
-        found.append((one, choices.text))
-    worst = next((one for one, _ in found if one.outcome == FAILS), None) or next(
-        (one for one, _ in found if one.outcome == LEAVES), found[0][0]
+        walks.append((one, choices.text))
+    worst = next((one for one, _ in walks if one.outcome == FAILS), None) or next(
+        (one for one, _ in walks if one.outcome == LEAVES), walks[0][0]
     )
-    doubts = dict.fromkeys(doubt for one, _ in found for doubt in one.doubts)
+    doubts = dict.fromkeys(doubt for one, _ in walks for doubt in one.doubts)
     if choices.following() is not None:
-        doubts[f"there are more than {WAYS} ways, of which these were followed"] = None
-    remarks = dict.fromkeys(remark for one, _ in found for remark in one.remarks)
-    ways = tuple(Way(text, one.outcome, one.cause) for one, text in found) if len(found) > 1 else ()
+        doubts[
+            f"there are more than {MAX_WAYS} ways, and netorch followed only the first {MAX_WAYS}"
+        ] = None
+    remarks = dict.fromkeys(remark for one, _ in walks for remark in one.remarks)
+    ways = tuple(Way(text, one.outcome, one.cause) for one, text in walks) if len(walks) > 1 else ()
     return replace(
         worst,
         doubts=tuple(doubts),
@@ -43,7 +46,7 @@ def walk(world: World, ask: PathQuery, source: str, target: str) -> Walk:
 
 
 def _one_way(world: World, ask: PathQuery, source: str, target: str, choices: Choices) -> Walk:
-    courier = Forwarder(world, choices=choices)
+    forwarder = Forwarder(world, choices=choices)
     nobody = ip_address("0.0.0.0" if ask.destination.version == 4 else "::")
     icmp = "echo-request" if ask.protocol.startswith("icmp") else ""
     packet = Packet(
@@ -58,23 +61,23 @@ def _one_way(world: World, ask: PathQuery, source: str, target: str, choices: Ch
     back: Leg | None = None
     asked = str(ask.source) if ask.source is not None else ""
     try:
-        found = courier.send(ask.label, packet, ask.bound)
-        asked = str(courier.connection.tracks[ask.label].before.source)
-        _meant(world, ask, found)
-        there = Leg(tuple(courier.steps), ARRIVES)
+        delivered = forwarder.send(ask.label, packet, ask.bound)
+        asked = str(forwarder.connection.tracks[ask.label].before.source)
+        _check_receiver(world, ask, delivered)
+        there = Leg(tuple(forwarder.steps), ARRIVES)
     except PacketStopped as ended:
         asked = (
-            str(courier.connection.tracks[ask.label].before.source)
-            if ask.label in courier.connection.tracks
+            str(forwarder.connection.tracks[ask.label].before.source)
+            if ask.label in forwarder.connection.tracks
             else asked
         )
-        there = Leg(tuple(courier.steps), ended.outcome, ended.cause)
+        there = Leg(tuple(forwarder.steps), ended.outcome, ended.cause)
     else:
-        back = _back(world, courier, ask, found)
+        back = _back(world, forwarder, ask, delivered)
     unseen = [
         sentence for label in _labels(world, there, back) for sentence in world.places[label].unseen
     ]
-    doubts = courier.connection.doubts
+    doubts = forwarder.connection.doubts
     return Walk(
         source=source,
         target=target,
@@ -85,28 +88,38 @@ def _one_way(world: World, ask: PathQuery, source: str, target: str, choices: Ch
         there=there,
         back=back,
         doubts=(*doubts, *dict.fromkeys(unseen)),
-        remarks=(*courier.small(), *courier.remarks),
+        remarks=(*forwarder.small(), *forwarder.remarks),
         certain=not any(doubts.values()),
     )
 
 
 def _labels(world: World, *legs: Leg | None) -> list[str]:
-    """The namespaces on the way."""
+    """Return the labels of the namespaces on the way."""
     nodes = {step.node for leg in legs if leg is not None for step in leg.steps}
     return [label for label, place in world.places.items() if place.name in nodes]
 
 
-def _meant(world: World, ask: PathQuery, found: Delivered) -> None:
-    """Whether the one who got it is the one that was meant, and takes it."""
-    place = world.places[found.label]
-    if ask.owner and found.label != ask.owner and found.packet.destination == ask.destination:
+def _check_receiver(world: World, ask: PathQuery, delivered: Delivered) -> None:
+    """Raise PacketStopped if the packet has not reached its target node, or is refused there."""
+    place = world.places[delivered.label]
+    if (
+        ask.owner
+        and delivered.label != ask.owner
+        and delivered.packet.destination == ask.destination
+    ):
         owner = world.places[ask.owner].name
         raise PacketStopped(
-            f"{place.name}: has the address {ask.destination} as well, and receives the packets for {owner}"
+            f"{place.name} also has the address {ask.destination}, "
+            f"and receives the packets for {owner}"
         )
-    if ask.protocol == "tcp" and place.listening is not None and not _listens(place, found.packet):
+    if (
+        ask.protocol == "tcp"
+        and place.listening is not None
+        and not _listens(place, delivered.packet)
+    ):
         raise PacketStopped(
-            f"{place.name}: no program listens on TCP port {found.packet.dport} of {found.packet.destination}: it refuses the connection"
+            f"{place.name}: no program listens on TCP port {delivered.packet.dport} "
+            f"of {delivered.packet.destination}: it refuses the connection"
         )
 
 
@@ -122,13 +135,13 @@ def _listens(place: Place, packet: Packet) -> bool:
     return False
 
 
-def _back(world: World, courier: Forwarder, ask: PathQuery, found: Delivered) -> Leg:
-    there = len(courier.steps)
-    courier.connection.first = False
-    asked = found.packet
+def _back(world: World, forwarder: Forwarder, ask: PathQuery, delivered: Delivered) -> Leg:
+    there = len(forwarder.steps)
+    forwarder.connection.first = False
+    asked = delivered.packet
     icmp = "echo-reply" if ask.protocol.startswith("icmp") else ""
-    place = world.place(found.label)
-    bound = place.vrf_name(found.iif)
+    place = world.place(delivered.label)
+    bound = place.vrf_name(delivered.iif)
     answer = Packet(
         source=asked.destination,
         destination=asked.source,
@@ -140,19 +153,21 @@ def _back(world: World, courier: Forwarder, ask: PathQuery, found: Delivered) ->
         size=SIZES[asked.version],
     )
     if answer.destination.is_link_local:
-        bound = found.iif
-    # the kernel answers an ICMPv6 echo by the interface that it came by, if that is as good as others
-    prefers = found.iif if ask.protocol == "icmpv6" else ""
+        bound = delivered.iif
+    # the kernel answers an ICMPv6 echo by the interface by which it came, if several are
+    # equally good
+    prefers = delivered.iif if ask.protocol == "icmpv6" else ""
     try:
-        came = courier.send(found.label, answer, bound, prefers)
+        came = forwarder.send(delivered.label, answer, bound, prefers)
         if came.label != ask.label:
             raise PacketStopped(
-                f"{world.place(came.label).name}: receives the answer, although another node asked"
+                f"{world.place(came.label).name} receives the answer, although another node asked"
             )
         if came.packet.source != ask.destination:
             raise PacketStopped(
-                f"the answer comes from {came.packet.source}, but {ask.destination} was asked: the sender does not accept it"
+                f"the answer comes from {came.packet.source}, but {ask.destination} was asked: "
+                "the sender does not accept it"
             )
     except PacketStopped as ended:
-        return Leg(tuple(courier.steps[there:]), ended.outcome, ended.cause)
-    return Leg(tuple(courier.steps[there:]), ARRIVES)
+        return Leg(tuple(forwarder.steps[there:]), ended.outcome, ended.cause)
+    return Leg(tuple(forwarder.steps[there:]), ARRIVES)

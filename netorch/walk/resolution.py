@@ -1,4 +1,7 @@
-"""Who answers for an address on a link (ARP, RFC 826; neighbour discovery, RFC 4861), and why somebody who has it does not."""
+"""Decide which interface answers for an address on a link, or why it does not answer.
+
+IPv4 asks by ARP (RFC 826), IPv6 by neighbour discovery (RFC 4861).
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,12 @@ _NOBODY = ip_address("0.0.0.0")
 
 
 def solicited_node(address: Address) -> Address:
-    """The multicast address that a neighbour solicitation goes to."""
+    """Return the multicast address to which the neighbour solicitation for an address is sent."""
     return IPv6Address(int(IPv6Address("ff02::1:ff00:0")) | int(address) & 0xFFFFFF)
 
 
 def asks_as(place: Place, iface: WorldInterface, via: Address, source: Address) -> Address | None:
-    """The address that a namespace asks with; None if it has none to ask with, and so does not ask."""
+    """Return the source address of a question; None if the namespace has none and does not ask."""
     if via.version == 6:
         return _solicits_as(place, iface, source)
     mode = place.settings.most(4, "arp_announce", iface.name)
@@ -35,7 +38,7 @@ def asks_as(place: Place, iface: WorldInterface, via: Address, source: Address) 
 
 
 def _solicits_as(place: Place, iface: WorldInterface, source: Address) -> Address | None:
-    """The packet's own source, or the interface's link-local address (ndisc_solicit)."""
+    """Return the packet's source, or the interface's link-local address (ndisc_solicit)."""
     held = [
         entry.address.ip
         for entry in place.addresses
@@ -47,19 +50,22 @@ def _solicits_as(place: Place, iface: WorldInterface, source: Address) -> Addres
 
 
 def refusal(world: World, end: End, via: Address, asker: Address) -> str | None:
-    """Why an interface does not answer for an address: None if it does, "" if it has nothing to do with it."""
+    """Return why an interface does not answer for an address.
+
+    None means that it answers, "" that it is not concerned.
+    """
     place = world.place(end[0])
     iface = place.ifaces[end[1]]
     if not _claims(place, end[1], via):
         return ""
-    said = world.name_of(end)
+    name = world.name_of(end)
     if not iface.arp:
-        return f"{said} has ARP off: it neither asks for MACs nor says its own"
+        return f"{name} has ARP off: it neither asks for MACs nor answers"
     return (_refusal4 if via.version == 4 else _refusal6)(world, place, iface, via, asker)
 
 
 def _claims(place: Place, iface: str, via: Address) -> bool:
-    """Whether it could answer at all: a cheap look ahead of the others."""
+    """Whether an interface could answer at all. This is a cheap test before the exact ones."""
     if via.version == 6:
         return any(held.address.ip == via and held.iface == iface for held in place.addresses)
     local = any(
@@ -69,7 +75,7 @@ def _claims(place: Place, iface: str, via: Address) -> bool:
 
 
 def _stands_in(place: Place, iface: str) -> bool:
-    """Whether ARP is answered for addresses that are reached by another interface."""
+    """Whether an interface answers ARP for addresses behind another one (proxy_arp)."""
     return place.settings.most(4, "proxy_arp", iface) > 0
 
 
@@ -87,7 +93,10 @@ def _refusal6(
 def _refusal4(
     world: World, place: Place, iface: WorldInterface, via: Address, asker: Address
 ) -> str | None:
-    """arp_process: the route to the address is asked for, as if the question were a packet from the asker."""
+    """Return the refusal of IPv4, as in arp_process.
+
+    The kernel looks up a route to the address, as if the question were a packet from the asker.
+    """
     name = iface.name
     known = asker != _NOBODY
     if known:
@@ -95,7 +104,7 @@ def _refusal4(
             question = Packet(asker, via, "arp")
             obstacles.check_source(world, place, question, name)
         except PacketStopped as stopped:
-            return f"{stopped.cause}, and so answers no ARP"
+            return f"{stopped.cause}, so it does not answer ARP"
     flow = Flow(via, asker if known else None, iif=name, proto="arp")
     way = lookup(place, flow)
     if way.is_local:
@@ -109,7 +118,7 @@ def _refusal4(
 
 
 def _ignored(place: Place, iface: str, via: Address, asker: Address) -> str | None:
-    """arp_ignore: questions for addresses of other interfaces, or all of them."""
+    """Return the refusal by arp_ignore: for addresses of other interfaces, or for all."""
     mode = place.settings.most(4, "arp_ignore", iface)
     here = [
         held
@@ -132,10 +141,13 @@ def _ignored(place: Place, iface: str, via: Address, asker: Address) -> str | No
 
 
 def _filtered(place: Place, iface: str, via: Address, asker: Address) -> str | None:
-    """arp_filter: an answer leaves by the interface that the question came by, or there is none."""
+    """Return the refusal by arp_filter: if the answer would not leave by the same interface."""
     if asker == _NOBODY or place.settings.most(4, "arp_filter", iface) == 0:
         return None
     way = lookup(place, Flow(asker, via, proto="arp"))
     if not way.why and way.dev(place) == iface:
         return None
-    return f"{place.name}:{iface} does not answer ARP for {via} (arp_filter: its way to {asker} is not by {iface})"
+    return (
+        f"{place.name}:{iface} does not answer ARP for {via} "
+        f"(arp_filter: its route to {asker} is not by {iface})"
+    )

@@ -1,4 +1,4 @@
-"""What a walk comes to, in plain values, and how one ends early."""
+"""The result of a walk in plain values, and the exception that ends one early."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from netorch.immutable import Value
 from netorch.walk.world import Address
 
 ARRIVES, FAILS, LEAVES = "arrives", "fails", "leaves"
+"""The outcomes of a walk. A packet that leaves goes to where netorch cannot see."""
 
 
 class PacketStopped(Exception):
-    """The packet goes no further: where and why."""
+    """Raised where a packet is stopped, with the place and the cause as its text."""
 
     def __init__(self, cause: str, outcome: str = FAILS) -> None:
         super().__init__(cause)
@@ -17,53 +18,71 @@ class PacketStopped(Exception):
 
 
 class WalkStep(Value):
-    """What one namespace does with the packet. `notes`: translations and the like, in order; `through`: bridges on the way to the next."""
+    """What one namespace does with the packet."""
 
     node: str
+    """The name of the node."""
     text: str
+    """The step in words."""
     iif: str = ""
+    """The interface by which the packet comes in, "" if it is sent here."""
     oif: str = ""
+    """The interface by which it leaves, "" if it ends here."""
     via: str = ""
+    """The gateway, "" if the destination is on the link."""
     route: str = ""
+    """The route, as `ip route` writes it."""
     notes: tuple[str, ...] = ()
+    """What else is done to the packet, in order, such as translations."""
     through: tuple[str, ...] = ()
+    """The bridges and the like on the way to the next namespace."""
 
 
 class Leg(Value):
-    """One direction. `outcome` is arrives, fails or leaves (what is known here); `cause` says where it ends and why, "" if it arrives."""
+    """One direction of a walk."""
 
     steps: tuple[WalkStep, ...]
     outcome: str
+    """ARRIVES, FAILS or LEAVES."""
     cause: str = ""
+    """Where the packet ends and why, "" if it arrives."""
 
 
 class Way(Value):
-    """One of several ways that a packet may take. `text`: by which next hops; `cause`: why it does not arrive, "" if it does."""
+    """One of several ways that a packet may take."""
 
     text: str
+    """The next hops of the way."""
     outcome: str
+    """ARRIVES, FAILS or LEAVES."""
     cause: str = ""
+    """Why the packet does not arrive, "" if it does."""
 
 
 class Walk(Value):
-    """`doubts`: what could stop it and could not be evaluated; `remarks`: what is worth a word though it stops nothing.
-
-    `ways`: all of them, where there are several; `there` and `back` are then one that does not arrive, if there is one. `certain`:
-    the doubts, if there are any, change nothing of the outcome.
-    """
+    """A packet that was followed to its target, and the answer back."""
 
     source: str
+    """The sender as the user wrote it."""
     target: str
+    """The target as the user wrote it."""
     protocol: str
     port: int
     source_address: str
+    """The address that the packet is sent from, "" if none was chosen."""
     target_address: str
     there: Leg
+    """The packet; if it has several ways, the first one that does not arrive."""
     back: Leg | None
+    """The answer; None if the packet does not arrive."""
     doubts: tuple[str, ...] = ()
+    """What could stop the packet but could not be evaluated."""
     remarks: tuple[str, ...] = ()
+    """What does not stop the packet, but what the user should know."""
     ways: tuple[Way, ...] = ()
+    """All ways that the packet may take, if there are several."""
     certain: bool = True
+    """Whether the outcome is the same whatever the doubts are about."""
 
     @property
     def outcome(self) -> str:
@@ -82,15 +101,16 @@ class Walk(Value):
 
 
 class PathQuery(Value):
-    """From where to where: a namespace with an address to send from (None: as it chooses), and bound to an interface's VRF.
-
-    `owner`: the label of the node that is meant, "" for whoever has the address.
-    """
+    """What a walk is to follow."""
 
     label: str
+    """The label of the namespace that sends."""
     source: Address | None
+    """The address to send from; None if the kernel chooses it."""
     destination: Address
     protocol: str
     port: int = 0
     bound: str = ""
+    """The interface or VRF that the sender is bound to, "" for none."""
     owner: str = ""
+    """The label of the target node, "" for any node with the address."""

@@ -1,4 +1,7 @@
-"""Which way a packet is sent: policy rules, tables, next hops and source addresses, as Linux chooses them (ip-rule(8), ip-route(8))."""
+"""Look up routes as Linux does: policy rules, tables, next hops and source addresses.
+
+See ip-rule(8) and ip-route(8).
+"""
 
 from __future__ import annotations
 
@@ -61,41 +64,42 @@ class Flow(Value):
 
     destination: Address
     source: Address | None = None
-    """None while it is not chosen yet."""
+    """The source address; None while it is not chosen yet."""
     iif: str = ""
-    """The interface that it came by; "" if it is made here."""
+    """The interface by which the packet came; "" if it is made here."""
     oif: str = ""
-    """A VRF or an interface that it is bound to."""
+    """The VRF or interface that the socket is bound to; "" for none."""
     prefers: str = ""
-    """The interface that is taken of several that are equal; a rule sees it as `oif`."""
+    """The interface to use if several are equally good; a rule compares it with its `oif`."""
     mark: int | None = 0
-    """None if it is not known."""
+    """The firewall mark; None if it is not known."""
     proto: str = ""
     sport: int | None = 0
-    """None if the kernel will choose one."""
+    """The source port; None if the kernel will choose it."""
     dport: int = 0
     uid: int | None = 0
-    """The user of the socket; None if it is not known."""
+    """The user ID of the socket; None if it is not known."""
 
 
 class RouteChoice(Value):
-    """What a lookup found. `why`: why it leads nowhere, "" if it does not. `doubts`: what on the way is not understood.
-
-    `taken`: the place of the next hop that is followed, of those that `ways` gives.
-    """
+    """The result of a lookup."""
 
     route: KernelRoute | None = None
     why: str = ""
+    """Why the lookup leads nowhere, "" if it leads somewhere."""
     rule: str = ""
+    """The rule that led to the route, "" for a default rule."""
     doubts: tuple[str, ...] = ()
+    """What could not be evaluated."""
     taken: int = 0
+    """The index of the next hop to follow among `ways`."""
 
     @property
     def is_local(self) -> bool:
         return self.route is not None and self.route.type in (RTN_LOCAL, RTN_ANYCAST)
 
     def ways(self, place: Place) -> Sequence[Hop]:
-        """The next hops that the kernel spreads flows over: those whose interface is up."""
+        """Return the next hops that the kernel spreads flows over: those whose interface is up."""
         route = self.route
         if route is None:
             return ()
@@ -112,18 +116,18 @@ class RouteChoice(Value):
         return up or route.hops[:1]
 
     def hop(self, place: Place) -> Hop | None:
-        """The next hop that is followed."""
+        """Return the next hop to follow, or None without one."""
         ways = self.ways(place)
         return ways[min(self.taken, len(ways) - 1)] if ways else None
 
     def dev(self, place: Place) -> str:
-        """The interface that it leaves by, "" without one."""
+        """Return the interface by which the packet leaves, "" without one."""
         hop = self.hop(place)
         return hop.dev if hop is not None and hop.dev else ""
 
 
 def lookup(place: Place, flow: Flow) -> RouteChoice:
-    """The route for a packet."""
+    """Return the route for a packet."""
     doubts: list[str] = []
     vrf = place.vrf_of(flow.iif or flow.oif)
     rules = _rules(place, FAMILIES[flow.destination.version])
@@ -133,7 +137,8 @@ def lookup(place: Place, flow: Flow) -> RouteChoice:
         matches = _matches(rule, flow)
         if matches is None:
             doubts.append(
-                f"{place.name}: netorch cannot tell whether the rule {rule_text(rule)} matches, and goes on as if it does not"
+                f"{place.name}: netorch cannot tell whether the rule {rule_text(rule)} matches, "
+                "and goes on as if it does not"
             )
         if not matches:
             continue
@@ -141,14 +146,14 @@ def lookup(place: Place, flow: Flow) -> RouteChoice:
             why = f"the rule {rule_text(rule)!r}, which says {_RULE_REJECTS[rule.action]}"
             return RouteChoice(None, why, rule_text(rule), tuple(doubts))
         if rule.action == FR_ACT_GOTO:
-            # one that leads nowhere is passed over
+            # the kernel ignores a `goto` to a rule that does not exist
             later = (n for n, other in enumerate(rules) if other.priority == rule.goto and n >= at)
             at = next(later, at)
         if rule.action != FR_ACT_TO_TBL:
             continue
         table = rule.table
         if table == RT_TABLE_UNSPEC:
-            # the rule for all VRFs (FRA_L3MDEV)
+            # this is the rule for all VRFs (FRA_L3MDEV)
             if not vrf:
                 continue
             table = vrf
@@ -158,7 +163,8 @@ def lookup(place: Place, flow: Flow) -> RouteChoice:
         if route.encapsulation:
             name = ENCAPSULATIONS.get(route.encapsulation, str(route.encapsulation))
             doubts.append(
-                f"{place.name}: the route {route_text(route)} encapsulates packets ({name}), which netorch does not follow"
+                f"{place.name}: the route {route_text(route)} encapsulates packets ({name}), "
+                "which netorch does not follow"
             )
         default = rule.priority in {0, 32766, 32767} and not (rule.src or rule.dst or rule.mark)
         why = _REJECTS.get(route.type, "")
@@ -172,15 +178,15 @@ def lookup(place: Place, flow: Flow) -> RouteChoice:
 
 
 def _rules(place: Place, family: int) -> Sequence[KernelRule]:
-    """The rules in their order."""
+    """Return the rules of a family in the order of their priorities."""
     if place.plain_ipv6 and family == AF_INET6:
         return _PLAIN
-    found = (rule for rule in place.rules if rule.family == family)
-    return sorted(found, key=lambda rule: rule.priority)
+    rules = (rule for rule in place.rules if rule.family == family)
+    return sorted(rules, key=lambda rule: rule.priority)
 
 
 def _is_suppressed(place: Place, rule: KernelRule, route: KernelRoute) -> bool:
-    """Whether a rule does not take what its table has (fib4_rule_suppress)."""
+    """Whether a rule ignores the route that its table has (fib4_rule_suppress)."""
     if route.type in _REJECTS:
         return False
     if rule.suppress_length >= route.prefixlen:
@@ -191,8 +197,11 @@ def _is_suppressed(place: Place, rule: KernelRule, route: KernelRoute) -> bool:
 
 
 def _in_table(place: Place, table: int, flow: Flow, vrf: int) -> KernelRoute | None:
-    """The longest prefix, of one length the lowest metric; None where nothing fits, or a `throw` sends on."""
-    # a packet of a VRF does not leave it by what it is bound to, but by what the table says
+    """Return the best route of a table: the longest prefix, then the lowest metric.
+
+    None if no route fits, or if the best one is a `throw`.
+    """
+    # a socket that is bound to a VRF sends by the interface that the VRF's table has
     oif = flow.oif
     if vrf and place.vrf_of(oif) == vrf and place.ifaces[oif].kind == "vrf":
         oif = ""
@@ -234,13 +243,13 @@ def _within(address: Address | None, prefix: tuple[bytes, int]) -> bool:
 
 
 def _matches(rule: KernelRule, flow: Flow) -> bool | None:
-    """Whether a rule is for a packet (fib_rule_match); None if nobody knows."""
+    """Whether a rule matches a packet (fib_rule_match); None if that is not known."""
     answers = [*_answers(rule, flow)]
     if False in answers:
-        found: bool | None = False
+        matched: bool | None = False
     else:
-        found = None if None in answers else True
-    return found if found is None else found != rule.invert
+        matched = None if None in answers else True
+    return matched if matched is None else matched != rule.invert
 
 
 def _answers(rule: KernelRule, flow: Flow) -> Iterable[bool | None]:
@@ -255,7 +264,7 @@ def _answers(rule: KernelRule, flow: Flow) -> Iterable[bool | None]:
     if rule.mark is not None:
         value, mask = rule.mark
         yield None if flow.mark is None else flow.mark & mask == value & mask
-    # packets are followed as ping and a plain connect() send them
+    # ping and a plain connect() send packets without a type of service and not in a tunnel
     yield not (rule.tos or rule.tunnel)
     if rule.protocol_number:
         yield _PROTOCOLS.get(flow.proto, 0) == rule.protocol_number
@@ -274,7 +283,7 @@ def _is_in(number: int | None, ends: tuple[int, int]) -> bool | None:
 
 
 def source_for(place: Place, way: RouteChoice, destination: Address) -> Address | None:
-    """The address that a packet of this namespace's own gets."""
+    """Return the source address of a packet that the namespace itself sends."""
     route = way.route
     if route is not None and route.src is not None:
         return ip_address(route.src)
@@ -287,7 +296,11 @@ def source_for(place: Place, way: RouteChoice, destination: Address) -> Address 
 
 
 def address_on(place: Place, dev: str, towards: Address, destination: Address) -> Address | None:
-    """The address of an interface that suits who is asked; without one there another of the same routing domain (inet_select_addr)."""
+    """Return the source address for packets by an interface (inet_select_addr).
+
+    Without a fitting one on the interface it is another one of the same routing domain, that is,
+    the same VRF or none.
+    """
     vrf = place.vrf_of(dev)
     held = [
         entry
@@ -295,7 +308,7 @@ def address_on(place: Place, dev: str, towards: Address, destination: Address) -
         if entry.address.version == destination.version and entry.ready
     ]
     if destination.version == 6 and not destination.is_link_local:
-        # its link-local address is the last one that it would take
+        # the kernel prefers any other address to a link-local one
         near = [entry for entry in held if entry.address.is_link_local and entry.iface == dev]
         held = [entry for entry in held if not entry.address.is_link_local]
         held = held if any(not entry.address.is_loopback for entry in held) else near
@@ -306,7 +319,7 @@ def address_on(place: Place, dev: str, towards: Address, destination: Address) -
         if place.vrf_of(entry.iface) == vrf and not entry.address.ip.is_loopback
     ]
     if destination.version == 6:
-        # the first one of those that have most in common with the destination (ipv6_dev_get_saddr)
+        # the first address with the longest prefix in common (ipv6_dev_get_saddr)
         candidates = here or [entry for entry in rest if entry.scope == RT_SCOPE_UNIVERSE] or rest
         best = max(candidates, key=lambda entry: _common(entry, destination), default=None)
         return best.address.ip if best is not None else None
@@ -318,21 +331,21 @@ def address_on(place: Place, dev: str, towards: Address, destination: Address) -
 
 
 def _common(entry: InterfaceAddress, other: Address) -> int:
-    """The bits at their beginning that two addresses share, as far as the prefix of the first one goes."""
+    """Return the length of the common prefix of two addresses, within the prefix of the first."""
     one = entry.address.ip
     same = one.max_prefixlen - (int(one) ^ int(other)).bit_length()
     return same if one == other else min(same, entry.address.network.prefixlen)
 
 
 def route_text(route: KernelRoute) -> str:
-    """`10.2.0.0/24`, `default`, with its table where that is not main."""
+    """Return `10.2.0.0/24` or `default`, with the table if that is not main."""
     text = "default" if route.dst is None else f"{ip_address(route.dst)}/{route.prefixlen}"
     name = _TABLES.get(route.table, str(route.table))
     return f"{text} table {name}" if name else text
 
 
 def rule_text(rule: KernelRule) -> str:
-    """`1000: from 10.9.0.0/24 lookup 100`, as `ip rule` says it."""
+    """Return a rule as `ip rule` writes it: `1000: from 10.9.0.0/24 lookup 100`."""
     words = [f"{rule.priority}:"]
     if rule.invert:
         words.append("not")
@@ -366,7 +379,7 @@ def rule_text(rule: KernelRule) -> str:
 
 
 def leads_to(route: KernelRoute | None, dev: str) -> bool:
-    """Whether a route may leave by an interface."""
+    """Whether packets of a route may leave by an interface."""
     return (
         route is not None
         and route.type == RTN_UNICAST

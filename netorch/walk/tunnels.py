@@ -1,4 +1,4 @@
-"""Packets in packets: which interface is at a tunnel's other end, and whether what carries it gets there."""
+"""Find the interface at a tunnel's other end, and whether the carrying packets get there."""
 
 from __future__ import annotations
 
@@ -18,21 +18,26 @@ PROTOCOLS = {
     "ip6gretap": "gre",
 }
 CARRIERS = frozenset(("gre", "ipip", "sit", "ip6gre", "ip6tnl", "wireguard"))
-"""Tunnels of packets: nobody is asked for a MAC there."""
+"""The kinds of tunnels that carry packets without frames, and so need no MACs."""
 
 Nested = Callable[[str, Address | None, Address, str, int], tuple[str | None, str, bool]]
-"""Send a packet that carries others: label, source, destination, protocol, port → the label that gets it, or None, why not, and whether it
-only leaves what is known.
+"""Sends a packet that carries another one, given its label, source, destination, protocol, port.
+
+Returns the label of the namespace that receives it, or None, the cause, and whether it only leaves
+what netorch can see.
 """
 
 
 class Crossing(NamedTuple):
-    """An interface at the other end, what keeps it away, and in words how it is reached; `outside`: what is known ends at this one."""
+    """An interface at the other end of a tunnel."""
 
     end: End
     faults: tuple[Fault, ...]
+    """What stops the carrying packets on the way."""
     what: str
+    """The text of the hop."""
     outside: bool = False
+    """Whether netorch cannot see the other end; `end` is then the near one."""
 
 
 def far_ends(
@@ -40,23 +45,23 @@ def far_ends(
     end: End,
     iface: WorldInterface,
     nested: Nested,
-    hear: Callable[[End], Iterable[Arrival]],
+    receivers: Callable[[End], Iterable[Arrival]],
 ) -> list[Crossing]:
-    """Where a tunnel's packets and frames come out."""
+    """Return the interfaces at the other ends of a tunnel."""
     tunnel = iface.tunnel
     if tunnel is None:
         return []
     below = _below(end, iface)
-    found: list[Crossing] = []
+    crossings: list[Crossing] = []
     for far in tunnel.ends:
         if far.is_multicast:
-            found += _by_group(world, end, iface, hear)
+            crossings += _by_group(world, end, iface, receivers)
             continue
         label, why, leaves = nested(
             below, tunnel.local, far, PROTOCOLS.get(iface.kind, iface.kind), tunnel.port
         )
         if label is not None:
-            found += [
+            crossings += [
                 Crossing(other, (), f"{iface.kind} to")
                 for other in _there(world, label, end, iface)
             ]
@@ -64,23 +69,25 @@ def far_ends(
                 name = world.places[label].name
                 faults = (
                     Fault(
-                        f"{name} has no {iface.kind} that fits {world.name_of(end)} ({_ident(iface)})",
+                        f"{name} has no {iface.kind} interface that matches "
+                        f"{world.name_of(end)} ({_ident(iface)})",
                         end,
                     ),
                 )
-                found += [
+                crossings += [
                     Crossing(other, faults, f"{iface.kind} to")
                     for other in _unfitting(world, label, iface)
                 ]
             continue
         if leaves:
-            found.append(Crossing(end, (), f"{iface.kind} to {far}", outside=True))
+            crossings.append(Crossing(end, (), f"{iface.kind} to {far}", outside=True))
             continue
-        faults = (Fault(f"{world.name_of(end)}, which goes over {far}: {why}", end),)
-        found += [
-            Crossing(other, faults, f"{iface.kind} to") for other in _meant(world, far, end, iface)
+        faults = (Fault(f"{world.name_of(end)}, whose packets go to {far}: {why}", end),)
+        crossings += [
+            Crossing(other, faults, f"{iface.kind} to")
+            for other in _intended(world, far, end, iface)
         ]
-    return found
+    return crossings
 
 
 def _ident(iface: WorldInterface) -> str:
@@ -88,7 +95,7 @@ def _ident(iface: WorldInterface) -> str:
 
 
 def _below(end: End, iface: WorldInterface) -> str:
-    """The namespace whose packets it sends."""
+    """Return the label of the namespace that sends the carrying packets."""
     return iface.parent[0] if iface.parent is not None else end[0]
 
 
@@ -102,7 +109,7 @@ def _alike(world: World, kind: str) -> Iterator[tuple[End, WorldInterface]]:
 def _there(world: World, label: str, end: End, iface: WorldInterface) -> list[End]:
     mine = iface.tunnel
     assert mine is not None
-    found = []
+    ends = []
     for other, far in _alike(world, iface.kind):
         theirs = far.tunnel
         if (
@@ -117,16 +124,16 @@ def _there(world: World, label: str, end: End, iface: WorldInterface) -> list[En
             continue
         if strict and theirs.ends and mine.local is not None and mine.local not in theirs.ends:
             continue
-        found.append(other)
-    return found
+        ends.append(other)
+    return ends
 
 
 def _unfitting(world: World, label: str, iface: WorldInterface) -> list[End]:
     return [other for other, far in _alike(world, iface.kind) if _below(other, far) == label][:1]
 
 
-def _meant(world: World, far: Address, end: End, iface: WorldInterface) -> list[End]:
-    """Who would have been reached."""
+def _intended(world: World, far: Address, end: End, iface: WorldInterface) -> list[End]:
+    """Return the interfaces that the tunnel would reach if its packets got through."""
     labels = {label for label, _ in world.owners.get(far, [])}
     return [
         other
@@ -136,19 +143,21 @@ def _meant(world: World, far: Address, end: End, iface: WorldInterface) -> list[
 
 
 def _by_group(
-    world: World, end: End, iface: WorldInterface, hear: Callable[[End], Iterable[Arrival]]
+    world: World, end: End, iface: WorldInterface, receivers: Callable[[End], Iterable[Arrival]]
 ) -> Iterator[Crossing]:
     if iface.parent is None or iface.tunnel is None:
         return
-    heard = {arrival.end: arrival.faults for arrival in hear(iface.parent) if not arrival.outside}
+    reached = {
+        arrival.end: arrival.faults for arrival in receivers(iface.parent) if not arrival.outside
+    }
     for other, far in _alike(world, iface.kind):
         if (
-            far.parent in heard
+            far.parent in reached
             and other != end
             and far.tunnel is not None
             and far.tunnel.ident == iface.tunnel.ident
         ):
-            yield Crossing(other, heard[far.parent], f"{iface.kind} to")
+            yield Crossing(other, reached[far.parent], f"{iface.kind} to")
 
 
 def pick_peer(
@@ -159,11 +168,11 @@ def pick_peer(
     nested: Nested,
     met: End | None,
 ) -> tuple[str, list[Crossing]]:
-    """The peer that a WireGuard interface sends a packet to; why there is none, or the interfaces that get it.
+    """Return why a WireGuard interface cannot send a packet, or the interfaces that receive it.
 
-    `met`: the interface that spoke to it before, where no endpoint is given.
+    `met` is the interface that sent to it last; the kernel sends there if no endpoint is given.
     """
-    said = world.name_of(end)
+    name = world.name_of(end)
     peers = [
         (network.network.prefixlen, peer)
         for peer in _peers(iface)
@@ -171,13 +180,14 @@ def pick_peer(
         if _within(destination, network.network)
     ]
     if not peers:
-        return f"{said} has no peer with {destination} in its allowed_ips", []
+        return f"{name} has no peer with {destination} in its allowed_ips", []
     peer = max(peers, key=lambda entry: entry[0])[1]
     if peer.endpoint is None:
         if met is not None:
             return "", [Crossing(met, (), "wireguard")]
         return (
-            f"{said} knows no endpoint of the peer for {destination}: that one has to speak first",
+            f"{name} does not know the endpoint of the peer for {destination}: "
+            "that peer has to send first",
             [],
         )
     address, port = peer.endpoint
@@ -185,14 +195,17 @@ def pick_peer(
     if leaves:
         return "", [Crossing(end, (), "wireguard", outside=True)]
     if label is None:
-        return f"{said}, which goes over {address}: {why}", []
+        return f"{name}, whose packets go to {address}: {why}", []
     far = [
         other
         for other, there in _alike(world, "wireguard")
         if other[0] == label and there.tunnel is not None and there.tunnel.port == port
     ]
     if not far:
-        return f"{said}: no WireGuard listens on port {port} of {world.places[label].name}", []
+        return (
+            f"{name}: no WireGuard interface of {world.places[label].name} listens on port {port}",
+            [],
+        )
     return "", [Crossing(other, (), "wireguard") for other in far]
 
 
@@ -201,7 +214,8 @@ def _peers(iface: WorldInterface) -> tuple[WireguardPeer, ...]:
 
 
 def _within(address: Address, network: object) -> bool:
-    return getattr(network, "version", 0) == address.version and address in network  # type: ignore[operator]
+    same_version = getattr(network, "version", 0) == address.version
+    return same_version and address in network  # type: ignore[operator]
 
 
 def takes(iface: WorldInterface, source: Address) -> bool:

@@ -1,4 +1,7 @@
-"""What a packet meets, as plain values: the namespaces of a `World` with their interfaces, addresses, routes, rules and filters."""
+"""Everything that decides about packets, as plain values: the namespaces of a `World`.
+
+Each has its interfaces, addresses, routes, rules and packet filters.
+"""
 
 from __future__ import annotations
 
@@ -31,117 +34,139 @@ from netorch.walk.settings import Settings
 
 Address = IPv4Address | IPv6Address
 End = tuple[str, str]
-"""A namespace's label and the name of an interface in it."""
+"""The label of a namespace and the name of an interface in it."""
 
 FORWARDING = 3
-"""A bridge port's state in which frames pass (BR_STATE_FORWARDING)."""
+"""The state of a bridge port in which frames pass (BR_STATE_FORWARDING)."""
 PORT_STATES = ("disabled", "listening", "learning", "forwarding", "blocking")
 FAMILIES = {4: AF_INET, 6: AF_INET6}
 _VALID = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP
 
 
 class WireguardPeer(Value):
-    """Whom a WireGuard interface speaks with. `endpoint`: address and port, None where that is not known. `allowed` are networks."""
+    """A peer of a WireGuard interface."""
 
     endpoint: tuple[Address, int] | None
+    """The address and port to send to; None if they are not known."""
     allowed: tuple[IPv4Interface | IPv6Interface, ...]
+    """The networks that the peer may have (allowed_ips)."""
 
 
 class Tunnel(Value):
-    """Packets or frames in other packets. `ident`: what both ends agree in (a VNI and a port, a key). `ends`: where frames go that are
-    for nobody known, of a VXLAN; else the one remote end.
-    """
+    """A tunnel, which carries packets or frames in other packets."""
 
     ident: tuple[object, ...]
+    """What both ends must have in common, such as a VNI and a port, or a key."""
     local: Address | None
+    """The source address of the carrying packets; None if the kernel chooses it."""
     ends: tuple[Address, ...]
+    """The remote end; for a VXLAN, the addresses that get frames for unknown MACs."""
     peers: tuple[WireguardPeer, ...] = ()
+    """The peers of a WireGuard interface."""
     port: int = 0
+    """The UDP port, 0 for none."""
 
 
 class WorldInterface(Value):
-    """A link. `carrier` None: it follows from the other end. `peer`: a veth's other end; None where it is not known.
-
-    `parent`: what it rides on; `vlan`: of a VLAN device its number. `filtering`: a bridge that knows VLANs. `pvid`, `vlans` (VLAN → whether
-    its frames leave without a tag), `isolated`, `state`, `hairpin`: as a bridge's port. `table`: a VRF's. `impair`: in words; `lost`: all
-    that it sends is.
-    """
+    """An interface, with all that decides about its packets and frames."""
 
     name: str
     kind: str
+    """The kind, as `ip link` writes it; "" for hardware."""
     up: bool = True
     carrier: bool | None = None
+    """Whether it has a carrier; None if that depends on the other end."""
     mtu: int = 1500
     mac: str = ""
     master: str = ""
+    """The bridge, bond or VRF that it belongs to, "" for none."""
     peer: End | None = None
+    """The other end of a veth; None if it is not known."""
     parent: End | None = None
+    """The interface that an upper link is on."""
     vlan: int = 0
+    """The number of a VLAN device."""
     mode: str = ""
+    """The mode of a macvlan or ipvlan."""
     table: int = 0
+    """The routing table of a VRF."""
     filtering: bool = False
+    """Whether a bridge filters VLANs."""
     pvid: int = 0
+    """The VLAN of frames that come by a bridge port without a tag, 0 for none."""
     vlans: Mapping[int, bool] = field(default_factory=dict)
+    """VLAN of a bridge port → whether its frames leave without a tag."""
     isolated: bool = False
+    """Whether a bridge port cannot reach other isolated ports."""
     hairpin: bool = False
+    """Whether a bridge port also gets the frames that came by it."""
     state: int = FORWARDING
+    """The state of a bridge port, an index of PORT_STATES."""
     tunnel: Tunnel | None = None
     impair: str = ""
+    """The impairments in words, "" for none."""
     lost: bool = False
+    """Whether it loses every packet that it sends."""
     arp: bool = True
     """Whether it asks for MACs (IFF_NOARP is not set)."""
     group: int = 0
     learning: bool = True
-    """As a bridge's port, like the next four: it learns which MACs are behind it."""
+    """Whether the bridge learns which MACs are behind the port."""
     flood: bool = True
-    """It gets frames for a MAC that the bridge does not know."""
+    """Whether a bridge port gets frames for MACs that the bridge does not know."""
     mcast_flood: bool = True
+    """Whether a bridge port gets multicasts."""
     bcast_flood: bool = True
+    """Whether a bridge port gets broadcasts."""
     locked: bool = False
-    """It takes frames only from MACs that the bridge has behind it."""
+    """Whether a bridge port accepts only frames from MACs that the bridge has behind it."""
     filters: frozenset[int] = frozenset()
-    """Of a bridge: IP versions whose frames it gives to the packet filter by its own setting (nf_call_iptables)."""
+    """The IP versions whose frames a bridge filters by its own setting (nf_call_iptables)."""
 
 
 class InterfaceAddress(Value):
-    """An address of an interface. `peer`: the other end's network, on a point-to-point link."""
+    """An address of an interface."""
 
     iface: str
     address: IPv4Interface | IPv6Interface
     scope: int = 0
     peer: IPv4Network | IPv6Network | None = None
+    """The network of the other end of a point-to-point link."""
     ready: bool = True
-    """False while, or because, duplicate address detection keeps it from being used."""
+    """False if duplicate address detection is not done or has failed."""
 
     @property
     def network(self) -> IPv4Network | IPv6Network:
-        """What is on the link."""
+        """The network that is on the link."""
         return self.peer if self.peer is not None else self.address.network
 
 
 class Neighbour(Value):
-    """Who has an address, as the kernel believes. `state`: NUD_…"""
+    """An entry of a neighbour table: the MAC of an address."""
 
     mac: str
     state: int
+    """The flags NUD_*."""
 
     @property
     def is_fixed(self) -> bool:
-        """Whether it stays until somebody takes it away."""
+        """Whether the entry stays until somebody deletes it."""
         return bool(self.state & (NUD_PERMANENT | NUD_NOARP))
 
     @property
     def is_valid(self) -> bool:
-        """Whether the kernel sends frames to this MAC without asking for it again first."""
+        """Whether the kernel sends frames to the MAC without asking for it again first."""
         return bool(self.mac and self.state & _VALID)
 
 
 class BridgeRoute(Value):
-    """Where a bridge sends the frames for a MAC. `local`: to itself. `sticky`: whatever it learns."""
+    """Where a bridge sends the frames for a MAC."""
 
     port: str
     local: bool = False
+    """Whether the bridge takes the frames itself."""
     sticky: bool = False
+    """Whether the entry stays, whatever the bridge learns."""
 
 
 class Place(Value):
@@ -149,36 +174,37 @@ class Place(Value):
 
     label: str
     name: str
+    """The name of the node."""
     ifaces: Mapping[str, WorldInterface]
     addresses: tuple[InterfaceAddress, ...] = ()
     routes: tuple[KernelRoute, ...] = ()
     rules: tuple[KernelRule, ...] = ()
     plain_ipv6: bool = False
-    """IPv6 looks in the tables local and main, whatever its rules say."""
+    """Whether IPv6 uses the tables local and main, whatever its rules are."""
     forwards: tuple[bool, bool] = (False, False)
-    """IPv4, IPv6."""
+    """Whether IPv4 and IPv6 are forwarded."""
     settings: Settings = field(default_factory=Settings)
     neighbours: Mapping[tuple[str, Address], Neighbour] = field(default_factory=dict)
-    """(Interface, address) → who has it."""
+    """(Interface, address) → the entry of the neighbour table."""
     macs: Mapping[tuple[str, str, int], BridgeRoute] = field(default_factory=dict)
-    """(Bridge, MAC, VLAN or 0) → where it sends frames for it."""
+    """(Bridge, MAC, VLAN or 0) → where the bridge sends frames for the MAC."""
     chains: tuple[ListedChain, ...] = ()
     listening: frozenset[tuple[str, bytes, int]] | None = None
-    """(Protocol, packed address, port); None where that was not looked at."""
+    """(Protocol, packed address, port) of listening sockets; None if they were not read."""
     unseen: tuple[str, ...] = ()
-    """Sentences about what was not looked into."""
+    """Sentences about what could not be read or evaluated."""
     partial: bool = False
-    """A file says only some of it."""
+    """Whether a file, which has only a part of the namespace, is the source."""
 
     def vrf_of(self, iface: str) -> int:
-        """The routing table of the VRF that an interface is in, or is; 0 without one."""
-        found = self.ifaces.get(iface)
-        if found is not None and found.kind != "vrf" and found.master:
-            found = self.ifaces.get(found.master)
-        return found.table if found is not None and found.kind == "vrf" else 0
+        """Return the routing table of the VRF that an interface is or belongs to, or 0."""
+        interface = self.ifaces.get(iface)
+        if interface is not None and interface.kind != "vrf" and interface.master:
+            interface = self.ifaces.get(interface.master)
+        return interface.table if interface is not None and interface.kind == "vrf" else 0
 
     def vrf_name(self, iface: str) -> str:
-        """The VRF that an interface is in, or is; "" without one."""
+        """Return the VRF that an interface is or belongs to, or ""."""
         table = self.vrf_of(iface)
         return next(
             (
@@ -190,12 +216,12 @@ class Place(Value):
         )
 
     def is_dead(self, version: int, iface: str | None) -> bool:
-        """Whether routes over an interface do not count now (ignore_routes_with_linkdown)."""
-        found = self.ifaces.get(iface or "")
+        """Whether routes over an interface are ignored (ignore_routes_with_linkdown)."""
+        interface = self.ifaces.get(iface or "")
         return (
-            found is not None
-            and found.carrier is False
-            and self.settings.most(version, "ignore_routes_with_linkdown", found.name) > 0
+            interface is not None
+            and interface.carrier is False
+            and self.settings.most(version, "ignore_routes_with_linkdown", interface.name) > 0
         )
 
     def has(self, address: Address) -> bool:
@@ -203,14 +229,16 @@ class Place(Value):
 
 
 class World(Value, dict=True):
-    """`names`: a node's name → its label. `asked`: of what was read of the kernel, what the file asks for; None of what a file asks
-    for. `preferred`: label → its addresses as its names mean them.
-    """
+    """All namespaces that a packet may pass."""
 
     places: Mapping[str, Place]
+    """Label → namespace."""
     names: Mapping[str, str]
+    """Name of a node → its label."""
     asked: World | None = None
+    """The world of the file, if this one was read from the kernel, else None."""
     preferred: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
+    """Label → the addresses that the name of the node stands for, the first one first."""
 
     @property
     def live(self) -> bool:
@@ -218,32 +246,32 @@ class World(Value, dict=True):
 
     @cached_property
     def owners(self) -> Mapping[Address, list[End]]:
-        """Who has an address."""
-        found: dict[Address, list[End]] = {}
+        """Address → the interfaces that have it."""
+        owners: dict[Address, list[End]] = {}
         for label, place in self.places.items():
             for held in place.addresses:
-                found.setdefault(held.address.ip, []).append((label, held.iface))
-        return found
+                owners.setdefault(held.address.ip, []).append((label, held.iface))
+        return owners
 
     @cached_property
     def upper_links(self) -> Mapping[End, list[End]]:
-        """What rides on an interface: VLANs, macvlans."""
-        found: dict[End, list[End]] = {}
+        """Interface → its upper links."""
+        upper_links: dict[End, list[End]] = {}
         for label, place in self.places.items():
             for iface in place.ifaces.values():
                 if iface.parent is not None:
-                    found.setdefault(iface.parent, []).append((label, iface.name))
-        return found
+                    upper_links.setdefault(iface.parent, []).append((label, iface.name))
+        return upper_links
 
     @cached_property
     def ports(self) -> Mapping[End, list[WorldInterface]]:
-        """The ports of a master."""
-        found: dict[End, list[WorldInterface]] = {}
+        """Master → its ports."""
+        ports: dict[End, list[WorldInterface]] = {}
         for label, place in self.places.items():
             for iface in place.ifaces.values():
                 if iface.master:
-                    found.setdefault((label, iface.master), []).append(iface)
-        return found
+                    ports.setdefault((label, iface.master), []).append(iface)
+        return ports
 
     def place(self, label: str) -> Place:
         return self.places[label]
@@ -253,6 +281,6 @@ class World(Value, dict=True):
         return place.ifaces.get(end[1]) if place is not None else None
 
     def name_of(self, end: End) -> str:
-        """`r1:eth0`."""
+        """Return the name of an interface for texts, as in `r1:eth0`."""
         place = self.places.get(end[0])
         return f"{place.name if place is not None else label_text(end[0])}:{end[1]}"

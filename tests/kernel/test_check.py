@@ -448,7 +448,7 @@ def test_an_answer_of_somebody_else_with_the_address_does_not_count(host: Host) 
     tries = found["checks"][1]["pairs"][0]["tries"]
     shared = {entry["address"]: entry["result"] for entry in tries if "53" in entry["address"]}
     assert shared == {"10.53.53.53": "elsewhere", "fd53::53": "elsewhere"}
-    assert "s1: has the address 10.53.53.53 as well" in str(pairs(found)[1])
+    assert "s1 also has the address 10.53.53.53" in str(pairs(found)[1])
 
 
 def test_an_address_that_the_sender_takes_for_its_own_does_not_count(host: Host) -> None:
@@ -459,4 +459,4 @@ def test_an_address_that_the_sender_takes_for_its_own_does_not_count(host: Host)
     found = run(host, status=2)
     results = {entry["result"] for entry in found["checks"][0]["pairs"][0]["tries"]}
     assert results == {"elsewhere"}
-    assert "a: has the address 10.0.2.2 as well" in str(pairs(found))
+    assert "a also has the address 10.0.2.2" in str(pairs(found))

@@ -115,6 +115,6 @@ def test_a_listing_that_is_not_understood_is_a_doubt(host: Host) -> None:
     program = WITHOUT_JSON.replace('("refused without an error message", "")', '(None, "[]")')
     done = host.run(sys.executable, "-c", program, "explain", "a", "b", "--file", file, check=False)
     assert (
-        "not certain: a: nftables has rules, which were not looked into: libnftables' JSON is not understood: "
+        "not certain: a: nftables has rules that netorch could not read: libnftables' JSON is not understood: "
         in done.stdout
     )

@@ -167,7 +167,7 @@ def test_names_of_interfaces_that_the_host_does_not_have_are_told(host: Host) ->
     made = "interfaces: {here: {kind: bridge}}"
     host.write("names.yaml", f"name: names\nnodes: {{host: {{{rules}, {nat}, {made}}}}}\n")
     told = host.netorch("apply", "names.yaml").stderr
-    assert told.count("until something makes it") == 2
+    assert told.count("the rule matches nothing until the interface exists") == 2
     assert "host has no interface nci: " in told
     assert "Did you mean 'nic'?" in told
     assert "host has no interface eth9: " in told

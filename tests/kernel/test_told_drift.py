@@ -84,5 +84,5 @@ def test_a_program_that_listens_on_a_published_port_is_told(host: Host, owner: s
     for text, port in (("8080:80/tcp", 8080), ("127.0.0.1:9090:80/tcp", 9090)):
         line = next(line for line in done.stderr.splitlines() if text in line)
         assert f"a program listens on tcp port {port} of {owner}, but nobody can reach it" in line
-        assert f"`ss -lnp sport = {port}` names it" in line
+        assert f"`ss -lnp sport = {port}` shows the program" in line
     assert done.stderr.count("a program listens on") == 2, "the port of another protocol is free"

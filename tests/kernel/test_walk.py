@@ -64,7 +64,7 @@ DAMAGE: dict[str, tuple[str, str, tuple[str, str], str]] = {
         "ip -n c address flush dev eth0",
         "ip -n c address add 10.0.2.2/24 dev eth0; ip -n c route add default via 10.0.2.1",
         ("a", "c"),
-        "r2: no ARP answer from 10.0.2.2 on lan: nobody there has this address (it is c:eth0's in the file)",
+        "r2: no ARP answer from 10.0.2.2 on lan: nobody there has this address (in the file, c:eth0 has it)",
     ),
     "no forwarding": (
         "ip netns exec r2 sysctl -qw net.ipv4.ip_forward=0",
@@ -119,7 +119,7 @@ DAMAGE: dict[str, tuple[str, str, tuple[str, str], str]] = {
         "ip -n r2 neigh replace 10.0.2.2 lladdr 02:00:00:00:00:99 dev lan nud permanent",
         "ip -n r2 neigh del 10.0.2.2 dev lan",
         ("a", "c"),
-        "r2: frames for 10.0.2.2 go to 02:00:00:00:00:99 (a permanent neighbour of lan), and no interface on that link has this MAC",
+        "r2: frames for 10.0.2.2 go to 02:00:00:00:00:99 (a permanent neighbour of lan), but no interface on that link has this MAC",
     ),
     "what wg-quick does": (
         "ip -n r1 route add blackhole default table 51820; ip -n r1 rule add not fwmark 0xca6c table 51820 priority 101;"
@@ -150,7 +150,7 @@ DAMAGE: dict[str, tuple[str, str, tuple[str, str], str]] = {
         "ip -n a route add local 10.0.2.2 dev lo",
         "ip -n a route del local 10.0.2.2 dev lo",
         ("a", "c"),
-        "a: has the address 10.0.2.2 as well, and receives the packets for c",
+        "a also has the address 10.0.2.2, and receives the packets for c",
     ),
 }
 AGENT = """
@@ -176,7 +176,7 @@ with LinuxKernel() as kernel:
         answers = {pair: process.wait() == 0 for pair, process in waiting.items()}
         wrong = []
         for at, walk in walks.items():
-            if "as well, and receives the packets for" in walk.cause:
+            if ", and receives the packets for" in walk.cause:
                 continue  # somebody answers, and it is not who is meant
             # on a busy machine an answer may be late
             if (walk.outcome == "arrives") != (answers[at] or (walk.outcome == "arrives" and ping(at, "5").wait() == 0)):
@@ -329,7 +329,7 @@ def test_the_command_by_its_statuses_and_streams(host: Host) -> None:
     done = host.netorch("explain", "a", "c", check=False)
     assert (done.returncode, done.stdout) == (
         2,
-        "a → c: does not arrive: a is not there: it has no namespace (apply the topology first, or ask with --offline)\n",
+        "a → c: does not arrive: a does not exist: it has no namespace (apply the topology first, or use --offline)\n",
     )
     host.netorch("apply")
     told = json.loads(host.netorch("explain", "a", "c", "-o", "json").stdout)

@@ -165,7 +165,7 @@ def test_flooding_that_is_off() -> None:
     ("route", "cause"),
     [
         (BridgeRoute("c-eth0", sticky=True), "to c-eth0"),
-        (BridgeRoute("b-eth0", local=True), "keeps frames for"),
+        (BridgeRoute("b-eth0", local=True), "itself (a local entry"),
     ],
 )
 def test_a_forwarding_database_that_leads_elsewhere(route: BridgeRoute, cause: str) -> None:
@@ -298,7 +298,7 @@ def test_two_that_answer_for_one_address_are_two_ways() -> None:
     )
     walk = explain(there, "a", "b")
     assert (walk.outcome, walk.differs) == (FAILS, True)
-    assert f"c: has the address {twin.address.ip} as well" in walk.cause
+    assert f"c also has the address {twin.address.ip}" in walk.cause
 
 
 def test_a_packet_that_is_too_large_for_a_link() -> None:
@@ -326,7 +326,7 @@ def test_the_source_of_ipv6_is_the_one_that_is_nearest_to_the_destination() -> N
 
 def test_a_port_that_is_disabled_though_it_is_up() -> None:
     there = linked(world(LAN), FABRIC, "b-eth0", state=0)
-    assert all("is disabled, though it is up" in walk.cause for walk in both(there))
+    assert all("is disabled, although it is up" in walk.cause for walk in both(there))
     # one without a carrier is disabled by that, which is said instead
     there = linked(
         linked(world(LAN), FABRIC, "b-eth0", state=0, carrier=False), "b", "eth0", up=False

@@ -206,14 +206,14 @@ def test_a_port_that_spanning_tree_blocks_passes_nothing() -> None:
         "netorch-lab": replace(fabric, ifaces={**fabric.ifaces, "b-eth0": blocked}),
     }
     walk = explain(replace(world, places=places), "a", "b")
-    assert walk.cause == "spanning tree has bridge netorch-lab:lan's port b-eth0 blocking"
+    assert walk.cause == "bridge netorch-lab:lan: spanning tree has set port b-eth0 to blocking"
 
 
 def test_a_narrow_link_is_worth_a_remark() -> None:
     walk = go(ROUTED.replace("subnet: 10.0.12.0/30", "subnet: 10.0.12.0/30, mtu: 1400"))
     assert walk.outcome == ARRIVES
     assert walk.remarks == (
-        "mtu 1400 on r1:right is smaller than 1500 on a:eth0: larger packets are fragmented, or refused where that is forbidden",
+        "mtu 1400 on r1:right is smaller than 1500 on a:eth0: larger packets are fragmented, or dropped if they must not be",
     )
 
 
@@ -226,9 +226,12 @@ links: [{endpoints: [a:eth0, b:eth0], subnet: 10.0.0.0/30}]
 """
     assert go(text, target="b:t").outcome == ARRIVES
     walk = go(text.replace("b:eth0]", "{node: b, interface: eth0, state: down}]"), target="b:t")
-    assert (walk.outcome, walk.cause) == (FAILS, "a:t, which goes over 10.0.0.2: b:eth0 is down")
+    assert (walk.outcome, walk.cause) == (
+        FAILS,
+        "a:t, whose packets go to 10.0.0.2: b:eth0 is down",
+    )
     walk = go(text.replace("remote: 10.0.0.1", "key: 5, remote: 10.0.0.1"), target="b:t")
-    assert walk.cause.startswith("b has no gre that fits a:t")
+    assert walk.cause.startswith("b has no gre interface that matches a:t")
 
 
 def test_a_tunnel_to_somebody_else_leads_out_of_what_is_known() -> None:
@@ -239,7 +242,10 @@ nodes:
 networks: {lan: {mode: nat, subnet: 10.0.0.0/24}}
 """
     walk = go(text, target="10.9.0.2")
-    assert (walk.outcome, walk.cause) == (LEAVES, "it leaves what is known here by the tunnel a:t")
+    assert (walk.outcome, walk.cause) == (
+        LEAVES,
+        "the packet leaves through the tunnel a:t, and netorch cannot see its other end",
+    )
 
 
 def test_what_leaves_the_file_is_not_judged() -> None:
@@ -252,7 +258,8 @@ def test_what_leaves_the_file_is_not_judged() -> None:
         "host: the file does not say where it sends packets for 8.8.8.8",
     )
     assert walk.doubts == (
-        "of host only what the file says is known: not its own interfaces, routes and packet filters",
+        "host: netorch knows only what the file says about it, "
+        "not its own interfaces, routes and packet filters",
     )
 
 
@@ -261,10 +268,10 @@ def test_an_end_that_has_no_address_is_an_answer_and_a_wrong_name_an_error() -> 
     for source, target, what in (
         ("a", "c", "there is no node 'c'."),
         ("a", "b:eth9", "b has no interface 'eth9'."),
-        ("a", "b:", "names no interface"),
+        ("a", "b:", "has no interface after the colon"),
         ("a", "10.7.7.", "there is no node"),
-        ("10.7.7.7", "b", "nobody here has the address 10.7.7.7"),
-        ("a", "224.0.0.1", "not an address of one interface"),
+        ("10.7.7.7", "b", "no node has the address 10.7.7.7"),
+        ("a", "224.0.0.1", "not a unicast address"),
         ("10.0.1.2", "fd00::1", "of different IP versions"),
     ):
         with pytest.raises(NetorchError, match=what):
