@@ -32,7 +32,7 @@ CONTENTS = {
         "How-to": "howto/docker howto/migrate ci pytest howto/remote howto/instances editors "
         "why-not howto/troubleshooting",
         "Reference": "language kinds cli traffic graph explain json errors python man glossary",
-        "Background": "reliability performance SECURITY architecture",
+        "Background": "reliability performance security architecture",
     },
     "tutorial/index": {
         "": "01-by-hand 02-one-file 03-routers 04-bridge 05-nat 06-published-ports 07-isolation "

@@ -4,7 +4,7 @@ A link has the group from its first moment and the alias soon after; a namespace
 routes and rules carry a protocol number. No name and no prefix decides what is ours.
 
 A mark counts where nobody but root can write it: on the host, and in the namespaces that netorch made. In
-a namespace of others it is a text of theirs (docs/SECURITY.md), and a number may agree by chance (`ownership`).
+a namespace of others it is a text of theirs (docs/security.md), and a number may agree by chance (`ownership`).
 """
 
 from __future__ import annotations

@@ -95,6 +95,7 @@ def feed(what: str, body: bytes, rest: bytes = b"") -> None:
 
 
 @pytest.mark.parametrize("what", DECODERS)
+@pytest.mark.slow
 def test_a_recorded_message_cut_at_any_byte(what: str) -> None:
     for body in bodies(what):
         for size in places(body):
@@ -108,6 +109,7 @@ LENGTHS = (0, 1, 3, 4, 5, 7, 8, 255, 0x7FFF, 0xFFFC, 0xFFFF)
 
 
 @pytest.mark.parametrize("what", DECODERS)
+@pytest.mark.slow
 def test_any_attribute_of_a_recorded_message_with_another_length(what: str) -> None:
     for body in one_of_each_size(bodies(what)):
         for at in places(body, 2, 500):

@@ -77,7 +77,7 @@ DEFINITION_LISTS = {"architecture.md", "cli.md", "kinds.md", "language.md", "man
 """Pages that still have definition lists."""
 
 LONG_LINES = {
-    "SECURITY.md",
+    "security.md",
     "architecture.md",
     "cli.md",
     "json.md",

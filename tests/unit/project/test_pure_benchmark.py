@@ -18,6 +18,7 @@ TINY = {
 }
 
 
+@pytest.mark.slow
 def test_every_phase_is_measured_and_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

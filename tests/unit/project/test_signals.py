@@ -27,6 +27,7 @@ def test_what_tests_start_ignores_no_signal() -> None:
 
 
 @pytest.mark.parametrize("workers", ["0", "1"])
+@pytest.mark.slow
 def test_nor_if_the_tests_were_started_with_signals_ignored(workers: str) -> None:
     test = f"{Path(__file__)}::{test_what_tests_start_ignores_no_signal.__name__}"
     options = ["-q", "-p", "no:cacheprovider", "-n", workers]
