@@ -110,7 +110,7 @@ def is_an_apply(host: Host, file: Path, name: str, *, plain: bool = True) -> Non
         refused = host.run("sh", "-c", host.netorch("explain", "--marks", file).stdout, check=False)
         assert (refused.returncode, refused.stderr) == (
             1,
-            "ip address knows no proto: take iproute2 6.4\n",
+            "ip address does not know proto: install iproute2 6.4 or newer\n",
         )
         assert diff_snapshots(before, host.snapshot()) == []
     else:

@@ -1,4 +1,4 @@
-"""Requests as the commands that a person would type: ip, bridge, tc, sysctl, nft or iptables, wg."""
+"""Writes requests as shell commands: ip, bridge, tc, sysctl, nft or iptables, wg."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ TRANSLATIONS: Mapping[type, Callable[[Any, Context], Commands]] = {
     r.NicTake: links.nic_take,
     r.NicGive: links.nic_give,
 }
-"""Request → its commands; none where all that it says goes without saying."""
+"""Request → function that returns its commands, or no command if the request changes nothing."""
 
 
 def commands(request: r.Request, context: Context) -> Commands:

@@ -1,4 +1,4 @@
-"""Addresses, neighbours, routes and rules as ip(8) says them."""
+"""Writes addresses, neighbours, routes and rules as commands of ip(8)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _ACTIONS = {
     c.FR_ACT_GOTO: "",
     c.FR_ACT_NOP: "nop",
 }
-"""Where a `goto` leads is an attribute of its own."""
+"""Rule action → its word. That of `goto` is empty, because its target is a further attribute."""
 
 
 def address_add(request: AddressAdd, context: Context) -> Commands:
@@ -63,10 +63,10 @@ def address_add(request: AddressAdd, context: Context) -> Commands:
 
 
 def needs_mark(request: AddressAdd, context: Context) -> bool:
-    """Whether its link does not tell already whose it is."""
+    """Whether an address needs a mark, because its link does not show that netorch made it."""
     place = (request.netns, request.link)
-    own = (place in context.links and place not in context.fronts) or (
-        request.link == "lo" and request.netns in context.made
+    own = (place in context.own_links and place not in context.uplink_bridges) or (
+        request.link == "lo" and request.netns in context.own_namespaces
     )
     return context.marks and bool(request.protocol) and not own
 
@@ -97,11 +97,12 @@ def neighbour_del(request: NeighbourDel, context: Context) -> Commands:
 
 
 def route_add(request: RouteAdd, context: Context) -> Commands:
-    # the kernel may have made one with an address: in a namespace of ours that is the only other one
     connected = bool(request.route.hops) and all(hop.via is None for hop in request.route.hops)
     if request.route.protocol == c.RTPROT_KERNEL:
-        return []  # the kernel makes it by itself while `ip` starts
-    replaces = request.replace or (connected and request.netns in context.made)
+        return []  # the kernel makes the route by itself, before the next `ip` runs
+    # replaces the route that the kernel may have made with an address, which in a namespace of
+    # ours is the only other route to that subnet
+    replaces = request.replace or (connected and request.netns in context.own_namespaces)
     return [_route(request.netns, "replace" if replaces else "add", request.route, context)]
 
 
@@ -128,7 +129,8 @@ def _address(request: AddressAdd | AddressDel, act: str, context: Context) -> st
 
 
 def _neighbour(request: NeighbourAdd | NeighbourDel, act: str, context: Context) -> str:
-    return f"{context.tool('ip', request.netns)} neighbour {act} {ip_address(request.address)} dev {quote(request.link)}"
+    ip, address = context.tool("ip", request.netns), ip_address(request.address)
+    return f"{ip} neighbour {act} {address} dev {quote(request.link)}"
 
 
 def _family(family: int) -> str:
@@ -166,7 +168,7 @@ def _route(label: str, act: str, route: RouteSpec, context: Context) -> str:
 
 
 def _usual_scope(route: RouteSpec) -> int:
-    """What ip-route takes where nothing is said (iproute_modify)."""
+    """Return the scope that ip-route uses without the word `scope` (iproute_modify)."""
     if route.type == c.RTN_LOCAL:
         return c.RT_SCOPE_HOST
     if route.type in {c.RTN_BROADCAST, c.RTN_MULTICAST, c.RTN_ANYCAST}:
@@ -182,8 +184,9 @@ def _usual_scope(route: RouteSpec) -> int:
 def _hop(family: int, hop: Hop) -> str:
     via = ""
     if hop.via is not None:
-        theirs = c.AF_INET if len(hop.via) == 4 else c.AF_INET6
-        via = f"via {'' if theirs == family else 'inet6 ' if theirs == c.AF_INET6 else 'inet '}{ip_address(hop.via)}"
+        via_family = c.AF_INET if len(hop.via) == 4 else c.AF_INET6
+        word = "inet6 " if via_family == c.AF_INET6 else "inet "
+        via = f"via {'' if via_family == family else word}{ip_address(hop.via)}"
     return words(
         via, f"dev {quote(hop.dev)}" if hop.dev is not None else "", "onlink" if hop.onlink else ""
     )

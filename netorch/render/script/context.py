@@ -1,4 +1,4 @@
-"""Where a command runs, and what it has to know beside its request; words are quoted for a shell."""
+"""What a command depends on besides its request. Words are quoted for a shell."""
 
 from __future__ import annotations
 
@@ -9,58 +9,64 @@ from netorch.immutable import Value, field
 from netorch.state.key import HOST, is_attached, label_text
 
 Commands = list[str]
-"""Each a command as a person would type it; one with a here-document has several lines."""
-
-_SWITCHING = frozenset(("ip", "bridge", "tc"))
-"""Tools that enter a named namespace by themselves (`-n`)."""
+"""Shell commands. A command with a here-document has several lines."""
 
 
 class Context(Value):
-    """`marks`: also say what netorch knows its own by. `ways`: label → the path of a namespace of others, quoted for a shell.
-
-    `made`: labels of the namespaces that netorch makes, `links`: what it makes or borrows as (label, name), `fronts`: those of them that
-    have the addresses of an uplink. `fresh`: the kind of the link that is being made, whose defaults go without saying; "" where
-    something changes. `folder`: what relative paths count from.
-    """
+    """What a command depends on besides its request."""
 
     marks: bool = False
-    ways: Mapping[str, str] = field(default_factory=dict)
-    made: frozenset[str] = frozenset()
-    links: frozenset[tuple[str, str]] = frozenset()
-    fronts: frozenset[tuple[str, str]] = frozenset()
-    fresh: str = ""
+    """Whether the commands set netorch's marks."""
+    paths: Mapping[str, str] = field(default_factory=dict)
+    """Label → the path of an attached namespace, quoted for a shell."""
+    own_namespaces: frozenset[str] = frozenset()
+    """Labels of the namespaces that netorch makes."""
+    own_links: frozenset[tuple[str, str]] = frozenset()
+    """Label and name of each link that netorch makes, and of each lent NIC."""
+    uplink_bridges: frozenset[tuple[str, str]] = frozenset()
+    """Label and name of each bridge that has the addresses of an uplink."""
+    new_kind: str = ""
+    """The kind of the link that is being made, whose defaults are left out. "" for a change."""
     folder: str = ""
+    """The folder that relative paths are relative to."""
 
     def tool(self, name: str, label: str) -> str:
-        """`ip -n r1`, or with what leads into the namespace before it."""
-        way = self._way(label)
-        if way:
-            return f"nsenter --net={way} {name}"
+        """Return the beginning of a command of ip, bridge or tc in a namespace: `ip -n r1`.
+
+        An attached namespace is entered by `nsenter`.
+        """
+        path = self._path(label)
+        if path:
+            return f"nsenter --net={path} {name}"
         return name if label == HOST else f"{name} -n {quote(label_text(label))}"
 
     def inside(self, command: str, label: str) -> str:
-        """A command of any other program, in the namespace."""
-        way = self._way(label)
-        if way:
-            return f"nsenter --net={way} {command}"
+        """Return a command that runs any other program in a namespace."""
+        path = self._path(label)
+        if path:
+            return f"nsenter --net={path} {command}"
         return command if label == HOST else f"ip netns exec {quote(label_text(label))} {command}"
 
     def netns(self, label: str) -> str:
-        """What `ip link … netns` calls the namespace; the one that the shell is in is found by the shell's number."""
-        return "$$" if label == HOST else self._way(label) or quote(label_text(label))
+        """Return the namespace as an argument of `ip link … netns`.
 
-    def _way(self, label: str) -> str:
-        return self.ways.get(label, "") if is_attached(label) else ""
+        The host is named by the process ID of the shell, which runs there.
+        """
+        return "$$" if label == HOST else self._path(label) or quote(label_text(label))
+
+    def _path(self, label: str) -> str:
+        return self.paths.get(label, "") if is_attached(label) else ""
 
 
 def words(*parts: str) -> str:
-    """A command of its parts; empty ones are left out."""
+    """Join the parts of a command, except empty ones."""
     return " ".join(part for part in parts if part)
 
 
-def here(command: str, content: str) -> str:
-    """A command that reads `content` as its standard input."""
+def with_stdin(command: str, content: str) -> str:
+    """Return a command that reads `content` as its standard input, from a here-document."""
     end = "EOF"
     while end in content.splitlines():
         end += "_"
-    return f"{command} <<'{end}'\n{content}{'' if content.endswith(chr(10)) or not content else chr(10)}{end}"
+    newline = "" if content.endswith("\n") or not content else "\n"
+    return f"{command} <<'{end}'\n{content}{newline}{end}"

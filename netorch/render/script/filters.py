@@ -1,4 +1,4 @@
-"""Packet filters as nft(8) reads them and iptables(8) takes them."""
+"""Writes packet filters as commands of nft(8) and iptables(8)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shlex import quote
 
 from netorch.firewall.shell import ShellCommand
 from netorch.firewall.syntax import syntax_of
-from netorch.render.script.context import Commands, Context, here
+from netorch.render.script.context import Commands, Context, with_stdin
 from netorch.values.requests import FilterDel, FilterSet, ForwardAcceptAdd, ForwardAcceptDel
 
 
@@ -26,15 +26,19 @@ def filter_del(request: FilterDel, context: Context) -> Commands:
 
 def _inside(command: ShellCommand, netns: str, context: Context) -> str:
     line = context.inside(command.line, netns)
-    return here(line, command.stdin) if command.stdin else line
+    return with_stdin(line, command.stdin) if command.stdin else line
 
 
 def forward_accept_add(request: ForwardAcceptAdd, context: Context) -> Commands:
-    """At the end of FORWARD; where that ends in a rule that drops, netorch puts them before it."""
+    """Append accepts to the chain FORWARD.
+
+    netorch itself puts them before a rule at the end of the chain that drops.
+    """
     comment = f"-m comment --comment {quote(f'netorch:{request.topology}')}"
     return [
         context.inside(
-            f"{_program(rule.version)}-{rule.flavour} -A FORWARD {''.join(_interfaces(rule.iif, rule.oif))}{comment} -j ACCEPT",
+            f"{_program(rule.version)}-{rule.flavour} -A FORWARD "
+            f"{''.join(_interfaces(rule.iif, rule.oif))}{comment} -j ACCEPT",
             request.netns,
         )
         for rule in request.rules

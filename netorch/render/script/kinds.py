@@ -1,4 +1,7 @@
-"""IFLA_INFO_DATA as `ip link … type KIND` says it: by the tables that the kinds have, and what iproute2 calls otherwise than they."""
+"""Writes IFLA_INFO_DATA as the words of `ip link … type KIND`.
+
+The kinds' tables have most words. The tables here have those that differ in iproute2.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +17,23 @@ from netorch.netlink import constants as c
 from netorch.state.registry import OBSERVED
 from netorch.values.requests import Attrs
 
-Say = Callable[[bytes], str]
+Formatter = Callable[[bytes], str]
 
 
-def _number(word: str) -> Say:
+def _number(word: str) -> Formatter:
     return lambda payload: f"{word} {int.from_bytes(payload, 'little')}"
 
 
-def _switch(word: str) -> Say:
+def _switch(word: str) -> Formatter:
     return lambda payload: f"{word} {'on' if any(payload) else 'off'}"
 
 
-def _silent(payload: bytes) -> str:
-    """What iproute2 says by itself, or says with another attribute."""
+def _omit(payload: bytes) -> str:
+    """Return no word, because iproute2 sets the attribute by itself or with another one."""
     return ""
 
 
-_TABLES: Mapping[str, Mapping[int, Say]] = {
+_TABLES: Mapping[str, Mapping[int, Formatter]] = {
     "bridge": {
         c.IFLA_BR_FORWARD_DELAY: _number("forward_delay"),
         c.IFLA_BR_HELLO_TIME: _number("hello_time"),
@@ -54,30 +57,30 @@ _TABLES: Mapping[str, Mapping[int, Say]] = {
     "geneve": {geneve.IFLA_GENEVE_TTL_INHERIT: lambda payload: "ttl inherit"},
     **dict.fromkeys(
         ("gre", "gretap", "ip6gre", "ip6gretap"),
-        dict.fromkeys((2, 3, gre.IFLA_GRE_IKEY, gre.IFLA_GRE_ENCAP_LIMIT), _silent),
+        dict.fromkeys((2, 3, gre.IFLA_GRE_IKEY, gre.IFLA_GRE_ENCAP_LIMIT), _omit),
     ),
-    "ip6tnl": {ip_tunnel.IFLA_IPTUN_ENCAP_LIMIT: _silent},
+    "ip6tnl": {ip_tunnel.IFLA_IPTUN_ENCAP_LIMIT: _omit},
 }
-"""What is not an attribute of a kind's own table."""
+"""Kind → formatters of the attributes that the kind's own table lacks."""
 
-_WORDS: Mapping[tuple[str, str], str] = {
+_KEYWORDS: Mapping[tuple[str, str], str] = {
     ("vxlan", "vni"): "id",
     ("vxlan", "port"): "dstport",
     ("vxlan", "multicast"): "group",
     ("geneve", "vni"): "id",
     ("geneve", "port"): "dstport",
 }
-"""Kind and key → iproute2's word for it, where that is another one."""
+"""Kind and key → iproute2's word, if it differs from the key."""
 
 _FLAGS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("vxlan", "learning"): ("nolearning", "learning")
 }
-"""What is a word of its own for no and for yes."""
+"""Kind and key → the word for false and the word for true."""
 
 _BARE = frozenset({("ipvlan", "flags")})
-"""What is said by its value alone."""
+"""Kind and key of attributes whose value is written without a word before it."""
 
-_SAID = frozenset(
+_ALWAYS_WRITTEN = frozenset(
     {
         ("vxlan", "port"),
         ("ipvlan", "mode"),
@@ -86,71 +89,77 @@ _SAID = frozenset(
         ("bond", "mode"),
     }
 )
-"""What is said even where it is the default: the kernel's is another one, or it is what a person looks for."""
+"""Kind and key of attributes that are written even if they have the default value.
 
-_BESIDE: Mapping[str, str] = {"ipip": "mode ipip", "sit": "mode ip6ip"}
-"""What Linux takes for granted of a new link, and iproute2 would say otherwise."""
+The kernel has another default, or users expect to see the value.
+"""
+
+_NEW_LINK: Mapping[str, str] = {"ipip": "mode ipip", "sit": "mode ip6ip"}
+"""Kind → words for the kernel's default of a new link, because iproute2 has another default."""
 
 
 @cache
-def solo(kind: str) -> type[StandaloneLink] | None:
-    """The kind's resource, if it is one with a table."""
+def standalone_link(kind: str) -> type[StandaloneLink] | None:
+    """Return the resource class of a kind that has a table of attributes, else None."""
     return next(
-        (found for found in OBSERVED if issubclass(found, StandaloneLink) and kind == found.KIND),
+        (each for each in OBSERVED if issubclass(each, StandaloneLink) and kind == each.KIND),
         None,
     )
 
 
-def data_words(kind: str, data: Attrs, *, fresh: bool) -> str:
-    """`id 5 protocol 802.1ad`. LookupError for an attribute that nobody has words for. `fresh`: defaults go without saying."""
-    beside = _BESIDE.get(kind, "") if fresh else ""
+def data_words(kind: str, data: Attrs, *, new: bool) -> str:
+    """Return the words for the attributes of a link, such as `id 5 protocol 802.1ad`.
+
+    The defaults of a `new` link are left out. Raise LookupError for an attribute without a word.
+    """
+    first = _NEW_LINK.get(kind, "") if new else ""
     return " ".join(
-        found
-        for found in (
-            beside,
-            *(_word(kind, number, payload, fresh=fresh) for number, payload in data),
+        text
+        for text in (
+            first,
+            *(_word(kind, number, payload, new=new) for number, payload in data),
         )
-        if found
+        if text
     )
 
 
 def primary_word(kind: str, number: int) -> str:
-    """The word for an attribute that names a link."""
+    """Return the word for an attribute that names a link."""
     return {("bond", 11): "primary"}[kind, number]
 
 
-def _word(kind: str, number: int, payload: bytes, *, fresh: bool) -> str:
+def _word(kind: str, number: int, payload: bytes, *, new: bool) -> str:
     if number in _TABLES.get(kind, {}):
         return _TABLES[kind][number](payload)
-    made = solo(kind)
-    for attribute in made.ATTRIBUTES if made is not None else ():
-        if number in {attribute.number, attribute.number6} - {0} and made is not None:
+    resource = standalone_link(kind)
+    for attribute in resource.ATTRIBUTES if resource is not None else ():
+        if number in {attribute.number, attribute.number6} - {0} and resource is not None:
             value = attribute.form.decode(payload)
-            default_attributes = defaults(made)[attribute.key]
-            if fresh and value == default_attributes and (kind, attribute.key) not in _SAID:
+            default = defaults(resource)[attribute.key]
+            if new and value == default and (kind, attribute.key) not in _ALWAYS_WRITTEN:
                 return ""
-            return _said(kind, attribute.key, attribute.word or attribute.key, value)
+            return _text(kind, attribute.key, attribute.word or attribute.key, value)
     raise LookupError(f"ip link … type {kind} has no word for attribute {number}")
 
 
-def _said(kind: str, key: str, word: str, value: object) -> str:
+def _text(kind: str, key: str, word: str, value: object) -> str:
     place = (kind, key)
     if place in _FLAGS:
         return _FLAGS[place][bool(value)]
     if place in _BARE:
         return str(value)
     if key == "multicast" or word in {"local", "remote"}:
-        # of a value that is taken back
+        # iproute2 removes the value if it is `any`
         value = "any" if value is None else value
     if word == "ttl" and value == 0:
         value = "auto" if kind in {"vxlan", "geneve"} else "inherit"
-    return f"{_WORDS.get(place, word)} {value}"
+    return f"{_KEYWORDS.get(place, word)} {value}"
 
 
 def default_attributes(kind: str) -> Iterator[tuple[int, int]]:
-    """IFLA_… numbers and values that a new link of the kind has if nothing is said."""
-    made = solo(kind)
-    if made is not None or kind in {"veth", "bridge"}:
-        yield c.IFLA_TXQLEN, made.QUEUE if made is not None else 1000
+    """Yield the IFLA_… numbers and default values of a new link of the kind."""
+    resource = standalone_link(kind)
+    if resource is not None or kind in {"veth", "bridge"}:
+        yield c.IFLA_TXQLEN, resource.QUEUE if resource is not None else 1000
     if kind in {"veth", "dummy"}:
         yield c.IFLA_MTU, 1500

@@ -1,4 +1,4 @@
-"""Links as ip-link(8) makes and changes them."""
+"""Writes links as commands of ip-link(8)."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def link_add(request: LinkAdd, context: Context) -> Commands:
         f"link add name {quote(name)}",
         on,
         f"netns {context.netns(request.netns)}" if far else "",
-        _attributes(request.attrs, replace(context, fresh=request.kind)),
+        _attributes(request.attrs, replace(context, new_kind=request.kind)),
         f"type {request.kind}",
         f"dev {quote(parent)}" if parent and request.parent_in else "",
-        data_words(request.kind, request.data, fresh=True),
+        data_words(request.kind, request.data, new=True),
     )
     if name == request.name:
         return [command]
@@ -56,18 +56,20 @@ def link_add(request: LinkAdd, context: Context) -> Commands:
 
 
 def link_set(request: LinkSet, context: Context) -> Commands:
-    said = [_attributes(request.attrs, context)]
+    settings = [_attributes(request.attrs, context)]
     if request.master is not None:
-        said.append(f"master {quote(request.master)}" if request.master else "nomaster")
+        settings.append(f"master {quote(request.master)}" if request.master else "nomaster")
     if request.up is not None:
-        said.append("up" if request.up else "down")
+        settings.append("up" if request.up else "down")
     if request.arp is not None:
-        said.append("arp on" if request.arp else "arp off")
+        settings.append("arp on" if request.arp else "arp off")
     if request.multicast is not None:
-        said.append("multicast on" if request.multicast else "multicast off")
+        settings.append("multicast on" if request.multicast else "multicast off")
     if request.kind is not None and request.data:
-        said.append(f"type {request.kind} {data_words(request.kind, request.data, fresh=False)}")
-    commands = [_set(request.netns, request.name, words(*said), context)] if any(said) else []
+        settings.append(f"type {request.kind} {data_words(request.kind, request.data, new=False)}")
+    commands = (
+        [_set(request.netns, request.name, words(*settings), context)] if any(settings) else []
+    )
     for number, link in request.links:
         assert request.kind is not None
         word = primary_word(request.kind, number)
@@ -81,7 +83,7 @@ def link_set(request: LinkSet, context: Context) -> Commands:
                 )
             )
         else:
-            # ip-link has no word for none
+            # by a file, because ip-link has no word for removing it
             file = quote(f"/sys/class/net/{request.name}/bonding/{word}")
             commands.append(context.inside(f"sh -c {quote(f'echo >{file}')}", request.netns))
     return commands
@@ -92,15 +94,16 @@ def link_del(request: LinkDel, context: Context) -> Commands:
 
 
 def altname_add(request: AltnameAdd, context: Context) -> Commands:
-    return [
-        f"{context.tool('ip', request.netns)} link property add dev {quote(request.link)} altname {quote(request.altname)}"
-    ]
+    return [_altname(request, "add", context)]
 
 
 def altname_del(request: AltnameDel, context: Context) -> Commands:
-    return [
-        f"{context.tool('ip', request.netns)} link property del dev {quote(request.link)} altname {quote(request.altname)}"
-    ]
+    return [_altname(request, "del", context)]
+
+
+def _altname(request: AltnameAdd | AltnameDel, act: str, context: Context) -> str:
+    ip, link = context.tool("ip", request.netns), quote(request.link)
+    return f"{ip} link property {act} dev {link} altname {quote(request.altname)}"
 
 
 def tun_add(request: TunAdd, context: Context) -> Commands:
@@ -111,12 +114,12 @@ def tun_add(request: TunAdd, context: Context) -> Commands:
         "multi_queue" if request.multi_queue else "",
         *_owners(("user", "group"), request),
     )
-    said = _attributes(request.attrs, replace(context, fresh=mode))
-    return [command, *([_set(request.netns, request.name, said, context)] if said else [])]
+    settings = _attributes(request.attrs, replace(context, new_kind=mode))
+    return [command, *([_set(request.netns, request.name, settings, context)] if settings else [])]
 
 
 def tun_set(request: TunSet, context: Context) -> Commands:
-    # ip-tuntap only makes; tunctl (uml-utilities) also opens what is there
+    # tunctl (uml-utilities), because ip-tuntap cannot change an existing interface
     return [
         context.inside(
             words(f"tunctl -t {quote(request.name)}", *_owners(("-u", "-g"), request)),
@@ -131,54 +134,63 @@ def nic_take(request: NicTake, context: Context) -> Commands:
     commands = [f"{ip} link set dev {nic} alias {quote(request.alias)}"] if context.marks else []
     renamed = f" name {quote(request.name)}" if request.name != request.origin else ""
     commands.append(f"{ip} link set dev {nic} netns {context.netns(request.netns)}{renamed}")
-    said = _attributes(request.attrs, context)
-    return [*commands, *([_set(request.netns, request.name, said, context)] if said else [])]
+    settings = _attributes(request.attrs, context)
+    return [
+        *commands,
+        *([_set(request.netns, request.name, settings, context)] if settings else []),
+    ]
 
 
 def nic_give(request: NicGive, context: Context) -> Commands:
     renamed = f" name {quote(request.origin)}" if request.name != request.origin else ""
-    back = [
-        f"{context.tool('ip', request.netns)} link set dev {quote(request.name)} netns {context.netns(HOST)}{renamed}"
-    ]
+    ip, name = context.tool("ip", request.netns), quote(request.name)
+    back = [f"{ip} link set dev {name} netns {context.netns(HOST)}{renamed}"]
     if request.netns == HOST:
-        back = [f"ip link set dev {quote(request.name)} down{renamed}"] if renamed else []
+        back = [f"ip link set dev {name} down{renamed}"] if renamed else []
     return [*back, f"ip link set dev {quote(request.origin)} alias ''"]
 
 
-def _set(label: str, name: str, said: str, context: Context) -> str:
-    return f"{context.tool('ip', label)} link set dev {quote(name)} {said}"
+def _set(label: str, name: str, settings: str, context: Context) -> str:
+    return f"{context.tool('ip', label)} link set dev {quote(name)} {settings}"
 
 
 def _pair(request: LinkAdd, peer: PeerSettings, context: Context) -> str:
-    """From the side of the host, if one end is there: it has no name that the other side could call it by."""
+    """Return the command that makes a veth pair.
+
+    If one end is on the host, the command runs there, because the host's namespace has no name that
+    a command in the other namespace could use.
+    """
     near = (request.netns, request.name, request.attrs)
     far = (peer.netns, peer.name, peer.attrs)
     if peer.netns == HOST:
         near, far = far, near
-    fresh = replace(context, fresh=request.kind)
+    new = replace(context, new_kind=request.kind)
     return words(
         context.tool("ip", near[0]),
         f"link add name {quote(near[1])}",
-        _attributes(near[2], fresh),
+        _attributes(near[2], new),
         f"type {request.kind} peer name {quote(far[1])}",
         f"netns {context.netns(far[0])}" if far[0] != near[0] else "",
-        _attributes(far[2], fresh),
+        _attributes(far[2], new),
     )
 
 
 def _attributes(attrs: Attrs, context: Context) -> str:
-    """`mtu 9000 address 02:…`; what a new link has anyhow goes without saying, and so do marks that nobody asked for."""
+    """Return words such as `mtu 9000 address 02:…`.
+
+    The defaults of a new link are left out, and marks if the context has none.
+    """
     return words(
         *(
             _attribute(number, payload, context)
             for number, payload in attrs
-            if not _is_usual(number, payload, context)
+            if not _is_default(number, payload, context)
         )
     )
 
 
-def _is_usual(number: int, payload: bytes, context: Context) -> bool:
-    return (number, int.from_bytes(payload, "little")) in set(default_attributes(context.fresh))
+def _is_default(number: int, payload: bytes, context: Context) -> bool:
+    return (number, int.from_bytes(payload, "little")) in set(default_attributes(context.new_kind))
 
 
 def _attribute(number: int, payload: bytes, context: Context) -> str:
@@ -207,8 +219,11 @@ def _owners(options: tuple[str, str], request: TunAdd | TunSet) -> list[str]:
 
 
 def _is_taken(context: Context, label: str, name: str) -> bool:
-    """Whether a link of the name is, or may be, where its parent is: kernels before 6.15 refuse the new one then."""
-    return label not in context.made or (label, name) in context.links
+    """Whether the parent's namespace has, or may have, a link of that name.
+
+    Kernels before 6.15 then refuse the new link, although it belongs to another namespace.
+    """
+    return label not in context.own_namespaces or (label, name) in context.own_links
 
 
 def _temporary(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Namespaces, their settings and files, and the keys of WireGuard."""
+"""Writes namespaces, their settings and files, and WireGuard's peers as commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import PurePath
 from shlex import quote
 
 from netorch.kinds.peer import NO_KEY, Endpoint, subnet_text
-from netorch.render.script.context import Commands, Context, here, words
+from netorch.render.script.context import Commands, Context, with_stdin, words
 from netorch.values.marks import ALIAS
 from netorch.values.requests import (
     FileDel,
@@ -23,7 +23,7 @@ from netorch.values.requests import (
 from netorch.values.secret import Secret
 
 _DOTTED = str.maketrans("/.", "./")
-"""A path as sysctl(8) writes it, where the dot in eth0.100 is a slash."""
+"""Turns a path into the notation of sysctl(8), in which the dot in eth0.100 is a slash."""
 
 
 def netns_add(request: NetnsAdd, context: Context) -> Commands:
@@ -46,7 +46,7 @@ def netns_del(request: NetnsDel, context: Context) -> Commands:
 
 
 def sysctl_set(request: SysctlSet, context: Context) -> Commands:
-    # -e passes over what this kernel does not have: one of several places, or all of them where it is optional
+    # -e ignores paths that the kernel lacks: some of several paths, or all of an optional setting
     option = "-eqw" if request.optional or len(request.paths) > 1 else "-qw"
     return [
         context.inside(
@@ -60,7 +60,10 @@ def file_write(request: FileWrite, context: Context) -> Commands:
     first, _, rest = request.content.partition("\n")
     content = rest if first.startswith(f"# {ALIAS}") and not context.marks else request.content
     folder = f"/etc/netns/{request.netns}"
-    return [f"mkdir -p {quote(folder)}", here(f"cat >{quote(f'{folder}/{request.name}')}", content)]
+    return [
+        f"mkdir -p {quote(folder)}",
+        with_stdin(f"cat >{quote(f'{folder}/{request.name}')}", content),
+    ]
 
 
 def file_del(request: FileDel, context: Context) -> Commands:
@@ -68,19 +71,23 @@ def file_del(request: FileDel, context: Context) -> Commands:
 
 
 def wireguard_set(request: WireguardSet, context: Context) -> Commands:
-    said = words(
+    settings = words(
         f"private-key {_key(request.private_key, request.private_key_file, context)}"
         if request.private_key is not None
         else "",
         f"listen-port {request.listen_port}" if request.listen_port is not None else "",
         f"fwmark {request.fwmark:#x}" if request.fwmark is not None else "",
     )
-    return [context.inside(f"wg set {quote(request.name)} {said}", request.netns)] if said else []
+    return (
+        [context.inside(f"wg set {quote(request.name)} {settings}", request.netns)]
+        if settings
+        else []
+    )
 
 
 def wireguard_peer_set(request: WireguardPeerSet, context: Context) -> Commands:
     allowed = None if request.allowed is None else ",".join(map(subnet_text, request.allowed))
-    said = words(
+    settings = words(
         f"preshared-key {_key(request.preshared_key, request.preshared_key_file, context)}"
         if request.preshared_key is not None
         else "",
@@ -91,7 +98,7 @@ def wireguard_peer_set(request: WireguardPeerSet, context: Context) -> Commands:
         f"allowed-ips {quote(allowed)}" if allowed is not None else "",
     )
     peer = f"wg set {quote(request.link)} peer {quote(b64encode(request.public_key).decode())}"
-    return [context.inside(words(peer, said), request.netns)]
+    return [context.inside(words(peer, settings), request.netns)]
 
 
 def wireguard_peer_del(request: WireguardPeerDel, context: Context) -> Commands:
@@ -104,7 +111,7 @@ def _settings(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _key(key: Secret, file: str, context: Context) -> str:
-    """The file that holds it, never the key."""
+    """Return the file of a key. A command never contains the key itself."""
     if key == NO_KEY:
         return "/dev/null"
     return quote(str(PurePath(context.folder, file))) if file else "KEY_FILE"

@@ -1,4 +1,4 @@
-"""Ports of bridges as bridge(8) speaks of them, and a bridge with an uplink."""
+"""Writes the ports of bridges as commands of bridge(8), and moves addresses to and from uplinks."""
 
 from __future__ import annotations
 
@@ -71,19 +71,28 @@ def uplink_join(request: UplinkJoin, context: Context) -> Commands:
     ip, nic, bridge = context.tool("ip", request.netns), quote(request.nic), quote(request.bridge)
     mac = f"$({ip} -o link show dev {nic} | sed 's,.* link/ether \\([^ ]*\\).*,\\1,')"
     joined = f"{ip} link set dev {nic} master {bridge}"
-    return [f'{ip} link set dev {bridge} address "{mac}"', *_moved(ip, nic, bridge, joined)]
+    return [
+        f'{ip} link set dev {bridge} address "{mac}"',
+        *_move_addresses(ip, nic, bridge, joined),
+    ]
 
 
 def uplink_leave(request: UplinkLeave, context: Context) -> Commands:
     ip, nic, bridge = context.tool("ip", request.netns), quote(request.nic), quote(request.bridge)
-    return _moved(ip, bridge, nic, f"{ip} link set dev {nic} nomaster")
+    return _move_addresses(ip, bridge, nic, f"{ip} link set dev {nic} nomaster")
 
 
-def _moved(ip: str, here: str, there: str, between: str) -> Commands:
-    """Addresses but those that the kernel makes by itself, and routes but those that come with them, from the one link to the other."""
+def _move_addresses(ip: str, source: str, target: str, between: str) -> Commands:
+    """Return commands that move addresses and routes from one link to another.
+
+    They leave out the addresses that the kernel makes by itself, and the routes that the kernel
+    makes with an address. `between` is a command that runs after the links were read, before they
+    change.
+    """
     addresses = (
         """awk '$4 !~ /^fe80/ && !/ temporary / { printf "%s", $4; for (i = 5; i <= NF; i++)"""
-        """ if ($i ~ /^(peer|brd|scope|.*_lft)$/) { sub(/sec$/, "", $(i + 1)); printf " %s %s", $i, $(i + 1) }"""
+        """ if ($i ~ /^(peer|brd|scope|.*_lft)$/)"""
+        """ { sub(/sec$/, "", $(i + 1)); printf " %s %s", $i, $(i + 1) }"""
         """ else if ($i ~ /^(nodad|noprefixroute|mngtmpaddr)$/) printf " %s", $i; print "" }'"""
     )
     routes = (
@@ -91,17 +100,18 @@ def _moved(ip: str, here: str, there: str, between: str) -> Commands:
     )
     each = 'while read -r line; do [ -z "$line" ] ||'
     return [
-        f"addresses=$({ip} -o address show dev {here} | {addresses})",
-        f"routes=$({ip} route show dev {here} | {routes})",
-        f"routes6=$({ip} -6 route show dev {here} | {routes})",
+        f"addresses=$({ip} -o address show dev {source} | {addresses})",
+        f"routes=$({ip} route show dev {source} | {routes})",
+        f"routes6=$({ip} -6 route show dev {source} | {routes})",
         between,
-        f"{ip} -4 address flush dev {here}",
-        f"{ip} -6 address flush dev {here} scope global",
-        # of an address with a lifetime the kernel leaves the subnet's route there
-        f"{ip} -6 route show dev {here} | sed '/^fe80/d; s/ .*//' | {each} {ip} -6 route delete $line dev {here}; done",
-        f'echo "$addresses" | {each} {ip} address replace $line dev {there}; done',
-        f'echo "$routes" | {each} {ip} route replace $line dev {there}; done',
-        f'echo "$routes6" | {each} {ip} -6 route replace $line dev {there}; done',
+        f"{ip} -4 address flush dev {source}",
+        f"{ip} -6 address flush dev {source} scope global",
+        # because the kernel leaves the subnet's route of an address with a lifetime on the link
+        f"{ip} -6 route show dev {source} | sed '/^fe80/d; s/ .*//' | "
+        f"{each} {ip} -6 route delete $line dev {source}; done",
+        f'echo "$addresses" | {each} {ip} address replace $line dev {target}; done',
+        f'echo "$routes" | {each} {ip} route replace $line dev {target}; done',
+        f'echo "$routes6" | {each} {ip} -6 route replace $line dev {target}; done',
     ]
 
 
@@ -113,7 +123,8 @@ def _vlan(request: VlanAdd | VlanDel, act: str, first: int, last: int, context: 
 def _fdb(
     request: StaticMacAdd | StaticMacDel | NeighbourAdd | NeighbourDel, act: str, context: Context
 ) -> str:
-    return f"{context.tool('bridge', request.netns)} fdb {act} {request.mac.hex(':')} dev {quote(request.link)}"
+    bridge, mac = context.tool("bridge", request.netns), request.mac.hex(":")
+    return f"{bridge} fdb {act} {mac} dev {quote(request.link)}"
 
 
 def _of_vlan(request: StaticMacAdd | StaticMacDel) -> str:

@@ -1,4 +1,4 @@
-"""Queueing disciplines as tc(8) says them."""
+"""Writes queueing disciplines as commands of tc(8)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from netorch.values.requests import QdiscDel, QdiscSet
 
 
 def qdisc_set(request: QdiscSet, context: Context) -> Commands:
-    said = _tbf(request.options) if request.kind == "tbf" else _netem(request.options)
-    return [
-        f"{context.tool('tc', request.netns)} qdisc replace dev {quote(request.link)} root {request.kind} {said}"
-    ]
+    options = _tbf(request.options) if request.kind == "tbf" else _netem(request.options)
+    tc, link = context.tool("tc", request.netns), quote(request.link)
+    return [f"{tc} qdisc replace dev {link} root {request.kind} {options}"]
 
 
 def qdisc_del(request: QdiscDel, context: Context) -> Commands:

@@ -1,4 +1,7 @@
-"""A topology as a shell script: what makes it where nothing of it is, in the plan's order, in sections."""
+"""Writes a topology as a shell script, in sections, in the order of a plan.
+
+The script makes the topology on a machine that has no part of it yet.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +33,10 @@ _PLAIN = re.compile(r"[^A-Za-z0-9]")
 
 
 class ScriptSection(Value):
-    """Commands that belong together; `about` goes above them as comments, the first line being the title."""
+    """Commands that belong together."""
 
     about: tuple[str, ...]
+    """The comments above the commands. The first line is the title."""
     commands: tuple[str, ...]
 
     @property
@@ -41,14 +45,14 @@ class ScriptSection(Value):
 
 
 def sections(desired: Desired, *, marks: bool = False) -> list[ScriptSection]:
-    """The whole topology. `marks`: with the marks that netorch knows its own by."""
-    state, also = _for_shell(desired.state)
+    """Return the sections of the script. With `marks`, the commands set netorch's marks."""
+    state, optional = _for_shell(desired.state)
     names = _variables(desired)
     context = context_of(
         desired, {label: f'"${name}"' for label, name in names.items()}, marks=marks
     )
     steps = plan({}, state).changes
-    found = (
+    result = (
         [_PROTOCOLS]
         if any(
             _asks_for_protocol(request, context) for step in steps for request in step.requests()
@@ -56,7 +60,7 @@ def sections(desired: Desired, *, marks: bool = False) -> list[ScriptSection]:
         else []
     )
     if names:
-        found.append(
+        result.append(
             ScriptSection(
                 _ABOUT_ATTACHED,
                 tuple(
@@ -67,28 +71,33 @@ def sections(desired: Desired, *, marks: bool = False) -> list[ScriptSection]:
     open_title, open_commands = "", list[str]()
     written: dict[str, str] = {}
     for step in steps:
-        made = _copied(step, written, step_commands(step, context, optional=step.key in also))
-        if not made:
+        own = step_commands(step, context, optional=step.key in optional)
+        own = _with_copies(step, written, own)
+        if not own:
             continue
         title = _title(step, desired)
         if title != open_title and open_commands:
-            found.append(ScriptSection(_about(open_title, desired), tuple(open_commands)))
+            result.append(ScriptSection(_about(open_title, desired), tuple(open_commands)))
             open_commands = []
         open_title = title
-        open_commands += made
+        open_commands += own
     if open_commands:
-        found.append(ScriptSection(_about(open_title, desired), tuple(open_commands)))
-    return found
+        result.append(ScriptSection(_about(open_title, desired), tuple(open_commands)))
+    return result
 
 
 def lines(desired: Desired, file: str, *, marks: bool = False) -> Iterator[str]:
-    """The script, line by line."""
+    """Yield the script, line by line."""
+    name = printable(desired.topology)
     yield "#!/bin/sh"
-    yield f"# {printable(desired.topology)}, as netorch makes it of {printable(file)}: for root, on a machine that has nothing of it yet."
+    yield (
+        f"# Makes the topology {name} of {printable(file)}. "
+        "Run it as root, on a machine that has no part of it yet."
+    )
     if marks:
-        yield f"# It is marked as netorch's own: `netorch destroy {desired.topology}` takes it away again."
+        yield f"# The objects have netorch's marks, so `netorch destroy {name}` removes them."
     else:
-        yield "# netorch does not know it for its own: without marks it takes none of it away."
+        yield "# The objects have no marks, so netorch does not recognise or remove them."
     yield "set -eu"
     for section in sections(desired, marks=marks):
         yield ""
@@ -96,16 +105,19 @@ def lines(desired: Desired, file: str, *, marks: bool = False) -> Iterator[str]:
         yield from section.commands
 
 
-def context_of(desired: Desired, ways: Mapping[str, str], *, marks: bool = False) -> Context:
-    """What commands for this topology have to know. `ways`: label → the path of an attached namespace, quoted."""
+def context_of(desired: Desired, paths: Mapping[str, str], *, marks: bool = False) -> Context:
+    """Return the context of the topology's commands.
+
+    `paths` maps labels to the paths of attached namespaces, quoted for a shell.
+    """
     return Context(
         marks=marks,
-        ways=ways,
-        made=frozenset(key.netns for key in desired.state if key.kind == "netns"),
-        links=frozenset(
+        paths=paths,
+        own_namespaces=frozenset(key.netns for key in desired.state if key.kind == "netns"),
+        own_links=frozenset(
             (link.netns, link.name) for link in desired.state.values() if isinstance(link, Link)
         ),
-        fronts=frozenset(
+        uplink_bridges=frozenset(
             (key.netns, resource.bridge)
             for key, resource in desired.state.items()
             if isinstance(resource, Uplink)
@@ -115,11 +127,10 @@ def context_of(desired: Desired, ways: Mapping[str, str], *, marks: bool = False
 
 
 def step_commands(step: Step, context: Context, *, optional: bool = False) -> Commands:
-    """What a step does; `optional`: where its setting cannot be, it need not."""
+    """Return the commands of a step. With `optional`, a missing sysctl is not an error."""
     resource = step.resource
-    own = replace(
-        context, fresh=resource.KIND if step.before is None and resource.KIND == "veth" else ""
-    )
+    is_new_veth = step.before is None and resource.KIND == "veth"
+    own = replace(context, new_kind=resource.KIND if is_new_veth else "")
     return [
         line
         for request in step.requests()
@@ -128,21 +139,24 @@ def step_commands(step: Step, context: Context, *, optional: bool = False) -> Co
 
 
 def commands_of(desired: Desired) -> Callable[[Sequence[Step]], Commands]:
-    """What the steps of a change do, in a shell: without marks, or those where there is nothing else to it."""
-    ways = {label: namespace_path(*attached) for label, attached in desired.attached.items()}
-    contexts = [context_of(desired, ways, marks=marks) for marks in (False, True)]
+    """Return a function that writes the steps of a change as commands.
 
-    def said(steps: Sequence[Step]) -> Commands:
+    The commands set no marks, unless the steps do nothing else.
+    """
+    paths = {label: namespace_path(*attached) for label, attached in desired.attached.items()}
+    contexts = [context_of(desired, paths, marks=marks) for marks in (False, True)]
+
+    def commands_for(steps: Sequence[Step]) -> Commands:
         for context in contexts:
-            if found := [line for step in steps for line in step_commands(step, context)]:
-                return found
+            if result := [line for step in steps for line in step_commands(step, context)]:
+                return result
         return []
 
-    return said
+    return commands_for
 
 
 def namespace_path(how: str, what: str) -> str:
-    """The path of a namespace of others, quoted for a shell."""
+    """Return the path of an attached namespace, quoted for a shell."""
     match how:
         case "docker" | "podman":
             return f'"/proc/$({how} inspect --format {quote(_PID)} {quote(what)})/ns/net"'
@@ -154,19 +168,20 @@ def namespace_path(how: str, what: str) -> str:
 
 
 _ABOUT_ATTACHED = (
-    "namespaces of others",
+    "attached namespaces",
     "They need no name in /run/netns: nsenter enters them by their path.",
 )
 
 
 _PROTOCOLS = ScriptSection(
     (
-        "what this needs",
-        "On links of others an address is marked by a protocol number, which ip-address(8) takes since iproute2 6.4.",
+        "requirements",
+        "On a foreign link, an address is marked by a protocol number, "
+        "which ip-address(8) supports since iproute2 6.4.",
     ),
     (
         "unshare -n ip address add 127.0.0.2/32 dev lo proto 100 2>/dev/null ||"
-        " { echo 'ip address knows no proto: take iproute2 6.4' >&2; exit 1; }",
+        " { echo 'ip address does not know proto: install iproute2 6.4 or newer' >&2; exit 1; }",
     ),
 )
 
@@ -175,14 +190,14 @@ def _asks_for_protocol(request: Request, context: Context) -> bool:
     return isinstance(request, AddressAdd) and needs_mark(request, context)
 
 
-def _copied(step: Step, written: dict[str, str], made: Commands) -> Commands:
-    """A file that is there already is copied."""
+def _with_copies(step: Step, written: dict[str, str], own: Commands) -> Commands:
+    """Replace the command that writes a file by a copy of an earlier file with the same content."""
     resource = step.after
     if not isinstance(resource, NodeFile):
-        return made
+        return own
     path = f"/etc/netns/{resource.netns}/{resource.name}"
     first = written.setdefault(resource.content, path)
-    return made if first == path else [*made[:-1], f"cp {quote(first)} {quote(path)}"]
+    return own if first == path else [*own[:-1], f"cp {quote(first)} {quote(path)}"]
 
 
 def _optional(request: Request) -> Request:
@@ -190,28 +205,31 @@ def _optional(request: Request) -> Request:
 
 
 def _for_shell(state: Mapping[Key, Resource]) -> tuple[dict[Key, Resource], frozenset[Key]]:
-    """The state without what only a look at the machine tells; and the settings that need not be, by their keys."""
+    """Return the state that the script makes, and the keys of its optional settings.
+
+    The state lacks the objects that depend on what the machine has.
+    """
     settings = settings_without_filter(state, lambda paths: dict.fromkeys(paths, "1"))
-    found: dict[Key, Resource] = {resource.key: resource for resource in settings}
+    result: dict[Key, Resource] = {resource.key: resource for resource in settings}
     for key, resource in state.items():
         if isinstance(resource, PacketFilter):
-            found[key] = (
+            result[key] = (
                 replace(resource, backend=PREFERRED) if resource.backend == AUTO else resource
             )
         elif not isinstance(resource, ForwardAccept):
-            found[key] = resource
-    return found, frozenset(resource.key for resource in settings)
+            result[key] = resource
+    return result, frozenset(resource.key for resource in settings)
 
 
 def _variables(desired: Desired) -> dict[str, str]:
-    """Label of an attached namespace → a shell variable for its path."""
-    found: dict[str, str] = {}
+    """Return a shell variable for the path of each attached namespace, by label."""
+    variables: dict[str, str] = {}
     for label in desired.attached:
         name = f"netns_{_PLAIN.sub('_', label_text(label))}"
-        while name in found.values():
+        while name in variables.values():
             name += "_"
-        found[label] = name
-    return found
+        variables[label] = name
+    return variables
 
 
 def _title(step: Step, desired: Desired) -> str:
@@ -220,11 +238,7 @@ def _title(step: Step, desired: Desired) -> str:
     node = next((name for name, label in desired.labels.items() if label == key.netns), "")
     match key.kind:
         case "netns":
-            return (
-                f"node {place}"
-                if node
-                else f"{place}: a namespace for segments, without an address on the host"
-            )
+            return f"node {place}" if node else f"{place}: the fabric, with the segments' bridges"
         case "route" | "rule":
             return f"routes of {place}"
         case "filter":
@@ -242,11 +256,7 @@ def _title(step: Step, desired: Desired) -> str:
                 if member != node
                 else f"node {place} in network {network}"
             )
-    return (
-        f"node {place}"
-        if node
-        else f"{place}: a namespace for segments, without an address on the host"
-    )
+    return f"node {place}" if node else f"{place}: the fabric, with the segments' bridges"
 
 
 def _cable(desired: Desired, number: int) -> str:
@@ -263,23 +273,27 @@ def _about(title: str, desired: Desired) -> tuple[str, ...]:
     accepts = [
         resource for resource in desired.state.values() if isinstance(resource, ForwardAccept)
     ]
-    if there := [
+    if own := [
         accept for accept in accepts if title == f"packet filter of {label_text(accept.netns)}"
     ]:
         about.append(
-            "Where iptables drops what is forwarded, as it does beside Docker, netorch also lets these through there"
-            " (WAY is each interface that leads out, and not a bridge of others):"
+            "If iptables drops forwarded packets, as it does with Docker, netorch also adds these"
+            " (WAY stands for each interface to the outside that is not a foreign bridge):"
         )
         about += [
             f"  iptables -A FORWARD {match} -j ACCEPT"
-            for accept in there
-            for match in _through(accept)
+            for accept in own
+            for match in _matches(accept)
         ]
     return tuple(map(printable, about))
 
 
-def _through(accept: ForwardAccept) -> tuple[str, ...]:
-    """What passes: to members, and where the network leads out what they send; else what goes from member to member."""
+def _matches(accept: ForwardAccept) -> tuple[str, ...]:
+    """Return the matches of the packets to accept.
+
+    If a packet filter guards the network, these are the packets to members, and the packets that
+    members send out of the network. Otherwise they are the packets from member to member.
+    """
     bridge = quote(accept.bridge)
     if not accept.guarded:
         return (f"-i {bridge} -o {bridge}",)

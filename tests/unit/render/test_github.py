@@ -1,4 +1,4 @@
-"""A difference as GitHub reads it: workflow commands and Markdown, whatever somebody wrote into the names."""
+"""A difference as workflow commands and Markdown of GitHub, with any text in the names."""
 
 from __future__ import annotations
 
@@ -17,21 +17,24 @@ from netorch.resolve.loader import load
 from netorch.state.planner import plan
 from netorch.state.resource import Disruption
 
-EVIL = "a|b `c` <img src=x onerror=alert(1)> @octocat [x](http://y) \\| ``` **d** &amp; #1\n| e | f |\u202e"
+EVIL = (
+    "a|b `c` <img src=x onerror=alert(1)> @octocat [x](http://y) \\| ``` **d** &amp; #1\n"
+    "| e | f |\u202e"
+)
 MD = MarkdownIt("commonmark").enable("table")
 
 
 def change(
     title: str = "veth r1/eth0", disruption: Disruption = Disruption.UPDATE, **more: object
 ) -> Change:
-    found = Change(disruption, link_key("r1", title), title, {"mtu": ("1500", "9000")})
+    result = Change(disruption, link_key("r1", title), title, {"mtu": ("1500", "9000")})
     for name, value in more.items():
-        setattr(found, name, value)
-    return found
+        setattr(result, name, value)
+    return result
 
 
 def parsed(command: str) -> tuple[str, dict[str, str], str]:
-    """As the runner of GitHub Actions does it (actions/toolkit, @actions/core)."""
+    """Parse a command as the runner of GitHub Actions does (actions/toolkit, @actions/core)."""
     assert "\n" not in command and "\r" not in command
     match = re.fullmatch(r"::(\w+) (.*?)::(.*)", command)
     assert match is not None, command
@@ -54,18 +57,18 @@ def parsed(command: str) -> tuple[str, dict[str, str], str]:
 
 def test_a_change_is_an_annotation_of_its_line() -> None:
     (line,) = github.annotate("lab", [change()], "net/topo.yaml", lambda _: Position(5, 7))
-    assert (
-        line
-        == "::warning file=net/topo.yaml,line=5,title=lab differs::~ veth r1/eth0  mtu 1500 → 9000  [update]"
+    assert line == (
+        "::warning file=net/topo.yaml,line=5,title=lab differs::"
+        "~ veth r1/eth0  mtu 1500 → 9000  [update]"
     )
 
 
 def test_changes_of_one_line_are_one_annotation_and_what_stops_traffic_is_an_error() -> None:
-    found = [change("one"), change("two", Disruption.FLAP), change("three"), change("four")]
+    entries = [change("one"), change("two", Disruption.FLAP), change("three"), change("four")]
     places = {"one": Position(5, 1), "two": Position(5, 9), "three": Position(5, 3), "four": None}
     lines = [
         parsed(line)
-        for line in github.annotate("lab", found, "t.yaml", lambda change: places[change.title])
+        for line in github.annotate("lab", entries, "t.yaml", lambda change: places[change.title])
     ]
     assert [(level, words.get("line"), len(text.splitlines())) for level, words, text in lines] == [
         ("error", "5", 1),
@@ -75,10 +78,10 @@ def test_changes_of_one_line_are_one_annotation_and_what_stops_traffic_is_an_err
 
 
 def test_no_more_annotations_than_github_shows() -> None:
-    found = [change(f"n{number}") for number in range(200)]
+    entries = [change(f"n{number}") for number in range(200)]
     lines = [
         *github.annotate(
-            "lab", found, "t.yaml", lambda change: Position(int(change.title[1:]) + 1, 1)
+            "lab", entries, "t.yaml", lambda change: Position(int(change.title[1:]) + 1, 1)
         )
     ]
     assert len(lines) == github.MAX_ANNOTATIONS
@@ -129,21 +132,21 @@ def test_errors_of_a_file() -> None:
 
 
 def rows(report: str) -> list[list[str]]:
-    """The cells of the table's body, as a parser that is not ours has them."""
-    found: list[list[str]] = []
+    """Return the cells of the table's body, read by markdown-it."""
+    table: list[list[str]] = []
     tokens = MD.parse(report)
     for number, token in enumerate(tokens):
         if token.type == "tr_open":
-            found.append([])
+            table.append([])
         elif token.type == "inline" and tokens[number - 1].type == "td_open":
-            found[-1].append(
+            table[-1].append(
                 "".join(
                     child.content
                     for child in token.children or ()
                     if child.type in ("text", "code_inline")
                 )
             )
-    return [row for row in found if row]
+    return [row for row in table if row]
 
 
 def test_a_report() -> None:
@@ -168,12 +171,12 @@ def test_a_report() -> None:
 
 
 def test_a_long_report_is_folded_and_fits() -> None:
-    found = [change(f"veth n{number}/eth0") for number in range(30)]
-    report = markdown.report("lab", found)
+    entries = [change(f"veth n{number}/eth0") for number in range(30)]
+    report = markdown.report("lab", entries)
     assert "<summary>30 changes</summary>" in report
     assert len(rows(report)) == 30
-    found = [change(f"veth n{number}/eth0") for number in range(5000)]
-    report = markdown.report("lab", found, ["w" * 100] * 1000)
+    entries = [change(f"veth n{number}/eth0") for number in range(5000)]
+    report = markdown.report("lab", entries, ["w" * 100] * 1000)
     assert len(report.encode()) <= markdown.COMMENT
     assert len(report.encode()) > markdown.COMMENT * 0.9
     assert f"and {5000 - len(rows(report))} changes more that did not fit here" in report
@@ -192,7 +195,7 @@ def test_lines_of_rules_are_folded_below() -> None:
     st.text(alphabet=st.one_of(st.characters(), st.sampled_from("|`\\<>@&*_[]()#!~\n")), min_size=1)
 )
 def test_no_text_is_markup(text: str) -> None:
-    """Each stands in one cell, as one code span, and gives its own letters back."""
+    """A text is in one cell, as one code span, whose content is the text."""
     (row,) = rows(
         markdown.report("lab", [change(text, values={"mtu": (None, text)}, because=text)])
     )
@@ -219,15 +222,19 @@ def test_what_somebody_evil_wrote() -> None:
 
 
 def test_rules_between_two_files_are_in_nft_words() -> None:
-    text = "name: lab\nnodes: {a: {networks: [lan], publish: ['8080:80']}}\nnetworks: {lan: {mode: nat, subnet: 10.0.0.0/24}}\n"
+    text = (
+        "name: lab\nnodes: {a: {networks: [lan], publish: ['8080:80']}}\n"
+        "networks: {lan: {mode: nat, subnet: 10.0.0.0/24}}\n"
+    )
     old, new = (
-        load(said.encode(), "t.yaml").desired.state for said in (text, text.replace("8080", "8081"))
+        load(file.encode(), "t.yaml").desired.state for file in (text, text.replace("8080", "8081"))
     )
     report = markdown.report("lab", changes(plan(old, new)))
-    assert (
-        '\n+ prerouting meta nfproto ipv4 tcp dport 8081 fib daddr type local dnat ip to 10.0.0.2:80 comment "publish a 8081:80/tcp"\n'
-        in report
+    rule = (
+        "prerouting meta nfproto ipv4 tcp dport 8081 fib daddr type local "
+        'dnat ip to 10.0.0.2:80 comment "publish a 8081:80/tcp"'
     )
+    assert f"\n+ {rule}\n" in report
     assert "Rule(" not in report
 
 

@@ -1,4 +1,4 @@
-"""Requests as commands: each has one, each word comes through a shell as it is, and what is secret does not come at all."""
+"""Requests as commands: each has one, a shell does not change its words, and none has a secret."""
 
 from __future__ import annotations
 
@@ -77,14 +77,12 @@ def test_every_request_has_its_commands() -> None:
     "kind", sorted({kind.KIND for kind in OBSERVED if issubclass(kind, StandaloneLink)})
 )
 def test_every_attribute_of_a_kind_has_its_word(kind: str) -> None:
-    made = next(
-        found for found in OBSERVED if issubclass(found, StandaloneLink) and kind == found.KIND
-    )
+    made = next(each for each in OBSERVED if issubclass(each, StandaloneLink) and kind == each.KIND)
     for attribute in made.ATTRIBUTES:
         for number in {attribute.number, attribute.number6} - {0}:
             assert (
                 data_words(
-                    kind, ((number, bytes(16 if number == attribute.number6 else 4)),), fresh=False
+                    kind, ((number, bytes(16 if number == attribute.number6 else 4)),), new=False
                 )
                 is not None
             )
@@ -105,9 +103,9 @@ def test_a_link_of_each_kind_can_be_made(kind: str) -> None:
 def test_whatever_a_plan_asks_for_can_be_typed(pair: tuple[Sketch, Sketch]) -> None:
     before, after = (load(sketch.text.encode(), "random.yaml").desired for sketch in pair)
     for a, b in (({}, after.state), (before.state, after.state), (before.state, {})):
-        said = commands_of(after)
+        commands_for = commands_of(after)
         for step in plan(a, b).steps:
-            for line in said([step]):
+            for line in commands_for([step]):
                 assert shlex.split(line.partition("\n")[0])
 
 
@@ -115,7 +113,10 @@ def test_whatever_a_plan_asks_for_can_be_typed(pair: tuple[Sketch, Sketch]) -> N
 
 
 def test_the_marks_are_all_that_marks_add() -> None:
-    text = "{name: t, nodes: {a: {routes: [{to: 10.9.0.0/16, via: 10.0.0.2}]}, b: {}}, links: [{endpoints: [a:x, b:x], subnet: 10.0.0.0/24}]}"
+    text = (
+        "{name: t, nodes: {a: {routes: [{to: 10.9.0.0/16, via: 10.0.0.2}]}, b: {}}, "
+        "links: [{endpoints: [a:x, b:x], subnet: 10.0.0.0/24}]}"
+    )
     plain, marked = script(text).splitlines()[4:], script(text, marks=True).splitlines()[4:]
     more = [line for line in marked if line not in plain]
     assert [line for line in plain if line not in marked] == [
@@ -127,16 +128,22 @@ def test_the_marks_are_all_that_marks_add() -> None:
 
 
 def test_words_are_quoted_for_a_shell() -> None:
-    text = '{name: t, nodes: {a: {interfaces: {d~0: {kind: dummy, description: "it\'s `here` $$HOME"}}, sysctls: {net.ipv4.tcp_rmem: 4096 87380 6291456}}}}'
+    text = """
+name: t
+nodes:
+  a:
+    interfaces: {d~0: {kind: dummy, description: "it's `here` $$HOME"}}
+    sysctls: {net.ipv4.tcp_rmem: 4096 87380 6291456}
+"""
     words = [
         shlex.split(line)
         for section in sections(loaded(text).desired)
         for line in section.commands
         if "\n" not in line
     ]
-    assert any(found[-2:] == ["alias", "it's `here` $HOME"] for found in words)
-    assert any(found[-1] == "net.ipv4.tcp_rmem=4096 87380 6291456" for found in words)
-    assert any("d~0" in found for found in words)
+    assert any(command[-2:] == ["alias", "it's `here` $HOME"] for command in words)
+    assert any(command[-1] == "net.ipv4.tcp_rmem=4096 87380 6291456" for command in words)
+    assert any("d~0" in command for command in words)
 
 
 def test_a_name_that_ip_takes_for_a_word_of_its_own_is_a_name() -> None:
@@ -160,12 +167,12 @@ def test_a_here_document_ends_where_its_content_does() -> None:
 def test_a_tunnel_with_its_parent_elsewhere_is_made_under_a_name_that_is_free_there() -> None:
     near = LinkAdd("web", "eth0", "macvlan", parent=("box", "eth0"))
     taken, *renamed = commands(
-        near, Context(made=frozenset(("box",)), links=frozenset((("box", "eth0"),)))
+        near, Context(own_namespaces=frozenset(("box",)), own_links=frozenset((("box", "eth0"),)))
     )
     assert taken.startswith("ip -n box link add name new-")
     assert taken.endswith(" link eth0 netns web type macvlan")
     assert renamed == [f"ip -n web link set dev {shlex.split(taken)[6]} name eth0"]
-    assert commands(near, Context(made=frozenset(("box",)))) == [
+    assert commands(near, Context(own_namespaces=frozenset(("box",)))) == [
         "ip -n box link add name eth0 link eth0 netns web type macvlan"
     ]
 
@@ -183,11 +190,15 @@ name: t
 nodes:
   a:
     interfaces:
-      wg0: {kind: wireguard, private_key_file: my keys/a.key, peers: [{public_key: NUGiPRNZVDfwS+l9nkRDA26r5kQrVzab5/yIGrgZIDM=, preshared_key_file: /k/psk}]}
+      wg0:
+        kind: wireguard
+        private_key_file: my keys/a.key
+        peers:
+        - {public_key: NUGiPRNZVDfwS+l9nkRDA26r5kQrVzab5/yIGrgZIDM=, preshared_key_file: /k/psk}
 """
-    found = script(text)
-    assert "wg set wg0 private-key '/srv/lab/my keys/a.key'" in found
-    assert "preshared-key /k/psk" in found
+    output = script(text)
+    assert "wg set wg0 private-key '/srv/lab/my keys/a.key'" in output
+    assert "preshared-key /k/psk" in output
     key = WireguardSet("a", "wg0", Secret(b"k" * 32), 5, 7)
     assert commands(key, Context()) == [
         "ip netns exec a wg set wg0 private-key KEY_FILE listen-port 5 fwmark 0x7"
@@ -198,17 +209,17 @@ nodes:
     assert commands(WireguardPeerDel("a", "wg0", bytes(32)), Context())[0].endswith(" remove")
 
 
-def test_users_are_said_as_the_file_says_them() -> None:
-    found = script(
+def test_users_have_the_names_of_the_file() -> None:
+    output = script(
         "{name: t, nodes: {a: {interfaces: {vm0: {kind: tap, owner: nobody-here, group: 7}}}}}"
     )
-    assert "ip -n a tuntap add dev vm0 mode tap user nobody-here group 7" in found
+    assert "ip -n a tuntap add dev vm0 mode tap user nobody-here group 7" in output
     assert commands(TunSet("a", "vm0", True, False, 5, None), Context()) == [
         "ip netns exec a tunctl -t vm0 -u 5"
     ]
 
 
-def test_namespaces_of_others_are_entered_by_their_path() -> None:
+def test_attached_namespaces_are_entered_by_their_path() -> None:
     text = """
 name: t
 nodes:
@@ -232,12 +243,12 @@ links: [[web-1:x, web_1:x], [old:y, far:y]]
 # packet filters
 
 
-def test_filters_of_iptables_are_taken_back_before_they_are_made_anew() -> None:
+def test_filters_of_iptables_are_removed_before_they_are_made_again() -> None:
     rules = (FilterRule(4, Hook.FORWARD, Match(iif="a0"), Verdict.DROP, "no way"),)
     text = "\n".join(
         f"iptables -t {table} {line}"
-        for (_, table), found in iptables_lines("t", rules).items()
-        for line in found
+        for (_, table), rule_lines in iptables_lines("t", rules).items()
+        for line in rule_lines
     )
     made = commands(FilterSet("host", "iptables", "t", rules), Context())
     gone = commands(FilterDel("host", "iptables", "t", text), Context())
@@ -282,10 +293,10 @@ def test_accepts_in_the_tables_of_others() -> None:
     )
 
 
-# the rest that no topology of ours makes
+# requests that no topology of these tests makes
 
 
-def test_a_bucket_is_said_in_bytes() -> None:
+def test_the_size_of_a_bucket_is_in_bytes() -> None:
     assert commands(QdiscSet("a", "x", "tbf", tbf_options(1_250_000, 5000, 70_000)), Context()) == [
         "tc -n a qdisc replace dev x root tbf rate 10mbit burst 5000b limit 70000b"
     ]
@@ -304,7 +315,7 @@ def test_a_nic_goes_and_comes_back() -> None:
     )
 
 
-def test_scopes_that_ip_would_guess_otherwise_are_said() -> None:
+def test_scopes_that_differ_from_the_default_of_ip_are_written() -> None:
     local = AddressAdd("a", "lo", 2, bytes((127, 0, 0, 9)), bytes((127, 0, 0, 9)), 8, 254, 100)
     assert commands(local, Context()) == ["ip -n a address add 127.0.0.9/8 dev lo"]
     odd = RouteSpec(2, bytes((10, 0, 0, 0)), 8, 254, 0, 6, 253, 100, ())
@@ -317,7 +328,7 @@ def test_a_route_that_an_address_may_have_brought_is_replaced_where_all_is_ours(
     connected = RouteAdd(
         "a", RouteSpec(2, bytes((10, 0, 0, 0)), 24, 254, 0, 1, 253, 100, (Hop(None, "x"),))
     )
-    assert commands(connected, Context(made=frozenset("a"))) == [
+    assert commands(connected, Context(own_namespaces=frozenset("a"))) == [
         "ip -n a route replace 10.0.0.0/24 dev x"
     ]
     assert commands(connected, Context()) == ["ip -n a route add 10.0.0.0/24 dev x"]
