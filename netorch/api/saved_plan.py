@@ -114,7 +114,7 @@ def _document(content: object) -> Document:
     try:
         return convert(content, Document)
     except ValidationError:
-        raise ValueError("values have the wrong type") from None
+        raise ValueError("a value has the wrong type") from None
 
 
 def _saved(document: Document) -> Saved:

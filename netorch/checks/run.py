@@ -130,7 +130,7 @@ def _takes(snapshot: Snapshot, label: str, address: Address) -> bool:
 def _look(kernel: LinuxKernel, loaded: Loaded) -> tuple[Live, Snapshot]:
     """Return the addresses of the nodes that the checks name, and the snapshot they are from.
 
-    Raise NetorchError if a node does not exist, or if another program own_nodes it.
+    Raise NetorchError if a node does not exist, or if another program made it.
     """
     desired = loaded.desired
     attached = attach(kernel, desired, None)
@@ -165,7 +165,7 @@ def _look(kernel: LinuxKernel, loaded: Loaded) -> tuple[Live, Snapshot]:
     for label, node in labels.items():
         if label in own_nodes - own_labels:
             what = (
-                "another program or topology own_nodes it"
+                "another program or topology made it"
                 if label in snapshot.namespaces or label in snapshot.strangers
                 else "it does not exist"
             )

@@ -364,7 +364,7 @@ def test_the_matrix_of_a_network_and_colour_on_a_terminal(host: Host) -> None:
     assert lines[-2].endswith(" drops what comes in by eth0")
     text = on_a_terminal(host, "check", "--timeout", "2")
     assert "\x1b[31mFAILED" in text
-    assert re.search(r"\] checking \d/6 tried", text), text
+    assert re.search(r"\] checking \d/6 probes", text), text
 
 
 @pytest.mark.parametrize(

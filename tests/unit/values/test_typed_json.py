@@ -220,9 +220,9 @@ def test_a_saved_plan_without_a_field(missing: str) -> None:
     [
         ({"format": "other"}, "it was not written by `netorch diff --out`"),
         ({"version": 1}, "its version is 1"),
-        ({"looked_at": 5}, "values of the wrong type"),
-        ({"text": None}, "values of the wrong type"),
-        ({"name": 1}, "values of the wrong type"),
+        ({"looked_at": 5}, "a value has the wrong type"),
+        ({"text": None}, "a value has the wrong type"),
+        ({"name": 1}, "a value has the wrong type"),
     ],
 )
 def test_a_saved_plan_that_is_wrong(wrong: dict[str, Any], why: str) -> None:
