@@ -54,8 +54,8 @@ def rootless(situation: Situation) -> str:
 
     Return "" if no setting forbids it.
     """
-    clone, most, restricted = (situation.machine.sysctls.get(path) for path in USER_NAMESPACES)
-    if clone == "0" or most == "0":
+    clone, maximum, restricted = (situation.machine.sysctls.get(path) for path in USER_NAMESPACES)
+    if clone == "0" or maximum == "0":
         return (
             f"{(USER_NAMESPACES[0] if clone == '0' else USER_NAMESPACES[1]).replace('/', '.')} is 0"
         )
@@ -125,7 +125,7 @@ def _read_only(situation: Situation) -> Iterator[Finding]:
 def _leftovers(situation: Situation) -> Iterator[Finding]:
     # not reported if another topology has the namespace, because its next `apply` repairs
     # what a crash left there
-    ours = {
+    expected = {
         key.netns
         for name, desired in situation.topologies.items()
         if name != situation.file
@@ -135,7 +135,7 @@ def _leftovers(situation: Situation) -> Iterator[Finding]:
     desired = situation.topologies.get(situation.file)
     for damage in situation.machine.leftovers:
         name = damage.name
-        if name in ours:
+        if name in expected:
             continue
         needed = desired is not None and netns_key(name) in desired.state
         purpose = f", and a node of {situation.file} needs that name" if needed else ""
@@ -168,7 +168,7 @@ def _overlaps(situation: Situation) -> Iterator[Finding]:
             if hazard.key.netns == HOST:
                 level = Level.ERROR if name == situation.file else Level.WARNING
                 what = f"{name}: {hazard.what}"
-                remedy = f"The command shows which interface has it. {hazard.remedy}"
+                remedy = f"The command shows its routes. {hazard.remedy}"
                 yield Finding(level, hazard.code, what, hazard.command, remedy, hazard.object)
 
 

@@ -108,7 +108,7 @@ def abilities(situation: Situation, find_lacking: FindLacking) -> list[Ability]:
         before = merged.setdefault(ability.what, ability)
         if before is not ability:
             merged[ability.what] = replace(before, keys=f"{before.keys}, {ability.keys}")
-    return [*merged.values(), *_others(situation, modules)]
+    return [*merged.values(), *_further_abilities(situation, modules)]
 
 
 def _required() -> Iterator[tuple[str, Feature]]:
@@ -151,7 +151,7 @@ def _state(feature: Feature, modules: Modules, lacking: Sequence[Feature] | None
     return State.YES if feature.module.replace("-", "_") in modules.present else State.UNKNOWN
 
 
-def _others(situation: Situation, modules: Modules) -> Iterator[Ability]:
+def _further_abilities(situation: Situation, modules: Modules) -> Iterator[Ability]:
     """Yield the features that one request to the kernel cannot try."""
     nat = "networks: mode nat and routed, isolation, publish, nat"
     backends: Mapping[str, str | None] = situation.backends

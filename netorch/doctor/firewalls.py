@@ -55,13 +55,13 @@ def warnings(situation: Situation) -> set[str]:
     forward = situation.machine.forward
     unreadable = {rules.what for rules in forward.blind} if forward is not None else set()
     return unreadable | {
-        loss_warning(HOST, chain, bridges) for chain, bridges in _lossy(situation) if bridges
+        loss_warning(HOST, chain, bridges) for chain, bridges in _drops(situation) if bridges
     }
 
 
 def dropping_chains(situation: Situation) -> Iterator[Finding]:
     """Report foreign nftables chains, such as firewalld's, that drop by default."""
-    for chain, bridges in _lossy(situation):
+    for chain, bridges in _drops(situation):
         place = f"{chain.family} {chain.table} {chain.chain}"
         if bridges:
             what, command = loss(HOST, chain, bridges)
@@ -75,7 +75,7 @@ def dropping_chains(situation: Situation) -> Iterator[Finding]:
             yield Finding(Level.WARNING, "firewall-drops", what, command, remedy, place)
 
 
-def _lossy(situation: Situation) -> Iterator[tuple[DroppingChain, list[str]]]:
+def _drops(situation: Situation) -> Iterator[tuple[DroppingChain, list[str]]]:
     """Yield each chain that drops, with those bridges of the topologies whose packets it drops."""
     forward = situation.machine.forward
     if forward is None:

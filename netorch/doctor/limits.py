@@ -56,14 +56,14 @@ def open_files(situation: Situation) -> Iterator[Finding]:
 
 
 def namespaces(situation: Situation) -> Iterator[Finding]:
-    most = int(situation.machine.sysctls.get(MAX_NAMESPACES, 1 << 30))
+    limit = int(situation.machine.sysctls.get(MAX_NAMESPACES, 1 << 30))
     desired = situation.topologies.get(situation.file)
     more = sum(key.kind == "netns" for key in desired.state) if desired is not None else 0
     # one more, because netorch tries features in a temporary namespace
     needed = situation.machine.named + more + 1
-    if needed > most:
+    if needed > limit:
         what = (
-            f"each user may have {most} network namespaces, "
+            f"each user may have {limit} network namespaces, "
             f"{situation.machine.named} exist in /run/netns"
         )
         what += f", and the file makes {more}" if more else ""
@@ -82,15 +82,15 @@ def neighbours(situation: Situation) -> Iterator[Finding]:
     The check counts the minimum: each node and its gateway.
     """
     for version, path in NEIGHBOURS.items():
-        most = int(situation.machine.sysctls.get(path, 1 << 30))
+        limit = int(situation.machine.sysctls.get(path, 1 << 30))
         count = sum(
-            _counts(resource, version)
+            _takes_an_entry(resource, version)
             for desired in situation.topologies.values()
             for resource in desired.state.values()
         )
-        if 2 * count > most:
+        if 2 * count > limit:
             what = (
-                f"the neighbour table of IPv{version} holds {most} entries for all namespaces "
+                f"the neighbour table of IPv{version} holds {limit} entries for all namespaces "
                 f"together, which {count} addresses can overflow"
             )
             yield Finding(
@@ -140,7 +140,7 @@ def reverse_path(situation: Situation) -> Iterator[Finding]:
             )
 
 
-def _counts(resource: object, version: int) -> bool:
+def _takes_an_entry(resource: object, version: int) -> bool:
     return (
         isinstance(resource, Address)
         and resource.link != "lo"

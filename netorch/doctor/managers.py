@@ -28,7 +28,7 @@ STATE = {
 }
 """Folders that exist while the managers run, used if other users' processes are hidden."""
 
-_OURS = {"veth": "ether", "bridge": "bridge"}
+_HOST_KINDS = {"veth": "ether", "bridge": "bridge"}
 """Kinds of interfaces that netorch makes on the host → their `Type=` in systemd-networkd."""
 
 _UNMANAGED = re.compile(r"^\s*unmanaged-devices\s*\+?=(.*)$", re.MULTILINE)
@@ -47,14 +47,14 @@ def network_manager(situation: Situation) -> Iterator[Finding]:
     words = {word.strip() for word in re.split(r"[;,]", settings)}
     missing = [
         kind
-        for kind in _OURS
+        for kind in _HOST_KINDS
         if not words & {f"type:{kind}", f"driver:{kind}", "*", "interface-name:*"}
     ]
     if missing:
         what = (
             "NetworkManager is running, and may configure interfaces that netorch makes on the host"
         )
-        devices = ";".join(f"driver:{kind}" for kind in _OURS)
+        devices = ";".join(f"driver:{kind}" for kind in _HOST_KINDS)
         path = "/etc/NetworkManager/conf.d/90-netorch.conf"
         command = (
             f"printf '[keyfile]\\nunmanaged-devices+={devices}\\n' > {path} && nmcli general reload"
@@ -70,7 +70,7 @@ def networkd(situation: Situation) -> Iterator[Finding]:
         for path, text in situation.machine.files.items()
         if path.endswith(".network")
     }
-    matches = {kind: path for kind in _OURS if (path := _matching_file(kind, files))}
+    matches = {kind: path for kind in _HOST_KINDS if (path := _matching_file(kind, files))}
     if matches:
         paths = ", ".join(dict.fromkeys(matches.values()))
         what = (
@@ -78,7 +78,7 @@ def networkd(situation: Situation) -> Iterator[Finding]:
             f"{' and every '.join(matches)}, netorch's too"
         )
         # not Kind=, because systemd before 251 does not know that key and would match everything
-        text = f"[Match]\\nDriver={' '.join(_OURS)}\\n[Link]\\nUnmanaged=yes\\n"
+        text = f"[Match]\\nDriver={' '.join(_HOST_KINDS)}\\n[Link]\\nUnmanaged=yes\\n"
         command = f"printf '{text}' > /etc/systemd/network/05-netorch.network && networkctl reload"
         yield Finding(Level.WARNING, "network-manager", what, command, object="systemd-networkd")
 
@@ -114,7 +114,7 @@ def _fits(key: str, value: str, kind: str) -> bool:
         case "name" | "originalname":
             return "*" in patterns
         case "type":
-            return any(fnmatchcase(_OURS[kind], pattern) for pattern in patterns)
+            return any(fnmatchcase(_HOST_KINDS[kind], pattern) for pattern in patterns)
         case "kind" | "driver":
             return any(fnmatchcase(kind, pattern) for pattern in patterns)
     return False

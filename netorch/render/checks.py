@@ -88,7 +88,7 @@ def _by_check(outcomes: Sequence[Outcome]) -> Mapping[int, list[Outcome]]:
     return by_check
 
 
-def _what(check: Check) -> str:
+def _probe_text(check: Check) -> str:
     what = f"tcp {check.tcp}" if check.tcp else f"mtu {check.mtu}" if check.mtu else "ping"
     return what if check.reachable else f"no {what}"
 
@@ -102,7 +102,7 @@ def _row(check: Check, outcomes: Sequence[Outcome]) -> tuple[str, str, str, str,
             verdict,
             "all",
             check.network,
-            _what(check),
+            _probe_text(check),
             f"{size}, {failed} FAILED" if failed else size,
         )
     outcome = outcomes[0]

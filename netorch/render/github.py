@@ -84,14 +84,14 @@ def relative(file: str, folder: str, workspace: str) -> str:
     """
     if file in ("", "-"):
         return ""
-    whole = _plain(PurePosixPath(folder, file))
+    whole = _without_dots(PurePosixPath(folder, file))
     for base in (workspace, folder):
-        if base and whole.is_relative_to(_plain(PurePosixPath(base))):
-            return str(whole.relative_to(_plain(PurePosixPath(base))))
+        if base and whole.is_relative_to(_without_dots(PurePosixPath(base))):
+            return str(whole.relative_to(_without_dots(PurePosixPath(base))))
     return str(whole)
 
 
-def _plain(path: PurePosixPath) -> PurePosixPath:
+def _without_dots(path: PurePosixPath) -> PurePosixPath:
     """Return the path without `..`. Symbolic links are not followed."""
     parts: list[str] = []
     for part in path.parts:

@@ -214,7 +214,7 @@ class _Builder:
 
     def add_bridge(self, bridge: Bridge) -> None:
         settings = {
-            name: _typed(text)
+            name: _parsed(text)
             for name, text in bridge.attributes().items()
             if name not in {"mtu", "mac", "description", "altname"}
         }
@@ -252,7 +252,7 @@ class _Builder:
         model: Entries = {}
         if isinstance(port, Port) and port.of == "bridge":
             model = {
-                name: _typed(text) for name, text in port.attributes().items() if name != "master"
+                name: _parsed(text) for name, text in port.attributes().items() if name != "master"
             }
         if macs := self.macs.get((label, dev)):
             model["fdb"] = [
@@ -347,7 +347,7 @@ class _Builder:
     def impairment(self, label: str, dev: str) -> Entries:
         impair = self.state.get(impair_key(label, dev))
         return (
-            {key: _typed(text) for key, text in impair.impairment.file_values().items()}
+            {key: _parsed(text) for key, text in impair.impairment.file_values().items()}
             if isinstance(impair, Impair)
             else {}
         )
@@ -359,7 +359,7 @@ class _Builder:
         model = self.interface(link.netns, link.name)
         model |= {
             "kind": link.KIND,
-            **{name: _typed(text) for name, text in link.own().items()},
+            **{name: _parsed(text) for name, text in link.own().items()},
             **self.upper_link_settings(link),
             **self.ports(link),
         }
@@ -543,13 +543,13 @@ def _vlan(entry: VlanRange) -> object:
     return ids if entry.tag is Tag.DEFAULT else {"id": ids, "untagged": entry.tag is Tag.UNTAGGED}
 
 
-def _typed(text: str) -> object:
+def _parsed(text: str) -> object:
     return {"true": True, "false": False}.get(text, int(text) if text.isdigit() else text)
 
 
 def _peer(peer: Peer) -> Entries:
     model: Entries = {
-        name: _typed(text) for name, text in peer.attributes().items() if name != "allowed_ips"
+        name: _parsed(text) for name, text in peer.attributes().items() if name != "allowed_ips"
     }
     subnets = list(map(subnet_text, peer.allowed_ips))
     return {"public_key": peer.public_key, **model, **({"allowed_ips": subnets} if subnets else {})}

@@ -35,7 +35,7 @@ def resources(state: Mapping[Key, Resource]) -> list[dict[str, Any]]:
 
 
 def lines(entry: Live) -> Iterator[str]:
-    # escaped, because a program other than netorch may have written a text that the kernel holds
+    # escaped, because other programs may have written the texts that the kernel has
     return map(printable, _lines(entry))
 
 

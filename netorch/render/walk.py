@@ -19,7 +19,8 @@ def lines(walk: Walk) -> Iterator[str]:
 def _lines(walk: Walk) -> Iterator[str]:
     if walk.target_address:
         origin = f" from {walk.source_address}" if walk.source_address else ""
-        yield f"{walk.source} → {walk.target}: {_what(walk)}{origin} to {walk.target_address}"
+        ends = f"{walk.source} → {walk.target}"
+        yield f"{ends}: {_protocol_text(walk)}{origin} to {walk.target_address}"
     number = 0
     for title, leg in (("", walk.there), ("the answer:", walk.back)):
         if leg is None:
@@ -62,7 +63,7 @@ def _verdict(walk: Walk) -> str:
     return f"{names}: does not arrive{by}: {walk.cause}{unsure}"
 
 
-def _what(walk: Walk) -> str:
+def _protocol_text(walk: Walk) -> str:
     return (
         f"TCP port {walk.port}"
         if walk.protocol == "tcp"

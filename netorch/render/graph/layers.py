@@ -17,8 +17,8 @@ from netorch.render.graph.sizes import required_length
 def layers_of(graph: Graph, members: Sequence[int]) -> dict[int, int] | None:
     """Return the layer of each thing, if the graph is a leaf-spine or a fat tree, else None.
 
-    A layer is the distance from the leaves. In such a graph, every edge leads from one layer to the
-    next, and there is more than one path between two things.
+    The layer of a thing is its distance from the things that have leaves. In such a graph, every
+    edge leads from one layer to the next, and there is more than one path between two things.
     """
     core = [member for member in members if len(graph.near[member]) > 1]
     edges = [pair for pair in graph.between if pair[0] in set(core) and pair[1] in set(core)]
@@ -49,8 +49,8 @@ def arrange(graph: Graph, layers: dict[int, int]) -> list[Spot]:
     }
     vertical = sum(map(len, combs.values())) > 3 * MANY
     widths = [leaf_fans.comb_width(leaves_of(graph, combs[hub]), vertical) for hub in core]
-    across = max(*(graph.sizes[hub][0] for hub in core), *widths) + GAP
-    down = 90 + max(max(map(required_length, graph.between[pair])) for pair in pairs) * 0.8
+    column_width = max(*(graph.sizes[hub][0] for hub in core), *widths) + GAP
+    row_height = 90 + max(max(map(required_length, graph.between[pair])) for pair in pairs) * 0.8
     core_graph = igraph.Graph(
         n=len(core), edges=[(numbers[one], numbers[other]) for one, other in pairs]
     )
@@ -60,9 +60,9 @@ def arrange(graph: Graph, layers: dict[int, int]) -> list[Spot]:
     sugiyama = [member for _, member in sorted(zip(coordinates, core, strict=True))]
     order = fewest_crossings(pairs, layers, [core, sugiyama])
     rows = [[member for member in order if layers[member] == layer] for layer in range(top + 1)]
-    longest = max(map(len, rows)) * across
+    longest = max(map(len, rows)) * column_width
     places = {
-        member: ((index + 0.5) * longest / len(row), (top - layer) * down)
+        member: ((index + 0.5) * longest / len(row), (top - layer) * row_height)
         for layer, row in enumerate(rows)
         for index, member in enumerate(row)
     }

@@ -76,7 +76,7 @@ def arrange_by_springs(
             )
             for one, other in pairs
         ]
-        ratios = sorted(length / now for length, now in zip(lengths, actual, strict=True))
+        ratios = sorted(length / distance for length, distance in zip(lengths, actual, strict=True))
         scale = ratios[len(ratios) // 2]
         spring_edges = [
             (numbers[one], numbers[other], max(map(required_length, graph.between[one, other])))
@@ -123,7 +123,7 @@ def _separate(
 
     Two things move in the direction in which the distance is shortest.
     """
-    now = [list(point) for point in points]
+    positions = [list(point) for point in points]
     degree = [0] * len(points)
     for one, other, _ in spring_edges:
         degree[one] += 1
@@ -133,25 +133,25 @@ def _separate(
         for i, (wi, hi) in enumerate(halves):
             for j in range(i):
                 wj, hj = halves[j]
-                dx, dy = now[i][0] - now[j][0], now[i][1] - now[j][1]
+                dx, dy = positions[i][0] - positions[j][0], positions[i][1] - positions[j][1]
                 over_x, over_y = wi + wj + GAP - abs(dx), hi + hj + GAP - abs(dy)
                 if over_x <= 0.01 or over_y <= 0.01:
                     continue
                 moved = True
                 axis, over, delta = (0, over_x, dx) if over_x < over_y else (1, over_y, dy)
                 step = over / 2 if delta >= 0 else -over / 2
-                now[i][axis] += step
-                now[j][axis] -= step
-        moved |= _stretch(now, halves, spring_edges, degree)
-        if len(spring_edges) * len(now) < MAX_PAIRS:
-            moved |= _clear_edges(now, halves, spring_edges)
+                positions[i][axis] += step
+                positions[j][axis] -= step
+        moved |= _stretch(positions, halves, spring_edges, degree)
+        if len(spring_edges) * len(positions) < MAX_PAIRS:
+            moved |= _clear_edges(positions, halves, spring_edges)
         if not moved:
             break
-    return [(x, y) for x, y in now]
+    return [(x, y) for x, y in positions]
 
 
 def _stretch(
-    now: list[list[float]],
+    positions: list[list[float]],
     halves: Sequence[tuple[float, ...]],
     spring_edges: Sequence[SpringEdge],
     degree: Sequence[int],
@@ -159,7 +159,7 @@ def _stretch(
     """Stretch edges that are too short for their texts. The end with fewer edges moves more."""
     moved = False
     for one, other, required in spring_edges:
-        dx, dy = now[other][0] - now[one][0], now[other][1] - now[one][1]
+        dx, dy = positions[other][0] - positions[one][0], positions[other][1] - positions[one][1]
         length = hypot(dx, dy) or 1.0
         lacking = (
             required
@@ -170,22 +170,24 @@ def _stretch(
             moved = True
             share = degree[other] / (degree[one] + degree[other])
             for end, part in ((one, -share), (other, 1 - share)):
-                now[end][0] += dx / length * lacking * part * 0.6
-                now[end][1] += dy / length * lacking * part * 0.6
+                positions[end][0] += dx / length * lacking * part * 0.6
+                positions[end][1] += dy / length * lacking * part * 0.6
     return moved
 
 
 def _clear_edges(
-    now: list[list[float]], halves: Sequence[tuple[float, ...]], spring_edges: Sequence[SpringEdge]
+    positions: list[list[float]],
+    halves: Sequence[tuple[float, ...]],
+    spring_edges: Sequence[SpringEdge],
 ) -> bool:
     """Move things away from the edges of other things."""
     moved = False
     for one, other, _ in spring_edges:
-        (x1, y1), (x2, y2) = now[one], now[other]
+        (x1, y1), (x2, y2) = positions[one], positions[other]
         dx, dy = x2 - x1, y2 - y1
         square = dx * dx + dy * dy or 1.0
         length = hypot(dx, dy) or 1.0
-        for i, (x, y) in enumerate(now):
+        for i, (x, y) in enumerate(positions):
             if i in {one, other}:
                 continue
             along = ((x - x1) * dx + (y - y1) * dy) / square
@@ -197,8 +199,8 @@ def _clear_edges(
             if lacking > 1:
                 moved = True
                 step = (lacking if aside >= 0 else -lacking) * 0.5
-                now[i][0] += dy / length * step
-                now[i][1] -= dx / length * step
+                positions[i][0] += dy / length * step
+                positions[i][1] -= dx / length * step
     return moved
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
-from netorch import kinds as _registered  # noqa: F401  so that all of them are there
+from netorch import kinds as _registered  # noqa: F401  registers all kinds
 from netorch.immutable import defaults
 from netorch.kinds import geneve, gre, vxlan
 from netorch.kinds.base import ip_tunnel

@@ -215,7 +215,7 @@ def _attribute(number: int, payload: bytes, context: Context) -> str:
 
 def _owners(options: tuple[str, str], request: TunAdd | TunSet) -> list[str]:
     pairs = zip(options, (request.owner, request.group), strict=True)
-    return [f"{option} {quote(str(who))}" for option, who in pairs if who is not None]
+    return [f"{option} {quote(str(user))}" for option, user in pairs if user is not None]
 
 
 def _is_taken(context: Context, label: str, name: str) -> bool:

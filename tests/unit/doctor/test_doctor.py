@@ -19,7 +19,7 @@ name: lab
 nodes: {'n[1-300]': {networks: [lan]}}
 networks: {lan: {subnet: 10.0.0.0/16}}
 """
-TWO_WAYS = """
+TWO_PATHS = """
 name: ways
 nodes:
   a: {networks: [x, y], routes: [{to: 10.9.0.0/16, nexthops: [{via: 10.0.0.1}, {via: 10.1.0.1}]}]}
@@ -75,7 +75,7 @@ FAULTS = [
             Machine(
                 fresh={"net/ipv4/conf/all/rp_filter": "1", "net/ipv4/conf/default/rp_filter": "0"}
             ),
-            desired(TWO_WAYS),
+            desired(TWO_PATHS),
         ),
         Level.WARNING,
         "sysctl -w net.ipv4.conf.all.rp_filter=2",
@@ -161,7 +161,7 @@ HEALTHY = [
     ),
     Situation(
         Machine(fresh={"net/ipv4/conf/all/rp_filter": "2", "net/ipv4/conf/default/rp_filter": "1"}),
-        desired(TWO_WAYS),
+        desired(TWO_PATHS),
     ),
     Situation(Machine(fresh={"net/ipv4/conf/all/rp_filter": "1"}), desired(LARGE)),
     Situation(

@@ -17,7 +17,7 @@ from netorch.resolve.loader import load
 from netorch.state.planner import plan
 from netorch.state.resource import Disruption
 
-EVIL = (
+HOSTILE = (
     "a|b `c` <img src=x onerror=alert(1)> @octocat [x](http://y) \\| ``` **d** &amp; #1\n"
     "| e | f |\u202e"
 )
@@ -210,8 +210,8 @@ def test_no_text_is_markup(text: str) -> None:
     assert tokens[0].content.split() == markdown.printable(" ".join(text.split())).split()
 
 
-def test_what_somebody_evil_wrote() -> None:
-    report = markdown.report("lab", [change(EVIL, added=(EVIL,))], [EVIL])
+def test_hostile_names_are_not_markup() -> None:
+    report = markdown.report("lab", [change(HOSTILE, added=(HOSTILE,))], [HOSTILE])
     html = MD.render(report)
     assert "<img" not in html
     assert "<a " not in html

@@ -244,7 +244,7 @@ def test_a_link_that_is_down_is_changed() -> None:
     assert any("state up → down" in row.more for row in thing(drawn, "node a").sections[1].rows)
 
 
-def test_what_only_goes_along_with_a_replacement_is_no_drift() -> None:
+def test_a_replacement_because_of_another_object_is_not_drift() -> None:
     file = loaded(PAIR)
     up = file.desired.state[up_key("a", "eth0")]
     along = Plan(changes=(Step(None, up, Disruption.REPLACE, link_key("a", "eth0")),))
