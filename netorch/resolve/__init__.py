@@ -1,4 +1,8 @@
-"""Topology → desired state: names to labels, sugar to resources, every default filled in, everything checked. Pure."""
+"""Turn a topology into the desired state, without reading the kernel.
+
+Resolving replaces names by labels and short forms by resources, fills in every default, and checks
+everything that can be checked without the kernel.
+"""
 
 from __future__ import annotations
 
@@ -32,36 +36,45 @@ from netorch.values.requests import Attachment
 
 
 class Desired(Value):
-    """What a file asks for. `origins`: where in the file each resource comes from. `labels`: node → namespace label.
-
-    `attached`: label → what the namespaces are that exist already. `folder`: where the files are that it names.
-    `checks`: what must be reachable, in the order of the file.
-    """
+    """The desired state of a topology file, and what else netorch knows from the file."""
 
     topology: str
+    """The name of the topology."""
     state: Mapping[Key, Resource]
+    """The desired state."""
     origins: Mapping[Key, Path] = field(default_factory=dict)
+    """Key of a resource → the path in the file that asks for it."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    """Node → the label of its namespace."""
     prefix: str = ""
+    """The prefix of the names of namespaces, and of interfaces on the host."""
     attached: Mapping[str, Attachment] = field(default_factory=dict)
+    """Label → the existing namespace that is attached."""
     complaints: tuple[Complaint, ...] = ()
+    """The errors of the file."""
     warnings: tuple[Complaint, ...] = ()
-    """What the file says and a person hardly means."""
+    """Parts of the file that may work but are probably mistakes."""
     egress: tuple[tuple[str, str, Address], ...] = ()
-    """Namespaces of others with a network that leaves with an address: label, network, address."""
+    """Label of the owner, name and `egress` address of each network whose owner netorch does not
+    make."""
     own_bridges: tuple[ForwardAccept, ...] = ()
-    """What the bridges of networks need of a firewall, in the nodes that netorch makes: nothing is put there."""
+    """The accepts that network bridges would need from a firewall in nodes that netorch makes.
+    netorch adds no accepts there."""
     folder: str = ""
+    """The folder of the files that the topology file names."""
     checks: tuple[Check, ...] = ()
+    """The checks, in the order of the file."""
     number: int = 0
-    """The protocol number that this machine has on record for the topology, 0 for the one computed from its name."""
+    """The protocol number from this machine's record of the topology; 0 means the number that is
+    computed from the name."""
 
     @property
     def mark(self) -> Mark:
+        """The mark of the topology's objects."""
         return Mark(self.topology, self.number)
 
     def with_mark(self, mark: Mark) -> Desired:
-        """The same with the protocol number of `mark`."""
+        """Return a copy with the protocol number of `mark`."""
         if mark.protocol == self.mark.protocol:
             return self
         number = mark.protocol
@@ -70,7 +83,7 @@ class Desired(Value):
 
 
 def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "") -> Desired:
-    """The state that `topology` asks for under `name`; what is wrong with it is in `complaints`, all at once."""
+    """Return the desired state of `topology` under `name`, with all errors in `complaints`."""
     draft = Draft(topology, Mark(name), prefix)
     _sites(draft)
     interfaces.declare(draft)
@@ -147,24 +160,28 @@ def _sites(draft: Draft) -> None:
                 draft.complain(
                     "bad-attach",
                     (*path, "attach"),
-                    "`host` is the namespace that netorch runs in: it attaches to nothing",
+                    "`host` is the namespace in which netorch runs, so it takes no `attach`",
                 )
         else:
             label = attached_label(name) if node.attach is not None else draft.prefix + name
         if name != HOST and label in {HOST, draft.mark.fabric}:
             draft.complain(
-                "reserved-name", path, f"node {name}: the namespace name {label!r} is reserved"
+                "reserved-name",
+                path,
+                f"node {name}: the namespace name {label!r} is reserved: take another name",
             )
         if len(label.encode()) > 200:
             draft.complain(
-                "name-too-long", path, f"node {name}: with the prefix its name is too long"
+                "name-too-long",
+                path,
+                f"node {name}: the name is longer than 200 bytes with the prefix: shorten it",
             )
         labels[label] = name
         draft.sites[name] = Site(name, label, label != HOST and node.attach is None, node, path)
 
 
 def _put_cables(draft: Draft) -> None:
-    """Pairs in the order in which one end is met, each as the end that makes it and the end that is made."""
+    """Put the veth pairs, in the order of their first end; of each pair the near end first."""
     done: set[int] = set()
     for iface in all_interfaces(draft.sites):
         if iface.is_existing:

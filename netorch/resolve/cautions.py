@@ -1,5 +1,8 @@
-"""What Linux takes and a person hardly means: interfaces that nobody has, one subnet on two links, loops of bridges, addresses to
-leave with that nobody has. An error where it can never work, a warning where it may.
+"""Checks for configurations that Linux accepts but that are probably mistakes.
+
+These are rules for interfaces that the node does not have, one subnet on two links, loops of
+bridges and `egress` addresses that the owner does not have. A configuration that can never work is
+an error. One that may work is a warning.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from netorch.topology import HopModel, RouteModel
 
 
 def check_cautions(draft: Draft, segments: Mapping[str, Segment]) -> None:
-    """All of them, once the file is resolved."""
+    """Run all checks of this module, after everything else is resolved."""
     for site in draft.sites.values():
         if site.created:
             _check_devices(draft, site)
@@ -27,7 +30,10 @@ def check_cautions(draft: Draft, segments: Mapping[str, Segment]) -> None:
 
 
 def _check_devices(draft: Draft, site: Site) -> None:
-    """Rules and translations for interfaces that the node does not have. A program in it may make them later."""
+    """Warn of rules and translations for interfaces that the node does not have.
+
+    This is no error because a program in the node may make the interface later.
+    """
     for path, name in _devices(site):
         name = name.removeprefix("!")  # noqa: PLW2901
         if name not in site.ifaces and name != "lo":
@@ -35,13 +41,14 @@ def _check_devices(draft: Draft, site: Site) -> None:
             draft.warn(
                 "unknown-interface",
                 path,
-                f"node {site.name} has no interface {name}: until something makes it, nothing matches.",
+                f"node {site.name} has no interface {name}: until something makes it, this matches"
+                " no packets.",
                 known,
             )
 
 
 def _devices(site: Site) -> Iterator[tuple[Path, str]]:
-    """The interfaces that rules and translations of a node name."""
+    """Yield the path and the interface for each one that rules and translations name."""
     for index, rule in enumerate(site.model.rules):
         for key, name in (("iif", rule.iif), ("oif", rule.oif)):
             if name is not None:
@@ -57,7 +64,10 @@ def _devices(site: Site) -> Iterator[tuple[Path, str]]:
 
 
 def _check_own_gateways(draft: Draft, site: Site) -> None:
-    """IPv4 gateways that are the node's own: Linux takes the destination to be on the link then."""
+    """Warn of IPv4 gateways that are addresses of the node itself.
+
+    Linux then treats the destination as directly on the link.
+    """
     if not site.model.routes:
         return
     own = {entry.ip: iface for iface in site.ifaces.values() for entry in iface.addresses}
@@ -72,16 +82,19 @@ def _check_own_gateways(draft: Draft, site: Site) -> None:
                 draft.warn(
                     "gateway-is-self",
                     (*place, "via"),
-                    f"node {site.name}: the gateway {entry.via} is the own address of {iface.name}:"
-                    " Linux takes the destination to be on its link.",
-                    f"Write `dev: {iface.name}` if that is meant.",
+                    f"node {site.name}: the gateway {entry.via} is an address of the node's own"
+                    f" interface {iface.name}, so Linux treats the destination as directly on that"
+                    " link.",
+                    f"Name the address of the next router, or write `dev: {iface.name}` if you"
+                    " mean the link.",
                 )
 
 
 def check_subnets_twice(draft: Draft, links: Mapping[int, int]) -> None:
-    """A subnet on two links of a node: what is behind the second is reached by the first.
+    """Warn of a subnet on two links of one node.
 
-    `links`: interface → the link that it is on, by whatever it is joined to.
+    The node reaches all addresses of the subnet by one of the links, so it misses those on the
+    other one. `links` maps the identity of an interface to its layer-2 segment.
     """
     for site in draft.sites.values():
         if len(site.ifaces) < 2:
@@ -100,14 +113,17 @@ def check_subnets_twice(draft: Draft, links: Mapping[int, int]) -> None:
                     draft.warn(
                         "subnets-overlap",
                         entry.path,
-                        f"{iface.display} and {first.display} are on two links and both in {network}:"
-                        f" {site.name} reaches all of it by one of them.",
+                        f"{iface.display} and {first.display} are on different links, but both are"
+                        f" in {network}: {site.name} sends everything for it to one of them.",
                         "Take another subnet for one of the links.",
                     )
 
 
 def _check_loops(draft: Draft) -> None:
-    """Cables that close a circle of bridges of which none has a spanning tree: the first broadcast never ends."""
+    """Report cables that close a circle of bridges without a spanning tree.
+
+    In such a circle the first broadcast circulates for ever.
+    """
     parent: dict[int, int] = {}
 
     def find(item: int) -> int:
@@ -128,10 +144,10 @@ def _check_loops(draft: Draft) -> None:
                 continue
             named = far if near.made_up else near
             what = (
-                f"the cable {near.display} – {far.display} closes a circle of bridges without a spanning"
-                " tree: the first broadcast goes round for ever."
+                f"the cable {near.display} – {far.display} closes a circle of bridges without a"
+                " spanning tree: the first broadcast circulates for ever."
             )
-            remedy = f"Say `stp: true` of {near.master.display}, or `state: down` of a port."
+            remedy = f"Set `stp: true` on {near.master.display}, or `state: down` on a port."
             if certain:
                 draft.complain("bridge-loop", named.path, what, remedy)
             else:
@@ -139,7 +155,7 @@ def _check_loops(draft: Draft) -> None:
 
 
 def _cables_of_bridges(draft: Draft) -> Iterator[tuple[Iface, Iface]]:
-    """Cables from bridge to bridge that carry frames; each by the end that makes it."""
+    """Yield both ends of each cable that carries frames between two bridges, near end first."""
     for iface in all_interfaces(draft.sites):
         role = iface.role
         if not isinstance(role, VethRole) or role.far:
@@ -161,7 +177,7 @@ def _forwards(port: Iface) -> bool:
 
 
 def _is_certain(near: Iface, far: Iface) -> bool:
-    """Whether nothing else may keep frames from going round: VLANs, isolated ports."""
+    """Whether neither VLANs nor isolated ports can stop the frames on this cable."""
     for port in (near, far):
         bridge = port.master
         assert bridge is not None
@@ -173,7 +189,7 @@ def _is_certain(near: Iface, far: Iface) -> bool:
 
 
 def _check_egress(draft: Draft, segment: Segment) -> None:
-    """Addresses to leave with, as far as the file knows the owner's."""
+    """Check the `egress` addresses of a network against the addresses of its owner."""
     owner = segment.owner
     own = {entry.ip for iface in owner.ifaces.values() for entry in iface.addresses}
     for index, address in enumerate(segment.model.egress):
@@ -182,21 +198,23 @@ def _check_egress(draft: Draft, segment: Segment) -> None:
             draft.complain(
                 "not-a-host-address",
                 path,
-                f"network {segment.name} cannot leave with {address}, to which nobody answers",
+                f"network {segment.name}: packets cannot leave with the source {address}, because"
+                " nothing can answer to it",
             )
         elif not segment.subnet_of(address.version):
             draft.warn(
                 "mixed-families",
                 path,
-                f"network {segment.name} has no IPv{address.version} subnet: nothing leaves with {address}.",
+                f"network {segment.name} has no IPv{address.version} subnet, so no packets leave"
+                f" with the source {address}.",
             )
         elif owner.created and address not in own:
             draft.warn("unknown-address", path, egress_warning(segment.name, owner.name, address))
 
 
 def egress_warning(network: str, owner: str, address: object) -> str:
-    """That the answers to what leaves a network may not come back."""
+    """Return the warning for an `egress` address that the owner of the network does not have."""
     return (
-        f"network {network} leaves with {address}, which {owner} does not have:"
-        f" answers come back only if others route it to {owner}."
+        f"network {network}: packets leave with the source {address}, which is not an address of"
+        f" {owner}: answers arrive only if other machines route it to {owner}."
     )

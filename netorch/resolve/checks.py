@@ -1,4 +1,4 @@
-"""Who is meant by the names in `checks`: namespaces, interfaces and addresses. No name goes to a resolver."""
+"""Replace the names in `checks` by namespaces, interfaces and addresses, without DNS."""
 
 from __future__ import annotations
 
@@ -12,38 +12,44 @@ from netorch.resolve.segment import Segment
 
 
 class CheckEnd(Value):
-    """One end of a check. `name`: as the file has it. `node`: the node, `label` its namespace; both "" for an address that the file names.
-
-    `link`: the kernel's name of the one interface that is meant, "" for any. `addresses`: what the file gives it, its own loopback
-    addresses first.
-    """
+    """One end of a check."""
 
     name: str
+    """The name or address in the file."""
     node: str = ""
+    """The node, or "" if the file names an address."""
     label: str = ""
+    """The label of the node's namespace; "" also if the file names an address."""
     link: str = ""
+    """The kernel's name of the interface if the file names one, or ""."""
     addresses: tuple[Address, ...] = ()
+    """The addresses that the file gives it. Those of lo come first."""
 
 
 class Check(Value):
-    """An entry of `checks`: `source` tries `target`; with `network`, each of `members` tries all others.
-
-    `tcp`: a port, 0 for a ping. `mtu`: bytes of a packet that must pass in one piece, 0 for a small one.
-    """
+    """An entry of `checks`."""
 
     path: Path
+    """The place in the file."""
     source: CheckEnd | None = None
+    """The end that sends packets, or None if `network` is set."""
     target: CheckEnd | None = None
+    """The end to reach, or None if `network` is set."""
     network: str = ""
+    """The network whose members must all reach one another, or ""."""
     members: tuple[CheckEnd, ...] = ()
+    """The members of `network`."""
     reachable: bool = True
+    """Whether the target must answer. If false, it must not."""
     tcp: int = 0
+    """The TCP port to connect to, or 0 for a ping."""
     mtu: int = 0
+    """Bytes of the packet that must pass unfragmented, or 0 for a small packet."""
 
 
 def resolve_checks(draft: Draft, segments: Mapping[str, Segment]) -> tuple[Check, ...]:
-    """The checks, and complaints of names that do not exist."""
-    found: list[Check] = []
+    """Return the checks, and complain of names that do not exist."""
+    checks: list[Check] = []
     nodes = draft.topology.nodes
     for index, words in enumerate(draft.topology.checks):
         path: Path = ("checks", index)
@@ -63,7 +69,7 @@ def resolve_checks(draft: Draft, segments: Mapping[str, Segment]) -> tuple[Check
                 source = _node(draft.sites[words.source])
         if words.to is not None:
             target = _target(draft, words.to, (*path, "to"))
-        found.append(
+        checks.append(
             Check(
                 path=path,
                 source=source,
@@ -75,8 +81,8 @@ def resolve_checks(draft: Draft, segments: Mapping[str, Segment]) -> tuple[Check
                 mtu=words.mtu or 0,
             )
         )
-    _refuse_contradictions(draft, found)
-    return tuple(found)
+    _refuse_contradictions(draft, checks)
+    return tuple(checks)
 
 
 def _refuse_contradictions(draft: Draft, checks: Iterable[Check]) -> None:
@@ -118,14 +124,14 @@ def _target(draft: Draft, text: str, path: Path) -> CheckEnd | None:
         draft.complain(
             "bad-check-target",
             path,
-            f"{text} is not an address of one host, which alone can be tried.",
+            f"{text} is not an address of one host, so a check cannot reach it.",
         )
     elif isinstance(address, IPv6Address) and address.is_link_local and not address.scope_id:
         draft.complain(
             "bad-check-target",
             path,
-            f"{text} is on every link:",
-            f"Write which one, {text}%INTERFACE.",
+            f"{text} is a link-local address, which exists on every link.",
+            f"Add the interface: {text}%INTERFACE.",
         )
     return CheckEnd(text, addresses=(address,))
 
@@ -147,9 +153,11 @@ def _member(iface: Iface) -> CheckEnd:
 
 
 def _addresses(ifaces: Iterable[Iface]) -> tuple[Address, ...]:
-    found = (entry.ip for iface in ifaces for entry in iface.addresses)
+    addresses = (entry.ip for iface in ifaces for entry in iface.addresses)
     return tuple(
         dict.fromkeys(
-            address for address in found if not address.is_loopback and not address.is_link_local
+            address
+            for address in addresses
+            if not address.is_loopback and not address.is_link_local
         )
     )

@@ -1,4 +1,4 @@
-"""What resolving works on: sites (nodes with a place), their interfaces as they fill up, and the problems found on the way."""
+"""The objects that resolving fills in: sites, interfaces, and the errors of the file."""
 
 from __future__ import annotations
 
@@ -31,31 +31,42 @@ from netorch.topology import NodeModel, TopologyFile
 from netorch.values.marks import Mark
 
 Path = tuple[str | int, ...]
-"""Where something stands in the expanded file: keys and list positions."""
+"""A place in the expanded file: keys and list positions."""
 
 BRIDGE_PORTS = 1023
-"""BR_MAX_PORTS less one: the 1,024th gives EXFULL."""
+"""The number of ports that a bridge takes: BR_MAX_PORTS less one, because the kernel reserves port
+number 0. It returns EXFULL for one port more."""
 
 
 class Complaint(Value):
-    """A problem at a path; `naming` ones are about names, and true even where other parts of the file are wrong."""
+    """An error or a warning about a place in the file."""
 
     code: str
+    """The error code."""
     path: Path
+    """The place in the file."""
     what: str
+    """The sentence that says what is wrong."""
     remedy: str = ""
+    """The sentence that says what to do, or ""."""
     naming: bool = False
+    """Whether it is about a name that nothing has. Such a complaint holds even if other parts of
+    the file are wrong."""
     about: str = ""
-    """The name that nothing has, of a naming one."""
+    """The name that nothing has, if `naming`."""
 
 
 class DraftAddress(Value, dict=True):
-    """An address that an interface is to have."""
+    """An address that an interface gets."""
 
     interface: Interface
+    """The address with its prefix length."""
     path: Path
+    """The place in the file."""
     peer: Address | None = None
+    """The other end of a point-to-point address."""
     scope: str | None = None
+    """The scope that the file sets."""
 
     @cached_property
     def ip(self) -> Address:
@@ -63,77 +74,87 @@ class DraftAddress(Value, dict=True):
 
 
 class PortDraft(Struct):
-    """How a bridge is to treat an interface, if that is one of its ports.
-
-    `words` are the file's, at `path`. `hairpin` and `isolated` are what the network asks for besides.
-    `trunk`: the port leads to another bridge of the same network.
-    """
+    """The settings of an interface as a bridge port."""
 
     model: PortModel | None = None
+    """The settings in the file, or None if it has none."""
     path: Path = ()
+    """The place of `model` in the file."""
     hairpin: bool = False
+    """Whether the network needs hairpin mode on this port."""
     isolated: bool = False
+    """Whether the network isolates this port."""
     trunk: bool = False
+    """Whether the port leads to another bridge of the same network."""
 
 
 class Iface(Struct):
-    """One interface on its way to resources: what every interface has. What makes it, and what that needs, is its `role`.
+    """One interface while it is resolved.
 
-    It is filled in step by step, since nodes, links and networks each say a part of it, and others
-    hold it (as their peer, parent or master) before it is complete.
-
-    `name` is the file's, `dev` the kernel's, `altname` the long form of a `dev` that had to be shortened.
-    `made_up`: it is a network's own, and the file does not name it.
-    `layers`: what the file says of it, what goes before first. `default`: what the file says of all.
-    `mtu_hint`: the MTU that its link or network asks for.
-    `impairs`: what is said of its sending, with the place; what goes before comes first.
-    `master`: what it is a port of. `ports`: its own. `port`: how the master is to treat it.
-    `front`: the bridge that has its addresses, where it is an uplink.
+    Resolving fills it in step by step, because nodes, links and networks each define a part of it.
+    Other interfaces refer to it (as their peer, parent or master) before it is complete.
     """
 
     site: Site
+    """The node that has it."""
     name: str
+    """The name in the file."""
     path: Path
+    """The place in the file."""
     dev: str
+    """The kernel's name."""
     altname: str = ""
+    """The long form of a `dev` that had to be shortened, or ""."""
     role: Role = UNMADE
+    """The way in which it is made."""
     made_up: bool = False
+    """Whether a network made it for itself, so that the file does not name it."""
     layers: list[CommonModel] = field(default_factory=list)
+    """The parts of the file that define it. An earlier one overrides a later one."""
     default: CommonModel | None = None
+    """`defaults.interface` of the file."""
     mtu_hint: int | None = None
+    """The MTU of its link or network in the file."""
     addresses: list[DraftAddress] = field(default_factory=list)
+    """Its addresses, in order."""
     impairs: list[tuple[ImpairModel, Path]] = field(default_factory=list)
+    """The impairments of what it sends, with their places. An earlier one overrides a later one."""
     master: Iface | None = None
+    """The bridge, bond or VRF whose port it is."""
     ports: list[Iface] = field(default_factory=list)
+    """Its own ports."""
     port: PortDraft = field(default_factory=PortDraft)
+    """Its settings as a bridge port."""
     front: Iface | None = None
+    """The bridge that has its addresses, if it is an uplink."""
 
     @property
     def peer(self) -> Iface | None:
-        """The other end of its cable; None of what is not a cable's end."""
+        """The other end of its cable, or None if it is not the end of a cable."""
         return self.role.peer if isinstance(self.role, VethRole) else None
 
     @property
     def solo(self) -> StandaloneModel | None:
-        """The words of what is made alone."""
+        """The model of a standalone link, or None for any other interface."""
         return self.role.model if isinstance(self.role, StandaloneRole) else None
 
     @property
     def parent(self) -> Iface | None:
-        """What it rides on."""
+        """The parent of an upper link, or None."""
         return self.role.parent if isinstance(self.role, StandaloneRole) else None
 
     @property
     def is_existing(self) -> bool:
+        """Whether netorch does not make it."""
         return isinstance(self.role, ExistingRole)
 
     def refuse(self) -> None:
-        """Note that what was to make it is wrong, unless something else makes it."""
+        """Note that the part of the file that would make it is wrong, if nothing else makes it."""
         if isinstance(self.role, UnmadeRole):
             self.role = REFUSED
 
     def explicit_value(self, key: str) -> Any:
-        """The value of a key in the first layer that has it explicitly, at last that of `defaults.interface`."""
+        """Return the value of a key in the first layer that sets it, or else the default's."""
         for layer in (
             *self.layers,
             *((self.default,) if self.default and not self.made_up else ()),
@@ -143,49 +164,59 @@ class Iface(Struct):
         return None
 
     def impair(self, model: ImpairModel | None, path: Path) -> None:
-        """Another place speaks of its sending, behind those that did before."""
+        """Add an impairment after the existing ones, which override it."""
         if model is not None:
             self.impairs.append((model, (*path, "impair")))
 
     @property
     def own_mtu(self) -> int | None:
-        """What the file says of it: the interface's own, its link's or network's."""
+        """The MTU that the interface, its link or its network sets in the file."""
         return next((layer.mtu for layer in self.layers if layer.mtu is not None), self.mtu_hint)
 
     @property
     def explicit_mtu(self) -> int | None:
-        """The same, or that of `defaults.interface`."""
+        """The same, or else the MTU of `defaults.interface`."""
         own = self.own_mtu
         return own if own is not None or self.default is None else self.default.mtu
 
     @property
     def is_up(self) -> bool:
+        """Whether the file leaves it up."""
         return bool(self.explicit_value("state") != "down")
 
     @property
     def display(self) -> str:
+        """`NODE:INTERFACE`, for messages."""
         return f"{self.site.name}:{self.name}"
 
 
 def cable(near: Iface, far: Iface) -> None:
-    """Make the two the ends of one cable, which the near one makes."""
+    """Make two interfaces the ends of one cable. The near end makes the far one."""
     near.role, far.role = VethRole(far, far=False), VethRole(near, far=True)
 
 
 class Site(Struct):
-    """A node with its place: `label` is the namespace, `created` whether netorch makes it."""
+    """A node while it is resolved, or the fabric."""
 
     name: str
+    """The name in the file."""
     label: str
+    """The label of its namespace."""
     created: bool
+    """Whether netorch makes the namespace."""
     model: NodeModel
+    """The node in the file."""
     path: Path
+    """The place in the file."""
     ifaces: dict[str, Iface] = field(default_factory=dict)
+    """Name in the file → interface."""
     made_up: dict[str, str] = field(default_factory=dict)
+    """Shortened name → the long name for which it stands."""
     forwards: set[int] = field(default_factory=set)
+    """The IP versions that the node must forward for its networks."""
 
     def interface(self, name: str, path: Path, prefix: str = "") -> Iface:
-        """The interface of this name, new or as it is so far."""
+        """Return the interface of this name, and make it if it does not exist yet."""
         if name not in self.ifaces:
             dev, altname = (
                 (name, "") if self.label != HOST or name == "lo" else self.short(prefix + name)
@@ -194,7 +225,10 @@ class Site(Struct):
         return self.ifaces[name]
 
     def short(self, long: str) -> tuple[str, str]:
-        """A name that fits, and the long form where that is another one; the same for the same file, unique on the site."""
+        """Return a name that fits into IFNAMSIZ, and the long name if that differs, else "".
+
+        The same file always gets the same short name, which is unique on the site.
+        """
         if len(long.encode()) <= IFNAMSIZ:
             return long, ""
         for salt in range(1000):
@@ -206,44 +240,56 @@ class Site(Struct):
 
 
 class Draft(Struct):
-    """Everything on its way from a topology to a state."""
+    """A topology while it is resolved into a state."""
 
     topology: TopologyFile
+    """The topology file."""
     mark: Mark
+    """The mark of all objects."""
     prefix: str
+    """The prefix of the names of namespaces, and of interfaces on the host."""
     sites: dict[str, Site] = field(default_factory=dict)
+    """Node → site; also the fabric, and the host if anything needs it."""
     complaints: list[Complaint] = field(default_factory=list)
+    """The errors of the file."""
     state: dict[Key, Resource] = field(default_factory=dict)
+    """The desired state so far."""
     origins: dict[Key, Path] = field(default_factory=dict)
+    """Key of a resource → the path in the file that asks for it."""
     warnings: list[Complaint] = field(default_factory=list)
+    """Parts of the file that may work but are probably mistakes."""
     claims: dict[tuple[object, ...], Iface] = field(default_factory=dict)
+    """What only one link can have, such as a tunnel's addresses and key → the link that has it."""
     doubtful: set[Key] = field(default_factory=set)
-    """Routes that come with networks, and whose gateways no address of the node seems to reach."""
+    """Routes that come with networks and whose gateways are in no subnet of the node."""
 
     def complain(self, code: str, path: Path, what: str, remedy: str = "") -> None:
+        """Add an error."""
         self.complaints.append(Complaint(code, path, what, remedy))
 
     def warn(self, code: str, path: Path, what: str, remedy: str = "") -> None:
-        """Note what may work, and is hardly meant."""
+        """Add a warning about something that may work but is probably a mistake."""
         self.warnings.append(Complaint(code, path, what, remedy))
 
     def unknown(
         self, code: str, path: Path, what: str, name: str, known: Iterable[str], remedy: str = ""
     ) -> None:
-        """Complain of a name that nothing has."""
+        """Add an error about a name that nothing has."""
         remedy = did_you_mean(name, known) or remedy
         text = f"{what} {name!r} does not exist."
-        # that something is not among others may change with those
+        # A message such as "among the ports of x" depends on the other parts of the file, so it is
+        # not about the name alone.
         exists = not what.startswith("among ")
         self.complaints.append(Complaint(code, path, text, remedy, naming=exists, about=name))
 
     def put(self, resource: Resource, path: Path) -> None:
+        """Add a resource to the desired state."""
         self.state[resource.key] = resource
         self.origins[resource.key] = path
 
     @property
     def fabric(self) -> Site:
-        """The topology's hidden namespace, made when first asked for."""
+        """The fabric, which is made at first use."""
         name = self.mark.fabric
         if name not in self.sites:
             self.sites[name] = Site(name, name, True, NodeModel(), ())
@@ -251,12 +297,14 @@ class Draft(Struct):
 
     @property
     def host(self) -> Site:
+        """The host, which is made at first use."""
         if HOST not in self.sites:
             self.sites[HOST] = Site(HOST, HOST, False, NodeModel(), ())
         return self.sites[HOST]
 
 
 def draft_addresses(model: Iterable[AddressModel], path: Path) -> list[DraftAddress]:
+    """Return the addresses of a list in the file at `path`."""
     return [
         DraftAddress(entry.address, (*path, index), entry.other_end, entry.scope)
         for index, entry in enumerate(model)
@@ -264,7 +312,7 @@ def draft_addresses(model: Iterable[AddressModel], path: Path) -> list[DraftAddr
 
 
 def all_interfaces(sites: Mapping[str, Site]) -> Iterable[Iface]:
-    """All interfaces of all sites, in order."""
+    """Yield all interfaces of all sites, in order."""
     for site in sites.values():
         yield from site.ifaces.values()
 

@@ -1,6 +1,7 @@
-"""Which gateways Linux takes (fib_check_nh in net/ipv4/fib_semantics.c, ip6_validate_gw in net/ipv6/route.c). Pure.
+"""Predict whether Linux accepts the gateways of a route, without asking the kernel.
 
-What is not certain passes: the kernel is asked then.
+The rules are those of fib_check_nh in net/ipv4/fib_semantics.c and of ip6_validate_gw in
+net/ipv6/route.c. A gateway passes if it is uncertain whether Linux refuses it.
 """
 
 from __future__ import annotations
@@ -33,47 +34,57 @@ LIMITED_BROADCAST = ip_address("255.255.255.255")
 
 
 class BadHop(NamedTuple):
-    """Why Linux refuses a next hop, `number` of its route."""
+    """A next hop that Linux refuses."""
 
     code: str
+    """The error code."""
     number: int
+    """The position of the next hop in its route."""
     what: str
+    """The sentence that says why Linux refuses it."""
     remedy: str = ""
+    """The sentence that says what to do, or ""."""
 
 
 class Way(NamedTuple):
-    """Where a network is reached. `direct`: without a gateway, and it is not refused."""
+    """A route to a network, as far as the look-up of a gateway needs it."""
 
     device: str
+    """The outgoing device."""
     table: int
+    """The routing table that has the route."""
     scope: int
+    """The scope of the route."""
     direct: bool = True
+    """Whether the route has no gateway and does not refuse packets."""
 
 
 class Namespace(Value):
-    """What of a namespace decides which gateways there are.
-
-    `own`: address → the devices that have it. `broadcasts`: (device, broadcast address).
-    `networks`: (IP version, prefix length) → network address → where it is reached: in IPv4 directly only, since
-    the look-up of a gateway passes over the rest.
-    `tables`: port of a VRF, or VRF → its table.
-    `parted`: rules keep the local table of IPv4 apart from the main one.
-    `rules`: IP versions in which a rule may send the look-up of a gateway to any table.
-    """
+    """The addresses, routes and rules of a namespace by which Linux accepts or refuses gateways."""
 
     own: Mapping[scalars.Address, frozenset[str]]
+    """Address → the devices that have it."""
     broadcasts: frozenset[tuple[str, scalars.Address]]
+    """Devices, each with one of its IPv4 broadcast addresses."""
     networks: Mapping[tuple[int, int], Mapping[int, tuple[Way, ...]]]
+    """IP version and prefix length → network address → the routes to it.
+
+    IPv4 routes with a gateway are left out, because the look-up of a gateway ignores them.
+    """
     tables: Mapping[str, int]
+    """VRF, or port of a VRF → the routing table of the VRF."""
     rules: frozenset[int] = frozenset()
-    parted: bool = False
+    """The IP versions in which a rule may send the look-up of a gateway to any table."""
+    separate_local: bool = False
+    """Whether there is an IPv4 rule, so that Linux keeps the local table separate from the main
+    one."""
 
     def table_of(self, device: str | None) -> int:
-        """The table that the addresses of a device are in."""
+        """Return the table that has the routes to the subnets of a device."""
         return self.tables.get(device or "", MAIN)
 
     def towards(self, gateway: scalars.Address) -> Iterator[tuple[int, Way]]:
-        """Where an address is reached, with the prefix length."""
+        """Yield the routes that match an address, each with its prefix length."""
         number, bits = int(gateway), gateway.max_prefixlen
         for (version, length), there in self.networks.items():
             if version == gateway.version:
@@ -83,7 +94,7 @@ class Namespace(Value):
 
 
 def namespace_of(resources: Iterable[Resource]) -> Namespace:
-    """The same of the resources of one namespace."""
+    """Return the addresses, routes and rules among the resources of one namespace."""
     own: dict[scalars.Address, set[str]] = {}
     broadcasts: set[tuple[str, scalars.Address]] = set()
     networks: dict[tuple[int, int], dict[int, list[Way]]] = {}
@@ -92,7 +103,7 @@ def namespace_of(resources: Iterable[Resource]) -> Namespace:
     addresses: list[Address] = []
     routes: list[RouteSpec] = []
     rules: set[int] = set()
-    parted = False
+    separate_local = False
 
     def add(network: scalars.Network, way: Way) -> None:
         at = networks.setdefault((network.version, network.prefixlen), {})
@@ -109,7 +120,7 @@ def namespace_of(resources: Iterable[Resource]) -> Namespace:
             case Port():
                 masters[resource.link] = resource.master
             case Rule(spec=rule):
-                parted = parted or rule.family != AF_INET6
+                separate_local = separate_local or rule.family != AF_INET6
                 if rule.src is None and rule.mark is None:
                     rules.add(6 if rule.family == AF_INET6 else 4)
     tables = vrfs | {port: vrfs[master] for port, master in masters.items() if master in vrfs}
@@ -133,13 +144,15 @@ def namespace_of(resources: Iterable[Resource]) -> Namespace:
         },
         tables=tables,
         rules=frozenset(rules),
-        parted=parted,
+        separate_local=separate_local,
     )
 
 
 def networks_of(address: Ifaddr) -> tuple[scalars.Network, ...]:
-    """What an interface reaches by an address of its own. With another end it is in IPv4 that end's prefix, in IPv6 the own prefix
-    and that end.
+    """Return the networks to which an address of an interface adds a route.
+
+    If the address has another end, IPv4 adds the prefix of that end. IPv6 adds its own prefix and
+    the other end.
     """
     own = ip_address(address.local)
     if own.version == 6:
@@ -148,26 +161,30 @@ def networks_of(address: Ifaddr) -> tuple[scalars.Network, ...]:
             return (prefix,)
         return (prefix if address.length else ip_network(own), ip_network(address.peer))
     network = ip_network(f"{address.peer or address.local}/{address.length}", strict=False)
-    # such an address is not a source of the route to its prefix, and 0.0.0.0 is none (fib_add_ifaddr, fib_valid_prefsrc)
+    # Linux adds no route for such an address, because it is not a valid source of the route to its
+    # prefix. It adds none to 0.0.0.0 either (fib_add_ifaddr, fib_valid_prefsrc).
     if is_of_no_host(own) or network.network_address.is_unspecified:
         return ()
     return (network,)
 
 
 def is_of_no_host(address: scalars.Address) -> bool:
-    """Whether it is that of an IPv4 group, or of all on a link, which Linux puts on an interface all the same."""
+    """Whether an IPv4 address is a multicast address or 255.255.255.255.
+
+    Linux allows these as addresses of an interface.
+    """
     return address.version == 4 and (address.is_multicast or address == LIMITED_BROADCAST)
 
 
 def _ways(spec: RouteSpec) -> Iterator[Way]:
-    """Where a route leads, as far as the look-up of a gateway sees it."""
+    """Yield the ways of a route that the look-up of a gateway considers."""
     if spec.type != RTN_UNICAST:
         if spec.family == AF_INET6:
             yield Way("lo", spec.table, spec.scope, direct=False)
         return
     if spec.family == AF_INET6:
         for hop in spec.hops:
-            # an IPv6 route over lo rejects
+            # An IPv6 route over lo refuses packets.
             direct = hop.via is None and hop.dev != "lo"
             yield Way(hop.dev or "", spec.table, spec.scope, direct)
     elif not any(hop.via for hop in spec.hops):
@@ -181,8 +198,9 @@ def _destination(spec: RouteSpec) -> scalars.Network:
 
 
 def bad_hops(spec: RouteSpec, there: Namespace, *, known: bool = True) -> Iterator[BadHop]:
-    """What Linux refuses of the next hops of a route; `known`: the namespace has no other addresses
-    and routes than these.
+    """Yield the next hops of a route that Linux refuses.
+
+    `known` says that the namespace has no other addresses and routes than those of `there`.
     """
     several = len(spec.hops) > 1
     seen: set[tuple[bytes | None, str | None]] = set()
@@ -190,14 +208,17 @@ def bad_hops(spec: RouteSpec, there: Namespace, *, known: bool = True) -> Iterat
         if several and spec.family == AF_INET6:
             if hop.via is None:
                 what = (
-                    f"Linux takes no next hop `dev: {hop.dev}` without `via` beside others in IPv6"
+                    f"Linux refuses the next hop `dev: {hop.dev}` without `via`, because an IPv6"
+                    " route with several next hops needs a gateway in each"
                 )
-                remedy = "Give it a `via`, or write routes with different metrics."
+                remedy = "Give it a `via`, or write separate routes with different metrics."
                 yield BadHop("hop-needs-gateway", number, f"{what}.", remedy)
                 continue
             if (place := (hop.via, hop.dev)) in seen:
-                what = f"the next hop {ip_address(hop.via)} is there twice."
-                remedy = "Linux takes it once: say `weight` for a larger share."
+                what = (
+                    f"the next hop {ip_address(hop.via)} is there twice, but Linux takes it once."
+                )
+                remedy = "Write it once, with a `weight` for a larger share."
                 yield BadHop("hop-twice", number, what, remedy)
                 continue
             seen.add(place)
@@ -206,11 +227,11 @@ def bad_hops(spec: RouteSpec, there: Namespace, *, known: bool = True) -> Iterat
                 yield BadHop(
                     "hop-needs-gateway",
                     number,
-                    "Linux takes no next hop with `onlink` and without a gateway.",
+                    "Linux refuses a next hop with `onlink` and without a gateway.",
                     "Add `via`, or leave out `onlink`.",
                 )
         elif hop.onlink and hop.dev is None:
-            what = f"the gateway {ip_address(hop.via)} is on no link that the file names."
+            what = f"the gateway {ip_address(hop.via)} is `onlink`, but the route names no link."
             yield BadHop("gateway-needs-dev", number, what, "Add the interface as `dev`.")
         else:
             gateway = ip_address(hop.via)
@@ -220,7 +241,7 @@ def bad_hops(spec: RouteSpec, there: Namespace, *, known: bool = True) -> Iterat
                 yield bad._replace(number=number)
 
 
-_BETWEEN = "Take the address of a router."
+_USE_ROUTER = "Take the address of a router."
 
 
 def _check_ipv4(
@@ -236,7 +257,7 @@ def _check_ipv4(
         elsewhere and any(way.table == spec.table for way in ways)
     ):
         what = f"the gateway {gateway} is the broadcast address of {hop.dev}."
-        return BadHop("not-a-host-address", 0, what, _BETWEEN)
+        return BadHop("not-a-host-address", 0, what, _USE_ROUTER)
     if not known:
         return None
     devices = there.own.get(gateway, frozenset())
@@ -252,12 +273,15 @@ def _check_ipv4(
 
 def _too_near(spec: RouteSpec, gateway: scalars.Address) -> BadHop:
     scope = "host" if spec.scope >= RT_SCOPE_HOST else "link"
-    what = f"a route of scope {scope} has no gateway such as {gateway}."
+    what = f"a route of scope {scope} cannot have the gateway {gateway}."
     return BadHop("gateway-needs-scope", 0, what, "Leave out `scope`, or `via`.")
 
 
 def _check_onlink(hop: Hop, gateway: scalars.Address, there: Namespace) -> BadHop | None:
-    """No address of the node itself is a gateway, and no broadcast one, whatever the route's table is."""
+    """Refuse an IPv4 gateway with `onlink` that is an own or a broadcast address of the node.
+
+    This does not depend on the table of the route.
+    """
     table = there.table_of(hop.dev)
     here = {device for device in there.own.get(gateway, ()) if there.table_of(device) == table}
     if here:
@@ -266,16 +290,17 @@ def _check_onlink(hop: Hop, gateway: scalars.Address, there: Namespace) -> BadHo
         address == gateway and there.table_of(device) == table
         for device, address in there.broadcasts
     )
-    # as long as nobody adds rules, the main table's routes are found with the local ones (fib_unmerge)
+    # Until somebody adds a rule, the local and the main table are one, so that a longer prefix of
+    # the main table wins (fib_unmerge).
     longest = max((length for length, _ in there.towards(gateway)), default=0)
     of_lo = gateway in IPV4_LOOPBACK and table == MAIN
-    nearer = longest > IPV4_LOOPBACK.prefixlen and not there.parted
+    nearer = longest > IPV4_LOOPBACK.prefixlen and not there.separate_local
     return _no_router(gateway) if wide or (of_lo and not nearer) else None
 
 
 def _no_router(gateway: scalars.Address) -> BadHop:
     what = f"{gateway} is not the address of a host, so it cannot be a gateway."
-    return BadHop("not-a-host-address", 0, what, _BETWEEN)
+    return BadHop("not-a-host-address", 0, what, _USE_ROUTER)
 
 
 def _check_ipv6(
@@ -283,12 +308,12 @@ def _check_ipv6(
 ) -> BadHop | None:
     if gateway.is_multicast or gateway.is_unspecified or gateway.is_loopback:
         what = f"{gateway} is not the address of another host, so it cannot be a gateway."
-        return BadHop("not-a-host-address", 0, what, _BETWEEN)
+        return BadHop("not-a-host-address", 0, what, _USE_ROUTER)
     table = there.table_of(hop.dev)
     devices = there.own.get(gateway, frozenset())
     if gateway.is_link_local:
         if hop.dev is None:
-            what = f"{gateway} is link-local: it says nothing without the link."
+            what = f"the gateway {gateway} is link-local, so it is ambiguous without the link."
             return BadHop("gateway-needs-dev", 0, what, "Add the interface as `dev`.")
         if hop.dev in devices:
             return _own(gateway, hop.dev)
@@ -310,31 +335,34 @@ def _check_ipv6(
     if _leads_straight(ways, spec, hop, there):
         return None
     if any(way.direct and way.device == hop.dev for _, way in ways):
-        what = f"the gateway {gateway} is behind another gateway, by the route to it."
-        return BadHop("gateway-unreachable", 0, what, "Name the gateway that is nearest.")
+        what = f"the gateway {gateway} is itself behind another gateway."
+        return BadHop("gateway-unreachable", 0, what, "Name the nearest gateway.")
     return _unreachable(gateway, hop)
 
 
 def _is_of(spec: RouteSpec, gateway: scalars.Address, length: int, way: Way) -> bool:
-    """Whether a way to a gateway is that of the route itself, which is not there yet when Linux looks the gateway up."""
+    """Whether a way to a gateway comes from the route itself.
+
+    That route does not exist yet when Linux looks the gateway up.
+    """
     return (length, way.table) == (spec.prefixlen, spec.table) and gateway in _destination(spec)
 
 
 def _elsewhere(
     hop: Hop, gateway: scalars.Address, ways: Iterable[tuple[int, Way]], table: int
 ) -> BadHop | None:
-    """`onlink` on another link than the one that leads to the gateway already."""
+    """Refuse `onlink` on another link than the one that already leads to the gateway."""
     ways = [(length, way) for length, way in ways if length and way.table == table]
     longest = max((length for length, _ in ways), default=0)
     nearest = {way.device for length, way in ways if length == longest}
     if not nearest or nearest & {hop.dev, "", "lo"}:
         return None
-    what = f"the gateway {gateway} is reached by {min(nearest)}, and not by {hop.dev}."
+    what = f"the gateway {gateway} is reached by {min(nearest)}, not by {hop.dev}."
     return BadHop("gateway-unreachable", 0, what, f"Write `dev: {min(nearest)}`.")
 
 
 def _leads(ways: Iterable[Way], spec: RouteSpec, hop: Hop, there: Namespace) -> bool:
-    """Whether one of the ways is one that the look-up of an IPv4 gateway takes."""
+    """Whether the look-up of an IPv4 gateway can take one of the ways."""
     tables = {spec.table, MAIN, there.table_of(hop.dev)}
     return any(
         (hop.dev is None or way.device == hop.dev) and (way.table in tables or 4 in there.rules)
@@ -345,26 +373,26 @@ def _leads(ways: Iterable[Way], spec: RouteSpec, hop: Hop, there: Namespace) -> 
 def _leads_straight(
     ways: Iterable[tuple[int, Way]], spec: RouteSpec, hop: Hop, there: Namespace
 ) -> bool:
-    """Whether what the look-up of an IPv6 gateway takes, in one of the tables, has no gateway itself."""
+    """Whether in one of the tables the longest matching IPv6 route has no gateway itself."""
     tables = {spec.table, MAIN, there.table_of(hop.dev)}
-    found: dict[int, list[tuple[int, Way]]] = {}
+    by_table: dict[int, list[tuple[int, Way]]] = {}
     for length, way in ways:
         if (hop.dev is None or way.device == hop.dev) and (way.table in tables or 6 in there.rules):
-            found.setdefault(way.table, []).append((length, way))
+            by_table.setdefault(way.table, []).append((length, way))
     return any(
         way.direct and length == max(length for length, _ in here)
-        for here in found.values()
+        for here in by_table.values()
         for length, way in here
     )
 
 
 def _own(gateway: scalars.Address, device: str) -> BadHop:
-    what = f"the gateway {gateway} is the own address of {device}."
+    what = f"the gateway {gateway} is an address of the node's own interface {device}."
     return BadHop("gateway-is-self", 0, what, "Name the address of the next router.")
 
 
 def _by_loopback(gateway: scalars.Address) -> BadHop:
-    what = f"IPv6 reaches no gateway by lo, and so not {gateway}."
+    what = f"the gateway {gateway} cannot be reached by lo: IPv6 has no gateways there."
     return BadHop("gateway-unreachable", 0, what, "Name another `dev`.")
 
 
@@ -375,12 +403,12 @@ def _unreachable(gateway: scalars.Address, hop: Hop) -> BadHop:
         "gateway-unreachable",
         0,
         what,
-        "Correct it, or say `onlink: true` and `dev` if it is on the link all the same.",
+        "Correct it, or write `onlink: true` and `dev` if it is on the link nevertheless.",
     )
 
 
 def check_gateways(draft: Draft) -> None:
-    """Complain of all routes of the file's own nodes that Linux would refuse for their gateways."""
+    """Complain of all routes that Linux would refuse because of their gateways."""
     by_networks = {key.netns for key in draft.doubtful}
     sites = {
         site.label: site
@@ -407,8 +435,9 @@ def check_gateways(draft: Draft) -> None:
 
 
 def _is_plainly_right(site: Site, route: Route) -> bool:
-    """Whether the only gateway of an IPv4 route is another host in a subnet of its own interface, in the
-    main table. That is what most routes are, so that the rest need not be looked at for them.
+    """Whether an IPv4 route in the main table has one gateway, a host in the interface's subnet.
+
+    This is a quick check. It is true of most routes, so netorch skips the full check for them.
     """
     spec = route.spec
     hop = spec.hops[0] if len(spec.hops) == 1 else None
@@ -443,30 +472,30 @@ def _check_routes(draft: Draft, site: Site, routes: Iterable[Route], there: Name
 
 
 def _is_written(draft: Draft, route: Route) -> bool:
-    """Whether the file writes the route itself, and not only a network that it comes with."""
+    """Whether the route is in the file, and does not come with a network."""
     return draft.origins[route.key][2:3] == ("routes",)
 
 
 def _complain(draft: Draft, site: Site, route: Route, bad: BadHop) -> None:
     path, hop = draft.origins[route.key], route.spec.hops[bad.number]
     if not _is_written(draft, route):
-        remedy = "Take another address or subnet, or say `default_route: false` in the membership."
+        remedy = "Take another address or subnet, or set `default_route: false` in the membership."
         draft.complain(bad.code, path, f"node {site.name}: {bad.what}", remedy)
         return
     model = site.model.routes[int(path[-1])]
     entry: HopModel | RouteModel = model
     place = path
     if model.nexthops:
-        # hops over links that are down are left out, so the numbers may differ
-        same = [index for index, each in enumerate(model.nexthops) if _says(site, each, hop)]
+        # The route lacks hops over links that are down, so its numbers may differ from the file's.
+        same = [index for index, each in enumerate(model.nexthops) if _makes(site, each, hop)]
         number = same[-1 if bad.code == "hop-twice" else 0]
         entry, place = model.nexthops[number], (*path, "nexthops", number)
     key = "via" if entry.via is not None else "dev"
     draft.complain(bad.code, (*place, key), f"node {site.name}: {bad.what}", bad.remedy)
 
 
-def _says(site: Site, model: HopModel, hop: Hop) -> bool:
-    """Whether the hop is what these words ask for."""
+def _makes(site: Site, model: HopModel, hop: Hop) -> bool:
+    """Whether the hop comes from this entry of `nexthops`."""
     via = None if model.via is None else model.via.packed
     iface = site.ifaces.get(model.dev or "")
     device = model.dev if iface is None else (iface.front or iface).dev

@@ -1,4 +1,4 @@
-"""NICs that the file takes from the host: each once, and not what it uses on the host itself."""
+"""Checks for the lent NICs: each in one node only, and none that the file uses on the host."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from netorch.state.key import HOST
 
 
 def check_nics(draft: Draft) -> None:
+    """Complain of lent NICs that cannot leave the host or are lent twice."""
     takers: dict[str, Iface] = {}
     host = draft.sites.get(HOST)
     bridges = (
@@ -31,28 +32,32 @@ def check_nics(draft: Draft) -> None:
             draft.complain(
                 "existing-interface",
                 (*iface.path, "kind"),
-                f"{iface.display}: what is of `kind: physical` is moved from the host into another node.",
+                f"{iface.display}: `kind: physical` moves a NIC from the host into another node,"
+                " so it cannot be on the host.",
                 "Leave out the `kind` to use the interface on the host.",
             )
         elif nic == "lo":
             draft.complain(
-                "loopback", path, "lo is the loopback interface: it stays in its namespace"
+                "loopback", path, "lo is the loopback interface: it cannot leave its namespace"
             )
         elif first is not iface:
             draft.complain(
                 "nic-twice",
                 path,
-                f"{iface.display} and {first.display} are both the host's {nic}: it can be in one node alone",
+                f"{iface.display} and {first.display} are both the host's {nic}: a NIC can be in"
+                " one node only",
             )
         elif nic in uplinks:
             draft.complain(
                 "nic-twice",
                 path,
-                f"{iface.display}: the host's {nic} is the uplink of the bridge {uplinks[nic].name}, and stays there",
+                f"{iface.display}: the host's {nic} is the uplink of the bridge"
+                f" {uplinks[nic].name}, so it stays there",
             )
         elif host is not None and nic in host.ifaces:
             draft.complain(
                 "nic-twice",
                 path,
-                f"{iface.display}: this file uses {nic} on the host, and cannot move it away from there",
+                f"{iface.display}: this file uses {nic} on the host, so it cannot move it into a"
+                " node",
             )

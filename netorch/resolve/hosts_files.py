@@ -1,4 +1,4 @@
-"""Names: the hosts file that all nodes share, and each node's resolv.conf."""
+"""Name resolution in nodes: the hosts file that all nodes share, and each node's resolv.conf."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _LOCAL = ("127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback")
 
 
 def put_names(draft: Draft) -> None:
-    """hosts for every node that netorch makes, resolv.conf for those with `dns`."""
+    """Put a hosts file for every node that netorch makes, and a resolv.conf if it has `dns`."""
     if not draft.topology.names:
         for site in _nodes(draft):
             if site.model.dns is not None:
                 draft.complain(
                     "no-resolv-conf",
                     (*site.path, "dns"),
-                    "`dns` needs resolv.conf, which `names: false` turns off",
+                    "`dns` needs resolv.conf, which `names: false` turns off: leave out either",
                 )
         return
     _check(draft)
@@ -33,7 +33,8 @@ def put_names(draft: Draft) -> None:
                 draft.complain(
                     "no-resolv-conf",
                     (*site.path, "dns"),
-                    f"`dns` cannot be set for {site.name}: netorch does not make this namespace",
+                    f"`dns` cannot be set for {site.name}, because netorch does not make this"
+                    " namespace",
                 )
 
 
@@ -42,7 +43,10 @@ def _nodes(draft: Draft) -> list[Site]:
 
 
 def _lines(draft: Draft) -> list[str]:
-    """A line an address, a node's own loopback addresses first since they are reachable whichever link is up."""
+    """Return a line for each address.
+
+    A node's addresses on lo come first, because they are reachable whichever link is up.
+    """
     lines: list[str] = []
     for site in _nodes(draft):
         names = " ".join((site.name, *site.model.aliases))
@@ -65,7 +69,7 @@ def _check(draft: Draft) -> None:
                 draft.complain(
                     "name-twice",
                     (*site.path, "aliases", index),
-                    f"{alias!r} is a name of {owner} already",
+                    f"the alias {alias!r} is a name of {owner} already",
                 )
 
 

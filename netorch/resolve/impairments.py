@@ -1,4 +1,4 @@
-"""Who is impaired how: what interfaces, ends of links, links, memberships and defaults say, to one resource an interface."""
+"""Merge the impairments of interfaces, links, memberships and defaults into resources."""
 
 from __future__ import annotations
 
@@ -11,38 +11,49 @@ from netorch.resolve.roles import LoopbackRole
 
 
 def put_impairments(draft: Draft) -> None:
-    """Behind all links, since a qdisc needs the number of its link, which on the host is looked up once for all of them then."""
-    told: set[tuple[Path, str]] = set()
+    """Put one resource for each impaired interface, after all links.
+
+    A qdisc needs the index of its link. netorch looks these up once for all links of the host if
+    the links come first.
+    """
+    reported: set[tuple[Path, str]] = set()
     for iface in all_interfaces(draft.sites):
         if iface.is_existing:
             continue
         sources = _sources(draft, iface)
-        said = together(words for words, _ in sources)
-        for key, what, remedy in senseless(said):
+        impairment = together(words for words, _ in sources)
+        for key, what, remedy in senseless(impairment):
             path = next((*path, key) for words, path in sources if getattr(words, key) is not None)
-            if (path, key) not in told:
-                told.add((path, key))
+            if (path, key) not in reported:
+                reported.add((path, key))
                 draft.complain("bad-impairment", path, what, remedy)
-        if said:
+        if impairment:
             if iface.explicit_value("txqueuelen") == 0:
-                # qdisc_create makes it 1000
-                what = f"{iface.display} has `txqueuelen: 0`, which is not a queue: what is impaired waits in one"
+                # Linux would silently change the length to 1000 (qdisc_create).
+                what = (
+                    f"{iface.display} has `txqueuelen: 0`, so it has no queue, which impairments"
+                    " need"
+                )
                 draft.complain(
                     "bad-impairment",
                     sources[0][1],
                     f"{what}.",
-                    "Leave `txqueuelen` out; `limit` says how many packets wait.",
+                    "Leave out `txqueuelen`; `limit` of `impair` sets the length of the queue.",
                 )
             mtu = (
                 (iface.explicit_mtu or LOOPBACK_MTU)
                 if isinstance(iface.role, LoopbackRole)
                 else mtu_of(iface)
             )
-            draft.put(Impair.of(iface.site.label, iface.dev, said, mtu), sources[0][1])
+            draft.put(Impair.of(iface.site.label, iface.dev, impairment, mtu), sources[0][1])
 
 
 def _sources(draft: Draft, iface: Iface) -> list[tuple[ImpairModel, Path]]:
-    """What goes before comes first: the interface's own, its end's, its link's or membership's, the default."""
+    """Return the impairments of an interface with their places, most significant first.
+
+    The order is the interface's own, that of its link's end, that of its link or membership, and
+    the default.
+    """
     sources = list(iface.impairs)
     default = draft.topology.defaults.interface.impair
     if default is not None and not isinstance(iface.role, LoopbackRole) and not iface.made_up:

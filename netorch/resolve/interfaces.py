@@ -1,4 +1,4 @@
-"""The interfaces that nodes and links declare: who is wired to whom, what rides on what."""
+"""The interfaces that nodes and links declare, their cables and their parents."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from netorch.state.key import HOST
 from netorch.topology import EndpointModel, LinkModel, parse_endpoint
 
 NO_LINKS = {"all", "default"}
-"""Names that Linux gives to no link (sysctl_dev_name_is_allowed in net/core)."""
+"""Names that Linux refuses for a link (sysctl_dev_name_is_allowed in net/core)."""
 FOREIGN_KEYS = {"addresses", "kind", "neighbours", "sysctls"}
-"""What the file may say of an interface that netorch did not make."""
+"""Keys that the file may set on an interface that netorch did not make."""
 
 
 def declare(draft: Draft) -> None:
-    """Interfaces of the nodes' `interfaces`, without their links."""
+    """Make the interfaces of the nodes' `interfaces`, without their cables."""
     for site in list(draft.sites.values()):
         for name, model in site.model.interfaces.items():
             path = (*site.path, "interfaces", name)
@@ -51,7 +51,7 @@ def declare(draft: Draft) -> None:
 
 
 def wire_links(draft: Draft) -> None:
-    """Veth pairs: `kind: veth` with a `peer`, and `links`."""
+    """Connect the veth pairs of `links`, and those of `kind: veth` with a `peer`."""
     for site in list(draft.sites.values()):
         for name, model in site.model.interfaces.items():
             if isinstance(model, VethModel):
@@ -61,19 +61,23 @@ def wire_links(draft: Draft) -> None:
 
 
 def set_parents(draft: Draft) -> None:
-    """Parents: what a VLAN and its like are on. Of a namespace that netorch does not make, also what the file does not mention."""
-    riders = [
+    """Set the parents of upper links.
+
+    In a namespace that netorch does not make, a parent may be an interface that the file does not
+    mention.
+    """
+    upper_links = [
         (iface, iface.role)
         for site in draft.sites.values()
         for iface in site.ifaces.values()
         if isinstance(iface.role, StandaloneRole)
     ]
-    for iface, role in riders:
+    for iface, role in upper_links:
         if role.parent is None and role.model.parent_name is not None:
             iface.role = replace(
                 role, parent=_parent(draft, iface, role.model, role.model.parent_name)
             )
-    for iface, _ in riders:
+    for iface, _ in upper_links:
         seen, at = {id(iface)}, iface.parent
         while at is not None and id(at) not in seen:
             seen.add(id(at))
@@ -82,26 +86,27 @@ def set_parents(draft: Draft) -> None:
             draft.complain(
                 "parent-circle",
                 (*iface.path, "parent"),
-                f"{iface.display} rides on itself, by way of its parent",
+                f"{iface.display} is its own parent, directly or by other interfaces",
             )
             assert isinstance(iface.role, StandaloneRole)
             iface.role = replace(iface.role, parent=None)
 
 
-def _parent(draft: Draft, iface: Iface, model: StandaloneModel, said: str) -> Iface | None:
+def _parent(draft: Draft, iface: Iface, model: StandaloneModel, place: str) -> Iface | None:
     path = (*iface.path, "parent")
-    node, name = parse_place(said)
+    node, name = parse_place(place)
     if node is None:
         site = iface.site
-    elif (found := _site(draft, node, path)) is None:
+    elif (other := _site(draft, node, path)) is None:
         return None
     else:
-        site = found
+        site = other
     if site is not iface.site and not model.FAR_PARENT:
         draft.complain(
             "parent-elsewhere",
             path,
-            f"a {model.kind} and its parent are in one namespace: {said} is in another node",
+            f"a {model.kind} and its parent must be in one namespace, but {place} is in another"
+            " node",
         )
         return None
     if name not in site.ifaces:
@@ -114,7 +119,7 @@ def _parent(draft: Draft, iface: Iface, model: StandaloneModel, said: str) -> If
                 f"interface {site.name}:",
                 name,
                 site.ifaces,
-                "A parent is an interface that this file declares.",
+                "A parent must be an interface that this file declares.",
             )
             return None
         else:
@@ -123,7 +128,10 @@ def _parent(draft: Draft, iface: Iface, model: StandaloneModel, said: str) -> If
 
 
 def check_unmade(draft: Draft) -> None:
-    """What can be said only when all is wired: interfaces that nothing makes, ports with addresses."""
+    """Complain of interfaces that nothing makes and of ports with addresses.
+
+    This needs all links, networks and ports.
+    """
     default = draft.topology.defaults.interface
     for site in draft.sites.values():
         for iface in site.ifaces.values():
@@ -140,23 +148,30 @@ def check_unmade(draft: Draft) -> None:
                 draft.complain(
                     "address-on-port",
                     iface.addresses[0].path,
-                    f"{iface.display} is a port of {iface.master.name}, so it cannot have the address {iface.addresses[0].interface}.",
+                    f"{iface.display} is a port of {iface.master.name}, so it cannot have the"
+                    f" address {iface.addresses[0].interface}.",
                     f"Give it to {iface.master.display}.",
                 )
 
 
 def check_names(draft: Draft) -> None:
-    """Names that no link can have, made of those of networks and of the prefix: the others are checked as they are read."""
+    """Complain of names that no link can have.
+
+    Only names from networks and from the prefix need this check. The models check the others.
+    """
     for site in draft.sites.values():
         for iface in site.ifaces.values():
             if iface.dev in NO_LINKS and not iface.is_existing:
                 where = iface.path[1] if iface.made_up else iface.name
-                what = f"{where} would be an interface {iface.dev} in {site.name}, which Linux does not take:"
+                what = (
+                    f"{where} would be an interface {iface.dev} in {site.name}, a name which Linux"
+                    " does not take:"
+                )
                 draft.complain(
                     "reserved-name",
                     iface.path,
-                    f"{what} /proc/sys/net/ipv4/conf/{iface.dev} is something else.",
-                    "Say `bridge: NAME`."
+                    f"{what} /proc/sys/net/ipv4/conf/{iface.dev} has another meaning.",
+                    "Write `bridge: NAME`."
                     if isinstance(iface.role, BridgeRole)
                     else "Take another name or prefix.",
                 )
@@ -167,7 +182,8 @@ def _without_a_maker(draft: Draft, iface: Iface) -> None:
     if site.created:
         network = next(iter(site.model.networks), None)
         of_network = (
-            f"If it is that of network {network}, say `networks: {{{network}: {{name: {iface.name}}}}}`; else add"
+            f"If it belongs to network {network}, write"
+            f" `networks: {{{network}: {{name: {iface.name}}}}}`; else add"
             if network
             else "Add"
         )
@@ -175,7 +191,7 @@ def _without_a_maker(draft: Draft, iface: Iface) -> None:
             "unmade-interface",
             iface.path,
             f"nothing makes the interface {iface.display}: it is in no link and no network.",
-            f"{of_network} it to `links`, or say its `kind`.",
+            f"{of_network} it to `links`, or give it a `kind`.",
         )
         return
     iface.role, iface.dev, iface.altname = EXISTING, iface.name, ""
@@ -185,8 +201,8 @@ def _without_a_maker(draft: Draft, iface: Iface) -> None:
         draft.complain(
             "existing-interface",
             (*iface.path, key),
-            f"{iface.display} is not made by this file: `{key}` of an existing interface cannot be set by this release, only"
-            " `addresses`, `neighbours` and `sysctls`",
+            f"{iface.display} is not made by this file: this release cannot set `{key}` of an"
+            " existing interface, only `addresses`, `neighbours` and `sysctls`",
         )
 
 
@@ -242,7 +258,7 @@ def _wire_link(draft: Draft, link: LinkModel, path: Path) -> None:
 
 
 def _layer(iface: Iface, model: EndpointModel) -> None:
-    """What the node says of its interface goes before what the link says."""
+    """Add what a link sets on its end. What the node sets overrides it."""
     position = 1 if iface.layers and isinstance(iface.layers[0], InterfaceModel) else 0
     iface.layers.insert(position, model)
 
@@ -259,7 +275,7 @@ def _site(draft: Draft, node: str, path: Path) -> Site | None:
 
 
 def _connect(draft: Draft, near: Iface, far: Iface, path: Path) -> bool:
-    """Make the two the ends of one cable, if they can be."""
+    """Make two interfaces the ends of one cable, or complain of what prevents that."""
     if (obstacle := _obstacle(near, far)) is not None:
         draft.complain("already-wired", path, obstacle)
         for iface in (near, far):
@@ -270,6 +286,7 @@ def _connect(draft: Draft, near: Iface, far: Iface, path: Path) -> bool:
 
 
 def _obstacle(near: Iface, far: Iface) -> str | None:
+    """Return why two interfaces cannot be the ends of one cable, or None if they can."""
     if near is far:
         return f"a link cannot have {near.display} at both its ends"
     for iface in (near, far):
@@ -285,7 +302,10 @@ def _obstacle(near: Iface, far: Iface) -> str | None:
 
 
 def _number(draft: Draft, ends: list[Iface], subnet: Network, path: Path) -> None:
-    """A subnet addresses the ends in order, leaving alone an end that has an address of it already."""
+    """Give the ends of a link addresses of a subnet, in order.
+
+    An end that has an address of the subnet already gets no other.
+    """
     first = 0 if subnet.prefixlen >= subnet.max_prefixlen - 1 else 1
     if subnet.num_addresses < 2:
         draft.complain("subnet-full", path, f"{subnet} has no room for the two ends of a link")
@@ -298,16 +318,17 @@ def _number(draft: Draft, ends: list[Iface], subnet: Network, path: Path) -> Non
 
 
 def type_of(subnet: Network) -> type:
-    """The interface-address class of a subnet's family."""
+    """Return the interface-address class for the IP version of a subnet."""
     from ipaddress import IPv4Interface, IPv6Interface
 
     return IPv4Interface if subnet.version == 4 else IPv6Interface
 
 
 def mtu_of(iface: Iface) -> int:
-    """The MTU an interface gets: its own, else what its partner explicitly has, else the kernel's own; 0 where that is unknown.
+    """Return the MTU that an interface gets, or 0 if it is unknown.
 
-    A bond's port has the bond's.
+    It is the interface's own, else that of the other end of its cable, else the kernel's default.
+    A bond's port has the MTU of the bond.
     """
     if (bond := bond_of(iface)) is not None:
         return mtu_of(bond)
@@ -315,13 +336,13 @@ def mtu_of(iface: Iface) -> int:
     ends, beyond = [iface], None
     if isinstance(role, VethRole):
         ends, beyond = [iface, role.peer], bond_of(role.peer)
-    said = [end.own_mtu for end in ends]
+    explicit = [end.own_mtu for end in ends]
     if beyond is not None:
-        said.append(beyond.own_mtu)
-    said += [end.default.mtu for end in ends if end.default is not None]
-    found = next((mtu for mtu in said if mtu is not None), None)
-    if found is not None:
-        return found
+        explicit.append(beyond.own_mtu)
+    explicit += [end.default.mtu for end in ends if end.default is not None]
+    first = next((mtu for mtu in explicit if mtu is not None), None)
+    if first is not None:
+        return first
     if isinstance(role, ExistingRole):
         return 0
     if isinstance(role, LoopbackRole):
@@ -335,22 +356,30 @@ def mtu_of(iface: Iface) -> int:
 
 
 def mtu_below(iface: Iface, below: Iface) -> int:
-    """The MTU that its packets have to fit into. What has an address of lo leaves by an interface that the routes choose."""
+    """Return the MTU into which the packets of an upper link or a tunnel must fit.
+
+    If `below` is lo, its MTU does not apply, because the packets leave by an interface that the
+    routes choose.
+    """
     if iface.parent is None and isinstance(below.role, LoopbackRole):
         return below.own_mtu or ETHERNET_MTU
     return mtu_of(below)
 
 
 def carrier(iface: Iface) -> Iface | None:
-    """What its packets leave by, as far as the file says: its parent, else the interface with the address that they leave with."""
+    """Return the interface by which the packets of an upper link or a tunnel leave.
+
+    It is the parent, else the interface that has the tunnel's local address. Return None if the
+    file does not define it.
+    """
     if iface.parent is not None or iface.solo is None or (source := iface.solo.sends_from) is None:
         return iface.parent
-    found = holder(iface.site, source)
-    return found if found is not None and found.solo is None else None
+    below = holder(iface.site, source)
+    return below if below is not None and below.solo is None else None
 
 
 def holder(site: Site, address: str) -> Iface | None:
-    """The interface of a site that has the address by the file."""
+    """Return the interface of a site to which the file gives an address."""
     return next(
         (
             iface

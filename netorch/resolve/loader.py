@@ -1,4 +1,8 @@
-"""A file's text to the desired state, or all that is wrong with it at once, each with its place. Pure."""
+"""Load a topology file: turn its text into the desired state, without reading the kernel.
+
+If the file is wrong, netorch reports all errors at once. So it leaves the wrong parts out and
+checks the rest, and drops those errors of the rest that the missing parts may have caused.
+"""
 
 from __future__ import annotations
 
@@ -28,46 +32,52 @@ from netorch.resolve.partial import (
 from netorch.topology import TopologyFile, by_kind, words_of
 
 NAME = 60
-"""Letters of a key from which on an error shows less of it."""
+"""The length in characters from which errors shorten a key."""
 
 TEXT = "<text>"
-"""What errors call a topology that a program gives as text."""
+"""The file name in errors of a topology that a program gives as text."""
 
 UNNAMED = "unnamed"
-"""What a topology goes by whose name is wrong, for a look at the rest of it."""
+"""The name of a topology whose own name is wrong, so that netorch can check the rest of it."""
 
 PRUNINGS = 20
-"""How often parts of a wrong file are left out to look at the rest."""
+"""The number of times that netorch leaves out the wrong parts of a file and checks the rest."""
 
 
 class Given(Value):
-    """Variables that somebody gave a value by name, so that one which means nothing is a slip."""
+    """Variables that the user set by name, so that one which the file does not have is an error."""
 
     names: frozenset[str]
+    """The names that the user set."""
     elsewhere: frozenset[str] = frozenset()
-    """Those that another file of the same command has."""
+    """The variables of the command's other files."""
 
 
 class Loaded(Value):
-    """A file that is right: what it asks for, and where each part of it stands. `file` is how errors call it."""
+    """A topology file without errors."""
 
     file: str
+    """The name of the file in errors."""
     desired: Desired
+    """The desired state."""
     tree: Map
+    """The file after expansion, with the position of each part."""
     topology: TopologyFile
+    """The model of the file."""
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What may work and is hardly meant, in the order of the file."""
-        found = [_complaint(self.tree, entry, entry.path) for entry in self.desired.warnings]
-        return tuple(_sorted(found))
+        """The warnings, in the order of the file."""
+        problems = [_complaint(self.tree, entry, entry.path) for entry in self.desired.warnings]
+        return tuple(_sorted(problems))
 
     @property
     def warning_lines(self) -> tuple[str, ...]:
-        """The same as a person reads it."""
+        """The warnings as text."""
         return tuple(problem.text(self.file) for problem in self.warnings)
 
     def where(self, path: Sequence[str | int]) -> Position | None:
+        """Return the position of a path in the file."""
         return locate(self.tree, path)
 
 
@@ -79,16 +89,19 @@ def load(
     folder: str | None = None,
     given: Given | None = None,
 ) -> Loaded:
-    """`variables` are the overrides, `name` makes it another instance; `folder` is where the files are that it names, if that is not
-    the file's own. `given`: those of the variables that the file has to have. Raises FileError with every problem.
+    """Load the text of a topology file. Raise FileError with every error.
+
+    `variables` override those of the file. `name` makes another instance of the topology. `folder`
+    holds the files that the topology file names; by default it is the file's own folder. `given`
+    names variables that the file must have.
     """
-    return _load(lambda found: parse(data, found), file, variables or {}, name, folder, given)
+    return _load(lambda findings: parse(data, findings), file, variables or {}, name, folder, given)
 
 
 def load_tree(
     tree: Map, file: str, variables: Mapping[str, str], name: str | None, folder: str
 ) -> Loaded:
-    """The same of a tree that was made in another way than by reading a text."""
+    """Load a topology from a tree instead of a text, as `load` does."""
     return _load(lambda _: tree, file, variables, name, folder)
 
 
@@ -111,11 +124,12 @@ def _load(
         rest = _validate(tree, complete=not early)
         place = str(PurePath(file).parent) if folder is None else folder
         desired, more = _resolve(tree, rest, file, name, place)
-        # what the text itself gets wrong may hide any name or value
-        told = [
+        # An error in the text may hide any name or value, so that only errors that no other part of
+        # the file can cause are certain.
+        sure = [
             _complaint(tree, entry, path) for entry, path in more if not early or is_sure(entry)
         ]
-        problems = [*early, *_apart([*rest.problems, *told], early)]
+        problems = [*early, *_apart([*rest.problems, *sure], early)]
     except NetorchError as error:
         raise FileError(error.problems, file) from None
     if problems:
@@ -125,7 +139,10 @@ def _load(
 
 
 def _apart(problems: Sequence[Problem], early: Sequence[Problem]) -> list[Problem]:
-    """Those that are not the doing of what was found wrong before: in the same line, where the text itself is wrong."""
+    """Return the problems without those that an error of the text may have caused.
+
+    These are the problems in the same line.
+    """
     if not early:
         return [*problems]
     lines = {problem.where.line for problem in early if problem.where is not None}
@@ -137,10 +154,11 @@ def _apart(problems: Sequence[Problem], early: Sequence[Problem]) -> list[Proble
 
 
 class PrunedList(list[Any]):
-    """A list out of which wrong items may have been cut: `places` are those that the rest had."""
+    """A list from which wrong items may have been removed."""
 
     __slots__ = ("places",)
     places: list[int]
+    """The original position of each item."""
 
     def __init__(self, items: list[Any]) -> None:
         super().__init__(map(_copy, items))
@@ -148,22 +166,27 @@ class PrunedList(list[Any]):
 
 
 class Remainder(Value):
-    """What is left of a wrong file: its models, the tree that they are made of, what is wrong, and what was left out."""
+    """The rest of a wrong file after netorch left out the wrong parts."""
 
     topology: TopologyFile
+    """The model of the rest."""
     tree: Any
+    """The tree of the rest."""
     problems: list[Problem]
+    """The errors of the parts that were left out."""
     holes: list[Hole]
+    """The parts that were left out."""
 
 
 def _validate(tree: Map, complete: bool) -> Remainder:
-    """The models of what is right; what is wrong is told and left out, to look at the rest too. `complete`: all texts are as they
-    are meant, and none holds a variable that is wrong.
+    """Validate a tree. Leave out the parts that are wrong, and return the model of the rest.
+
+    `complete` says that no text contains a wrong variable.
     """
     problems: list[Problem] = []
     holes: list[Hole] = []
     remaining: Any = tree
-    wounds: set[TreePath] = set()
+    damaged: set[TreePath] = set()
     for _ in range(PRUNINGS):
         try:
             return Remainder(TopologyFile.model_validate(remaining), remaining, problems, holes)
@@ -179,14 +202,15 @@ def _validate(tree: Map, complete: bool) -> Remainder:
                 names.add(path)
             if _is_of_a_mapping(entry, remaining, path):
                 mappings[path] = place
-            elif place not in wounds and (complete or not _has_variable(entry["input"])):
-                # what a part complains of after something was cut out of it may be the cut's doing
+            elif place not in damaged and (complete or not _has_variable(entry["input"])):
+                # A part from which something was removed may be wrong because of that, so this
+                # reports only parts that are still complete.
                 problems.append(_problem(tree, entry, place))
                 cuts.append(path)
             else:
                 cuts.append(path)
         holes += [_hole(remaining, path) for path in cuts]
-        wounds |= {hole.path[:length] for hole in holes for length in range(1, len(hole.path) + 1)}
+        damaged |= {hole.path[:length] for hole in holes for length in range(1, len(hole.path) + 1)}
         above = _keys_of_holes(holes)
         for path in dict.fromkeys([*mappings, *_mappings_above(remaining, cuts)]):
             problems += _broken(tree, remaining, path, above)
@@ -203,7 +227,7 @@ def _has_variable(value: object) -> bool:
 
 
 def _is_of_a_mapping(entry: Any, tree: Any, path: TreePath) -> bool:
-    """Whether an error is what a mapping of the file gets wrong as a whole."""
+    """Whether an error concerns a mapping as a whole, because it breaks a constraint."""
     if entry["type"] not in {"wrong", "value_error"}:
         return False
     value = _value(tree, path)
@@ -214,24 +238,24 @@ def _is_of_a_mapping(entry: Any, tree: Any, path: TreePath) -> bool:
 
 
 def _mappings_above(tree: Any, paths: Iterable[TreePath]) -> list[TreePath]:
-    """The mappings with constraints in which something is left out."""
+    """Return the paths of the mappings that contain the paths."""
     above = {path[:length]: None for path in paths for length in range(len(path))}
     return [path for path in above if isinstance(_value(tree, path), dict)]
 
 
 def _keys_of_holes(holes: Iterable[Hole]) -> Mapping[TreePath, frozenset[str]]:
-    """Path of a mapping → its keys at or below which something is left out."""
-    found: dict[TreePath, set[str]] = {}
+    """Return for each mapping above a hole the keys at or below which there is a hole."""
+    above: dict[TreePath, set[str]] = {}
     for each in holes:
         for length, part in enumerate(each.path):
-            found.setdefault(each.path[:length], set()).add(str(part))
-    return {path: frozenset(keys) for path, keys in found.items()}
+            above.setdefault(each.path[:length], set()).add(str(part))
+    return {path: frozenset(keys) for path, keys in above.items()}
 
 
 def _broken(
     tree: Any, remaining: Any, path: TreePath, lacking: Mapping[TreePath, frozenset[str]]
 ) -> list[Problem]:
-    """Every constraint that a mapping breaks whatever stands where there are holes in it."""
+    """Return the constraints that a mapping breaks, whatever values its holes had."""
     if not isinstance(_value(remaining, path), dict):
         path = path[:-1]
     whole = _whole(remaining, path)
@@ -249,7 +273,10 @@ def _broken_in(tree: Any, path: TreePath, unknown: frozenset[str]) -> list[dict[
 
 
 def _without_a_few(tree: Any, path: TreePath) -> list[TreePath]:
-    """The keys of a mapping without which it breaks no constraint; the mapping where that takes more than two."""
+    """Return the paths of at most two keys without which a mapping breaks no constraint.
+
+    Return the path of the mapping if that takes more keys.
+    """
     if not isinstance(_value(tree, path), dict):
         path = path[:-1]
     value, model = _value(tree, path), _model((*path, ""), tree)
@@ -267,7 +294,7 @@ def _without_a_few(tree: Any, path: TreePath) -> list[TreePath]:
 
 
 def _hole(tree: Any, path: TreePath) -> Hole:
-    """What is left out at a path: where there is nothing, what lacks it."""
+    """Return the hole of a path. If nothing is at the path, its value is the mapping above it."""
     known = _keys(_model(path, tree))
     value = _value(tree, path)
     if value is None and path and isinstance(above := _value(tree, path[:-1]), dict):
@@ -276,7 +303,7 @@ def _hole(tree: Any, path: TreePath) -> Hole:
 
 
 def _value(tree: Any, path: TreePath) -> Any:
-    """What stands at a path; None where there is nothing."""
+    """Return the value at a path, or None if there is none."""
     for part in path:
         if not _has(tree, part):
             return None
@@ -287,12 +314,16 @@ def _value(tree: Any, path: TreePath) -> Any:
 def _resolve(
     tree: Map, rest: Remainder, file: str, name: str | None, folder: str
 ) -> tuple[Desired | None, list[tuple[Complaint, TreePath]]]:
-    """What the file asks for, None without a name for it; and what is wrong with it, with the place in the whole file."""
+    """Resolve the rest of a file.
+
+    Return the desired state, or None if the topology has no valid name, and the complaints with
+    their places in the whole file.
+    """
     topology = rest.topology
     chosen = _name(file, name, topology, rest.problems)
     prefix = f"{name}-" if name else (topology.prefix or "")
     desired = resolve(topology, chosen or UNNAMED, prefix, folder)
-    # where all nodes or all networks were left out, none of their names says anything
+    # If all nodes or all networks were left out, any name could be one of theirs.
     left_out = any(
         section in tree and section not in rest.tree for section in ("nodes", "networks")
     )
@@ -308,12 +339,12 @@ def _resolve(
 def _name(
     file: str, name: str | None, topology: TopologyFile, problems: list[Problem]
 ) -> str | None:
-    """The topology's name; None, and a problem, where there is none that it can have."""
+    """Return the topology's name. If it is missing or wrong, add a problem and return None."""
     stem = PurePath(file).stem if file not in {"-", TEXT} else ""
     chosen = name or topology.name or stem
     if not chosen:
         source, way = ("a text", "") if file == TEXT else ("standard input", ", or use --name")
-        unnamed = f"a topology from {source} has no file's name:"
+        unnamed = f"the topology comes from {source}, so it has no file name to be named after."
         problems.append(Problem("no-name", unnamed, None, f"Give it a `name:`{way}."))
         return None
     try:
@@ -360,13 +391,13 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
     elif kind in {"model_type", "dict_type", "model_attributes_type"}:
         remedy = _AS_WRITTEN.get((str(path[0]) if path else "", len(path)), "")
         end = "." if remedy else ""
-        text = f"a mapping is wanted here, not {_shape(entry['input'])}{end}"
+        text = f"this must be a mapping, not {_shape(entry['input'])}{end}"
         code = "not-a-mapping"
     elif kind == "list_type":
-        code, text = "not-a-list", f"a list is wanted here, not {_shape(entry['input'])}"
+        code, text = "not-a-list", f"this must be a list, not {_shape(entry['input'])}"
     elif kind in {"too_short", "too_long"} and last == "endpoints":
         count = context.get("actual_length", "that many")
-        code, text = "not-two-ends", f"a link has two ends, not {count}"
+        code, text = "not-two-ends", f"a link must have two ends, not {count}"
     else:
         message = str(entry["msg"])
         text = f"{message[:1].lower()}{message[1:]}"
@@ -374,9 +405,10 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
 
 
 def _of_ours(kind: str, context: Mapping[str, Any]) -> tuple[str, str]:
-    """Code and sentence of what a validator of netorch's own refuses.
+    """Return the code and the sentence of an error from one of netorch's own validators.
 
-    A word says both by `netorch.language.scalars.wrong`; a rule raises a ValueError with a `code`.
+    Scalars raise it by `netorch.language.scalars.wrong`, which sets both. Other validators raise a
+    ValueError, with or without a `code`.
     """
     if kind == "wrong":
         return str(context["code"]), str(context["text"])
@@ -385,22 +417,22 @@ def _of_ours(kind: str, context: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _path(location: Sequence[str | int]) -> tuple[str | int, ...]:
-    """A model's location without what only the models know: markers of keys."""
+    """Return the location of a pydantic error as a path, without the markers of keys."""
     return tuple(part for part in location if part != "[key]")
 
 
 def _whole(tree: Any, path: Sequence[str | int]) -> tuple[str | int, ...]:
-    """A path into what is left of a file as one into the whole file."""
-    found: list[str | int] = []
+    """Turn a path into the rest of a file into a path into the whole file."""
+    whole: list[str | int] = []
     for part in path:
         inside = _has(tree, part)
-        found.append(
+        whole.append(
             tree.places[part]
             if inside and isinstance(tree, PrunedList) and isinstance(part, int)
             else part
         )
         tree = tree[part] if inside else tree
-    return tuple(found)
+    return tuple(whole)
 
 
 def _has(tree: Any, part: str | int) -> bool:
@@ -417,11 +449,11 @@ _AS_WRITTEN = {
     ("links", 2): "Write [NODE:INTERFACE, NODE:INTERFACE], or a mapping with `endpoints`.",
     ("checks", 2): "Write {from: NODE, to: NODE}.",
 }
-"""Where a mapping is wanted and a newcomer writes something else: the key at the top and the depth, and how it looks."""
+"""Top key and depth of a mapping → the remedy if the file has something else there."""
 
 
 def _model(location: Sequence[str | int], tree: Any) -> type[BaseModel] | None:
-    """The model of the mapping in which an unknown key stands, if it is known."""
+    """Return the model of the mapping that contains an unknown key, or None if it has none."""
     model: type[BaseModel] = TopologyFile
     chooser, skip, value = None, 0, tree
     for part in location[:-1]:
@@ -461,7 +493,7 @@ def _keys(model: type[BaseModel] | None) -> list[str]:
 
 
 def _further_in(model: type[BaseModel] | None, word: str) -> str:
-    """Where a key belongs that is right one level deeper: `delay` of a link stands in its `impair`."""
+    """Return a remedy for a key that belongs one level deeper, such as `delay` into `impair`."""
     for key, field in zip(_keys(model), model.model_fields.values() if model else (), strict=True):
         chooser, depth = _inside(field.annotation)
         if chooser is not None and depth == 0 and word in _keys(chooser(None)):
@@ -470,7 +502,7 @@ def _further_in(model: type[BaseModel] | None, word: str) -> str:
 
 
 def _expanded_keys(path: Sequence[str | int]) -> Sequence[str]:
-    """The keys of a mapping that `netorch.language.expand` has dealt with before the models see it."""
+    """Return the keys of a mapping that expansion removes before validation."""
     if not path:
         return ("vars", "profiles")
     if path[0] == "defaults" and len(path) == 1:
@@ -479,7 +511,11 @@ def _expanded_keys(path: Sequence[str | int]) -> Sequence[str]:
 
 
 def _inside(annotation: Any) -> tuple[Callable[[Any], type[BaseModel]] | None, int]:
-    """What tells the model inside an annotation by the value there, None without one; how many keys or positions lead to it."""
+    """Return how to choose the model inside an annotation, and at which depth it is.
+
+    The first is a function from a value to its model, or None if there is no model. The second is
+    the number of keys or positions that lead to it.
+    """
     if any(
         getattr(extra, "func", None) is by_kind for extra in getattr(annotation, "__metadata__", ())
     ):
@@ -487,7 +523,7 @@ def _inside(annotation: Any) -> tuple[Callable[[Any], type[BaseModel]] | None, i
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return lambda _: annotation, 0
     inner = [_inside(part) for part in getattr(annotation, "__args__", ())]
-    chooser = next((found for found, _ in reversed(inner) if found is not None), None)
+    chooser = next((choose for choose, _ in reversed(inner) if choose is not None), None)
     depth = max((depth for _, depth in inner), default=0)
     return chooser, depth + (getattr(annotation, "__origin__", None) in {dict, list})
 
@@ -495,9 +531,11 @@ def _inside(annotation: Any) -> tuple[Callable[[Any], type[BaseModel]] | None, i
 def _without(
     tree: Any, paths: Sequence[Sequence[str | int]], names: Collection[Sequence[str | int]] = ()
 ) -> Any:
-    """A copy of the tree that lacks what stands at the paths (the nearest enclosing entry where that is not there).
+    """Return a copy of the tree without the entries at the paths.
 
-    What has a name keeps it, with nothing in it, because others may name it; but not at `names`, where the name is wrong.
+    If a path does not exist, its nearest enclosing entry is removed. An entry with a name, such as
+    a node, stays as an empty entry, because other parts of the file may refer to it. At `names` the
+    name itself is wrong, so these entries are removed.
     """
     result = _copy(tree)
     wrong: dict[tuple[int, str | int], Any] = {}
@@ -515,9 +553,9 @@ def _without(
             continue
         wrong[id(last[0]), last[1]] = last[0]
         if _is_member(path[: depth - 1]) and path[depth - 1] == "address":
-            # an automatic address could be one that others have
+            # An automatic address could be the address of another member.
             last[0]["addresses"] = False
-    # the last item of a list first: the others keep their numbers
+    # Remove the last item of a list first, so that the others keep their positions.
     for (_, part), container in sorted(
         wrong.items(),
         key=lambda entry: entry[0][1] if isinstance(entry[0][1], int) else -1,
@@ -530,7 +568,7 @@ def _without(
 
 
 def _empty(path: Sequence[str | int], value: Any) -> Any:
-    """What stands for something with a name that is left out; the value itself where nothing does."""
+    """Return the empty entry that replaces a wrong one with a name, or else the value itself."""
     if _is_member(path):
         return {"addresses": False}
     sections = {2: ("nodes", "networks"), 4: ("interfaces",)}
@@ -549,7 +587,7 @@ def _copy(tree: Any) -> Any:
 
 
 def _sorted(problems: Sequence[Problem]) -> list[Problem]:
-    """By place, each sentence once, however many instances of a range or profile it is about."""
+    """Sort problems by place. Drop repetitions, which ranges and profiles cause."""
     first: dict[tuple[object, ...], Problem] = {}
     for problem in problems:
         first.setdefault((problem.what, problem.where, problem.remedy), problem)
@@ -557,19 +595,19 @@ def _sorted(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def _dotted(tree: Any, path: Sequence[str | int]) -> str:
-    """A path as text, less the steps that only a long form has."""
-    said: list[str] = []
+    """Return a path as text, without the steps that only a long form has."""
+    parts: list[str] = []
     for part in path:
         if _has(tree, part):
-            said.append(
+            parts.append(
                 text if len(text := str(part)) <= NAME and text.isprintable() else quote(text)
             )
             tree = tree[part]
-    return ".".join(said)
+    return ".".join(parts)
 
 
 def _listing(known: Sequence[str]) -> str:
-    return f"Known are: {', '.join(known)}." if known else ""
+    return f"The known keys are: {', '.join(known)}." if known else ""
 
 
 def _shape(value: object) -> str:
@@ -577,4 +615,4 @@ def _shape(value: object) -> str:
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    return "nothing" if value is None else repr(value)
+    return "an empty value" if value is None else repr(value)

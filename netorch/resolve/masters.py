@@ -1,4 +1,4 @@
-"""Masters and their ports: bridges, bonds and VRFs, who can be whose port, and what that asks of the port."""
+"""Masters (bridges, bonds and VRFs) and their ports."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ _REFUSED = {
     "bond": frozenset(("lo", "vrf", "macvtap", "ipvlan", "ifb")),
     "vrf": frozenset(("lo", "vrf")),
 }
-"""Kind of master → kinds of links that the kernel does not take as its port, beside what carries no Ethernet frames."""
+"""Kind of master → kinds of links that the kernel refuses as its ports.
+
+Bridges and bonds also refuse all links that carry no Ethernet frames.
+"""
 
 
 def kind_of(iface: Iface) -> str:
-    """The kind of link that it is, as `kind` in the file says it; "" while nothing makes it."""
+    """Return the kind of an interface as in `kind` of the file, or "" if nothing makes it yet."""
     role = iface.role
     return str(role.model.kind) if isinstance(role, StandaloneRole) else role.NAME
 
 
 def takes_ports(iface: Iface) -> bool:
+    """Whether an interface is a bridge, a bond or a VRF."""
     role = iface.role
     return isinstance(role, BridgeRole) or (
         isinstance(role, StandaloneRole) and role.model.TAKES_PORTS
@@ -33,7 +37,7 @@ def takes_ports(iface: Iface) -> bool:
 
 
 def bond_of(iface: Iface) -> Iface | None:
-    """The bond that it is a port of."""
+    """Return the bond whose port an interface is, or None."""
     if (master := iface.master) is None:
         return None
     role = master.role
@@ -43,7 +47,10 @@ def bond_of(iface: Iface) -> Iface | None:
 
 
 def vrf_of(iface: Iface) -> Iface | None:
-    """The VRF whose table has the routes over it: the one that it is a port of, or itself."""
+    """Return the VRF whose table has the routes over an interface, or None.
+
+    It is the VRF whose port the interface is, or the interface itself if that is a VRF.
+    """
     for at in (iface, iface.master):
         if (
             at is not None
@@ -55,38 +62,40 @@ def vrf_of(iface: Iface) -> Iface | None:
 
 
 def table_of(vrf: Iface) -> int:
+    """Return the routing table of a VRF."""
     assert isinstance(vrf.solo, VrfModel)
     return vrf.solo.table
 
 
 def keeps_addresses(port: Iface) -> bool:
+    """Whether a port can have addresses, as a VRF's ports can."""
     return vrf_of(port) is not None
 
 
 def keeps_mac(port: Iface) -> bool:
-    """Whether a bond leaves its ports their own MACs, in an order of its choice."""
+    """Whether an interface is a bond's port and keeps its own MAC, because of the bond's mode."""
     bond = bond_of(port)
     return bond is not None and isinstance(bond.solo, BondModel) and bond.solo.mode in OWN_MACS
 
 
 def can_be_bridged(iface: Iface) -> bool:
-    """Whether its kind can be a bridge's port."""
+    """Whether the kind of an interface can be a bridge's port."""
     has_frames = iface.solo is None or iface.solo.MAKES.HAS_MAC
     return has_frames and kind_of(iface) not in _REFUSED["bridge"]
 
 
 def attach_ports(draft: Draft) -> None:
-    """Ports: `ports` of a master and `master` of a port say the same thing."""
+    """Attach ports to their masters, by `ports` of a master or by `master` of a port."""
     for site in draft.sites.values():
         for iface in list(site.ifaces.values()):
-            words = (
+            model = (
                 iface.layers[0]
                 if iface.layers and isinstance(iface.layers[0], InterfaceModel)
                 else None
             )
-            if words is None or isinstance(iface.role, LoopbackRole):
+            if model is None or isinstance(iface.role, LoopbackRole):
                 continue
-            for index, port in enumerate(words.ports):
+            for index, port in enumerate(model.ports):
                 path = (*iface.path, "members" if "members" in iface.path else "ports", index)
                 if port in site.ifaces:
                     join(draft, site.ifaces[port], iface, path)
@@ -97,11 +106,11 @@ def attach_ports(draft: Draft) -> None:
                         f"interface {site.name}:",
                         port,
                         site.ifaces,
-                        "Ports are interfaces that this file declares.",
+                        "A port must be an interface that this file declares.",
                     )
-            if words.master is not None:
+            if model.master is not None:
                 path = (*iface.path, "master")
-                master = site.ifaces.get(words.master)
+                master = site.ifaces.get(model.master)
                 if master is None or not takes_ports(master):
                     masters = [name for name, other in site.ifaces.items() if takes_ports(other)]
                     what = "bridge, bond or VRF"
@@ -109,7 +118,7 @@ def attach_ports(draft: Draft) -> None:
                         "unknown-interface",
                         path,
                         f"{what} {site.name}:",
-                        words.master,
+                        model.master,
                         masters,
                         f"Declare it under nodes.{site.name}.interfaces.",
                     )
@@ -119,7 +128,7 @@ def attach_ports(draft: Draft) -> None:
 
 
 def join(draft: Draft, port: Iface, master: Iface, path: Path) -> None:
-    """Make `port` a port of `master`."""
+    """Make `port` a port of `master`, or complain of what prevents that."""
     if port.master is master:
         return
     kind, what = kind_of(master), kind_of(port)
@@ -128,7 +137,8 @@ def join(draft: Draft, port: Iface, master: Iface, path: Path) -> None:
         draft.complain(
             "port-of-two",
             path,
-            f"{port.display} is a port of {port.master.name} already, and cannot be one of {master.name} too",
+            f"{port.display} is a port of {port.master.name} already, so it cannot be a port of"
+            f" {master.name} too",
         )
     elif what in _REFUSED[kind]:
         draft.complain(
@@ -156,7 +166,7 @@ def join(draft: Draft, port: Iface, master: Iface, path: Path) -> None:
         draft.complain(
             "bridge-full",
             path,
-            f"bridge {master.display} has {BRIDGE_PORTS} ports, and takes no more",
+            f"bridge {master.display} has {BRIDGE_PORTS} ports already, which is the maximum",
         )
     else:
         port.master = master
@@ -164,7 +174,7 @@ def join(draft: Draft, port: Iface, master: Iface, path: Path) -> None:
 
 
 def check_port(draft: Draft, iface: Iface) -> None:
-    """What can be said of a port, and of a master, only when all have joined."""
+    """Check a port and a master, after all ports have joined."""
     role = iface.role
     if (
         isinstance(role, StandaloneRole)
@@ -189,7 +199,7 @@ def check_port(draft: Draft, iface: Iface) -> None:
             "existing-interface",
             iface.path,
             what,
-            "A network of mode bridged takes a NIC of the host as its `uplink`.",
+            "To bridge a NIC of the host, make a network of mode bridged with the NIC as `uplink`.",
         )
     if (bond := bond_of(iface)) is not None:
         _check_bonded(draft, iface, bond)
@@ -197,23 +207,24 @@ def check_port(draft: Draft, iface: Iface) -> None:
 
 
 def _check_bonded(draft: Draft, port: Iface, bond: Iface) -> None:
-    """The bond's MAC and MTU are its ports', so that those cannot have others."""
-    for key, mine, theirs in (
+    """Complain of a port whose MAC or MTU differs from its bond's, because it gets the bond's."""
+    for key, own, of_bond in (
         ("mac", port.explicit_value("mac"), bond.explicit_value("mac")),
         ("mtu", port.own_mtu, bond.own_mtu),
     ):
-        if mine is not None and mine != theirs:
-            had = f"{key.upper()} {theirs}" if theirs is not None else f"own {key.upper()}"
+        if own is not None and own != of_bond:
+            had = f"{key.upper()} {of_bond}" if of_bond is not None else f"own {key.upper()}"
             draft.complain(
                 "bond-port-differs",
                 _place(port, key),
-                f"{port.display} is a port of the bond {bond.name} and gets its {had}: it cannot have {key.upper()} {mine}.",
-                f"Say `{key}` of {bond.display}.",
+                f"{port.display} is a port of the bond {bond.name} and gets the bond's {had}, so it"
+                f" cannot have {key.upper()} {own}.",
+                f"Set `{key}` on {bond.display}.",
             )
 
 
 def _place(iface: Iface, key: str) -> Path:
-    """Where the file says a key of an interface, as near as is known."""
+    """Return the path of a key of an interface, or of the interface if the key is elsewhere."""
     declared = (
         iface.layers
         and isinstance(iface.layers[0], InterfaceModel)
@@ -231,7 +242,8 @@ def _check_options(draft: Draft, iface: Iface) -> None:
             draft.complain(
                 "not-a-port",
                 (*path, key),
-                f"{iface.display} is a bridge, whose own port has a `pvid` and `vlans`, but no `{key}`",
+                f"{iface.display} is a bridge, whose own port takes `pvid` and `vlans`, but no"
+                f" `{key}`",
             )
         bridge, settings = iface, iface.role.settings
     elif iface.master is None or not isinstance(iface.master.role, BridgeRole):
@@ -241,14 +253,14 @@ def _check_options(draft: Draft, iface: Iface) -> None:
             else f"a port of the {kind_of(iface.master)} {iface.master.name}"
         )
         remedy = (
-            "In a network it is the membership that says `port`."
+            "In a network write `port` in the membership."
             if iface.master is None and iface.peer is not None
             else ""
         )
         draft.complain(
             "not-a-port",
             path,
-            f"{iface.display} is {of}: `port` says how a bridge treats a port of its.",
+            f"{iface.display} is {of}, but `port` is for ports of a bridge.",
             remedy,
         )
         return
@@ -259,8 +271,8 @@ def _check_options(draft: Draft, iface: Iface) -> None:
             draft.complain(
                 "needs-vlan-filtering",
                 (*path, key),
-                f"`{key}` means nothing to the bridge {bridge.name}.",
-                "Say `vlan_filtering: true` of it.",
+                f"`{key}` means nothing to the bridge {bridge.name}, which does not filter VLANs.",
+                "Set `vlan_filtering: true` on the bridge.",
             )
 
 
@@ -279,7 +291,7 @@ def _check_tables(draft: Draft, site: Site) -> None:
 
 
 def _below(iface: Iface) -> Iterator[Iface]:
-    """What an interface is made of, directly or not: its ports, its parent, and theirs."""
+    """Yield the interfaces below an interface, directly or not: its ports and its parent."""
     queue, seen = [iface], {id(iface)}
     while queue:
         at = queue.pop()

@@ -1,4 +1,4 @@
-"""Addresses of networks: gateways, what members ask for, and automatic ones."""
+"""Addresses in networks: those of gateways, those that the file gives, and automatic ones."""
 
 from __future__ import annotations
 
@@ -11,19 +11,23 @@ from netorch.resolve.segment import Member, Segment
 
 
 def assign_addresses(draft: Draft, segment: Segment) -> None:
-    """Gateways first, then what members say, then automatic addresses in the order of the file."""
+    """Assign the addresses of a network's gateways and members.
+
+    Gateways come first, then the addresses in memberships, then automatic addresses in the order of
+    the file.
+    """
     taken: dict[Address, str] = {}
     _bridge_gateways(draft, segment, taken)
     for member in segment.members:
         _explicit(draft, segment, member, taken)
-    told = [
+    explicit_versions = [
         {entry.interface.version for entry in member.iface.addresses} for member in segment.members
     ]
     for subnet in segment.model.subnet:
         if segment.model.is_bridged and not segment.pools(subnet):
-            continue  # who has which address on a segment of others is not for us to say
+            continue  # netorch does not choose addresses on a segment that it does not own
         pool = _pool(draft, segment, subnet, taken)
-        for member, versions in zip(segment.members, told, strict=True):
+        for member, versions in zip(segment.members, explicit_versions, strict=True):
             if member.model.addresses is False or subnet.version in versions:
                 continue
             free = next(pool, None)
@@ -31,8 +35,9 @@ def assign_addresses(draft: Draft, segment: Segment) -> None:
                 draft.complain(
                     "subnet-full",
                     segment.path,
-                    f"network {segment.name}: no address of {subnet} is left for {member.iface.display}.",
-                    "Take a larger subnet or ip_range.",
+                    f"network {segment.name}: no address of {subnet} is left for"
+                    f" {member.iface.display}.",
+                    "Take a larger `subnet` or `ip_range`.",
                 )
                 break
             member.iface.addresses.append(
@@ -102,7 +107,8 @@ def _gateway_name(draft: Draft, segment: Segment, name: str, path: Path) -> None
         draft.complain(
             "gateway-is-bridge",
             path,
-            f"network {segment.name}: in mode {mode} the gateway is the bridge's own address, not a node",
+            f"network {segment.name}: in mode {mode} the gateway is the bridge's own address, not a"
+            " node",
         )
     elif name not in draft.sites:
         draft.unknown(
@@ -132,11 +138,11 @@ def _explicit(draft: Draft, segment: Segment, member: Member, taken: dict[Addres
         ip, subnets = interface.ip, segment.subnet_of(interface.version)
         subnet = next((subnet for subnet in subnets if ip in subnet), None)
         if subnet is None and segment.model.subnet:
-            shown = ", ".join(map(str, segment.model.subnet))
+            subnets_text = ", ".join(map(str, segment.model.subnet))
             draft.complain(
                 "outside-subnet",
                 path,
-                f"{ip} is outside the subnet of network {segment.name} ({shown})",
+                f"{ip} is outside the subnet of network {segment.name} ({subnets_text})",
             )
             continue
         if not has_prefix:
@@ -144,7 +150,7 @@ def _explicit(draft: Draft, segment: Segment, member: Member, taken: dict[Addres
                 draft.complain(
                     "needs-prefix-length",
                     path,
-                    f"{ip} needs a prefix length, since network {segment.name} has no subnet",
+                    f"{ip} needs a prefix length, because network {segment.name} has no subnet",
                 )
                 continue
             edges = (
@@ -167,16 +173,19 @@ def _explicit(draft: Draft, segment: Segment, member: Member, taken: dict[Addres
                 f"{ip} is given to {member.iface.display}, but it is {owner} already",
             )
             continue
-        taken[ip] = f"that of {member.iface.display}"
+        taken[ip] = f"the address of {member.iface.display}"
         member.iface.addresses.append(DraftAddress(interface, path))
     for entry in member.iface.addresses:
-        taken.setdefault(entry.ip, f"that of {member.iface.display}")
+        taken.setdefault(entry.ip, f"the address of {member.iface.display}")
 
 
 def _pool(
     draft: Draft, segment: Segment, subnet: Network, taken: dict[Address, str]
 ) -> Iterator[Address]:
-    """Free addresses of a subnet in order: not its first and (IPv4) last one, no gateway, none that is given explicitly."""
+    """Yield the free addresses of a subnet in order.
+
+    Not free are its first address, its last one in IPv4, gateways, and addresses in memberships.
+    """
     ranges = segment.pools(subnet)
     whole = subnet.num_addresses <= 2
     reserved = set(taken) | set(segment.gateways.values())
@@ -192,13 +201,13 @@ def _pool(
 
 
 def _node_gateway(draft: Draft, segment: Segment) -> None:
-    """In a segment a member leads out: by name, or by an address that it has."""
+    """Set the gateways of a segment, which are a member's addresses or name the member."""
     if not segment.model.is_segment:
         return
     addresses = {entry.ip: member for member in segment.members for entry in member.iface.addresses}
     for index, gateway in enumerate(segment.model.gateway):
         if segment.model.parent is not None:
-            continue  # it may be a router on the parent's segment that the file knows nothing of
+            continue  # it may be a router on the parent's segment that is not in the file
         if (
             not isinstance(gateway, str)
             and gateway in segment.gateways.values()
@@ -208,7 +217,8 @@ def _node_gateway(draft: Draft, segment: Segment) -> None:
                 "unknown-gateway",
                 (*segment.path, "gateway", index),
                 f"gateway {gateway}: no member of network {segment.name} has this address.",
-                "A segment's bridge has none itself: name the member, or take mode host-only.",
+                "A segment's bridge has no address: name the member that routes, or take mode"
+                " host-only.",
             )
     if segment.gateway_node is not None:
         member = next(

@@ -1,4 +1,4 @@
-"""Networks: a bridge in its place, a cable to each member, and who leads out."""
+"""Networks: their bridges, the cables to their members, and their uplinks."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ from netorch.state.key import HOST
 from netorch.topology import Membership, NetworkModel
 
 ROOT_MEMBERS = 960
-"""Members that plug into the first bridge. Its other ports are for further bridges, so that a network can grow in place."""
+"""The number of members on the first bridge of a network.
+
+The other ports of that bridge are for further bridges, so that a network can grow without moving
+members.
+"""
 LEAF_MEMBERS = BRIDGE_PORTS - 1
+"""The number of members on each further bridge, whose last port leads to the first bridge."""
 
 
 def build(draft: Draft) -> dict[str, Segment]:
-    """All networks with their members plugged in, addresses not given out yet."""
+    """Return all networks with their members connected, but without addresses."""
     segments = {
         name: segment
         for name, model in draft.topology.networks.items()
@@ -35,7 +40,10 @@ def build(draft: Draft) -> dict[str, Segment]:
 
 
 def uplinks(draft: Draft, segments: dict[str, Segment]) -> None:
-    """Bridged networks' NICs; what the file says of a NIC's addresses holds for the bridge then."""
+    """Make the uplinks of bridged networks.
+
+    The addresses that the file gives a NIC then belong to the bridge.
+    """
     users: dict[tuple[str, str], str] = {}
     for segment in segments.values():
         name, owner, path = segment.model.uplink, segment.owner, (*segment.path, "uplink")
@@ -64,7 +72,8 @@ def uplinks(draft: Draft, segments: dict[str, Segment]) -> None:
             draft.complain(
                 "nic-twice",
                 path,
-                f"{owner.name}:{name} is the uplink of network {first} already, and cannot be that of {segment.name} too",
+                f"{owner.name}:{name} is the uplink of network {first} already, so it cannot be the"
+                f" uplink of {segment.name} too",
             )
         elif problem:
             draft.complain("bad-uplink", path, problem)
@@ -79,15 +88,27 @@ def uplinks(draft: Draft, segments: dict[str, Segment]) -> None:
 
 
 def _why_not(segment: Segment, nic: Iface) -> str:
-    """What keeps an interface of the file from being the uplink."""
+    """Return why an interface of the file cannot be the uplink, or "" if it can."""
     if isinstance(nic.role, BridgeRole):
-        return f"{nic.display} is a bridge: it cannot be a port of the bridge of network {segment.name}"
+        return (
+            f"{nic.display} is a bridge, so it cannot be a port of the bridge of network"
+            f" {segment.name}"
+        )
     if nic.made_up or any(member.iface is nic for member in segment.members):
-        return f"{nic.display} is there to plug a node into a network: an uplink is an interface that leads elsewhere"
+        return (
+            f"{nic.display} connects a node to a network, but an uplink must be an interface that"
+            " leads elsewhere"
+        )
     if not can_be_bridged(nic):
-        return f"{nic.display} is of kind {kind_of(nic)}: it cannot be a port of the bridge of network {segment.name}"
+        return (
+            f"{nic.display} is of kind {kind_of(nic)}, so it cannot be a port of the bridge of"
+            f" network {segment.name}"
+        )
     if nic.master is not None:
-        return f"{nic.display} is a port of {nic.master.name} already, and cannot be one of {segment.root.name} too"
+        return (
+            f"{nic.display} is a port of {nic.master.name} already, so it cannot be a port of"
+            f" {segment.root.name} too"
+        )
     return ""
 
 
@@ -151,7 +172,7 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
             draft.complain(
                 "already-wired",
                 path,
-                f"{iface.display} is wired already: network {network} cannot make it",
+                f"{iface.display} is wired already, so network {network} cannot make it",
             )
             continue
         place = segment
@@ -159,7 +180,7 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
             draft.complain(
                 "not-an-overlay",
                 (*path, "at"),
-                f"network {network} has no endpoints: `at` is for networks of driver vxlan",
+                f"network {network} has no endpoints: `at` is for networks of driver vxlan only",
             )
         elif segment.model.endpoints:
             end = overlay.end_for(draft, segment, model, path)
@@ -171,7 +192,8 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
         iface.impair(model.impair, path)
         _cable(draft, place, iface, path)
         if iface.peer is not None:
-            # the one cable that is the member's alone carries both directions
+            # The other end of the member's cable gets the same impairment, because it sends what
+            # the member receives.
             iface.peer.impair(model.impair, path)
         member = Member(iface, model, path)
         segment.plug(member)
@@ -180,7 +202,10 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
 
 
 def _cable(draft: Draft, segment: Segment, iface: Iface, path: Path) -> None:
-    """A veth from the right bridge of the segment to a member; without a bridge a link of its own."""
+    """Connect a member by a cable to a bridge of the network.
+
+    In a network without a bridge the member gets a standalone link.
+    """
     if segment.model.driver in stacked.DRIVERS:
         stacked.add_member(segment, iface)
         return
@@ -194,7 +219,10 @@ def _cable(draft: Draft, segment: Segment, iface: Iface, path: Path) -> None:
 
 
 def _bridge_for(draft: Draft, segment: Segment, index: int) -> Iface:
-    """Where member number `index` plugs in; a bridge takes 1,023 ports, so further ones hang on the first."""
+    """Return the bridge for member number `index`.
+
+    A bridge takes 1,023 ports, so netorch makes further bridges, each a port of the first one.
+    """
     leaf = 0 if index < ROOT_MEMBERS else 1 + (index - ROOT_MEMBERS) // LEAF_MEMBERS
     while len(segment.bridges) <= leaf:
         count = len(segment.bridges)
@@ -204,7 +232,8 @@ def _bridge_for(draft: Draft, segment: Segment, index: int) -> Iface:
         cable(down, up)
         down.mtu_hint = up.mtu_hint = segment.model.mtu
         down.port.trunk = up.port.trunk = True
-        # members behind it are as apart from those on the first bridge as these are from one another
+        # Members behind this port are isolated from those on the first bridge, as those are from
+        # one another.
         down.port.isolated = segment.model.port_isolation
         join(draft, down, segment.root, segment.path)
         join(draft, up, bridge, segment.path)
@@ -237,14 +266,16 @@ def _check_subnets(draft: Draft, segment: Segment) -> None:
         draft.complain(
             "needs-subnet",
             path,
-            f"network {segment.name}: mode {what} needs a `subnet`, since the bridge gets an address of it",
+            f"network {segment.name}: mode {what} needs a `subnet`, from which the bridge gets an"
+            " address",
         )
     if model.is_segment and (model.isolated is not None or model.allow):
         key = "allow" if model.allow else "isolated"
         draft.complain(
             "nothing-to-isolate",
             (*path, key),
-            f"network {segment.name}: a segment leads nowhere, so there is nothing to isolate",
+            f"network {segment.name}: a segment has no connection to other networks, so there is"
+            " nothing to isolate",
         )
     for index, other in enumerate(model.allow):
         if other not in draft.topology.networks:
@@ -258,7 +289,10 @@ def _check_subnets(draft: Draft, segment: Segment) -> None:
 
 
 def _check_allowed(draft: Draft, segments: dict[str, Segment]) -> None:
-    """Who may reach a host-only network needs the owner to forward, which it would not do for that network itself."""
+    """Check `allow` of all networks, and make their owners forward.
+
+    An owner does not forward for a host-only network unless another network may reach it.
+    """
     for segment in segments.values():
         for index, name in enumerate(segment.model.allow):
             other = segments.get(name)
@@ -270,13 +304,15 @@ def _check_allowed(draft: Draft, segments: dict[str, Segment]) -> None:
                 draft.complain(
                     "no-way-between",
                     path,
-                    f"network {name} is of mode {mode}: {segment.owner.name} has no way from {segment.name} to it",
+                    f"network {name} is of mode {mode}, so {segment.owner.name} cannot forward from"
+                    f" {segment.name} to it",
                 )
             elif other.owner is not segment.owner:
                 draft.complain(
                     "no-way-between",
                     path,
-                    f"network {name} is on {other.owner.name}, {segment.name} on {segment.owner.name}: routes lead there",
+                    f"network {name} is on {other.owner.name}, but {segment.name} is on"
+                    f" {segment.owner.name}: connect them by routes instead",
                 )
             else:
                 segment.owner.forwards |= {
@@ -287,7 +323,7 @@ def _check_allowed(draft: Draft, segments: dict[str, Segment]) -> None:
 
 
 def check_overlaps(draft: Draft, segments: dict[str, Segment]) -> None:
-    """Networks whose subnets overlap cannot both have an address in one node, or in one VRF of it."""
+    """Complain of networks with overlapping subnets that are in one node, or in one VRF of it."""
     places: dict[str, dict[str, Segment]] = {}
 
     def put(iface: Iface, node: str, segment: Segment) -> None:
@@ -301,7 +337,7 @@ def check_overlaps(draft: Draft, segments: dict[str, Segment]) -> None:
             put(member.iface, member.iface.site.name, segment)
         if not segment.model.is_segment:
             put(segment.root, segment.owner.name, segment)
-    told: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     for node, here in places.items():
         subnets = sorted(
             ((subnet, segment) for segment in here.values() for subnet in segment.model.subnet),
@@ -312,12 +348,13 @@ def check_overlaps(draft: Draft, segments: dict[str, Segment]) -> None:
                 first is second
                 or one.version != other.version
                 or not one.overlaps(other)
-                or (first.name, second.name) in told
+                or (first.name, second.name) in reported
             ):
                 continue
-            told.add((first.name, second.name))
+            reported.add((first.name, second.name))
             draft.complain(
                 "subnets-overlap",
                 (*second.path, "subnet"),
-                f"the subnets of the networks {first.name} ({one}) and {second.name} ({other}) overlap, and {node} is in both",
+                f"the subnets of the networks {first.name} ({one}) and {second.name} ({other})"
+                f" overlap, and {node} is in both",
             )

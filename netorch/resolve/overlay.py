@@ -1,6 +1,7 @@
-"""Networks of driver vxlan: a bridge and a tunnel end in each endpoint node, all of them one segment.
+"""Networks of driver vxlan: a bridge and a tunnel in each endpoint, which together are one segment.
 
-Who is behind which endpoint is in the file, so nothing has to be learned: each end's FDB has the MACs of the members at the others.
+The file says which member is behind which endpoint, so the tunnels learn no MACs. The forwarding
+database of each tunnel has the MACs of the members behind the other endpoints.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
     from netorch.topology import Membership
 
 UNDERLAY_MTU = 1500
-"""What an endpoint's interface has that this file does not make."""
+"""The assumed MTU in bytes of an endpoint's interface that this file does not make."""
 
 
 def add_endpoints(draft: Draft, segment: Segment) -> None:
-    """Give `segment` its endpoints, each a segment of its own to plug members into, with a bridge and a tunnel end."""
+    """Add the endpoints to a network, each a segment with a bridge and a tunnel."""
     first: Iface | None = None
     for node in segment.model.endpoints:
         path = (*segment.path, "endpoints", node)
@@ -41,7 +42,7 @@ def add_endpoints(draft: Draft, segment: Segment) -> None:
         end.bridges.append(bridge_of(draft, end, segment.model.bridge or segment.name))
         tunnel = make_interface(draft, end, f"{end.root.name}-vtep", path)
         first = first or tunnel
-        tunnel.role = StandaloneRole(_words(segment, node), joined=first)
+        tunnel.role = StandaloneRole(_tunnel(segment, node), joined=first)
         tunnel.port.trunk = True
         join(draft, tunnel, end.root, path)
         segment.ends[node] = end
@@ -51,7 +52,7 @@ def add_endpoints(draft: Draft, segment: Segment) -> None:
 
 
 def end_for(draft: Draft, segment: Segment, model: Membership, path: Path) -> Segment | None:
-    """Where a member plugs in: the endpoint that it names, or the only one."""
+    """Return the endpoint for a member: the one that it names, or the only one."""
     ends = segment.ends
     if model.at is not None and model.at not in segment.model.endpoints:
         draft.unknown(
@@ -66,14 +67,18 @@ def end_for(draft: Draft, segment: Segment, model: Membership, path: Path) -> Se
         draft.complain(
             "needs-endpoint",
             path,
-            f"network {segment.name} has several endpoints: say `at: NODE`, one of {', '.join(segment.model.endpoints)}",
+            f"network {segment.name} has several endpoints: add `at: NODE`, one of"
+            f" {', '.join(segment.model.endpoints)}",
         )
         return None
     return ends.get(model.at or next(iter(segment.model.endpoints)))
 
 
 def complete_endpoints(draft: Draft, segment: Segment) -> None:
-    """Once members and addresses are known: the MTU that fits, and each end's forwarding database."""
+    """Set the MTU of a network and the forwarding database of each endpoint.
+
+    This needs the members and their addresses.
+    """
     mtu = _fit(draft, segment)
     for end in segment.ends.values():
         ports = [port for bridge in end.bridges for port in bridge.ports]
@@ -85,13 +90,14 @@ def complete_endpoints(draft: Draft, segment: Segment) -> None:
             iface.mtu_hint = mtu
         _only_short_names(end.owner, *end.bridges, *ports)
     for member in segment.members:
-        said = member.iface.own_mtu
-        if said is not None and said > mtu:
+        own_mtu = member.iface.own_mtu
+        if own_mtu is not None and own_mtu > mtu:
             place = (*member.path, "mtu")
             draft.complain(
                 "mtu-too-large",
                 place,
-                f"{member.iface.display} cannot have MTU {said}: network {segment.name} carries {mtu}, with its headers outside",
+                f"{member.iface.display} cannot have MTU {own_mtu}: network {segment.name} carries"
+                f" at most {mtu} inside VXLAN",
             )
     for node, end in segment.ends.items():
         entries: list[FdbModel] = []
@@ -111,21 +117,21 @@ def complete_endpoints(draft: Draft, segment: Segment) -> None:
         tunnel, role = next(
             (port, port.role) for port in end.root.ports if isinstance(port.role, StandaloneRole)
         )
-        tunnel.role = replace(role, model=_words(segment, node, entries))
+        tunnel.role = replace(role, model=_tunnel(segment, node, entries))
 
 
-def _words(segment: Segment, node: str, entries: Sequence[FdbModel] = ()) -> VxlanModel:
+def _tunnel(segment: Segment, node: str, entries: Sequence[FdbModel] = ()) -> VxlanModel:
     model = segment.model
-    said = {
+    values = {
         "vni": model.vni,
         "local": str(model.endpoints[node]),
         "port": PORT if model.port is None else model.port,
     }
-    return VxlanModel.model_validate(said | {"learning": False, "fdb": list(entries)})
+    return VxlanModel.model_validate(values | {"learning": False, "fdb": list(entries)})
 
 
 def _fit(draft: Draft, segment: Segment) -> int:
-    """The MTU of the network: what its headers leave of the narrowest endpoint's."""
+    """Return the MTU of a network: the smallest MTU of its endpoints less VXLAN's headers."""
     widths: dict[str, int] = {}
     for node, address in segment.model.endpoints.items():
         if node not in segment.ends:
@@ -151,7 +157,7 @@ def _fit(draft: Draft, segment: Segment) -> int:
         elif below is not None and below.name != "lo":
             widths[node] = mtu_of(below) or UNDERLAY_MTU
         else:
-            # whatever leads out of the node: nothing says which way
+            # The routes decide by which interface the packets leave, so its MTU is unknown.
             widths[node] = UNDERLAY_MTU
     headroom = HEADROOM[next(iter(segment.model.endpoints.values())).version]
     narrowest, width = min(widths.items(), key=lambda pair: pair[1], default=("", UNDERLAY_MTU))
@@ -160,14 +166,17 @@ def _fit(draft: Draft, segment: Segment) -> int:
         draft.complain(
             "mtu-too-large",
             (*segment.path, "mtu"),
-            f"network {segment.name} cannot have MTU {segment.model.mtu}: endpoint {narrowest} has {width},"
-            f" and with VXLAN's headers {most} fit",
+            f"network {segment.name} cannot have MTU {segment.model.mtu}: endpoint {narrowest} has"
+            f" {width}, which leaves {most} after VXLAN's headers",
         )
     return most if segment.model.mtu is None else min(most, segment.model.mtu)
 
 
 def _only_short_names(site: Site, *ifaces: Iface) -> None:
-    """In a node the names that fit are the only ones: nobody types the long ones, and a file could not say them."""
+    """Remove the long alternative names of interfaces in nodes.
+
+    Nobody types them there, and a topology file cannot contain names of that length.
+    """
     if site.label != HOST:
         for iface in ifaces:
             iface.altname = ""

@@ -1,7 +1,8 @@
-"""Networks, published ports and `nat` lists to the neutral rules of each owner's packet filter, and the settings they need.
+"""Turn networks, published ports and `nat` lists into packet filter rules that fit both backends.
 
-What is answered is let through first; what a network's mode and isolation allow comes next; the rest of what would enter or
-leave a network's bridge is dropped. Everything else on the machine is none of our business and meets no rule.
+The rules of an owner first accept answers, then what a network's mode and isolation allow. Then
+they drop everything else that would enter or leave a network's bridge. No rule matches any other
+traffic of the machine.
 """
 
 from __future__ import annotations
@@ -39,25 +40,28 @@ UNTRANSLATED = ("invalid", "untracked")
 
 
 class Filter(Struct):
-    """What one namespace's filter is made of."""
+    """The parts from which the packet filter of one namespace is made."""
 
     site: Site
+    """The node that has the filter."""
     segments: list[Segment] = field(default_factory=list)
+    """The networks that the node owns and that are filtered."""
     published: list[Published] = field(default_factory=list)
+    """The ports that members of these networks publish."""
 
 
 def filters(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Filter, Ruleset]]:
-    """What each namespace that gets rules is made of, with the rules."""
-    found: dict[str, Filter] = {}
+    """Yield the filter of each namespace that gets rules, with the rules."""
+    by_node: dict[str, Filter] = {}
     for segment in segments.values():
         if _is_filtered(segment):
-            found.setdefault(segment.owner.name, Filter(segment.owner)).segments.append(segment)
+            by_node.setdefault(segment.owner.name, Filter(segment.owner)).segments.append(segment)
     for site in list(draft.sites.values()):
         for entry in published(draft, site, segments):
-            found[entry.segment.owner.name].published.append(entry)
+            by_node[entry.segment.owner.name].published.append(entry)
         if site.model.nat:
-            found.setdefault(site.name, Filter(site))
-    for filter_ in found.values():
+            by_node.setdefault(site.name, Filter(site))
+    for filter_ in by_node.values():
         check_published(draft, filter_.site, filter_.published)
         prepare(draft, filter_.site, filter_.published)
         translations = tuple(_translations(draft, filter_))
@@ -67,7 +71,11 @@ def filters(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Filter
 
 
 def put_filter(draft: Draft, site: Site, rules: Ruleset) -> None:
-    """The filter as a resource. Its text is the rules as nft would be told them, until the kernel says them in its own words."""
+    """Put the filter of a node.
+
+    Its text has the rules in nft's syntax, as long as netorch does not know how the kernel lists
+    them.
+    """
     text = "\n".join(map(line, rules))
     draft.put(
         PacketFilter(site.label, draft.topology.backend.nat, draft.mark.topology, text, rules),
@@ -76,10 +84,10 @@ def put_filter(draft: Draft, site: Site, rules: Ruleset) -> None:
 
 
 def put_accepts(draft: Draft, segments: dict[str, Segment]) -> tuple[ForwardAccept, ...]:
-    """Put an accept into the draft for each bridge on the host or in an attached node, where others may filter.
+    """Put an accept for each bridge on the host or in an attached node, where others may filter.
 
-    Returns the accepts for nodes that netorch makes. They are not put into the draft, because a firewall
-    in such a node is part of what its user tries out.
+    Return the accepts for nodes that netorch makes. They are not put into the draft, because a
+    firewall in such a node belongs to what its user tests.
     """
     own: list[ForwardAccept] = []
     for segment, accept in _accepts(draft, segments):
@@ -103,7 +111,7 @@ def _accepts(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Segme
         if not _is_filtered(segment):
             guarded = ()
         for bridge in segment.bridges:
-            # further bridges only pass frames on to the first
+            # Only the first bridge leads to the owner. Further bridges pass frames to the first.
             is_root = bridge is segment.root
             yield (
                 segment,
@@ -122,7 +130,7 @@ def _is_filtered(segment: Segment) -> bool:
 
 
 def _translations(draft: Draft, filter_: Filter) -> Iterator[FilterRule]:
-    # an entry for one address goes before those for all of them
+    # An entry for one address comes before those for all addresses, because the first match wins.
     for entry in sorted(filter_.published, key=lambda entry: entry.address is None):
         model, text = entry.model, entry.text
         where = ip_network(entry.address) if entry.address is not None else None
@@ -138,7 +146,8 @@ def _translations(draft: Draft, filter_: Filter) -> Iterator[FilterRule]:
             segment.model.mode_of(version) == "nat" and segment.subnet_of(version)
             for segment in filter_.segments
         ):
-            # a program of the owner's that talks to another by the bridge's address is of the subnet, and leaves by no bridge
+            # A program of the owner that reaches another one by the bridge's address has a source
+            # in the subnet and leaves by lo, so the rules below would translate it.
             yield FilterRule(
                 version, Hook.POSTROUTING, Match(oif="lo"), Verdict.RETURN, "the owner to itself"
             )
@@ -150,7 +159,8 @@ def _translations(draft: Draft, filter_: Filter) -> Iterator[FilterRule]:
                 entry.segment is segment and entry.version == version for entry in filter_.published
             )
             if hairpin:
-                # its own answer would not come back through here: the owner stands in for the one who asks
+                # If a member reaches a published port of its own network, the target would answer
+                # it directly, past the translation. So the owner's address becomes the source.
                 back = Match(oif=bridge, source=subnet, translated=True)
                 yield FilterRule(
                     version,
@@ -219,10 +229,12 @@ def _interface(site: Site, text: str) -> str | Not:
 
 
 def _untranslated(translations: Iterable[FilterRule]) -> Iterator[FilterRule]:
-    """Drops of what is to leave with another source, and belongs to no connection that could be translated.
+    """Yield drops of packets that need a translated source but belong to no connection.
 
-    A FIN or RST of a connection that is over, an ICMP error about none, and what a `notrack` rule exempts would
-    otherwise leave with the member's own address. They go before every accept, because an allowed network would let it pass.
+    Examples are a FIN or RST of a finished connection, an ICMP error about no connection, and
+    packets that a `notrack` rule exempts. Otherwise they would leave with the member's own address.
+    The drops come before every accept, because the accept for an allowed network would let the
+    packets pass.
     """
     for rule in translations:
         leaves = rule.match.translated is None and rule.act is not Verdict.RETURN
@@ -243,7 +255,10 @@ def _policy(filter_: Filter) -> Iterator[FilterRule]:
 
 
 def _entry(segment: Segment, here: list[Segment], version: int) -> Iterator[FilterRule]:
-    """What members may send to the owner itself: not to its loopback, and to no gateway of a network that is closed to them."""
+    """Yield the rules for what members send to the owner itself.
+
+    They may not reach its loopback addresses, nor the gateway of a network that is closed to them.
+    """
     bridge = segment.root.dev
     yield FilterRule(
         version,
@@ -275,7 +290,11 @@ def _entry(segment: Segment, here: list[Segment], version: int) -> Iterator[Filt
 
 
 def _forward(segment: Segment, here: list[Segment], version: int) -> Iterator[FilterRule]:
-    """All that may pass goes before what may not: a rule of one network must not end the way of another's published port."""
+    """Yield the accepts for what members forward through the owner.
+
+    The accepts of all networks come before all drops. Otherwise a drop of one network could stop
+    packets to a published port of another one.
+    """
     bridge, mode = segment.root.dev, segment.model.mode_of(version)
 
     def accept(text: str, **match: Any) -> FilterRule:
@@ -295,6 +314,7 @@ def _forward(segment: Segment, here: list[Segment], version: int) -> Iterator[Fi
 
 
 def _refuse(segment: Segment, here: list[Segment], version: int) -> Iterator[FilterRule]:
+    """Yield the drops for what enters or leaves the bridge of a network."""
     bridge, mode = segment.root.dev, segment.model.mode_of(version)
 
     def drop(text: str, **match: Any) -> FilterRule:
@@ -317,7 +337,10 @@ def _refuse(segment: Segment, here: list[Segment], version: int) -> Iterator[Fil
 
 
 def _reaches(one: Segment, other: Segment, version: int) -> bool:
-    """Whether the owner forwards from one to the other: a host-only network is open to those alone that it allows, or that allow it."""
+    """Whether the owner forwards from one network to the other.
+
+    A host-only network is open only to networks that it allows or that allow it.
+    """
     if one.opens_to(other):
         return True
     return (

@@ -1,7 +1,8 @@
-"""A wrong file without what is wrong in it, so that the rest is checked all the same; and which complaints of the rest are true then.
+"""Check the rest of a file from which the wrong parts were left out.
 
-A value that is left out may be what another key waits for. So a constraint is left out with any of the keys that it reads, and a
-complaint with any key whose absence could be its cause.
+A complaint about the rest is true only if none of the missing parts could be its cause. So netorch
+drops a constraint if any key that it reads is missing, and a complaint if a key is missing whose
+absence could cause it.
 """
 
 from __future__ import annotations
@@ -21,19 +22,24 @@ TreePath = tuple[str | int, ...]
 
 
 class Hole(Value):
-    """Something that was left out. `keys`: the keys whose values are not known with it."""
+    """A part that was left out."""
 
     path: TreePath
+    """The place of the part in the file."""
     keys: frozenset[str]
+    """The keys whose values are unknown without it."""
 
 
 def hole(path: TreePath, value: object, known: Iterable[str] = ()) -> Hole:
-    """`value` is what was left out; `known` are the keys that a misspelt one may have meant."""
+    """Return the hole that `value` leaves at `path`.
+
+    If the last key of the path is misspelt, it may stand for one of the `known` keys.
+    """
     words = [part for part in path if isinstance(part, str)]
-    # the last but one, too: below `endpoints` and the like stand names
+    # This includes the last but one, because the last is a name below `endpoints` and the like.
     keys = {*words[-2:], *_keys_in(value)}
     if path[-2:-1] == ("routes",) and "dev" not in keys:
-        keys -= {"to"}  # without a `dev` of its own it leads to no gateway
+        keys -= {"to"}  # a route without `dev` makes no gateway reachable
     meant = did_you_mean(words[-1], known) if words else ""
     return Hole(path, frozenset(keys | {word for word in known if f"'{word}'" in meant}))
 
@@ -51,11 +57,13 @@ def _keys_in(value: object) -> Iterable[str]:
 def broken_constraints(
     model: type[BaseModel], value: Mapping[str, Any], unknown: frozenset[str]
 ) -> list[dict[str, Any]]:
-    """All that a mapping gets wrong as a whole, as pydantic tells errors; `unknown` are keys that it has with a value that is
-    not known. What depends on those is left out.
+    """Return the constraints that a mapping breaks, as errors in pydantic's form.
+
+    `unknown` are keys that the mapping has with an unknown value. Constraints that read them are
+    left out.
     """
     words = _partial(model, value, unknown)
-    found: list[dict[str, Any]] = []
+    errors: list[dict[str, Any]] = []
     for decorator in model.__pydantic_decorators__.model_validators.values():
         if decorator.info.mode != "after":
             continue
@@ -67,21 +75,22 @@ def broken_constraints(
             try:
                 check(words)
             except AttributeError:
-                continue  # it reads a key that is not known
+                continue  # it reads an unknown key
             except PydanticCustomError as error:
-                found.append(
+                errors.append(
                     {"type": error.type, "loc": (), "ctx": error.context, "msg": str(error)}
                 )
             except ValidationError as error:
-                found += [dict(entry) for entry in error.errors(include_url=False)]
+                errors += [dict(entry) for entry in error.errors(include_url=False)]
             except ValueError as error:
-                found.append(
+                errors.append(
                     {"type": "value_error", "loc": (), "ctx": {"error": error}, "msg": str(error)}
                 )
-    return found
+    return errors
 
 
 def has_constraints(model: type[BaseModel]) -> bool:
+    """Whether a model has validators that see the mapping as a whole."""
     return any(
         decorator.info.mode == "after"
         for decorator in model.__pydantic_decorators__.model_validators.values()
@@ -91,16 +100,19 @@ def has_constraints(model: type[BaseModel]) -> bool:
 def _partial(
     model: type[BaseModel], value: Mapping[str, Any], unknown: frozenset[str]
 ) -> BaseModel:
-    """A model with the fields that are right. The others are not there at all: who reads one gets an AttributeError."""
+    """Return a model that has only the fields that are right.
+
+    Reading any other field raises AttributeError.
+    """
     values: dict[str, Any] = {}
     lacking: list[str] = []
-    said: set[str] = set()
+    explicit: set[str] = set()
     for name, field in model.model_fields.items():
         key = next(
             (key for key in (field.alias, field.serialization_alias, name) if key in value), None
         )
         if key is not None or {name, field.alias, field.serialization_alias} & unknown:
-            said.add(name)
+            explicit.add(name)
         if {name, field.alias, field.serialization_alias} & unknown:
             lacking.append(name)
             continue
@@ -112,7 +124,7 @@ def _partial(
             values[name] = _reader(model, name).validate_python(given)
         except ValidationError:
             lacking.append(name)
-    words = model.model_construct(said, **values)
+    words = model.model_construct(explicit, **values)
     for name in lacking:
         words.__dict__.pop(name, None)
     return words
@@ -120,7 +132,7 @@ def _partial(
 
 @cache
 def _reader(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
-    """What reads one field of a model."""
+    """Return the validator of one field of a model."""
     return TypeAdapter(model.model_fields[name].rebuild_annotation())
 
 
@@ -130,8 +142,9 @@ ADDRESSES = frozenset(
         *("interfaces", "kind", "state", "driver", "mode", "gateway", "profile", "attach"),
     )
 )
-"""Keys without which a node lacks addresses."""
+"""Keys that decide which addresses a node has."""
 VRFS = frozenset(("kind", "ports", "members", "master", "vrf", "table"))
+"""Keys that decide which VRF an interface or a route is in."""
 
 CAUSES: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
@@ -201,7 +214,10 @@ CAUSES: Mapping[str, frozenset[str]] = {
     "vlan-twice": frozenset(("id", "parent", "kind")),
     "which-vrf": VRFS | {"dev"} | ADDRESSES,
 }
-"""Code → the keys of which one that is left out could be the cause. Where a code is not here, anything could."""
+"""Code → the keys whose absence could cause such a complaint.
+
+A complaint with a code that is not here could be caused by the absence of any key.
+"""
 
 NAMING: Mapping[str, frozenset[str]] = {
     "unknown-interface": frozenset(
@@ -212,7 +228,7 @@ NAMING: Mapping[str, frozenset[str]] = {
     ),
     "unknown-address": ADDRESSES,
 }
-"""The same of complaints that something of a name does not exist."""
+"""The same for complaints that a name does not exist."""
 
 OWN = frozenset(
     (
@@ -222,28 +238,28 @@ OWN = frozenset(
         "which-vrf",
     )
 )
-"""Codes that another node's keys have nothing to do with."""
+"""Codes of complaints that the keys of other nodes cannot cause."""
 
 
 def is_sure(complaint: Complaint) -> bool:
-    """Whether a complaint is true whatever the rest of the file says."""
+    """Whether a complaint is true whatever the rest of the file contains."""
     return not complaint.naming and CAUSES.get(complaint.code) == frozenset()
 
 
 class Unknown(Value):
-    """What is not known of a file with holes.
-
-    `keys`: those whose values are not known anywhere. `of_nodes`: the same of each node, and `elsewhere`
-    of all but the nodes. `names`: of the nodes, networks and interfaces that lack something.
-    """
+    """The keys and names about which a file with holes says nothing certain."""
 
     keys: frozenset[str]
+    """The keys that are unknown somewhere in the file."""
     of_nodes: Mapping[str, frozenset[str]]
+    """Node → the keys that are unknown in it."""
     elsewhere: frozenset[str]
+    """The keys that are unknown outside all nodes."""
     names: frozenset[str]
+    """The names of nodes, networks and interfaces that lack something."""
 
     def stands(self, complaint: Complaint) -> bool:
-        """Whether a complaint of the rest is true of the whole file, whatever stands where there are holes."""
+        """Whether a complaint about the rest is true of the whole file, whatever is missing."""
         if complaint.naming:
             naming = NAMING.get(complaint.code, frozenset())
             return complaint.about not in self.names and not naming & self.keys
@@ -251,7 +267,10 @@ class Unknown(Value):
         return causes is not None and not causes & self._near(complaint)
 
     def _near(self, complaint: Complaint) -> frozenset[str]:
-        """The keys that count: of a node alone where the complaint is about one alone."""
+        """Return the unknown keys that could cause a complaint.
+
+        If the complaint concerns a single node, keys of other nodes do not count.
+        """
         path = complaint.path
         if complaint.code not in OWN or len(path) < 2 or path[0] != "nodes":
             return self.keys
@@ -259,6 +278,7 @@ class Unknown(Value):
 
 
 def unknown(holes: Iterable[Hole]) -> Unknown:
+    """Collect the unknown keys and names of all holes."""
     keys: set[str] = set()
     elsewhere: set[str] = set()
     of_nodes: dict[str, set[str]] = {}
@@ -274,7 +294,7 @@ def unknown(holes: Iterable[Hole]) -> Unknown:
             names.add(str(path[3]))
     return Unknown(
         frozenset(keys),
-        {node: frozenset(found) for node, found in of_nodes.items()},
+        {node: frozenset(words) for node, words in of_nodes.items()},
         frozenset(elsewhere),
         frozenset(names),
     )

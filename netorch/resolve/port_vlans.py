@@ -1,4 +1,4 @@
-"""VLANs of the ports of bridges that know VLANs, their own ports among them."""
+"""VLANs and MACs of the ports of bridges that filter VLANs, including the bridges' own ports."""
 
 from __future__ import annotations
 
@@ -10,32 +10,38 @@ from netorch.resolve.draft import Draft, Iface, all_interfaces
 from netorch.resolve.roles import BridgeRole, StandaloneRole
 
 Memberships = tuple[int, dict[int, bool]]
-"""The PVID (0: none), and each VLAN → whether its frames leave without a tag."""
+"""The PVID, or 0 for none, and a mapping of VLAN → whether its frames leave without a tag."""
 
 
 def put_vlans(draft: Draft) -> None:
-    """Each port's VLANs; a cable between two bridges of one network has those of all their ports."""
+    """Put the VLANs of each port.
+
+    A cable between two bridges of one network carries the VLANs of all ports of the network.
+    """
     bridges = [
         (iface, iface.role)
         for iface in all_interfaces(draft.sites)
         if isinstance(iface.role, BridgeRole) and iface.role.settings.vlan_filtering
     ]
-    riders = _riders(draft)
+    upper_vlans = _upper_vlans(draft)
     everywhere: dict[int, set[int]] = {}
     for bridge, role in bridges:
         carried = everywhere.setdefault(id(role.settings), set())
         for port in (bridge, *bridge.ports):
-            carried.update(_memberships(bridge, role, port, riders)[1])
+            carried.update(_memberships(bridge, role, port, upper_vlans)[1])
     bridge_vlans: dict[int, dict[int, bool]] = {}
     for bridge, role in bridges:
         default = role.settings.vlan_default_pvid
         if role.uplink:
-            what = f"the uplink {role.uplink} would carry the VLAN of its own frames only: this release has no words for its others"
+            what = (
+                f"the uplink {role.uplink} would carry only the VLAN of untagged frames, because"
+                " this release has no keys for its other VLANs"
+            )
             draft.complain(
                 "uplink-vlans", (*bridge.path, "vlan_filtering"), f"network {bridge.name}: {what}"
             )
         for port in (bridge, *bridge.ports):
-            pvid, vlans = _memberships(bridge, role, port, riders)
+            pvid, vlans = _memberships(bridge, role, port, upper_vlans)
             if port.port.trunk:
                 vlans |= {
                     vlan: False for vlan in everywhere[id(role.settings)] if vlan not in vlans
@@ -58,7 +64,10 @@ def put_vlans(draft: Draft) -> None:
 
 
 def _put_macs(draft: Draft, vlans: dict[int, dict[int, bool]]) -> None:
-    """MACs behind ports; where the bridge knows VLANs in each that is meant. `vlans`: port → its VLANs, of bridges that know some."""
+    """Put the MACs behind ports, for each VLAN if the bridge filters VLANs.
+
+    `vlans` maps the identity of a port to its VLANs. It lacks ports of bridges without a filter.
+    """
     behind: dict[tuple[int, str, int], Iface] = {}
     for port in all_interfaces(draft.sites):
         options = port.port.model
@@ -76,7 +85,7 @@ def _put_macs(draft: Draft, vlans: dict[int, dict[int, bool]]) -> None:
                 draft.complain(
                     "needs-vlan-filtering",
                     (*path, "vlan"),
-                    f"{what}: {words.mac} cannot be behind it there",
+                    f"{what}, so {words.mac} cannot be behind it there",
                 )
                 continue
             for vlan in (
@@ -87,31 +96,36 @@ def _put_macs(draft: Draft, vlans: dict[int, dict[int, bool]]) -> None:
                     draft.complain(
                         "mac-twice",
                         path,
-                        f"{words.mac} is behind {first.display} already, and cannot be behind {port.display} too",
+                        f"{words.mac} is behind {first.display} already, so it cannot be behind"
+                        f" {port.display} too",
                     )
                 draft.put(PortMac(port.site.label, port.dev, words.mac, vlan), path)
 
 
 def _memberships(
-    bridge: Iface, role: BridgeRole, port: Iface, riders: dict[int, list[int]]
+    bridge: Iface, role: BridgeRole, port: Iface, upper_vlans: dict[int, list[int]]
 ) -> Memberships:
-    """As the port's words say; the bridge itself is in the VLANs of the VLAN devices on it, which want them with their tags."""
+    """Return the VLANs of a port as the file sets them.
+
+    The bridge's own port is also in the VLANs of the VLAN devices on the bridge, with tags, because
+    these devices need tagged frames.
+    """
     options = port.port.model or PortModel()
     pvid, vlans = options.memberships(role.settings.vlan_default_pvid)
     if port is bridge:
-        said = {vlan for entry in options.vlans for vlan in range(entry.id[0], entry.id[1] + 1)}
-        vlans |= {vlan: False for vlan in riders.get(id(bridge), ()) if vlan not in said}
+        explicit = {vlan for entry in options.vlans for vlan in range(entry.id[0], entry.id[1] + 1)}
+        vlans |= {vlan: False for vlan in upper_vlans.get(id(bridge), ()) if vlan not in explicit}
     return pvid, vlans
 
 
-def _riders(draft: Draft) -> dict[int, list[int]]:
-    """Bridge → the VLANs of the VLAN devices on top of it."""
-    found: dict[int, list[int]] = {}
+def _upper_vlans(draft: Draft) -> dict[int, list[int]]:
+    """Return the VLANs of the VLAN devices on top of each bridge."""
+    by_bridge: dict[int, list[int]] = {}
     for iface in all_interfaces(draft.sites):
         if not isinstance(iface.role, StandaloneRole) or not isinstance(
             words := iface.role.model, VlanModel
         ):
             continue
         if iface.role.parent is not None and words.protocol == "802.1q" and words.id:
-            found.setdefault(id(iface.role.parent), []).append(words.id)
-    return found
+            by_bridge.setdefault(id(iface.role.parent), []).append(words.id)
+    return by_bridge

@@ -1,4 +1,4 @@
-"""Published ports: who has the port on the owner, who the target is, and what it takes beside rules."""
+"""Published ports: their targets, conflicts between them, and settings that they need."""
 
 from __future__ import annotations
 
@@ -20,28 +20,35 @@ _LOOPBACK = b"\0" * 15 + b"\1"
 _LOCAL_TABLE = 255
 _METRICS = 1 << 20
 _LOOSE = "2"
-"""Of `rp_filter`: a packet may come in where its source would not be reached, if it would be reached at all."""
+"""The value of `rp_filter` that accepts a packet on any interface if its source is reachable."""
 
 
 class Published(Value):
-    """A published port with both its ends known. `address` None is every address of the owner."""
+    """A published port of one IP version."""
 
     model: PublishModel
+    """The entry in the file."""
     node: str
+    """The node that publishes the port."""
     segment: Segment
+    """The network whose owner has the port."""
     version: int
+    """The IP version, 4 or 6."""
     address: Address | None
+    """The address of the owner that has the port, or None for all its addresses."""
     target: Address
+    """The node's address, to which the port leads."""
     path: Path
+    """The place in the file."""
 
     @property
     def text(self) -> str:
-        """What the rule says of itself."""
+        """The comment of its rules."""
         return comment(self.node, self.model)
 
 
 def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterator[Published]:
-    """A node's ports, one entry for each IP version."""
+    """Yield the ports that a node publishes, one entry for each IP version."""
     for index, model in enumerate(site.model.publish):
         path: Path = (*site.path, "publish", index)
         mine = {name: segments[name] for name in site.model.networks if name in segments}
@@ -64,7 +71,7 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
                 "cannot-publish",
                 path,
                 f"{site.name} publishes a port, but is in no network of mode nat.",
-                "Join one, or name the `network`.",
+                "Add the node to one, or name another network as `network`.",
             )
             continue
         segment = chosen[0]
@@ -72,7 +79,8 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
             draft.complain(
                 "cannot-publish",
                 path,
-                f"network {segment.name} is {segment.model.mode_of(4)}: nobody outside reaches what it would publish",
+                f"network {segment.name} is of mode {segment.model.mode_of(4)}, so a published port"
+                " is not reachable from outside",
             )
             continue
         versions = {model.address.version} if model.address is not None else {4, 6}
@@ -85,7 +93,7 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
             draft.complain(
                 "cannot-publish",
                 path,
-                f"{site.name} has no address in network {segment.name} that could be published",
+                f"{site.name} has no address in network {segment.name} to which a port could lead",
             )
         address = (
             model.address
@@ -114,31 +122,40 @@ def _member_address(segment: Segment, site: Site, version: int) -> Address | Non
 
 
 def check_published(draft: Draft, owner: Site, entries: Sequence[Published]) -> None:
-    """One port has one target; an entry for a certain address may stand beside one for all of them."""
+    """Complain of ports with two targets.
+
+    An entry for one address of the owner may have the same port as an entry for all addresses.
+    """
     taken: dict[tuple[str, int, Address | None], list[Published]] = {}
     for entry in entries:
         taken.setdefault((entry.model.proto, entry.version, entry.address), []).append(entry)
         draft.origins[publish_key(owner.label, entry.text)] = entry.path
-    told: set[Path] = set()
+    reported: set[Path] = set()
     for group in taken.values():
         ordered = sorted(group, key=lambda entry: entry.model.port)
         widest = ordered[0]
         for entry in ordered[1:]:
             if entry.model.port[0] <= widest.model.port[1]:
                 earlier, later = sorted((widest, entry), key=entries.index)
-                if later.path not in told:
-                    told.add(later.path)
+                if later.path not in reported:
+                    reported.add(later.path)
                     draft.complain(
                         "port-published-twice",
                         later.path,
-                        f"{later.node} publishes {later.model.proto} port {ports_text(later.model.port)} on {owner.name}, "
-                        f"where {earlier.node} publishes {ports_text(earlier.model.port)} already",
+                        f"{later.node} publishes {later.model.proto} port"
+                        f" {ports_text(later.model.port)} on {owner.name}, where {earlier.node}"
+                        f" publishes {ports_text(earlier.model.port)} already",
                     )
             widest = max(widest, entry, key=lambda entry: entry.model.port[1])
 
 
 def prepare(draft: Draft, owner: Site, entries: Sequence[Published]) -> None:
-    """What published ports need beside rules: way back to the port that asked, and 127.0.0.1 routed to the bridge."""
+    """Put what published ports need in addition to rules.
+
+    Bridge ports get hairpin mode, so that a node reaches its own published port. Loopback addresses
+    of the owner become routable on the bridge, so that its programs reach a port at 127.0.0.1 or
+    ::1.
+    """
     metrics: dict[int, str] = {}
     for entry in entries:
         for member in entry.segment.members:
@@ -154,10 +171,11 @@ def prepare(draft: Draft, owner: Site, entries: Sequence[Published]) -> None:
 
 
 def put_ways_back(draft: Draft, entries: Sequence[Published]) -> None:
-    """Loose reverse path filters where answers of a published port take another way than what asked for them.
+    """Loosen reverse path filters if the answers from a published port take another interface.
 
-    Answers to outsiders take the routes of the publishing node, and of several networks only one gives it the default route. A
-    strict filter would drop what asks in the node, and the answer in the owner. The routes are there already.
+    Answers to the outside take the routes of the publishing node, whose default route leads into
+    only one of its networks. A strict filter would drop the requests in the node and the answers in
+    the owner. The draft has the routes already.
     """
     several = [
         entry for entry in entries if entry.version == 4 and len(draft.sites[entry.node].ifaces) > 1
@@ -178,33 +196,38 @@ def put_ways_back(draft: Draft, entries: Sequence[Published]) -> None:
 
 
 def _leaving(draft: Draft) -> dict[str, set[str | None]]:
-    """Label → the devices by which IPv4 goes to whom the node does not reach directly."""
-    found: dict[str, set[str | None]] = {}
+    """Return for each label the devices of its IPv4 routes with a gateway and default routes."""
+    devices: dict[str, set[str | None]] = {}
     for resource in draft.state.values():
         if isinstance(resource, Route) and resource.spec.family == AF_INET:
-            found.setdefault(resource.netns, set()).update(
+            devices.setdefault(resource.netns, set()).update(
                 hop.dev
                 for hop in resource.spec.hops
                 if hop.via is not None or resource.spec.dst is None
             )
-    return found
+    return devices
 
 
 def _other_end(iface: Iface) -> Iface | None:
-    """Where the kernel at the other end of a cable takes in what comes: at the bridge, if it is a port."""
+    """Return the interface that receives what an interface sends through its cable.
+
+    It is the master of the other end if that is a port.
+    """
     return (iface.peer.master or iface.peer) if iface.peer is not None else None
 
 
 def _loosen(draft: Draft, iface: Iface, path: Path) -> None:
     setting = Sysctl(iface.site.label, (f"net/ipv4/conf/{iface.dev}/rp_filter",), (_LOOSE,))
-    # what the file says itself holds
+    # A setting in the file has precedence.
     if setting.key not in draft.state:
         draft.put(setting, path)
 
 
 def _loopback_route(draft: Draft, owner: Site, bridge: str, metrics: dict[int, str]) -> Route:
-    """Answers to ::1 come in by the bridge, where the kernel takes it for local only if a route says so: one a bridge, each with
-    a metric of its own, also beside another topology's bridges. A bridge that hands IPv6 to the packet filter would lose them before.
+    """Return the route by which the kernel accepts answers to ::1 from a bridge.
+
+    Each bridge needs such a route with its own metric, also if the other bridge belongs to another
+    topology. If bridges pass IPv6 to the packet filter, the answers are lost before they get here.
     """
     metric = (
         IPV6_METRIC

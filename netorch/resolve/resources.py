@@ -1,4 +1,8 @@
-"""Interfaces to resources: links, their state, ports, settings and addresses, in an order good to read and to send."""
+"""Turn sites and interfaces into resources.
+
+These are links, their state, ports, settings and addresses, in an order that is easy to read and to
+send.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +38,7 @@ _FORWARDING = {IPV4_FORWARDING: 4, "net/ipv4/conf/all/forwarding": 4, IPV6_FORWA
 
 
 def put_site(draft: Draft, site: Site) -> None:
-    """The namespace itself with its settings and lo."""
+    """Put the namespace of a node with its settings and lo."""
     forwarding = {
         version: site.model.forwarding if version not in site.forwards else True
         for version in (4, 6)
@@ -43,7 +47,8 @@ def put_site(draft: Draft, site: Site) -> None:
         draft.complain(
             "needs-forwarding",
             (*site.path, "forwarding"),
-            f"node {site.name} owns a network that leads out: it has to forward",
+            f"node {site.name} owns a network that leads out, so it must forward: leave out"
+            " `forwarding`",
         )
     sysctls = dict(site.model.sysctls)
     for path in list(sysctls):
@@ -54,7 +59,8 @@ def put_site(draft: Draft, site: Site) -> None:
                 draft.complain(
                     "contradiction",
                     place,
-                    f"node {site.name}: `forwarding` and the sysctl {path.replace('/', '.')} say different things",
+                    f"node {site.name}: `forwarding` and the sysctl {path.replace('/', '.')}"
+                    " contradict each other: leave out one of them",
                 )
             forwarding[_FORWARDING[path]] = value != "0"
     if site.created:
@@ -96,12 +102,13 @@ def put_site(draft: Draft, site: Site) -> None:
 
 
 def put_bridge(draft: Draft, iface: Iface, role: BridgeRole) -> None:
+    """Put a bridge with everything that belongs to it."""
     model = role.settings
     if model.stp and model.forward_delay < 200:
         draft.complain(
             "bad-forward-delay",
             (*iface.path, "forward_delay"),
-            "with STP the forward delay is 200 centiseconds (2s) or more",
+            "with `stp` the forward delay must be at least 200 centiseconds (2s)",
         )
     label = iface.site.label
     fields = _common(draft, iface, None)
@@ -137,13 +144,16 @@ def put_bridge(draft: Draft, iface: Iface, role: BridgeRole) -> None:
 
 
 def _nic(bridge: Iface, role: BridgeRole) -> str:
-    """The kernel's name of a bridge's uplink: as the file says, unless the file makes it."""
+    """Return the kernel's name of a bridge's uplink.
+
+    It is the name in the file, unless the file makes the interface.
+    """
     ifaces = bridge.site.ifaces
     return ifaces[role.uplink].dev if role.uplink in ifaces else role.uplink
 
 
 def put_veth(draft: Draft, iface: Iface, role: VethRole) -> None:
-    """One end with what hangs on it. The far end is put by the near one, which makes it."""
+    """Put one end of a veth pair with everything that belongs to it."""
     peer = (role.peer.site.label, role.peer.dev)
     draft.put(Veth(**_common(draft, iface, peer), peer=peer, far=role.far), iface.path)
     _put_port(draft, iface)
@@ -154,7 +164,7 @@ def put_veth(draft: Draft, iface: Iface, role: VethRole) -> None:
 
 
 def put_standalone(draft: Draft, iface: Iface, role: StandaloneRole) -> None:
-    """A link that is made alone, on its parent if it has one."""
+    """Put a standalone link with everything that belongs to it."""
     model, site = role.model, iface.site
     parent = (role.parent.site.label, role.parent.dev) if role.parent is not None else None
     fields = _common(
@@ -185,13 +195,14 @@ def put_standalone(draft: Draft, iface: Iface, role: StandaloneRole) -> None:
 
 
 def _check_solo(draft: Draft, iface: Iface, model: StandaloneModel, link: StandaloneLink) -> None:
-    """What the kernel would refuse, or cut down, of a link that is made alone."""
+    """Complain of a standalone link that the kernel would refuse, or whose MTU it would lower."""
     below = carrier(iface)
     if iface.dev in link.RESERVED:
         draft.complain(
             "reserved-name",
             iface.path,
-            f"{iface.display}: Linux itself makes a device {iface.dev} in every namespace once it has the module.",
+            f"{iface.display}: Linux itself makes a device {iface.dev} in every namespace when it"
+            " loads the module.",
             "Take another name.",
         )
     if isinstance(model, VlanModel) and below is not None and below.name == "lo":
@@ -210,7 +221,8 @@ def _check_solo(draft: Draft, iface: Iface, model: StandaloneModel, link: Standa
         draft.complain(
             "same-tunnel",
             iface.path,
-            f"{iface.display} and {first.display} have the same {same}: Linux could not tell their packets apart",
+            f"{iface.display} and {first.display} have the same {same}, so Linux could not tell"
+            " their packets apart",
         )
     if (
         below is not None
@@ -218,7 +230,7 @@ def _check_solo(draft: Draft, iface: Iface, model: StandaloneModel, link: Standa
         and (most := model.largest_mtu(mtu)) is not None
         and link.mtu > most
     ):
-        headers = f", and with its headers {most} fit" if most < mtu else ""
+        headers = f", which leaves {most} after the headers" if most < mtu else ""
         draft.complain(
             "mtu-too-large",
             (*iface.path, "mtu"),
@@ -227,17 +239,21 @@ def _check_solo(draft: Draft, iface: Iface, model: StandaloneModel, link: Standa
 
 
 def put_existing(draft: Draft, iface: Iface) -> None:
-    """What the file adds to an interface that it does not make."""
+    """Put what the file adds to an interface that it does not make."""
     _put_settings(draft, iface)
     put_addresses(draft, iface)
 
 
 def _is_quick(draft: Draft, iface: Iface) -> bool:
-    """In a namespace that netorch makes all are; elsewhere those that IPv6 is meant to go over."""
-    said = sysctl_key(iface.site.label, sysctl_paths(iface.dev, "accept_dad")[0]) in draft.state
+    """Whether to turn duplicate address detection off for an interface by itself.
+
+    In namespaces that netorch makes, it is off for all interfaces. Elsewhere netorch turns it off
+    for interfaces with an IPv6 address in the file, unless the file sets `accept_dad`.
+    """
+    explicit = sysctl_key(iface.site.label, sysctl_paths(iface.dev, "accept_dad")[0]) in draft.state
     return (
         not iface.site.created
-        and not said
+        and not explicit
         and any(entry.interface.version == 6 for entry in iface.addresses)
     )
 
@@ -272,14 +288,19 @@ def _put_port(draft: Draft, iface: Iface) -> None:
 
 
 def _put_up(draft: Draft, iface: Iface) -> None:
-    """After its ports, and after what it rides on; what is in a bond or a VRF when it has joined."""
+    """Put the state `up` of an interface.
+
+    It comes after the interface's ports and its parent. A port of a bond or a VRF comes up after it
+    has joined, because joining changes its state.
+    """
     label, master = iface.site.label, iface.master
     after = [
         key for port in iface.ports for key in (port_key(label, port.dev), up_key(label, port.dev))
     ]
     if isinstance(iface.role, BridgeRole):
-        # and after the far ends of its cables: a bridge that is up works through all its ports at each carrier that comes, and takes
-        # the first multicasts of each member to all others
+        # It also comes after the far ends of its cables. Otherwise the bridge would go through all
+        # its ports for each carrier that comes up, and would forward the first multicasts of each
+        # member to all others.
         far = [port.role.peer for port in iface.ports if isinstance(port.role, VethRole)]
         after += [up_key(end.site.label, end.dev) for end in far if end.is_up]
     if (below := _up_below(iface)) is not None:
@@ -289,7 +310,7 @@ def _put_up(draft: Draft, iface: Iface) -> None:
 
 
 def _up_below(iface: Iface) -> Key | None:
-    """That its parent is up, if the file says so."""
+    """Return the key of the parent's `up` resource, or None if there is none."""
     parent = iface.parent
     return (
         up_key(parent.site.label, parent.dev)
@@ -299,7 +320,11 @@ def _up_below(iface: Iface) -> Key | None:
 
 
 def put_addresses(draft: Draft, iface: Iface) -> None:
-    """The addresses in order: the first of an IPv4 subnet is the primary one, the kernel ties the later ones to it."""
+    """Put the addresses of an interface, in order.
+
+    The first address of an IPv4 subnet is the primary one. The kernel deletes the later ones with
+    it.
+    """
     firsts: dict[object, Ifaddr] = {}
     mtu = mtu_of(iface) if iface.addresses else 0
     for entry in iface.addresses:
@@ -315,13 +340,15 @@ def put_addresses(draft: Draft, iface: Iface) -> None:
             draft.complain(
                 "mtu-too-small",
                 entry.path,
-                f"{iface.display} has MTU {mtu}: IPv6 needs {IPV6_MIN_MTU}, so {address} cannot be there",
+                f"{iface.display} has MTU {mtu}, but IPv6 needs {IPV6_MIN_MTU}, so it cannot have"
+                f" the address {address}",
             )
         if entry.interface.version == 6 and (switch := _ipv6_switch(draft, iface)):
             draft.complain(
                 "ipv6-off",
                 entry.path,
-                f"the sysctl {switch} turns IPv6 off on {iface.display}, so {address} cannot be there",
+                f"the sysctl {switch} turns IPv6 off on {iface.display}, so it cannot have the"
+                f" address {address}",
             )
         primary = address
         if entry.interface.version == 4:
@@ -340,13 +367,13 @@ def put_addresses(draft: Draft, iface: Iface) -> None:
 
 
 def _no_host(ip: IPAddress, iface: Iface) -> str:
-    """Why Linux gives an address to no interface, or not to this one; "" if it does."""
+    """Return why an interface cannot have an address, or "" if it can."""
     if ip.is_unspecified:
         return "it means any address"
     if ip.is_multicast:
-        return "it is one of a group"
+        return "it is a multicast address"
     if ip.version == 6 and ip.is_loopback and iface.name != "lo":
-        return "it is that of lo"
+        return "it belongs to lo"
     return ""
 
 
@@ -358,19 +385,23 @@ def _put_neighbours(draft: Draft, iface: Iface) -> None:
             draft.complain(
                 "not-a-host-address",
                 path,
-                f"{iface.display}: {model.address} is not a host's address, so it cannot be a neighbour",
+                f"{iface.display}: {model.address} is not the address of a host, so it cannot be a"
+                " neighbour",
             )
             continue
         if iface.name == "lo" and model.address.version == 4 and not iface.site.created:
             draft.complain(
-                "loopback", path, f"{iface.display} is the loopback interface: nobody else is on it"
+                "loopback",
+                path,
+                f"{iface.display} is the loopback interface, so it has no IPv4 neighbours",
             )
             continue
         if iface.solo is not None and not iface.solo.MAKES.HAS_MAC:
             draft.complain(
                 "no-mac",
                 path,
-                f"{iface.display} is a {iface.solo.kind}, on which nobody has a MAC: it takes no `neighbours`",
+                f"{iface.display} is of kind {iface.solo.kind}, which has no MACs, so it takes no"
+                " `neighbours`",
             )
             continue
         neighbour = Neighbour(
@@ -386,12 +417,15 @@ def _put_neighbours(draft: Draft, iface: Iface) -> None:
 
 
 def _ipv6_switch(draft: Draft, iface: Iface) -> str:
-    """The setting by which the file itself turns IPv6 off on an interface: its own, else that for new ones, else that for all."""
+    """Return the sysctl by which the file turns IPv6 off on an interface, or "".
+
+    It is the interface's own setting, else the one for new interfaces, else the one for all.
+    """
     new = [_off("default")] if iface.name != "lo" else []
     for path in (*sysctl_paths(iface.dev, "disable_ipv6"), *new, _off("all")):
-        found = draft.state.get(sysctl_key(iface.site.label, path))
-        if isinstance(found, Sysctl):
-            return "" if found.value == "0" else found.paths[-1].replace("/", ".")
+        setting = draft.state.get(sysctl_key(iface.site.label, path))
+        if isinstance(setting, Sysctl):
+            return "" if setting.value == "0" else setting.paths[-1].replace("/", ".")
     return ""
 
 
@@ -400,6 +434,7 @@ def _off(where: str) -> str:
 
 
 def address_of(entry: DraftAddress) -> Ifaddr:
+    """Return an address in the form of a resource."""
     return Ifaddr(
         str(entry.ip),
         entry.interface.network.prefixlen,
@@ -408,12 +443,13 @@ def address_of(entry: DraftAddress) -> Ifaddr:
 
 
 def address_network(entry: DraftAddress) -> object:
-    """The subnet that the kernel sees: the peer's."""
+    """Return the subnet that the kernel takes from an address with another end: that end's."""
     network = entry.interface.network
     return type(network)((entry.peer, network.prefixlen), strict=False)
 
 
 def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> LinkFields:
+    """Return the fields of a link that all kinds have, and check its description and MTU."""
     site = iface.site
     description = " ".join((iface.explicit_value("description") or "").split())
     role = iface.role
@@ -421,17 +457,18 @@ def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> LinkFie
     uplink = _nic(iface, role) if isinstance(role, BridgeRole) else ""
     alias = draft.mark.link_alias(peer, description, uplink, origin)
     if description.startswith(("peer=", "uplink=", "from=")):
-        said = description.partition("=")[0]
+        prefix = description.partition("=")[0]
         draft.complain(
             "bad-description",
             (*iface.path, "description"),
-            f"a description cannot begin with `{said}=`, which says more than words",
+            f"a description cannot begin with `{prefix}=`, because netorch itself writes that into"
+            " the alias of links",
         )
     elif not description.isprintable():
         draft.complain(
             "bad-description",
             (*iface.path, "description"),
-            "a description is one line of printable text",
+            "a description must be one line of printable text",
         )
     elif len(alias.encode()) > ALIAS_BYTES:
         draft.complain(
@@ -466,7 +503,7 @@ def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> LinkFie
 
 
 def _check_mtu(draft: Draft, iface: Iface) -> None:
-    """Whether Linux gives such a link the MTU that the file says."""
+    """Complain of an MTU that Linux refuses for the kind of link."""
     made: type[Link] = Veth
     if isinstance(iface.role, StandaloneRole):
         made = iface.role.model.MAKES
@@ -477,13 +514,13 @@ def _check_mtu(draft: Draft, iface: Iface) -> None:
     if mtu is None or least <= mtu <= most or bond_of(iface) is not None:
         return
     code, limit = ("mtu-too-small", least) if mtu < least else ("mtu-too-large", most)
-    what = f"{iface.display} cannot have MTU {mtu}: Linux gives a {made.KIND}"
-    end = "at least" if mtu < least else "at most"
+    what = f"{iface.display} cannot have MTU {mtu}: that of a {made.KIND} is"
+    end = "or more" if mtu < least else "or less"
     draft.complain(code, (*iface.path, "mtu"), f"{what} {limit} {end}")
 
 
 def _mac_of(draft: Draft, iface: Iface) -> str:
-    """The MAC of the outermost bond that gives it to its ports."""
+    """Return the MAC that a bond's port gets, from the outermost bond that sets its ports' MAC."""
     at = iface
     while (bond := bond_of(at)) is not None and not keeps_mac(at):
         at = bond
@@ -502,7 +539,11 @@ def _put_settings(draft: Draft, iface: Iface) -> None:
 def _put_setting(
     draft: Draft, iface: Iface, paths: tuple[str, ...], value: str, place: Path
 ) -> None:
-    """A setting of an interface, unless only IPv6 has it: with an MTU too small for IPv6 there is none on the interface."""
+    """Put a setting of an interface.
+
+    IPv6 settings are left out if the MTU is too small for IPv6, because the interface then has
+    none.
+    """
     if 0 < mtu_of(iface) < IPV6_MIN_MTU and all(path.startswith("net/ipv6/") for path in paths):
         return
     role = iface.role

@@ -1,7 +1,8 @@
-"""What makes an interface: one class for each way, with what that way alone needs.
+"""Roles of interfaces: a class for each way in which an interface is made, with its values.
 
-An interface is known by its name before its role is: a link may name one whose `kind` the file gives
-elsewhere. It begins as `UnmadeRole`, and gets another role where resolving finds out more.
+Resolving often meets the name of an interface before its role, because a link may name an interface
+whose `kind` is elsewhere in the file. So an interface begins as `UnmadeRole` and gets another role
+later.
 """
 
 from __future__ import annotations
@@ -17,56 +18,62 @@ if TYPE_CHECKING:
 
 
 class UnmadeRole(Value):
-    """Nothing makes the interface so far."""
+    """Nothing makes the interface yet."""
 
     NAME: ClassVar[str] = ""
 
 
 class RefusedRole(Value):
-    """What was to make the interface is wrong, and a complaint says so: nobody asks for it again."""
+    """The part of the file that would make the interface is wrong, and a complaint says so.
+
+    There are no further complaints about the interface.
+    """
 
     NAME: ClassVar[str] = "half-wired"
 
 
 class LoopbackRole(Value):
-    """Every namespace has lo."""
+    """The interface is lo, which every namespace has."""
 
     NAME: ClassVar[str] = "lo"
 
 
 class ExistingRole(Value):
-    """The interface is there already: the file adds to it, and does not make it."""
+    """The interface exists already. The file adds to it, but does not make it."""
 
     NAME: ClassVar[str] = "existing"
 
 
 class VethRole(Value):
-    """One end of a cable. The near end makes both; `far` is the other one."""
+    """The interface is one end of a cable. The near end makes both."""
 
     NAME: ClassVar[str] = "veth"
     peer: Iface
+    """The other end."""
     far: bool
+    """Whether this is the far end."""
 
 
 class BridgeRole(Value):
-    """A bridge, of a network or by itself. `uplink`: the file's name of the NIC whose addresses it has, "" without one."""
+    """The interface is a bridge, either of a network or an interface of a node."""
 
     NAME: ClassVar[str] = "bridge"
     settings: BridgeSettings
+    """The keys of the network or the interface."""
     uplink: str = ""
+    """The name in the file of the uplink, whose addresses the bridge has, or ""."""
 
 
 class StandaloneRole(Value):
-    """A link that is made alone, such as a VLAN device, a tunnel or a bond.
-
-    `parent`: what it rides on. `joined`: another end of the tunnels that make one segment of several
-    bridges.
-    """
+    """The interface is a standalone link, such as a VLAN device, a tunnel or a bond."""
 
     NAME: ClassVar[str] = "solo"
     model: StandaloneModel
+    """The keys of the interface."""
     parent: Iface | None = None
+    """The parent of an upper link."""
     joined: Iface | None = None
+    """The tunnel of a vxlan network's first endpoint, which is on the same segment as this one."""
 
 
 Role = (

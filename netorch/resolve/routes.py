@@ -1,4 +1,8 @@
-"""Routes and rules of a node, filled in: devices by their gateways, metrics, scopes, and the default routes that networks give."""
+"""Routes and rules of a node.
+
+netorch fills in the devices by which gateways are reached, metrics and scopes, and adds the routes
+that come with networks.
+"""
 
 from __future__ import annotations
 
@@ -31,18 +35,27 @@ FAMILIES = {4: AF_INET, 6: AF_INET6}
 RULE_PRIORITY = 10000
 IPV6_BYTES = 16
 LARGEST_PATH_MTU = 65535 - 15
-"""Bytes: Linux lowers the mtu of a route to this if it is larger (ip_metrics_convert in net/ipv4/metrics.c)."""
+"""The largest MTU of a route, in bytes.
+
+Linux lowers a larger one to this (ip_metrics_convert in net/ipv4/metrics.c).
+"""
 
 
 class DirectNetwork(Value):
-    """A network that a device of the node leads to directly."""
+    """A network that is reachable by an interface without a gateway."""
 
     network: Network
+    """The network."""
     iface: Iface
+    """The interface."""
 
 
 def put_routes(draft: Draft, site: Site, segments: dict[str, Segment]) -> tuple[Key, ...]:
-    """The node's own routes, those without a gateway first, then the default routes of its networks where it has none itself."""
+    """Put the routes of a node, and return their keys.
+
+    The routes in the file come first, and of these the ones without a gateway. Then come the routes
+    of networks, as far as the file has none for the same destination.
+    """
     made: list[Key] = []
     reaches = _reaches(site) if site.model.routes else []
     for model in site.model.routes:
@@ -69,7 +82,11 @@ def put_routes(draft: Draft, site: Site, segments: dict[str, Segment]) -> tuple[
 
 
 def put_rules(draft: Draft, site: Site, routes: tuple[Key, ...]) -> None:
-    """The node's rules. One that meets whatever has no source yet also meets the kernel when it looks for a gateway."""
+    """Put the rules of a node.
+
+    A rule without source and mark comes after the routes, because it also applies when the kernel
+    looks up a gateway.
+    """
     for index, model in enumerate(site.model.rules):
         path = (*site.path, "rules", index)
         spec = _rule(draft, site, model, RULE_PRIORITY + index)
@@ -102,19 +119,19 @@ def _route(
         place = (*path, "nexthops", index) if model.nexthops else path
         hop, iface = _hop(draft, site, entry, reaches, place)
         ifaces.append(iface)
-        # the kernel has no route over a link that is down
+        # The kernel has no route over a link that is down.
         if iface is None or iface.is_up:
             hops.append(hop)
     if entries and not hops:
         return None
     if len(hops) == 1:
-        # the kernel forgets the weight of a single one
+        # The kernel ignores the weight of a single next hop.
         hops = [replace(hops[0], weight=1)]
     up = [iface for iface in ifaces if iface is not None and iface.is_up]
     family = FAMILIES[model.version]
     local = {entry.ip for iface in site.ifaces.values() for entry in iface.addresses}
     if model.src is not None and is_of_no_host(model.src):
-        what = f"{model.src} is not the address of a host, so nothing comes from it"
+        what = f"{model.src} is not the address of a host, so it cannot be a source address"
         draft.complain("not-a-host-address", (*path, "src"), what)
     elif model.src is not None and site.created and model.src not in local:
         draft.complain(
@@ -141,7 +158,7 @@ def _route(
         src=model.src.packed if model.src is not None else None,
         mtu=None if model.mtu is None else min(model.mtu, LARGEST_PATH_MTU),
     )
-    # a gateway may be of the other family (RFC 5549)
+    # A gateway may be of the other family (RFC 5549).
     versions = {model.version, *(entry.via.version for entry in entries if entry.via is not None)}
     needed = _needed(site, up, *sorted(versions))
     source = tuple(
@@ -154,7 +171,7 @@ def _route(
 
 
 def _peers(site: Site, hops: Sequence[Hop]) -> tuple[RouteSpec, ...]:
-    """The routes to those gateways that are peers of IPv6 addresses."""
+    """Return the routes to those gateways that are the other end of an IPv6 address."""
     gateways = {hop.via for hop in hops if hop.via is not None and len(hop.via) == IPV6_BYTES}
     if not gateways:
         return ()
@@ -185,16 +202,16 @@ def _hop(
         elif iface is not None:
             iface = iface.front or iface
             device = iface.dev
-    elif model.via is not None and (found := _towards(model.via, reaches)):
-        iface = found[0]
+    elif model.via is not None and (nearest := _towards(model.via, reaches)):
+        iface = nearest[0]
         device = iface.dev
         if (
-            len(vrfs := {vrf.name: None for other in found if (vrf := vrf_of(other)) is not None})
+            len(vrfs := {vrf.name: None for other in nearest if (vrf := vrf_of(other)) is not None})
             > 1
             and vrf_of(iface) is not None
         ):
-            what = f"the gateway {model.via} is in {' and in '.join(vrfs)} of {site.name} alike."
-            draft.complain("which-vrf", (*path, "via"), what, "Say `vrf` or `dev`.")
+            what = f"the gateway {model.via} is in several VRFs of {site.name}: {', '.join(vrfs)}."
+            draft.complain("which-vrf", (*path, "via"), what, "Add `vrf` or `dev`.")
     weight = model.weight if isinstance(model, HopModel) else 1
     return Hop(
         model.via.packed if model.via is not None else None, device, weight, model.onlink
@@ -202,8 +219,10 @@ def _hop(
 
 
 def _towards(gateway: Address, reaches: Sequence[DirectNetwork]) -> list[Iface]:
-    """The devices whose network has the gateway, the longest prefix first, those in no VRF before others and those that are up before
-    others; none leaves the question to the kernel.
+    """Return the interfaces that reach a gateway directly, by the longest prefix.
+
+    Interfaces in no VRF come first, and of these the ones that are up. If there are none, the
+    kernel chooses the device.
     """
     fitting = [
         reach
@@ -216,7 +235,7 @@ def _towards(gateway: Address, reaches: Sequence[DirectNetwork]) -> list[Iface]:
 
 
 def _named_vrf(draft: Draft, site: Site, model: RouteModel, path: Path) -> Iface | None:
-    """The VRF that a route says it is in, by its name or by its table."""
+    """Return the VRF that a route sets by `vrf` or by `table`, or None."""
     vrfs = {name: iface for name, iface in site.ifaces.items() if isinstance(iface.solo, VrfModel)}
     if model.vrf is not None and model.vrf not in vrfs:
         draft.unknown(
@@ -235,7 +254,7 @@ def _named_vrf(draft: Draft, site: Site, model: RouteModel, path: Path) -> Iface
 def _table(
     draft: Draft, model: RouteModel, vrf: Iface | None, ifaces: Sequence[Iface], path: Path
 ) -> int:
-    """What the route says, else the table of the VRF that its devices are ports of."""
+    """Return the table that a route sets, or else the table of the VRF of its devices."""
     if vrf is not None:
         return table_of(vrf)
     if "table" in model.model_fields_set:
@@ -245,19 +264,26 @@ def _table(
         draft.complain(
             "which-vrf",
             path,
-            "its next hops are in different VRFs: say the `vrf`, or the `table`, that the route is in",
+            "the next hops are in different VRFs: add the `vrf` or the `table` of the route",
         )
     return min(tables)
 
 
 def _table_over(iface: Iface) -> int:
-    """Where routes over a device belong; one over a VRF itself leads into it from elsewhere."""
+    """Return the table for routes over an interface.
+
+    It is the table of the VRF whose port the interface is. A route over the VRF itself is in the
+    main table, from which it leads into the VRF.
+    """
     vrf = vrf_of(iface)
     return MAIN if vrf is None or vrf is iface else table_of(vrf)
 
 
 def _needed(site: Site, ifaces: Sequence[Iface], *versions: int) -> tuple[Key, ...]:
-    """The addresses that make the gateways reachable: those of the route's devices, of all where it names none."""
+    """Return the addresses that make the gateways of a route reachable.
+
+    These are the addresses of the route's devices, or of all interfaces if it names no device.
+    """
     return tuple(
         address_key(site.label, iface.dev, address_of(entry))
         for iface in (ifaces or site.ifaces.values())
@@ -269,7 +295,10 @@ def _needed(site: Site, ifaces: Sequence[Iface], *versions: int) -> tuple[Key, .
 def _default_routes(
     draft: Draft, site: Site, segments: dict[str, Segment], version: int
 ) -> list[Key]:
-    """One for the node, and one for each VRF of it that has networks with a gateway."""
+    """Put the default routes that networks give, and return their keys.
+
+    The node gets one, and so does each of its VRFs that has a network with a gateway.
+    """
     family = FAMILIES[version]
     made: list[Key] = []
     offers: dict[int, list[tuple[bool, Iface, Address | None, Path]]] = {}
@@ -300,7 +329,8 @@ def _default_routes(
             draft.complain(
                 "gateway-is-self",
                 member.path,
-                f"the gateway {gateway} of network {network} is the own address of {other.display}",
+                f"the gateway {gateway} of network {network} is an address of the node's own"
+                f" interface {other.display}",
             )
             continue
         offers.setdefault(_table_over(iface), []).append(
@@ -313,7 +343,8 @@ def _default_routes(
             draft.complain(
                 "two-default-routes",
                 (*insisting[1][3], "default_route"),
-                f"{where} can have its default route from one network only",
+                f"{where} can have its default route from one network only: set `default_route` on"
+                " one membership",
             )
         insists, iface, gateway, path = (insisting or here)[0]
         scope = RT_SCOPE_LINK if gateway is None and family == AF_INET else RT_SCOPE_UNIVERSE
@@ -338,7 +369,10 @@ def _default_routes(
 
 
 def _other_with(site: Site, iface: Iface, gateway: Address | None) -> Iface | None:
-    """The interface of a node that has the IPv6 gateway of another one: Linux takes it for none."""
+    """Return another interface of the node that has the IPv6 gateway as its address, or None.
+
+    Linux refuses such a gateway.
+    """
     if gateway is None or gateway.version == 4 or len(site.ifaces) == 1:
         return None
     return next(
@@ -355,7 +389,10 @@ def _other_with(site: Site, iface: Iface, gateway: Address | None) -> Iface | No
 def _allowed_routes(
     draft: Draft, site: Site, segments: dict[str, Segment], version: int
 ) -> list[Key]:
-    """Out of a host-only network the ways to those that it is open to: there is no default route to take."""
+    """Put the routes from host-only networks to networks that are open to them; return their keys.
+
+    A host-only network gives no default route, so these destinations need routes of their own.
+    """
     made: list[Key] = []
     family = FAMILIES[version]
     mine = {name: segments[name] for name in site.model.networks if name in segments}
@@ -395,7 +432,11 @@ def _allowed_routes(
 def _put_with_network(
     draft: Draft, route: Route, path: Path, iface: Iface, gateway: Address | None
 ) -> None:
-    """A route that comes with a network, to be looked at once more where the gateway is not simply in a subnet of its interface."""
+    """Put a route that comes with a network.
+
+    If the gateway is not simply in a subnet of the interface, the route is noted as doubtful, so
+    that `check_gateways` checks it.
+    """
     draft.put(route, path)
     if gateway is not None and not any(
         gateway in (network := entry.interface.network)
@@ -407,11 +448,11 @@ def _put_with_network(
         draft.doubtful.add(route.key)
 
 
-def _metric(said: int | None, family: int) -> int:
-    """An IPv6 metric of 0 is none, for the kernel."""
+def _metric(metric: int | None, family: int) -> int:
+    """Return the metric that the kernel uses. For IPv6 it replaces 0 by its default."""
     if family == AF_INET6:
-        return said or IPV6_METRIC
-    return said or 0
+        return metric or IPV6_METRIC
+    return metric or 0
 
 
 def _rule(draft: Draft, site: Site, model: RuleModel, priority: int) -> RuleSpec:

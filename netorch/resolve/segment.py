@@ -1,4 +1,4 @@
-"""One network while it is resolved: its bridges, its members, its gateways."""
+"""A network while it is resolved: its bridges, members and gateways."""
 
 from __future__ import annotations
 
@@ -12,48 +12,60 @@ from netorch.state.key import HOST
 from netorch.topology import Membership, NetworkModel
 
 LEADING_OUT = {"nat", "routed"}
-"""Modes in which the owner forwards."""
+"""The modes in which the owner forwards to the outside."""
 
 
 class Member(Struct):
-    """A node's interface in a network, with what it is told and what it got."""
+    """A node's interface in a network."""
 
     iface: Iface
+    """The interface."""
     model: Membership
+    """The membership in the file."""
     path: Path
+    """The place of the membership in the file."""
 
 
 class Segment(Struct):
-    """A network on its way: bridges (the root first), members in the order of the file, gateways by IP version.
-
-    `ends`: of an overlay, endpoint node → what is there of it, with members of its own.
-    """
+    """A network of any mode while it is resolved."""
 
     name: str
+    """The name in the file."""
     model: NetworkModel
+    """The network in the file."""
     path: Path
+    """The place in the file."""
     owner: Site
+    """The owner of the network."""
     bridges: list[Iface] = field(default_factory=list)
+    """The bridges. Further bridges are ports of the first one."""
     members: list[Member] = field(default_factory=list)
+    """The members, in the order of the file."""
     gateways: dict[int, Address] = field(default_factory=dict)
+    """IP version → the gateway."""
     gateway_node: str | None = None
+    """The member that routes for the others, if `gateway` names a node."""
     ends: dict[str, Segment] = field(default_factory=dict)
+    """Endpoint of a vxlan network → the part of the network in that node."""
     _of_node: dict[str, Member] = field(default_factory=dict)
+    """Node → its member in this network."""
 
     def plug(self, member: Member) -> None:
+        """Add a member."""
         self.members.append(member)
         self._of_node[member.iface.site.name] = member
 
     def member(self, node: str) -> Member | None:
-        """What a node has in it."""
+        """Return the member of a node, or None."""
         return self._of_node.get(node)
 
     @property
     def root(self) -> Iface:
+        """The first bridge, which leads to the owner."""
         return self.bridges[0]
 
     def pools(self, subnet: Network) -> list[Network]:
-        """The parts of a subnet that automatic addresses come from, if the file names any."""
+        """Return the ranges of `ip_range` in a subnet."""
         return [
             pool
             for pool in self.model.ip_range
@@ -61,32 +73,36 @@ class Segment(Struct):
         ]
 
     def subnet_of(self, version: int) -> list[Network]:
+        """Return the subnets of one IP version."""
         return [subnet for subnet in self.model.subnet if subnet.version == version]
 
     def opens_to(self, other: Segment) -> bool:
-        """Whether one of the two lists the other in `allow`."""
+        """Whether one of two networks has the other in its `allow`."""
         return other.name in self.model.allow or self.name in other.model.allow
 
 
 def closed(one: Segment, other: Segment) -> bool:
-    """Whether members of two networks of one owner are kept apart."""
+    """Whether two networks of one owner are isolated from each other."""
     return not one.opens_to(other) and (one.model.is_isolated or other.model.is_isolated)
 
 
 def bridge_of(draft: Draft, segment: Segment, name: str) -> Iface:
+    """Make a bridge of a network in its owner."""
     owner, model = segment.owner, segment.model
     if name == "lo":
         draft.complain(
             "loopback",
             segment.path,
-            f"network {segment.name}: its bridge cannot be called lo, as the loopback interface is.",
-            "Say `bridge: NAME`.",
+            f"network {segment.name}: its bridge cannot be called lo, because that is the loopback"
+            " interface.",
+            "Write `bridge: NAME`.",
         )
     elif name in owner.ifaces:
         draft.complain(
             "name-twice",
             segment.path,
-            f"the bridge of network {segment.name} and the interface {owner.name}:{name} have one name",
+            f"the bridge of network {segment.name} and the interface {owner.name}:{name} have the"
+            " same name",
         )
     long = draft.prefix + name if owner.label == HOST else name
     dev, altname = owner.short(long)
@@ -105,13 +121,15 @@ def bridge_of(draft: Draft, segment: Segment, name: str) -> Iface:
 
 
 def make_interface(draft: Draft, segment: Segment, long: str, path: Path) -> Iface:
+    """Make an interface that a network has for itself, in its owner."""
     owner = segment.owner
     dev, altname = owner.short(draft.prefix + long if owner.label == HOST else long)
     if long in owner.ifaces:
         draft.complain(
             "name-twice",
             path,
-            f"{owner.name} has an interface {long!r}, which is the name of a port of network {segment.name}",
+            f"{owner.name} has an interface {long!r}, but network {segment.name} has a port of that"
+            " name",
         )
     owner.ifaces[long] = Iface(owner, long, path, dev, altname, made_up=True)
     return owner.ifaces[long]

@@ -1,4 +1,8 @@
-"""Checks across a whole layer-2 segment, however it is built: no address and no MAC twice."""
+"""Checks across layer-2 segments: no address and no MAC twice.
+
+A layer-2 segment is all interfaces that reach one another by Ethernet, through cables, bridges and
+tunnels.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from netorch.resolve.roles import StandaloneRole, VethRole
 
 
 def check_segments(draft: Draft) -> None:
-    """One address on two interfaces of a segment is an error, wherever the two stand in the file."""
+    """Complain of an address or a MAC that two interfaces of one segment have."""
     parent: dict[int, int] = {}
 
     def find(item: int) -> int:
@@ -29,7 +33,7 @@ def check_segments(draft: Draft) -> None:
         elif isinstance(role, StandaloneRole):
             joined = role.joined
             below = role.parent if isinstance(role.model, StackedModel) else None
-        # a VRF ties nothing together that has an address: it routes
+        # A VRF does not join its ports to one segment, because it routes between them.
         master = iface.master if vrf_of(iface) is None else None
         for other in (peer, master, iface.front, joined, below):
             if other is not None:
@@ -50,7 +54,8 @@ def check_segments(draft: Draft) -> None:
                 draft.complain(
                     "address-twice",
                     entry.path,
-                    f"{iface.display} and {first.display} are on one segment and both have {entry.ip}",
+                    f"{iface.display} and {first.display} are on one segment, but both have"
+                    f" {entry.ip}",
                 )
         if (mac := iface.explicit_value("mac")) is not None:
             first = seen.setdefault((segment, mac), iface)
@@ -58,5 +63,6 @@ def check_segments(draft: Draft) -> None:
                 draft.complain(
                     "mac-twice",
                     (*iface.path, "mac"),
-                    f"{iface.display} and {first.display} are on one segment and both have MAC {mac}",
+                    f"{iface.display} and {first.display} are on one segment, but both have MAC"
+                    f" {mac}",
                 )

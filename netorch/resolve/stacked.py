@@ -1,5 +1,6 @@
-"""Networks of the drivers macvlan and ipvlan: no bridge, each member has a link of its own on the parent; and what all links that share
-a parent have to agree on, in networks or not.
+"""Networks of the drivers macvlan and ipvlan, and checks of all links that share a parent.
+
+Such a network has no bridge. Each member has its own link on the parent.
 """
 
 from __future__ import annotations
@@ -25,13 +26,17 @@ DRIVERS: Mapping[str, tuple[type[StackedModel], str]] = {
     "macvlan": (MacvlanModel, "bridge"),
     "ipvlan": (IpvlanModel, "l2"),
 }
-"""Driver → the words of its members' links, and their mode where the file is silent: Docker's, not the kernel's."""
+"""Driver → the model of its members' links, and their default mode.
+
+The default modes are Docker's, not the kernel's.
+"""
 
 ROUTING = {"l3", "l3s"}
+"""The modes of ipvlan in which the parent's node routes for the members."""
 
 
 def owner_of(draft: Draft, model: NetworkModel, path: Path) -> Site | None:
-    """The site where the parent is; of a closed network, which has none, the fabric."""
+    """Return the site of the parent, or the fabric for a closed network, which has no parent."""
     if model.parent is None:
         return draft.fabric
     node, _ = parse_place(model.parent)
@@ -45,15 +50,18 @@ def owner_of(draft: Draft, model: NetworkModel, path: Path) -> Site | None:
 
 
 def add_member(segment: Segment, iface: Iface) -> None:
-    """A member, before it is known what is there to be its parent."""
+    """Give a member its link. `make_links` sets the parent later."""
     model, mode = DRIVERS[segment.model.driver]
     iface.mtu_hint = segment.model.mtu
-    said = {"kind": segment.model.driver, "parent": "lo", "mode": segment.model.driver_mode or mode}
-    iface.role = StandaloneRole(model.model_validate(said))
+    keys = {"kind": segment.model.driver, "parent": "lo", "mode": segment.model.driver_mode or mode}
+    iface.role = StandaloneRole(model.model_validate(keys))
 
 
 def make_links(draft: Draft, segments: Mapping[str, Segment]) -> None:
-    """What the members are on, once every interface of the file is there. Made for the first member, it goes with the last."""
+    """Set the parents of the members' links, after every interface of the file is declared.
+
+    netorch makes a missing parent only for a network that has members.
+    """
     for segment in segments.values():
         if segment.model.driver not in DRIVERS:
             continue
@@ -88,7 +96,7 @@ def _parent(draft: Draft, segment: Segment) -> Iface | None:
                 what,
                 name,
                 site.ifaces,
-                "A parent is an interface that this file declares.",
+                "A parent must be an interface that this file declares.",
             )
             return None
         site.ifaces[name] = Iface(site, name, (*segment.path, "parent"), name, role=EXISTING)
@@ -96,14 +104,14 @@ def _parent(draft: Draft, segment: Segment) -> Iface | None:
 
 
 def _vlan(draft: Draft, segment: Segment, parent: Iface, number: int) -> Iface | None:
-    """The parent's VLAN device: the one that the file declares or another network has, else one more."""
+    """Return the VLAN device of the parent, from the file or another network, or else make it."""
     site, name = segment.owner, f"{parent.name}.{number}"
     iface = site.ifaces.get(name)
     if iface is None:
         model = VlanModel(kind="vlan", parent=parent.name, id=number)
         iface = _made(draft, segment, name, StandaloneRole(model, parent))
         if not parent.is_up:
-            # 8021q brings none up on a parent that is down
+            # The module 8021q does not bring up a VLAN device whose parent is down.
             iface.layers.append(CommonModel(state="down"))
     elif (
         not isinstance(iface.solo, VlanModel)
@@ -113,7 +121,8 @@ def _vlan(draft: Draft, segment: Segment, parent: Iface, number: int) -> Iface |
         draft.complain(
             "vlan-twice",
             (*segment.path, "vlan"),
-            f"network {segment.name} makes {iface.display} for VLAN {number} of {parent.display}, but the file has another interface there",
+            f"network {segment.name} needs {iface.display} for VLAN {number} of {parent.display},"
+            " but the file has another interface of that name",
         )
         return None
     return iface
@@ -125,7 +134,8 @@ def _made(draft: Draft, segment: Segment, name: str, role: StandaloneRole) -> If
         draft.complain(
             "name-twice",
             segment.path,
-            f"what network {segment.name} is on and the interface {site.name}:{name} have one name",
+            f"the parent that network {segment.name} makes and the interface {site.name}:{name}"
+            " have the same name",
         )
     dev, altname = site.short(draft.prefix + name if site.label == HOST else name)
     iface = Iface(site, name, segment.path, dev, altname, role=role, made_up=True)
@@ -134,44 +144,52 @@ def _made(draft: Draft, segment: Segment, name: str, role: StandaloneRole) -> If
 
 
 def routes_below(model: NetworkModel) -> bool:
-    """Whether the parent's node routes what members send, so that their default route leads into the link and to no gateway."""
+    """Whether the parent's node routes for the members.
+
+    Their default route then has no gateway and leads into the link.
+    """
     return model.driver == "ipvlan" and model.driver_mode in ROUTING and model.parent is not None
 
 
 def check(draft: Draft, segments: Mapping[str, Segment]) -> None:
-    """Links that ride on another one: what the parent can carry, and what those on one parent can be together."""
+    """Check upper links against their parents and against one another."""
     for segment in segments.values():
         _check_mtu(draft, segment)
-    riders: dict[int, list[Iface]] = {}
+    uppers: dict[int, list[Iface]] = {}
     for iface in all_interfaces(draft.sites):
         if not isinstance(iface.role, StandaloneRole) or (parent := iface.role.parent) is None:
             continue
         model = iface.role.model
         if isinstance(model, StackedModel):
-            riders.setdefault(id(parent), []).append(iface)
-            _check_parent(draft, iface, model, parent, first=len(riders[id(parent)]) == 1)
+            uppers.setdefault(id(parent), []).append(iface)
+            _check_parent(draft, iface, model, parent, first=len(uppers[id(parent)]) == 1)
             if getattr(model, "mode", "") == ALONE and iface.explicit_value("mac") is not None:
-                what = f"{iface.display} has the MAC of its parent, being in mode {ALONE}: it takes no `mac`."
-                draft.complain("no-mac", (*iface.path, "mac"), what, f"Say it of {parent.display}.")
-    for together in riders.values():
+                what = (
+                    f"{iface.display} has the MAC of its parent because of its mode {ALONE}, so it"
+                    " takes no `mac`."
+                )
+                draft.complain(
+                    "no-mac", (*iface.path, "mac"), what, f"Set the `mac` on {parent.display}."
+                )
+    for together in uppers.values():
         _check_together(draft, together)
 
 
 def _check_mtu(draft: Draft, segment: Segment) -> None:
-    """Told once of the network, and not of each member again."""
-    said = segment.model.mtu
+    """Complain of an MTU that is too large for the parent, once for the network."""
+    mtu = segment.model.mtu
     parent = (
         segment.members[0].iface.parent
         if segment.model.driver in DRIVERS and segment.members
         else None
     )
     most = mtu_of(parent) if parent is not None else 0
-    if parent is None or said is None or not 0 < most < said:
+    if parent is None or mtu is None or not 0 < most < mtu:
         return
     draft.complain(
         "mtu-too-large",
         (*segment.path, "mtu"),
-        f"network {segment.name} cannot have MTU {said}: its parent {parent.display} has {most}",
+        f"network {segment.name} cannot have MTU {mtu}: its parent {parent.display} has {most}",
     )
     for member in segment.members:
         member.iface.mtu_hint = None
@@ -186,22 +204,27 @@ def _check_parent(
             "loopback", path, f"{parent.display} is the loopback interface, which carries no {kind}"
         )
     elif isinstance(parent.solo, StackedModel) and _one_driver(model, parent.solo):
-        remedy = f"Say `parent: {parent.parent.display}`." if parent.parent is not None else ""
+        remedy = f"Write `parent: {parent.parent.display}`." if parent.parent is not None else ""
         draft.complain(
             "bad-parent",
             path,
-            f"{iface.display} cannot be on {parent.display}, which is of kind {parent.solo.kind} itself.",
+            f"{iface.display} cannot be on {parent.display}, which is of kind {parent.solo.kind}"
+            " itself.",
             remedy,
         )
     elif parent.solo is not None and not parent.solo.MAKES.HAS_MAC:
         draft.complain(
             "bad-parent",
             path,
-            f"{parent.display} is of kind {parent.solo.kind}, without Ethernet of its own: it carries no {kind}",
+            f"{parent.display} is of kind {parent.solo.kind}, which has no Ethernet of its own, so"
+            f" it carries no {kind}",
         )
     elif first and (master := parent.front or parent.master) is not None and _takes_frames(master):
-        what = f"{parent.display} is a port of {master.display}, which gets all its frames: it cannot be the parent of {iface.display}."
-        draft.complain("bad-parent", path, what, f"Say `parent: {master.display}`.")
+        what = (
+            f"{parent.display} is a port of {master.display}, which gets all its frames, so it"
+            f" cannot be the parent of {iface.display}."
+        )
+        draft.complain("bad-parent", path, what, f"Write `parent: {master.display}`.")
 
 
 def _one_driver(model: StandaloneModel, below: StandaloneModel) -> bool:
@@ -219,10 +242,10 @@ def _takes_frames(master: Iface) -> bool:
     )
 
 
-def _check_together(draft: Draft, riders: list[Iface]) -> None:
-    """Each with the first of them, by what their kinds say; one complaint a parent is enough."""
+def _check_together(draft: Draft, uppers: list[Iface]) -> None:
+    """Complain of the first two links on one parent that exclude each other."""
     links = [
-        (iface, iface.solo.link(_NO_FIELDS, None)) for iface in riders if iface.solo is not None
+        (iface, iface.solo.link(_NO_FIELDS, None)) for iface in uppers if iface.solo is not None
     ]
     for index, (iface, link) in enumerate(links):
         for earlier, other in links[:index]:
@@ -235,7 +258,8 @@ def _check_together(draft: Draft, riders: list[Iface]) -> None:
                 draft.complain(
                     "parent-conflict",
                     iface.path,
-                    f"{iface.display} and {earlier.display} cannot both be on {iface.parent.display}: {why}",
+                    f"{iface.display} and {earlier.display} cannot both be on"
+                    f" {iface.parent.display}: {why}",
                 )
                 return
 

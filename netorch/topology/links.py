@@ -74,8 +74,8 @@ class LinkModel(Model):
     ]
     subnet: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
         default_factory=empty_list,
-        description="Subnets from which the two ends get the first two host addresses, in order"
-        " (of a /31 or /127 both addresses).",
+        description="Subnets from which the two ends get the first two host addresses, in order;"
+        " from a /31 or /127 they get both addresses.",
     )
     mtu: Mtu | None = Field(None, description="MTU of both ends (1500).")
     impair: ImpairModel | None = Field(

@@ -136,7 +136,7 @@ def test_what_is_wrong_is_said_in_plain_words(project: pytest.Pytester) -> None:
     )
     for line in (
         f"no topology for this test: {project.path}/none.yaml: No such file or directory.",
-        "no topology for this test: <text>: a topology from a text has no file's name: Give it a `name:`.",
+        "no topology for this test: <text>: the topology comes from a text, so it has no file name to be named after. Give it a `name:`.",
         "the packets of this test cannot be written: /proc/no: No such file or directory.",
         "@pytest.mark.topology: got an unexpected keyword argument 'variabels'",
         "@pytest.mark.topology: scope='file': write 'function', 'class', 'module', 'session'",

@@ -57,7 +57,7 @@ REFUSED = {
     ),
     "the own address": (
         "nodes: {host: {routes: [{to: 'fd90::/64', via: '2001:db8::1'}]}}",
-        "the gateway 2001:db8::1 is the own address of nic",
+        "the gateway 2001:db8::1 is an address of the node's own interface nic",
     ),
     "the broadcast address": (
         "nodes: {host: {routes: [{to: 10.9.0.0/16, via: 192.0.2.255, dev: nic}]}}",

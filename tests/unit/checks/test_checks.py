@@ -124,7 +124,7 @@ def test_a_second_instance_is_tried_in_its_own_namespaces() -> None:
     [
         (
             "{from: a, to: 'fe80::1'}",
-            "fe80::1 is on every link: Write which one, fe80::1%INTERFACE.",
+            "fe80::1 is a link-local address, which exists on every link. Add the interface: fe80::1%INTERFACE.",
         ),
         ("{from: a, to: 'ff02::1%eth0'}", "is not an address of one host"),
         ("{from: a, to: 255.255.255.255}", "is not an address of one host"),

@@ -277,12 +277,12 @@ def test_an_interface_of_others_is_not_impaired() -> None:
         "nodes: {host: {interfaces: {eth9: {impair: {loss: 1%}}}}}",
         "nodes: {host: {interfaces: {lo: {impair: {loss: 1%}}}}}",
     ):
-        with pytest.raises(FileError, match="cannot be set"):
+        with pytest.raises(FileError, match=r"cannot (set `impair`|be set)"):
             load(f"name: lab\n{text}".encode(), "lab.yaml")
 
 
 def test_what_waits_needs_a_queue() -> None:
-    with pytest.raises(FileError, match="a:x has `txqueuelen: 0`, which is not a queue"):
+    with pytest.raises(FileError, match="a:x has `txqueuelen: 0`, so it has no queue"):
         load(
             lab("{rate: 1mbit}")
             .replace("'a:x'", "{node: a, interface: x, txqueuelen: 0}")

@@ -18,7 +18,7 @@ nodes:
 netwroks: {}
 """,
         [
-            "2:7: unknown key 'adresses' in nodes.a. Known are: attach, forwarding, sysctls, networks, interfaces, routes, rules, aliases, dns, nat, publish, profile.",
+            "2:7: unknown key 'adresses' in nodes.a. The known keys are: attach, forwarding, sysctls, networks, interfaces, routes, rules, aliases, dns, nat, publish, profile.",
             "2:32: unknown key 'forwardin' in nodes.a. Did you mean 'forwarding'?",
             "3:18: network 'lan' does not exist. Declare it under networks.",
             "3:24: unknown key 'adress' in nodes.b.networks.lan. Did you mean 'address'?",
@@ -78,17 +78,17 @@ links: [[a:eth0, b:eth0]]
             "4:37: nodes.a.interfaces.eth0.mtu: 20 is not between 68 and 2147483647",
             "4:46: nodes.a.interfaces.eth0.mac: '01:00:00:00:00:01' is a multicast address: an interface needs a MAC whose first byte is even",
             "4:70: nodes.a.interfaces.eth0.state: 'upp' is not one of 'up' or 'down'",
-            "5:7: nothing makes the interface a:eth1: it is in no link and no network. Add it to `links`, or say its `kind`.",
+            "5:7: nothing makes the interface a:eth1: it is in no link and no network. Add it to `links`, or give it a `kind`.",
             "5:26: nodes.a.interfaces.eth1.addresses.0: '10.0.0.0/24' is the network address of 10.0.0.0/24: a host needs one between it and the broadcast address",
             "5:39: nodes.a.interfaces.eth1.addresses.1: '10.0.0.255/24' is the broadcast address of 10.0.0.0/24",
             "5:54: nodes.a.interfaces.eth1.addresses.2: '224.0.0.1/24' is a multicast address: an interface cannot have it",
             "5:68: nodes.a.interfaces.eth1.addresses.3: '0.0.0.0/0' is the unspecified address: an interface cannot have it",
             "5:79: nodes.a.interfaces.eth1.addresses.4: '10.0.0.300/24' is not an IP address such as 10.0.0.1/24 or fd00::1/64",
-            "6:7: nothing makes the interface a:eth2: it is in no link and no network. Add it to `links`, or say its `kind`.",
+            "6:7: nothing makes the interface a:eth2: it is in no link and no network. Add it to `links`, or give it a `kind`.",
             "6:14: nodes.a.interfaces.eth2.mac: an interface cannot have the MAC address 00:00:00:00:00:00",
             "6:38: nodes.a.interfaces.eth2.mtu: 'big' is not a whole number",
             "6:48: nodes.a.interfaces.eth2.txqueuelen: -1 is not between 0 and 4294967295",
-            "6:64: nodes.a.interfaces.eth2.sysctls: a mapping is wanted here, not a list",
+            "6:64: nodes.a.interfaces.eth2.sysctls: this must be a mapping, not a list",
             "7:18: node 'b' does not exist. Declare it under nodes.",
         ],
     ),
@@ -121,7 +121,7 @@ networks:
   lan: {subnet: 10.0.0.0/30}
 """,
         [
-            "6:3: network lan: no address of 10.0.0.0/30 is left for c:eth0. Take a larger subnet or ip_range.",
+            "6:3: network lan: no address of 10.0.0.0/30 is left for c:eth0. Take a larger `subnet` or `ip_range`.",
         ],
     ),
     "a full ip_range": (
@@ -130,7 +130,7 @@ nodes: {'h[1-3]': {networks: [lan]}}
 networks: {lan: {subnet: 10.0.0.0/24, ip_range: 10.0.0.8/31}}
 """,
         [
-            "2:12: network lan: no address of 10.0.0.0/24 is left for h3:eth0. Take a larger subnet or ip_range.",
+            "2:12: network lan: no address of 10.0.0.0/24 is left for h3:eth0. Take a larger `subnet` or `ip_range`.",
         ],
     ),
     "one address twice": (
@@ -144,8 +144,8 @@ networks: {lan: {subnet: 10.0.0.0/24}}
 links: [[c:eth0, d:eth0]]
 """,
         [
-            "3:18: 10.0.0.5 is given to b:eth0, but it is that of a:eth0 already",
-            "5:27: d:eth0 and c:eth0 are on one segment and both have 10.1.0.1",
+            "3:18: 10.0.0.5 is given to b:eth0, but it is the address of a:eth0 already",
+            "5:27: d:eth0 and c:eth0 are on one segment, but both have 10.1.0.1",
         ],
     ),
     "addresses that no member can have": (
@@ -157,7 +157,7 @@ networks: {lan: {subnet: 10.0.0.0/24}, dmz: {subnet: 10.1.0.0/24}, out: {subnet:
             "1:24: 10.0.0.0 is the network or broadcast address of 10.0.0.0/24",
             "1:39: 10.1.0.255 is the network or broadcast address of 10.1.0.0/24",
             "1:56: 10.9.0.1 is outside the subnet of network out (10.2.0.0/24)",
-            "1:71: 10.0.0.1 needs a prefix length, since network bare has no subnet",
+            "1:71: 10.0.0.1 needs a prefix length, because network bare has no subnet",
         ],
     ),
     "overlapping networks of one node": (
@@ -180,11 +180,11 @@ links:
 checks: [a -> b]
 """,
         [
-            "1:1: nodes: a mapping is wanted here, not a list. Write `NAME: {}` for each node.",
-            "2:1: networks: a mapping is wanted here, not a list. Write `NAME: {subnet: 10.0.0.0/24}` for each network.",
-            "4:5: links.0: a mapping is wanted here, not 'a:eth0 -- b:eth0'. Write [NODE:INTERFACE, NODE:INTERFACE], or a mapping with `endpoints`.",
+            "1:1: nodes: this must be a mapping, not a list. Write `NAME: {}` for each node.",
+            "2:1: networks: this must be a mapping, not a list. Write `NAME: {subnet: 10.0.0.0/24}` for each network.",
+            "4:5: links.0: this must be a mapping, not 'a:eth0 -- b:eth0'. Write [NODE:INTERFACE, NODE:INTERFACE], or a mapping with `endpoints`.",
             "5:35: unknown key 'delay' in links.1. Write impair: {delay: …}.",
-            "6:10: checks.0: a mapping is wanted here, not 'a -> b'. Write {from: NODE, to: NODE}.",
+            "6:10: checks.0: this must be a mapping, not 'a -> b'. Write {from: NODE, to: NODE}.",
         ],
     ),
     "gateways and ranges": (
@@ -202,9 +202,9 @@ networks:
 """,
         [
             "3:30: gateway 10.1.0.1 is outside the subnet of network lan",
-            "4:3: network one: mode host-only needs a `subnet`, since the bridge gets an address of it",
+            "4:3: network one: mode host-only needs a `subnet`, from which the bridge gets an address",
             "5:30: among the members of network two, node 'b' does not exist. Add two to its networks.",
-            "6:32: gateway 10.3.0.9: no member of network three has this address. A segment's bridge has none itself: name the member, or take mode host-only.",
+            "6:32: gateway 10.3.0.9: no member of network three has this address. A segment's bridge has no address: name the member that routes, or take mode host-only.",
             "7:31: ip_range 10.5.0.0/25 is in no subnet of network four",
             "8:48: network five: in mode host-only the gateway is the bridge's own address, not a node",
             "9:3: gateway 10.6.0.255 is the network or broadcast address of 10.6.0.0/24",
@@ -219,7 +219,7 @@ nodes:
 networks: {lan: {subnet: 10.0.0.0/24, gateway: r}, dmz: {subnet: 10.1.0.0/24, gateway: r}}
 """,
         [
-            "2:52: node a can have its default route from one network only",
+            "2:52: node a can have its default route from one network only: set `default_route` on one membership",
         ],
     ),
     "forms of links": (
@@ -234,13 +234,13 @@ links:
   - 7
 """,
         [
-            "3:5: links.0.endpoints: a link has two ends, not 1",
+            "3:5: links.0.endpoints: a link must have two ends, not 1",
             "4:6: links.1.endpoints.0: 'a' is not an end of a link: write NODE:INTERFACE, such as a:eth0",
             "5:5: links.2 lacks the key 'endpoints'.",
             "5:6: unknown key 'endpoint' in links.2. Did you mean 'endpoints'?",
             "6:14: node 'c' does not exist. Declare it under nodes.",
             "7:44: links.4.subnet.0: '10.0.0.0/33' is not a subnet such as 10.0.0.0/24 or fd00::/64",
-            "8:5: links.5: a mapping is wanted here, not 7. Write [NODE:INTERFACE, NODE:INTERFACE], or a mapping with `endpoints`.",
+            "8:5: links.5: this must be a mapping, not 7. Write [NODE:INTERFACE, NODE:INTERFACE], or a mapping with `endpoints`.",
         ],
     ),
     "ends of links": (
@@ -279,13 +279,13 @@ nodes:
 links: [[a:p1, b:p1], [a:p3, b:p3]]
 """,
         [
-            "4:39: interface a: 'p2' does not exist. Ports are interfaces that this file declares.",
+            "4:39: interface a: 'p2' does not exist. A port must be an interface that this file declares.",
             "4:43: a:br1 is a bridge: it cannot be a port of the bridge br0",
             "4:48: a:lo is the loopback interface: it cannot be a port of the bridge br0",
-            "5:35: a:p1 is a port of br0 already, and cannot be one of br1 too",
+            "5:35: a:p1 is a port of br0 already, so it cannot be a port of br1 too",
             "6:24: a:p1 is a port of br0, so it cannot have the address 10.0.0.2/24. Give it to a:br0.",
             "7:12: bridge, bond or VRF a: 'br2' does not exist. Did you mean 'br1'?",
-            "8:7: nothing makes the interface a:p4: it is in no link and no network. Add it to `links`, or say its `kind`.",
+            "8:7: nothing makes the interface a:p4: it is in no link and no network. Add it to `links`, or give it a `kind`.",
         ],
     ),
     "a kind that is a list": (
@@ -304,7 +304,7 @@ links: [[a:p1, b:p1], [a:p3, b:p3]]
     "a subnet of one address for a host-only network": (
         "nodes: {a: {networks: [l]}}\nnetworks: {l: {mode: host-only, subnet: 'fd00::1/128'}}\n",
         [
-            "2:12: network l: no address of fd00::1/128 is left for a:eth0. Take a larger subnet or ip_range."
+            "2:12: network l: no address of fd00::1/128 is left for a:eth0. Take a larger `subnet` or `ip_range`."
         ],
     ),
     "settings of a bridge": (
@@ -324,7 +324,7 @@ nodes: {a: {interfaces: {br0: {kind: bridge, forward_delay: 31s, hello_time: 1, 
 nodes: {a: {interfaces: {br0: {kind: bridge, stp: true, forward_delay: 1s}}}}
 """,
         [
-            "1:57: with STP the forward delay is 200 centiseconds (2s) or more",
+            "1:57: with `stp` the forward delay must be at least 200 centiseconds (2s)",
         ],
     ),
     "words of routes and rules": (
@@ -390,7 +390,7 @@ nodes:
             "5:42: interface a: 'eht0' does not exist.",
             "7:9: route a 10.6.0.0/16 is there twice: give one of them another metric or table",
             "8:42: 10.0.0.77 is not an address of node a",
-            "9:29: node a: the gateway fd00::1 is the own address of lo. Name the address of the next router.",
+            "9:29: node a: the gateway fd00::1 is an address of the node's own interface lo. Name the address of the next router.",
             "12:9: rule a priority 5 from 10.0.0.0/8 is there twice",
         ],
     ),
@@ -429,7 +429,7 @@ names: off
 nodes: {c: {sysctls: {net.ipv4.ip_forward: 0}, forwarding: true}}
 """,
         [
-            "1:23: node c: `forwarding` and the sysctl net.ipv4.ip_forward say different things",
+            "1:23: node c: `forwarding` and the sysctl net.ipv4.ip_forward contradict each other: leave out one of them",
         ],
     ),
     "aliases and dns": (
@@ -448,9 +448,9 @@ nodes: {a: {aliases: [b, 'x y']}, c: {dns: {servers: [dns.example], options: ['a
 nodes: {a: {aliases: [b, localhost]}, b: {aliases: [www]}, c: {aliases: www}}
 """,
         [
-            "1:23: 'b' is a name of b already",
-            "1:26: 'localhost' is a name of localhost already",
-            "1:64: 'www' is a name of b already",
+            "1:23: the alias 'b' is a name of b already",
+            "1:26: the alias 'localhost' is a name of localhost already",
+            "1:64: the alias 'www' is a name of b already",
         ],
     ),
     "attach": (
@@ -489,11 +489,11 @@ networks: {lan: {subnet: [10.0.0.0/24, "fd01::/64"]}}
 links: [[a:x, b:y], [c:x, d:x], [c:y, d:y]]
 """,
         [
-            "2:83: the sysctl net.ipv6.conf.all.disable_ipv6 turns IPv6 off on a:lo, so fd00::1/128 cannot be there",
-            "2:116: the sysctl net.ipv6.conf.all.disable_ipv6 turns IPv6 off on a:x, so fd00::2/64 cannot be there",
-            "3:120: the sysctl net.ipv6.conf.default.disable_ipv6 turns IPv6 off on b:y, so fd00::4/64 cannot be there",
-            "4:36: the sysctl net.ipv6.conf.x.disable_ipv6 turns IPv6 off on c:x, so fd00::5/64 cannot be there",
-            "7:62: the sysctl net.ipv6.conf.y.disable_ipv6 turns IPv6 off on f:y, so fd01::2/64 cannot be there",
+            "2:83: the sysctl net.ipv6.conf.all.disable_ipv6 turns IPv6 off on a:lo, so it cannot have the address fd00::1/128",
+            "2:116: the sysctl net.ipv6.conf.all.disable_ipv6 turns IPv6 off on a:x, so it cannot have the address fd00::2/64",
+            "3:120: the sysctl net.ipv6.conf.default.disable_ipv6 turns IPv6 off on b:y, so it cannot have the address fd00::4/64",
+            "4:36: the sysctl net.ipv6.conf.x.disable_ipv6 turns IPv6 off on c:x, so it cannot have the address fd00::5/64",
+            "7:62: the sysctl net.ipv6.conf.y.disable_ipv6 turns IPv6 off on f:y, so it cannot have the address fd01::2/64",
         ],
     ),
     "host attaches to nothing": (
@@ -501,9 +501,9 @@ links: [[a:x, b:y], [c:x, d:x], [c:y, d:y]]
 nodes: {host: {attach: 'pid:1', dns: {servers: 1.1.1.1}, interfaces: {eth0: {mtu: 1400}}}}
 """,
         [
-            "1:16: `host` is the namespace that netorch runs in: it attaches to nothing",
-            "1:33: `dns` cannot be set for host: netorch does not make this namespace",
-            "1:78: host:eth0 is not made by this file: `mtu` of an existing interface cannot be set by this release, only `addresses`, `neighbours` and `sysctls`",
+            "1:16: `host` is the namespace in which netorch runs, so it takes no `attach`",
+            "1:33: `dns` cannot be set for host, because netorch does not make this namespace",
+            "1:78: host:eth0 is not made by this file: this release cannot set `mtu` of an existing interface, only `addresses`, `neighbours` and `sysctls`",
         ],
     ),
     "memberships": (
@@ -517,7 +517,7 @@ networks: {lan: {}}
         [
             "2:7: nodes.a.networks: a network is in the list twice: a node joins each network once",
             "3:7: nodes.b.networks: a list of `networks` holds names only: for further keys write a mapping, `NETWORK: {…}`",
-            "4:7: nodes.c.networks: a mapping is wanted here, not 7",
+            "4:7: nodes.c.networks: this must be a mapping, not 7",
         ],
     ),
     "lists where mappings are wanted, and the other way round": (
@@ -527,12 +527,12 @@ networks: {lan: 7}
 links: {a: b}
 """,
         [
-            "1:9: nodes.a: a mapping is wanted here, not 7",
-            "1:15: nodes.b: a mapping is wanted here, not a list",
-            "1:22: nodes.c: a mapping is wanted here, not 'text'",
-            "1:35: nodes.d.routes: a list is wanted here, not a mapping",
-            "2:12: networks.lan: a mapping is wanted here, not 7",
-            "3:1: links: a list is wanted here, not a mapping",
+            "1:9: nodes.a: this must be a mapping, not 7",
+            "1:15: nodes.b: this must be a mapping, not a list",
+            "1:22: nodes.c: this must be a mapping, not 'text'",
+            "1:35: nodes.d.routes: this must be a list, not a mapping",
+            "2:12: networks.lan: this must be a mapping, not 7",
+            "3:1: links: this must be a list, not a mapping",
         ],
     ),
     "names of the topology": (
@@ -573,7 +573,7 @@ nodes:
 networks: {lan: {}}
 """,
         [
-            "3:24: b:eth0 and a:eth0 are on one segment and both have MAC 02:00:00:00:00:01",
+            "3:24: b:eth0 and a:eth0 are on one segment, but both have MAC 02:00:00:00:00:01",
         ],
     ),
     "IPv6 with a small MTU": (
@@ -582,7 +582,7 @@ nodes: {a: {interfaces: {eth0: {mtu: 1000, addresses: ['fd00::1/64']}}}, b: {}}
 links: [[a:eth0, b:eth0]]
 """,
         [
-            "1:56: a:eth0 has MTU 1000: IPv6 needs 1280, so fd00::1/64 cannot be there",
+            "1:56: a:eth0 has MTU 1000, but IPv6 needs 1280, so it cannot have the address fd00::1/64",
         ],
     ),
     "a reserved name": (
@@ -591,7 +591,7 @@ nodes: {netorch-lab: {}, a: {networks: [lan]}}
 networks: {lan: {}}
 """,
         [
-            "1:9: node netorch-lab: the namespace name 'netorch-lab' is reserved",
+            "1:9: node netorch-lab: the namespace name 'netorch-lab' is reserved: take another name",
         ],
     ),
     "a key twice": (
@@ -643,7 +643,7 @@ networks: {lan: {}, lo: {}}
             "2:54: `mac` cannot be set on lo",
             "2:78: `state` cannot be set on lo",
             "3:25: lo is the loopback interface: it takes no `kind`",
-            "4:21: network lo: its bridge cannot be called lo, as the loopback interface is. Say `bridge: NAME`.",
+            "4:21: network lo: its bridge cannot be called lo, because that is the loopback interface. Write `bridge: NAME`.",
         ],
     ),
     "a port of a name that is taken": (
@@ -652,7 +652,7 @@ nodes: {a: {networks: [lan], interfaces: {lan: {kind: bridge}}}}
 networks: {lan: {node: a}}
 """,
         [
-            "2:12: the bridge of network lan and the interface a:lan have one name",
+            "2:12: the bridge of network lan and the interface a:lan have the same name",
         ],
     ),
     "names: false leaves no place for dns": (
@@ -661,7 +661,7 @@ names: false
 nodes: {a: {dns: {servers: 1.1.1.1}}}
 """,
         [
-            "2:13: `dns` needs resolv.conf, which `names: false` turns off",
+            "2:13: `dns` needs resolv.conf, which `names: false` turns off: leave out either",
         ],
     ),
     "tunnels that cannot be": (
@@ -724,11 +724,11 @@ nodes:
 links: [["a:eth0", "b:eth0"]]
 """,
         [
-            "4:7: a:gre0: Linux itself makes a device gre0 in every namespace once it has the module. Take another name.",
-            "6:7: a:t2 and a:t1 have the same `local`, `remote`, `key`: Linux could not tell their packets apart",
-            "10:7: a:v3 and a:v2 have the same `vni`, `port`: Linux could not tell their packets apart",
-            "11:47: a:v4 cannot have MTU 1451: a:eth0 has 1500, and with its headers 1450 fit",
-            "14:7: b:v and a:v2 have the same `vni`, `port`: Linux could not tell their packets apart",
+            "4:7: a:gre0: Linux itself makes a device gre0 in every namespace when it loads the module. Take another name.",
+            "6:7: a:t2 and a:t1 have the same `local`, `remote`, `key`, so Linux could not tell their packets apart",
+            "10:7: a:v3 and a:v2 have the same `vni`, `port`, so Linux could not tell their packets apart",
+            "11:47: a:v4 cannot have MTU 1451: a:eth0 has 1500, which leaves 1450 after the headers",
+            "14:7: b:v and a:v2 have the same `vni`, `port`, so Linux could not tell their packets apart",
         ],
     ),
     "overlays that cannot be": (
@@ -771,14 +771,14 @@ nodes:
 links: [{endpoints: ["v1:eth0", "v2:eth0"], subnet: 192.0.2.0/30}]
 """,
         [
-            "2:32: network lan cannot have MTU 1451: endpoint v1 has 1500, and with VXLAN's headers 1450 fit",
+            "2:32: network lan cannot have MTU 1451: endpoint v1 has 1500, which leaves 1450 after VXLAN's headers",
             "2:91: endpoint v2: 192.0.2.22 is not an address of v2. Did you mean '192.0.2.2'?",
             "2:107: node 'v3' does not exist. Declare it under nodes.",
-            "8:7: network lan has several endpoints: say `at: NODE`, one of v1, v2, v3",
+            "8:7: network lan has several endpoints: add `at: NODE`, one of v1, v2, v3",
             "9:24: among the endpoints of network lan, node 'v4' does not exist.",
-            "10:26: network plain has no endpoints: `at` is for networks of driver vxlan",
-            "12:24: e:eth0 cannot have MTU 1500: network one carries 1450, with its headers outside",
-            "13:32: f:eth0 and d:eth0 are on one segment and both have MAC 02:00:00:00:00:07",
+            "10:26: network plain has no endpoints: `at` is for networks of driver vxlan only",
+            "12:24: e:eth0 cannot have MTU 1500: network one carries at most 1450 inside VXLAN",
+            "13:32: f:eth0 and d:eth0 are on one segment, but both have MAC 02:00:00:00:00:07",
         ],
     ),
     "neighbours that cannot be": (
@@ -794,8 +794,8 @@ links: [["a:x", "a:y"]]
 """,
         [
             "4:12: `neighbours` cannot be set on lo",
-            "5:41: a:t is a gre, on which nobody has a MAC: it takes no `neighbours`",
-            "6:24: a:x: 224.0.0.1 is not a host's address, so it cannot be a neighbour",
+            "5:41: a:t is of kind gre, which has no MACs, so it takes no `neighbours`",
+            "6:24: a:x: 224.0.0.1 is not the address of a host, so it cannot be a neighbour",
             "7:71: a:y has the neighbour 10.0.0.1 twice, with different MACs",
         ],
     ),

@@ -64,9 +64,9 @@ WRONG = {
             "x: {kind: bond, ports: [eth0, eth1], mtu: 1400}, eth0: {mac: '02:00:00:00:00:01', addresses: 10.0.0.1/24}, eth1: {mtu: 1500}"
         ),
         [
-            "a:eth0 is a port of the bond x and gets its own MAC: it cannot have MAC 02:00:00:00:00:01. Say `mac` of a:x.",
+            "a:eth0 is a port of the bond x and gets the bond's own MAC, so it cannot have MAC 02:00:00:00:00:01. Set `mac` on a:x.",
             "a:eth0 is a port of x, so it cannot have the address 10.0.0.1/24. Give it to a:x.",
-            "a:eth1 is a port of the bond x and gets its MTU 1400: it cannot have MTU 1500. Say `mtu` of a:x.",
+            "a:eth1 is a port of the bond x and gets the bond's MTU 1400, so it cannot have MTU 1500. Set `mtu` on a:x.",
         ],
     ),
     "options of a bond": (
@@ -108,9 +108,9 @@ WRONG = {
             "x: {kind: bridge, ports: [eth0], port: {pvid: 5}}, eth0: {port: {vlans: [7]}}, eth1: {port: {hairpin: true}}"
         ),
         [
-            "`pvid` means nothing to the bridge x. Say `vlan_filtering: true` of it.",
-            "`vlans` means nothing to the bridge x. Say `vlan_filtering: true` of it.",
-            "a:eth1 is not a port: `port` says how a bridge treats a port of its. In a network it is the membership that says `port`.",
+            "`pvid` means nothing to the bridge x, which does not filter VLANs. Set `vlan_filtering: true` on the bridge.",
+            "`vlans` means nothing to the bridge x, which does not filter VLANs. Set `vlan_filtering: true` on the bridge.",
+            "a:eth1 is not a port, but `port` is for ports of a bridge. In a network write `port` in the membership.",
         ],
     ),
     "VLANs that are none": (
@@ -119,8 +119,8 @@ WRONG = {
         ),
         [
             "nodes.a.interfaces.x.vlan_default_pvid: 4095 is not between 0 and 4094",
-            "a:eth0 is not a port: `port` says how a bridge treats a port of its."
-            " In a network it is the membership that says `port`.",
+            "a:eth0 is not a port, but `port` is for ports of a bridge."
+            " In a network write `port` in the membership.",
             "nodes.a.interfaces.eth0.port.pvid: 4095 is not between 0 and 4094",
             "nodes.a.interfaces.eth0.port.vlans.0: 0 is not between 1 and 4094",
             "nodes.a.interfaces.eth0.port.vlans.1: '30-20' is not a range: 20 comes before 30",
@@ -138,19 +138,19 @@ WRONG = {
             " eth2: {port: {fdb: '02:00:00:00:00:02'}}"
         ),
         [
-            "a:eth0 is not in VLAN 7: 02:00:00:00:00:01 cannot be behind it there",
-            "the bridge y knows no VLANs: 02:00:00:00:00:03 cannot be behind it there",
-            "02:00:00:00:00:02 is behind a:eth1 already, and cannot be behind a:eth2 too",
+            "a:eth0 is not in VLAN 7, so 02:00:00:00:00:01 cannot be behind it there",
+            "the bridge y knows no VLANs, so 02:00:00:00:00:03 cannot be behind it there",
+            "02:00:00:00:00:02 is behind a:eth1 already, so it cannot be behind a:eth2 too",
         ],
     ),
     "a bridge's own port": (
         a("x: {kind: bridge, vlan_filtering: true, port: {pvid: 5, cost: 7}}"),
-        ["a:x is a bridge, whose own port has a `pvid` and `vlans`, but no `cost`"],
+        ["a:x is a bridge, whose own port takes `pvid` and `vlans`, but no `cost`"],
     ),
     "a NIC of others": (
         "name: t\nnodes: {host: {interfaces: {eth0: {}, x: {kind: bond, ports: [eth0]}}}}",
         [
-            "host:eth0 is not made by this file: it cannot be a port of x. A network of mode bridged takes a NIC of the host as its `uplink`."
+            "host:eth0 is not made by this file: it cannot be a port of x. To bridge a NIC of the host, make a network of mode bridged with the NIC as `uplink`."
         ],
     ),
 }
@@ -167,7 +167,7 @@ def test_a_gateway_in_two_vrfs_is_asked_about_and_in_the_nodes_own_table_preferr
     same = "eth0: {addresses: 10.0.0.1/24}, eth1: {addresses: 10.0.0.1/24}"
     text = a(f"{vrfs}, {same}", ", routes: [{to: default, via: 10.0.0.2}]")
     assert problems(text)[0].endswith(
-        "the gateway 10.0.0.2 is in x and in y of a alike. Say `vrf` or `dev`."
+        "the gateway 10.0.0.2 is in several VRFs of a: x, y. Add `vrf` or `dev`."
     )
     for more, name in (("dev: eth1", "table 6"), ("vrf: x", "table 5"), ("table: 6", "table 6")):
         assert Key("route", "a", "default", name) in state(text.replace("via:", f"{more}, via:"))

@@ -50,14 +50,14 @@ def test_what_linux_gives(interface: str) -> None:
 def test_the_end_of_a_link_that_wants_more_than_a_cable_has() -> None:
     links = "links: [[a:x, b:x]]"
     assert told("{mtu: 65536}", links) == [
-        "mtu-too-large a:x cannot have MTU 65536: Linux gives a veth 65535 at most"
+        "mtu-too-large a:x cannot have MTU 65536: that of a veth is 65535 or less"
     ]
     assert told("{mtu: 65535}", links) == []
 
 
 def test_what_is_said_of_all_interfaces() -> None:
     assert told("{kind: vrf, table: 9}", "defaults: {interface: {mtu: 1000}}") == [
-        "mtu-too-small a:x cannot have MTU 1000: Linux gives a vrf 1280 at least"
+        "mtu-too-small a:x cannot have MTU 1000: that of a vrf is 1280 or more"
     ]
 
 

@@ -212,7 +212,7 @@ INTERFACES = {
         "a:x cannot have MTU 9000: a:eth0 has 1500"
     ],
     "x: {kind: macvlan, parent: eth0, mode: passthru, mac: '02:00:00:00:00:01'}": [
-        "a:x has the MAC of its parent, being in mode passthru"
+        "a:x has the MAC of its parent because of its mode passthru"
     ],
     "x: {kind: macvlan, parent: eth0}, y: {kind: ipvlan, parent: eth0}": [
         "a:y and a:x cannot both be on a:eth0: a parent has either ipvlans or macvlans, never both"
@@ -227,16 +227,16 @@ INTERFACES = {
         "l3 vepa or l3 bridge"
     ],
     "x: {kind: tun}, y: {kind: macvlan, parent: x}": [
-        "a:x is of kind tun, without Ethernet of its own: it carries no macvlan"
+        "a:x is of kind tun, which has no Ethernet of its own, so it carries no macvlan"
     ],
     "x: {kind: macvlan, parent: eth0}, y: {kind: macvlan, parent: x}": [
-        "a:y cannot be on a:x, which is of kind macvlan itself. Say `parent: a:eth0`."
+        "a:y cannot be on a:x, which is of kind macvlan itself. Write `parent: a:eth0`."
     ],
     "br0: {kind: bridge, ports: eth0}, x: {kind: macvlan, parent: eth0}": [
-        "a:eth0 is a port of a:br0, which gets all its frames: it cannot be the parent of a:x. Say `parent: a:br0`."
+        "a:eth0 is a port of a:br0, which gets all its frames, so it cannot be the parent of a:x. Write `parent: a:br0`."
     ],
     "x: {kind: macvlan, parent: eth0, addresses: 10.0.0.1/24}, eth0: {addresses: 10.0.0.1/24}": [
-        "are on one segment and both have 10.0.0.1"
+        "are on one segment, but both have 10.0.0.1"
     ],
 }
 
@@ -253,7 +253,7 @@ def test_the_uplink_of_a_bridged_network_is_no_parent() -> None:
         "name: t\nnodes: {b: {networks: [lan]}}\nnetworks: {lan: {driver: macvlan, parent: eth7}, wire: {mode: bridged, uplink: eth7}}"
     )
     assert found == [
-        "host:eth7 is a port of host:wire, which gets all its frames: it cannot be the parent of b:eth0. Say `parent: host:wire`."
+        "host:eth7 is a port of host:wire, which gets all its frames, so it cannot be the parent of b:eth0. Write `parent: host:wire`."
     ]
 
 
@@ -263,7 +263,7 @@ def test_what_stands_where_the_vlan_device_would_be_is_told() -> None:
         "networks: {v: {driver: macvlan, parent: 'a:eth0', vlan: 20}}\n" + LINKS
     )
     assert found == [
-        "network v makes a:eth0.20 for VLAN 20 of a:eth0, but the file has another interface there"
+        "network v needs a:eth0.20 for VLAN 20 of a:eth0, but the file has another interface of that name"
     ]
 
 
