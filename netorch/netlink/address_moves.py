@@ -156,16 +156,16 @@ def belongings(
     return Belongings(tuple(moving), tuple(explicit), tuple(implied))
 
 
-def take(things: Belongings, source: MovedLink, owner: MovedLink) -> list[Piece]:
-    """Return the messages that delete `things` from `owner`. They were dumped from `source`.
+def take(objects: Belongings, source: MovedLink, owner: MovedLink) -> list[Piece]:
+    """Return the messages that delete `objects` from `owner`. They were dumped from `source`.
 
     Later addresses are deleted first, and their primary address last.
     """
-    routes = (*reversed(things.routes), *things.implied)
+    routes = (*reversed(objects.routes), *objects.implied)
     pieces = [
         Piece(c.RTM_DELROUTE, 0, _route(body, source, owner), _route_text(body)) for body in routes
     ]
-    for record, _ in reversed(things.addresses):
+    for record, _ in reversed(objects.addresses):
         pair = attr(c.IFA_LOCAL, record.local) + attr(c.IFA_ADDRESS, record.address)
         payload = _IFADDRMSG.pack(record.family, record.prefixlen, 0, 0, owner.index) + pair
         pieces.append(Piece(c.RTM_DELADDR, 0, payload, _address_text(record)))
@@ -173,23 +173,23 @@ def take(things: Belongings, source: MovedLink, owner: MovedLink) -> list[Piece]
 
 
 def give(
-    things: Belongings,
+    objects: Belongings,
     source: MovedLink,
     target: MovedLink,
     existing: Collection[AddressIdentity] = (),
 ) -> list[Piece]:
-    """Return the messages that make `things` on `target`, except for addresses in `existing`.
+    """Return the messages that make `objects` on `target`, except for addresses in `existing`.
 
     Routes without a gateway come before routes with one.
     """
     pieces: list[Piece] = []
     # because the kernel lists a new IPv6 address before the older ones
-    ordered = [pair for pair in things.addresses if pair[0].family == c.AF_INET]
-    ordered += [pair for pair in reversed(things.addresses) if pair[0].family == c.AF_INET6]
+    ordered = [pair for pair in objects.addresses if pair[0].family == c.AF_INET]
+    ordered += [pair for pair in reversed(objects.addresses) if pair[0].family == c.AF_INET6]
     for record, body in ordered:
         if identity(record) not in existing:
             pieces += _address(record, body, source, target)
-    for body in sorted(things.routes, key=_has_gateway):
+    for body in sorted(objects.routes, key=_has_gateway):
         # IPv4: after the routes of the same metric; IPv6 routes of one metric have no order
         flags = c.NLM_F_CREATE | (c.NLM_F_APPEND if body[0] == c.AF_INET else 0)
         pieces.append(Piece(c.RTM_NEWROUTE, flags, _route(body, source, target), _route_text(body)))

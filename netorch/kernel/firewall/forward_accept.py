@@ -261,16 +261,16 @@ def _stale(
     """Return the bridge's accepts, which have to be made again. Return None if exactly the desired
     ones exist and packets reach them.
     """
-    mine = [
+    own_rules = [
         rule
         for name in _NAMES
         for rule in chains(name)
         if _is_marked(rule, mark) and bridge == (rule.iif or rule.oif)
     ]
-    well = sorted((rule.iif, rule.oif) for rule in mine) == desired and all(
-        rule in path.reached for rule in mine
+    are_right = sorted((rule.iif, rule.oif) for rule in own_rules) == desired and all(
+        rule in path.reached for rule in own_rules
     )
-    return None if well else mine
+    return None if are_right else own_rules
 
 
 def _nft_script(topology: str, bridge: str, desired: _Pairs, chain: BaseChain) -> Iterator[str]:

@@ -61,7 +61,7 @@ def forget(namespaces: Namespaces, moves: Moves) -> None:
 
 
 def forget_routes(namespaces: Namespaces, links: Links) -> None:
-    """Delete the routes that routers told the kernel (ICMP redirects, path MTUs).
+    """Delete the routes that the kernel has learned from others (ICMP redirects, path MTUs).
 
     This happens only in namespaces that belong to netorch as a whole. Runs in the worker's thread.
     """

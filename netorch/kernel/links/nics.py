@@ -240,7 +240,7 @@ def _state_of(rtnl: Rtnl, nic: LinkRecord) -> LentNic:
     """Return the NIC's state and identity, without its settings and its destination."""
     dumps = rtnl.dump(c.RTM_GETADDR, bytes(8)), rtnl.dump(c.RTM_GETROUTE, bytes(12))
     # an apply deletes before it makes, so that nothing of the topology is on the NIC any more
-    things = belongings(*dumps, nic.index, nic.mac, None)
+    objects = belongings(*dumps, nic.index, nic.mac, None)
     permanent, device = lent.hardware(rtnl).get(nic.index, (b"", ""))
     return LentNic(
         index=nic.index,
@@ -250,8 +250,8 @@ def _state_of(rtnl: Rtnl, nic: LinkRecord) -> LentNic:
         mac=nic.mac.hex(),
         txqueuelen=nic.txqueuelen,
         up=bool(nic.flags & c.IFF_UP),
-        addresses=tuple(body.hex() for _, body in things.addresses),
-        routes=tuple(body.hex() for body in things.routes),
+        addresses=tuple(body.hex() for _, body in objects.addresses),
+        routes=tuple(body.hex() for body in objects.routes),
         altnames=nic.altnames,
         group=nic.group,
         kind=nic.kind,
@@ -326,14 +326,14 @@ def _restoring_messages(
         for body in bodies
         for record in decode_addresses([(c.RTM_NEWADDR, body, 0, len(body))])
     )
-    things = Belongings(addresses, tuple(bytes.fromhex(text) for text in saved.routes))
+    objects = Belongings(addresses, tuple(bytes.fromhex(text) for text in saved.routes))
     existing = {
         identity(record)
         for record in decode_addresses(rtnl.dump(c.RTM_GETADDR, bytes(8)))
         if record.index == nic.index
     }
     return pieces + give(
-        things, MovedLink(saved.index, saved.name), MovedLink(nic.index, nic.name), existing
+        objects, MovedLink(saved.index, saved.name), MovedLink(nic.index, nic.name), existing
     )
 
 

@@ -51,7 +51,7 @@ def join(rtnl: Rtnl, request: UplinkJoin) -> None:
         missing = request.nic if nic is None else request.bridge
         raise Refused(errno.ENODEV, f"there is no link {missing!r} in namespace {request.netns!r}")
     source, target = MovedLink(nic.index, nic.name), MovedLink(bridge.index, bridge.name)
-    things = _belongings(rtnl, nic, request.protocol)
+    objects = _belongings(rtnl, nic, request.protocol)
     pieces: list[Piece] = []
     if bridge.mac != nic.mac:
         pieces.append(setlink(bridge, attr(c.IFLA_ADDRESS, nic.mac), f"MAC of {request.bridge}"))
@@ -63,14 +63,14 @@ def join(rtnl: Rtnl, request: UplinkJoin) -> None:
         ):
             pieces.append(setlink(bridge, attr(c.IFLA_MTU, u32(mtu)), f"MTU of {request.bridge}"))
         pieces.append(setlink(nic, attr(c.IFLA_MASTER, u32(bridge.index)), request.nic))
-    pieces += take(things, source, source) + give(things, source, target)
+    pieces += take(objects, source, source) + give(objects, source, target)
     refused = send(rtnl, pieces)
     if refused is None:
         return
-    undo = take(things, source, target)
+    undo = take(objects, source, target)
     if nic.master != bridge.index:
         undo.append(setlink(nic, attr(c.IFLA_MASTER, u32(nic.master)), request.nic))
-    undo_refusal = send(rtnl, undo + give(things, source, source))
+    undo_refusal = send(rtnl, undo + give(objects, source, source))
     raise Refused(
         refused[0],
         refused[1]
@@ -92,7 +92,7 @@ def leave(rtnl: Rtnl, request: UplinkLeave) -> None:
     if nic is None or bridge is None:
         return
     source, target = MovedLink(bridge.index, bridge.name), MovedLink(nic.index, nic.name)
-    things = _belongings(rtnl, bridge, request.protocol, request.own)
+    objects = _belongings(rtnl, bridge, request.protocol, request.own)
     own = {
         identity(record)
         for record in addresses(rtnl.dump(c.RTM_GETADDR, bytes(8)))
@@ -103,20 +103,21 @@ def leave(rtnl: Rtnl, request: UplinkLeave) -> None:
         if nic.master == bridge.index
         else []
     )
-    pieces += take(things, source, source) + give(things, source, target, own)
+    pieces += take(objects, source, source) + give(objects, source, target, own)
     refused = send(rtnl, pieces, HOPELESS)
     if refused is None:
         return
     undo = take(
         Belongings(
-            tuple(pair for pair in things.addresses if identity(pair[0]) not in own), things.routes
+            tuple(pair for pair in objects.addresses if identity(pair[0]) not in own),
+            objects.routes,
         ),
         source,
         target,
     )
     if nic.master == bridge.index:
         undo.append(setlink(nic, attr(c.IFLA_MASTER, u32(bridge.index)), request.nic))
-    send(rtnl, undo + give(things, source, source))
+    send(rtnl, undo + give(objects, source, source))
     raise Refused(*refused)
 
 

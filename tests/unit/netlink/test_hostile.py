@@ -32,9 +32,9 @@ def check_qdiscs(dump: list[Message]) -> None:
 
 def check_moves(dump: list[Message]) -> None:
     for mac in (bytes(6), b""):
-        things = address_moves.belongings(dump, dump, 2, mac, 100)
-        address_moves.take(things, HERE, THERE)
-        address_moves.give(things, HERE, THERE)
+        objects = address_moves.belongings(dump, dump, 2, mac, 100)
+        address_moves.take(objects, HERE, THERE)
+        address_moves.give(objects, HERE, THERE)
 
 
 def check_failures(dump: list[Message]) -> None:

@@ -262,20 +262,20 @@ def test_what_goes_along_with_a_link_is_what_pyroute2_puts_back_the_same(kernel:
         address_moves.MovedLink(link.index, "w0"),
         address_moves.MovedLink(9999, "moved"),
     )
-    things = address_moves.belongings(
+    objects = address_moves.belongings(
         dumped(kernel, "odds", "addresses"),
         dumped(kernel, "odds", "routes"),
         link.index,
         link.mac,
         protocol=100,
     )
-    assert len(things.addresses) >= 6 and len(things.routes) >= 10
+    assert len(objects.addresses) >= 6 and len(objects.routes) >= 10
     taken, given = (
-        address_moves.take(things, source, source),
-        address_moves.give(things, source, target),
+        address_moves.take(objects, source, source),
+        address_moves.give(objects, source, target),
     )
     names = {link.index: "it", 9999: "it"}
-    before = _with_hops_alone([_whole(c.RTM_NEWROUTE, body) for body in things.routes], names)
+    before = _with_hops_alone([_whole(c.RTM_NEWROUTE, body) for body in objects.routes], names)
     for pieces, kind in ((given, c.RTM_NEWROUTE), (taken, c.RTM_DELROUTE)):
         moved = [_whole(piece.kind, piece.payload) for piece in pieces if piece.kind == kind]
         assert _with_hops_alone(moved, names) >= before, kind
@@ -284,7 +284,7 @@ def test_what_goes_along_with_a_link_is_what_pyroute2_puts_back_the_same(kernel:
     )
     assert {(one.local, one.address, one.prefixlen, one.scope, one.protocol) for one in put} == {
         (one.local, one.address, one.prefixlen, one.scope, one.protocol)
-        for one, _ in things.addresses
+        for one, _ in objects.addresses
     }
     assert {one.index for one in put} == {9999}
 
