@@ -84,7 +84,7 @@ def _broken(desired: State) -> Iterator[Broken]:
     isolated = _isolated_addresses(desired) if any(map(_publishing, filters)) else {}
     for one in filters:
         if _at_loopback(one):
-            # because the filter sees the answers while they are in the bridge, and drops them
+            # because conntrack sees the answers while they are still in the bridge, and they are lost
             yield Broken(one.netns, 6, "on ::1")
         bridges: dict[tuple[str, int], None] = {}
         for rule in filter(publishes, one.rules):

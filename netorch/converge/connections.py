@@ -146,7 +146,7 @@ def treatment(connection: Connection, chains: Chains, interfaces: InterfaceMap) 
     )
     translation = run(chains, "output" if is_own else "prerouting", packet, first=True).destination
     led_to = _destination(packet, translation)
-    # without an own translation, take what rules of others made of the connection
+    # if these rules do not translate it, take the translation that other rules made
     address, port = led_to or connection.answered_from
     local = interfaces.has(address)
     packet = replace(

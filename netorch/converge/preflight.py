@@ -52,14 +52,14 @@ def refuse_conflicts(
         if resource.shares_key and previous.desired is not None and key in previous.desired.state:
             continue  # because it existed before, and only a new one must not share a key
         title, where = resource.title(), _place(desired, key, loaded)
-        remedy = _way_out(desired, key)
+        remedy = _remedy(desired, key)
         problems.append(Problem(resource.TAKEN, f"{title}: {whose}.", where, remedy, title))
     if problems:
         problems.sort(key=lambda problem: problem.where or Position(0, 0))
         raise ConflictError(problems, _file(loaded))
 
 
-def _way_out(desired: Desired, key: Key) -> str:
+def _remedy(desired: Desired, key: Key) -> str:
     match desired.origins.get(key):
         case ("nodes", _, "networks", network) if key.kind == "link":
             return (

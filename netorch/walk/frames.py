@@ -61,7 +61,7 @@ class Frame(Value):
     size: int = 0
     """The bytes of the packet in it, 0 for one that is smaller than any MTU."""
     learned: Mapping[tuple[End, str, int], str] = field_of(default_factory=dict)
-    """(Bridge, MAC, VLAN) → the port behind which earlier frames showed the MAC to be."""
+    """(Bridge, MAC, VLAN) → the port behind which a bridge has learned the MAC."""
 
 
 class Arrival(Value):
@@ -81,7 +81,7 @@ class Arrival(Value):
 
 
 Carry = Callable[[End, WorldInterface], Iterable[tuple[End, tuple[Fault, ...], str, bool]]]
-"""Returns the far ends of a tunnel.
+"""A function that returns the far ends of a tunnel.
 
 Each has its interface, the faults on the way, the text of the hop, and whether netorch cannot see
 where the frames arrive.
@@ -227,7 +227,7 @@ class FrameSearch:
         other = self.world.iface(iface.peer)
         if other is None:
             yield from self._ends(
-                at, f"{title}: its other end {self.world.name_of(iface.peer)} is not there"
+                at, f"{title}: its other end {self.world.name_of(iface.peer)} does not exist"
             )
         else:
             if iface.carrier is False and iface.up and other.up:

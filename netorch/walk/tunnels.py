@@ -21,10 +21,11 @@ CARRIERS = frozenset(("gre", "ipip", "sit", "ip6gre", "ip6tnl", "wireguard"))
 """The kinds of tunnels that carry packets without frames, and so need no MACs."""
 
 Nested = Callable[[str, Address | None, Address, str, int], tuple[str | None, str, bool]]
-"""Sends a packet that carries another one, given its label, source, destination, protocol, port.
+"""A function that sends a packet which carries another one.
 
-Returns the label of the namespace that receives it, or None, the cause, and whether it only leaves
-what netorch can see.
+It takes the label of the sender, source, destination, protocol and port. It returns the label of
+the namespace that receives the packet, or None, the cause, and whether the packet only leaves what
+netorch can see.
 """
 
 

@@ -1,4 +1,4 @@
-"""Which connections a change of rules makes wrong: only those that the new rules treat differently."""
+"""Which connections a change of rules ends: those that the new rules treat differently."""
 
 from __future__ import annotations
 
@@ -47,8 +47,10 @@ def rules(
     text = FILE.replace("NAT", nat).replace("PORTS", ports).replace("ONE", one).replace("TWO", two)
     text = text.replace("mode: nat", f"mode: {mode}")
     state = load(text.encode(), "lab.yaml").desired.state
-    [found] = [resource for resource in state.values() if isinstance(resource, PacketFilter)]
-    return ruleset_chains.chains_of("lab", found.rules)
+    [packet_filter] = [
+        resource for resource in state.values() if isinstance(resource, PacketFilter)
+    ]
+    return ruleset_chains.chains_of("lab", packet_filter.rules)
 
 
 def end(text: str) -> End:
@@ -85,15 +87,17 @@ def test_published_ports(protocol: str, ends: tuple[str, str], member: str) -> N
     assert ended(led, first, none)
     assert not ended(led, first, first)
     assert not ended(led, first, rules(ports=f"'5353:53/{protocol}', '99:99/{protocol}'"))
-    assert not ended(led, other, first), "as the new rules want it"
-    assert not ended(led, none, other), "somebody else has led it there"
+    assert not ended(led, other, first), "the connection is as the new rules make it"
+    assert not ended(led, none, other), "something else than netorch translated it"
     assert not ended(connection(protocol, *ends, f"{member} 99"), first, other)
 
 
 def test_a_port_that_is_published_from_now_on() -> None:
     new = rules(ports="'5353:53/udp', '5353:53/tcp'")
-    assert ended(connection("udp", *IN), rules(), new), "nobody has answered these datagrams"
-    assert not ended(connection("tcp", *IN), rules(), new), "a program of the owner's own"
+    assert ended(connection("udp", *IN), rules(), new), "no program answers these datagrams"
+    assert not ended(connection("tcp", *IN), rules(), new), (
+        "a program of the owner has this connection"
+    )
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp", "icmp"])
@@ -105,13 +109,13 @@ def test_the_address_that_members_leave_with(protocol: str) -> None:
     assert ended(flow, masquerade, rules(mode="routed"))
     assert ended(flow, masquerade, rules(mode="host-only"))
     assert not ended(flow, masquerade, masquerade)
-    assert not ended(flow, egress, masquerade), "that was not by the egress"
+    assert not ended(flow, egress, masquerade), "the address of the egress did not make it"
     assert ended(connection(protocol, *ends, leaves_as="192.0.2.9 1"), egress, masquerade)
     assert not ended(connection(protocol, *ends, leaves_as="192.0.2.9 1"), masquerade, egress)
     private = connection(protocol, *ends)
     assert ended(private, (), masquerade)
     assert ended(private, rules(mode="routed"), egress)
-    assert not ended(flow, rules(mode="routed"), ()), "somebody else's translation"
+    assert not ended(flow, rules(mode="routed"), ()), "something else than netorch translated it"
 
 
 @pytest.mark.parametrize("own", ["127.0.0.1", "192.0.2.1"])
@@ -126,7 +130,7 @@ def test_a_range_of_ports() -> None:
     first, moved = rules(ports="'5001-5003:6001-6003'"), rules(ports="'5001-5003:7001-7003'")
     flow = connection("tcp", "192.0.2.2 40000", "192.0.2.1 5002", "10.1.0.2 6002")
     assert ended(flow, first, moved) and not ended(flow, first, first)
-    assert not ended(flow, first, rules(ports="'5002:6002'")), "it leads to the same place"
+    assert not ended(flow, first, rules(ports="'5002:6002'")), "the destination stays the same"
 
 
 def test_networks_that_are_closed_to_one_another() -> None:
@@ -138,9 +142,10 @@ def test_networks_that_are_closed_to_one_another() -> None:
         assert ended(flow, opened, shut)
         assert not ended(flow, shut, opened)
     assert not ended(back, shut, opened)
-    assert not ended(connection("tcp", "10.1.0.2 1", "198.51.100.1 80", "", "192.0.2.1 1"), opened, shut)  # fmt: skip
+    outward = connection("tcp", "10.1.0.2 1", "198.51.100.1 80", leaves_as="192.0.2.1 1")
+    assert not ended(outward, opened, shut)
     assert not ended(connection("tcp", "192.0.2.1 1", "10.1.0.2 80"), opened, shut), (
-        "the owner's own"
+        "the owner may reach its networks"
     )
 
 
@@ -156,7 +161,7 @@ def test_from_outside_to_a_network_that_is_translated_now() -> None:
     assert ended(flow, rules(mode="routed"), rules())
     assert ended(flow, (), rules())
     announced = connection("tcp", "192.0.2.2 20", "10.1.0.2 40001", expected=True)
-    assert not ended(announced, (), rules()), "a connection that another one has announced"
+    assert not ended(announced, (), rules()), "another connection announced this one"
 
 
 def test_translations_of_a_node_of_its_own() -> None:
@@ -164,15 +169,17 @@ def test_translations_of_a_node_of_its_own() -> None:
     old, new = rules(nat=dnat.replace("PORT", "80")), rules(nat=dnat.replace("PORT", "81"))
     flow = connection("tcp", "192.0.2.2 40000", "192.0.2.1 8080", "10.2.0.2 80")
     assert ended(flow, old, new) and ended(flow, old, rules()) and not ended(flow, old, old)
-    assert not ended(connection("tcp", "10.1.0.2 1", "192.0.2.1 8080"), old, new), "not by up"
+    assert not ended(connection("tcp", "10.1.0.2 1", "192.0.2.1 8080"), old, new), (
+        "it does not come by the interface up"
+    )
     snat = rules(nat="{masquerade: {out: up, from: 10.2.0.0/24}}")
     private = connection("udp", "10.2.0.2 1", "198.51.100.1 53")
     assert ended(private, rules(), snat) and not ended(private, rules(), rules())
 
 
 def test_without_rules_nothing_is_translated_or_dropped() -> None:
-    found = treatment(connection("tcp", *IN), (), BOX)
-    assert (found.dropped, found.led_to, found.masqueraded, found.leaves_as) == (
+    result = treatment(connection("tcp", *IN), (), BOX)
+    assert (result.dropped, result.led_to, result.masqueraded, result.leaves_as) == (
         False,
         None,
         False,
@@ -192,8 +199,8 @@ def test_entries_of_the_kernel() -> None:
     payload = bytes((2, 0, 0, 0)) + attr(1 | nested, there)
     payload += attr(2 | nested, half("10.1.0.2", "192.0.2.2", 80, 40000))
     payload += attr(3, (0x1AF).to_bytes(4)) + attr(12, b"\1\2\3\4")
-    [found] = decoded([(256, payload, 0, len(payload))])
-    assert found.led_to == (ip_address("10.1.0.2"), 80) and found.leaves_as is None
-    assert found.protocol == "tcp" and found.expected
-    assert found.key == attr(1 | nested, there) + attr(12, b"\1\2\3\4")
+    [entry] = decoded([(256, payload, 0, len(payload))])
+    assert entry.led_to == (ip_address("10.1.0.2"), 80) and entry.leaves_as is None
+    assert entry.protocol == "tcp" and entry.expected
+    assert entry.key == attr(1 | nested, there) + attr(12, b"\1\2\3\4")
     assert not [*decoded([(257, payload, 0, len(payload)), (256, payload[:4], 0, 4)])]

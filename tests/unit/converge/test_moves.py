@@ -1,4 +1,4 @@
-"""What a plan moves, and the frames that tell of it."""
+"""What a plan moves, and the frames that announce it."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def moved(before: str, after: str) -> Moves | None:
 
 
 def macs(text: str, netns: str, link: str = "eth0") -> bytes:
-    [found] = [
+    [mac] = [
         resource.mac  # type: ignore[attr-defined]
         for key, resource in state(text).items()
         if key.kind == "link" and key.netns == netns and key.parts == (link,)
     ]
-    return bytes.fromhex(found.replace(":", ""))
+    return bytes.fromhex(mac.replace(":", ""))
 
 
 def packed(*addresses: str) -> set[bytes]:
@@ -65,57 +65,57 @@ def test_the_same_file_moves_nothing() -> None:
         ("10.0.0.2}", "{address: 10.0.0.2, description: x}}"),
     ],
 )
-def test_what_nobody_notices_moves_nothing(words: tuple[str, str]) -> None:
+def test_what_no_neighbour_notices_moves_nothing(words: tuple[str, str]) -> None:
     assert moved(LAN, LAN.replace(*words)) is None
 
 
 def test_a_renamed_node_announces_itself() -> None:
-    found = moved(LAN, LAN.replace("  b:", "  bob:"))
-    assert found is not None
-    assert found.announced == {"bob": {"eth0"}}
+    result = moved(LAN, LAN.replace("  b:", "  bob:"))
+    assert result is not None
+    assert result.announced == {"bob": {"eth0"}}
     new = macs(LAN.replace("  b:", "  bob:"), "bob")
-    assert found.places == {ip_address("10.0.0.2").packed: {new}}
-    assert macs(LAN, "b") in found.gone and macs(LAN, "b") in found.macs
-    assert not found.any_mac
-    assert found.neighbours == {FABRIC: None, "a": None, "bob": None, "c": None}
-    assert found.bridges == {FABRIC: None}
+    assert result.places == {ip_address("10.0.0.2").packed: {new}}
+    assert macs(LAN, "b") in result.gone and macs(LAN, "b") in result.macs
+    assert not result.any_mac
+    assert result.neighbours == {FABRIC: None, "a": None, "bob": None, "c": None}
+    assert result.bridges == {FABRIC: None}
 
 
 def test_another_mac_is_announced() -> None:
-    found = moved(LAN, LAN.replace("10.0.0.2}", "{address: 10.0.0.2, mac: 02:00:00:00:00:99}}"))
-    assert found is not None
-    assert found.announced == {"b": {"eth0"}}
-    assert found.places == {ip_address("10.0.0.2").packed: {bytes.fromhex("020000000099")}}
-    assert found.gone == {macs(LAN, "b")}
+    result = moved(LAN, LAN.replace("10.0.0.2}", "{address: 10.0.0.2, mac: 02:00:00:00:00:99}}"))
+    assert result is not None
+    assert result.announced == {"b": {"eth0"}}
+    assert result.places == {ip_address("10.0.0.2").packed: {bytes.fromhex("020000000099")}}
+    assert result.gone == {macs(LAN, "b")}
 
 
 def test_addresses_that_change_their_members() -> None:
     swapped = LAN.replace("10.0.0.2", "X").replace("10.0.0.3", "10.0.0.2").replace("X", "10.0.0.3")
-    found = moved(LAN, swapped)
-    assert found is not None
-    assert found.announced == {"b": {"eth0"}, "c": {"eth0"}}
-    assert found.places == {
+    result = moved(LAN, swapped)
+    assert result is not None
+    assert result.announced == {"b": {"eth0"}, "c": {"eth0"}}
+    assert result.places == {
         ip_address("10.0.0.2").packed: {macs(LAN, "c")},
         ip_address("10.0.0.3").packed: {macs(LAN, "b")},
     }
-    assert not found.gone
+    assert not result.gone
 
 
 def test_an_address_that_goes_is_forgotten_and_a_new_one_announced() -> None:
-    found = moved(LAN, LAN.replace("10.0.0.2", "10.0.0.9"))
-    assert found is not None
-    assert found.places == {ip_address("10.0.0.2").packed: set()}
-    assert found.announced == {"b": {"eth0"}}
+    result = moved(LAN, LAN.replace("10.0.0.2", "10.0.0.9"))
+    assert result is not None
+    assert result.places == {ip_address("10.0.0.2").packed: set()}
+    assert result.announced == {"b": {"eth0"}}
 
 
 def test_of_the_host_only_our_links_are_meant() -> None:
     owned = LAN.replace("lan: {subnet", "lan: {mode: routed, node: host, subnet").replace(
         "10.0.0.1}", "10.0.0.4}"
     )
-    found = moved(owned, owned.replace("  b:", "  bob:"))
-    assert found is not None
-    assert found.neighbours["host"] == {"lan", "bob-eth0", "a-eth0", "c-eth0"}
-    assert found.bridges == {"host": found.neighbours["host"]}
+    result = moved(owned, owned.replace("  b:", "  bob:"))
+    assert result is not None
+    assert result.neighbours["host"] == {"lan", "bob-eth0", "a-eth0", "c-eth0"}
+    assert result.bridges == {"host": result.neighbours["host"]}
 
 
 SWITCHES = """
@@ -125,45 +125,50 @@ nodes:
   s1: {interfaces: {br0: {kind: bridge, ports: [t1, p1], addresses: [10.0.0.1/24]}}}
   s2: {interfaces: {br0: {kind: bridge, ports: [t1, p1]}}}
   s3: {interfaces: {br0: {kind: bridge, ports: [t1]}}}
-  a: {interfaces: {eth0: {addresses: [10.0.0.2/24]}, v: {kind: vlan, parent: eth0, id: 7, addresses: [10.7.0.2/24]}}}
+  a:
+    interfaces:
+      eth0: {addresses: [10.0.0.2/24]}
+      v: {kind: vlan, parent: eth0, id: 7, addresses: [10.7.0.2/24]}
 links: [[s1:t1, s2:t1], [a:eth0, s2:p1], [s1:p1, s3:t1]]
 """
 
 
-def test_a_node_behind_another_port_and_what_rides_on_its_link() -> None:
-    found = moved(SWITCHES, SWITCHES.replace("s2:p1]", "s3:p1]").replace("[t1, p1]}}}", "[t1]}}}").replace(
-        "s3: {interfaces: {br0: {kind: bridge, ports: [t1]", "s3: {interfaces: {br0: {kind: bridge, ports: [t1, p1]"))  # fmt: skip
-    assert found is not None
-    assert found.announced["a"] == {"eth0", "v"}
-    assert not found.any_mac
-    assert macs(SWITCHES, "a") in found.macs
+def test_a_node_behind_another_port_and_the_upper_link_of_its_link() -> None:
+    s3 = "s3: {interfaces: {br0: {kind: bridge, ports: [t1"
+    after = SWITCHES.replace("s2:p1]", "s3:p1]").replace("[t1, p1]}}}", "[t1]}}}")
+    result = moved(SWITCHES, after.replace(s3, f"{s3}, p1"))
+    assert result is not None
+    assert result.announced["a"] == {"eth0", "v"}
+    assert not result.any_mac
+    assert macs(SWITCHES, "a") in result.macs
 
 
 def test_a_bridge_behind_another_port_takes_all_with_it() -> None:
-    found = moved(SWITCHES, SWITCHES.replace("[s1:p1, s3:t1]", "[s2:p2, s3:t1]").replace(
-        "[t1, p1], addr", "[t1], addr").replace("[t1, p1]}}}", "[t1, p1, p2]}}}"))  # fmt: skip
-    assert found is not None
-    assert found.any_mac
-    assert set(found.bridges) == {"s1", "s2", "s3"}
+    after = SWITCHES.replace("[s1:p1, s3:t1]", "[s2:p2, s3:t1]")
+    after = after.replace("[t1, p1], addr", "[t1], addr").replace("[t1, p1]}}}", "[t1, p1, p2]}}}")
+    result = moved(SWITCHES, after)
+    assert result is not None
+    assert result.any_mac
+    assert set(result.bridges) == {"s1", "s2", "s3"}
 
 
 def test_a_link_that_is_down_has_no_address_for_anybody() -> None:
     down = LAN.replace("10.0.0.2}", "{address: 10.0.0.2, state: down}}")
-    found = moved(LAN, down)
-    assert found is not None and found.places == {ip_address("10.0.0.2").packed: set()}
+    result = moved(LAN, down)
+    assert result is not None and result.places == {ip_address("10.0.0.2").packed: set()}
     back = moved(down, LAN)
     assert back is not None and back.announced["b"] == {"eth0"}
 
 
 def test_a_changed_route_makes_cached_ones_wrong() -> None:
     old = LAN.replace("a: {", "a: {routes: [{to: 10.9.0.0/24, via: 10.0.0.2}], ")
-    found = moved(old, old.replace("via: 10.0.0.2", "via: 10.0.0.3"))
-    assert found is not None and not found.announced and not found.places
-    assert found.rerouted and "a" in found.neighbours
+    result = moved(old, old.replace("via: 10.0.0.2", "via: 10.0.0.3"))
+    assert result is not None and not result.announced and not result.places
+    assert result.rerouted and "a" in result.neighbours
     forwarding = moved(LAN, LAN.replace("b: {", "b: {forwarding: true, "))
     assert forwarding is not None and forwarding.rerouted and not forwarding.announced
     another = moved(LAN, LAN.replace("10.0.0.2}", "{address: 10.0.0.2, mac: 02:00:00:00:00:99}}"))
-    assert another is not None and not another.rerouted, "the same node has the address"
+    assert another is not None and not another.rerouted, "the same node still has the address"
 
 
 MAC = bytes.fromhex("020000000099")

@@ -1,4 +1,7 @@
-"""What a snapshot has of a topology: marks count where nobody but root writes them, numbers where a record says the same."""
+"""What a snapshot has of a topology, by marks and by the record.
+
+Marks count where only root can write them. Protocol numbers count where a record says the same.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +38,12 @@ def netns(label: str, *links: LinkRecord, alias: str = "", **fields: Any) -> Net
     return NetnsSnapshot(label, inode, (lo, *links), **{"cookie": 9, **fields})
 
 
-def seen(*namespaces: NetnsSnapshot, evidence: Evidence | None = None, **fields: Any) -> Observed:
-    found = {one.label: one for one in namespaces}
-    found.setdefault(HOST, netns(HOST))
-    return observe(Snapshot(found, **fields), MARK, {}, evidence=evidence or Evidence())
+def observed_in(
+    *namespaces: NetnsSnapshot, evidence: Evidence | None = None, **fields: Any
+) -> Observed:
+    by_label = {one.label: one for one in namespaces}
+    by_label.setdefault(HOST, netns(HOST))
+    return observe(Snapshot(by_label, **fields), MARK, {}, evidence=evidence or Evidence())
 
 
 def links_in(observed: Observed) -> set[tuple[str, str]]:
@@ -64,21 +69,24 @@ ROUTE = RouteSpec(
 @pytest.mark.parametrize(
     "alias", ["netorch:lab", "netorch:lab from=eth9", "netorch:lab uplink=eth0"]
 )
-def test_hardware_on_the_host_is_the_hosts_whatever_it_says(alias: str) -> None:
-    """It comes home from a namespace that ends, with an alias of whoever was root there."""
+def test_hardware_on_the_host_is_the_hosts_whatever_its_alias(alias: str) -> None:
+    """A NIC returns from a deleted namespace with an alias that root of that namespace may have set."""
     nic = link(5, "eth1", kind="", alias=alias, group=MARK.group)
-    observed = seen(netns(HOST, nic, addresses=(ADDRESS,)))
+    observed = observed_in(netns(HOST, nic, addresses=(ADDRESS,)))
     assert observed.state == {}
-    # what netorch makes has a kind, and is on record by its name, or by its index when somebody has renamed it
+    # what netorch makes has a kind; the record has its name, and its index in case somebody
+    # renames it
     host = netns(HOST, link(5, "d0", alias="netorch:lab"))
     identity = f"{host.inode[1]} 9"
-    assert links_in(seen(host)) == {(HOST, "d0")}
+    assert links_in(observed_in(host)) == {(HOST, "d0")}
     for record in (
         Ownership(objects={identity: (("link", "d0"),)}),
         Ownership(links={identity: (5,)}),
     ):
-        assert links_in(seen(host, evidence=Evidence(record))) == {(HOST, "d0")}
-    observed = seen(host, evidence=Evidence(Ownership(objects={identity: (("link", "d1"),)})))
+        assert links_in(observed_in(host, evidence=Evidence(record))) == {(HOST, "d0")}
+    observed = observed_in(
+        host, evidence=Evidence(Ownership(objects={identity: (("link", "d1"),)}))
+    )
     assert links_in(observed) == set()
     assert "no record proves it" in observed.unproven[link_key(HOST, "d0")]
 
@@ -86,23 +94,23 @@ def test_hardware_on_the_host_is_the_hosts_whatever_it_says(alias: str) -> None:
 def test_a_nic_that_is_back_on_the_host_is_given_back_if_the_record_proves_it() -> None:
     nic = link(5, "eth1", kind="", alias="netorch:lab from=eth9")
     host = netns(HOST, nic)
-    assert links_in(seen(host, nics={"eth9": (HOST, 5)})) == {(HOST, "eth1")}
+    assert links_in(observed_in(host, nics={"eth9": (HOST, 5)})) == {(HOST, "eth1")}
     for nics in ({}, {"eth9": None}, {"eth9": (HOST, 6)}, {"eth8": (HOST, 6)}):
-        observed = seen(host, nics=nics)
+        observed = observed_in(host, nics=nics)
         assert links_in(observed) == set()
         assert "says that it is the host's eth9" in observed.unproven[link_key(HOST, "eth1")]
 
 
-def test_in_a_namespace_of_others_the_record_alone_knows_a_nic() -> None:
+def test_in_an_attached_namespace_only_the_record_proves_a_nic() -> None:
     evil = link(5, "evil", alias="netorch:lab from=eth9")
     real = link(6, "eth0", kind="", alias="")
     box = netns(BOX, evil, real)
-    observed = seen(box, nics={"eth9": (BOX, 6)})
+    observed = observed_in(box, nics={"eth9": (BOX, 6)})
     assert links_in(observed) == {(BOX, "eth0")}
     assert list(observed.unproven) == [link_key(BOX, "evil")]
     made = netns("a", evil, alias="netorch:lab")
-    assert (("a", "evil")) in links_in(seen(made)), "there root wrote it"
-    assert ("a", "evil") not in links_in(seen(made, nics={"eth9": (BOX, 6)}))
+    assert (("a", "evil")) in links_in(observed_in(made)), "only root can write aliases there"
+    assert ("a", "evil") not in links_in(observed_in(made, nics={"eth9": (BOX, 6)}))
 
 
 @pytest.mark.parametrize(
@@ -113,18 +121,18 @@ def test_who_made_a_namespace(case: str) -> None:
     same = {"attached": BOX, "the host's": HOST}.get(case)
     more = [replace(one, label=same)] if same else []
     record = Ownership(namespaces=("b",) if case == "not on record" else ("a",))
-    observed = seen(one, *more, evidence=Evidence(record))
+    observed = observed_in(one, *more, evidence=Evidence(record))
     assert (Key("netns", "a") in observed.state) is (case == "own")
 
 
 @pytest.mark.parametrize("label", [HOST, BOX])
-def test_a_number_is_worth_what_the_record_says(label: str) -> None:
+def test_a_number_counts_only_with_a_record(label: str) -> None:
     route = replace(ROUTE, protocol=MARK.protocol)
     place = netns(label, routes=(route,))
     key = Key("route", label, "10.9.0.0/16")
 
     def observed(evidence: Evidence) -> Observed:
-        return seen(place, evidence=evidence)
+        return observed_in(place, evidence=evidence)
 
     identity = f"{place.inode[1]} 9"
     mine = {identity: (("route", "10.9.0.0/16"),)}
@@ -134,29 +142,29 @@ def test_a_number_is_worth_what_the_record_says(label: str) -> None:
         {f"{place.inode[1]} 8": mine[identity]},
         {identity: (("rule", "10.9.0.0/16"),)},
     ):
-        told = observed(Evidence(Ownership(objects=objects)))
-        assert key not in told.state and key not in told.unproven
+        result = observed(Evidence(Ownership(objects=objects)))
+        assert key not in result.state and key not in result.unproven
     assert key in observed(Evidence(None, trusts_numbers=True)).state
     doubt = observed(Evidence(None, trusts_numbers=False))
     assert key not in doubt.state and "no record says whose it is" in doubt.unproven[key]
 
 
 @pytest.mark.parametrize("label", [HOST, BOX, "a"])
-def test_a_group_alone_is_half_a_link(label: str) -> None:
+def test_a_group_without_an_alias_needs_a_record(label: str) -> None:
     half = link(5, "d0", group=MARK.group)
     place = netns(label, half, alias="netorch:lab" if label == "a" else "")
     known = Ownership(namespaces=("a",), objects={f"{place.inode[1]} 9": (("link", "d0"),)})
-    assert (label, "d0") in links_in(seen(place, evidence=Evidence(known)))
-    strange = seen(place, evidence=Evidence(Ownership(namespaces=("a",))))
-    assert ((label, "d0") in links_in(strange)) is (label == "a")
+    assert (label, "d0") in links_in(observed_in(place, evidence=Evidence(known)))
+    foreign = observed_in(place, evidence=Evidence(Ownership(namespaces=("a",))))
+    assert ((label, "d0") in links_in(foreign)) is (label == "a")
 
 
-def test_an_end_goes_if_the_other_one_says_the_same() -> None:
-    """The number of a namespace tells where the other end is; that indices agree may be chance."""
+def test_one_end_is_ours_if_the_other_end_has_the_mark_too() -> None:
+    """The namespace ID tells where the other end is, because equal indices may be chance."""
     end = link(5, "eth0", kind="veth", alias="netorch:lab peer=host:v0", link=7, link_netnsid=3)
     other = link(7, "v0", kind="veth", alias="netorch:lab peer=@box:eth0", link=5, link_netnsid=0)
     box = netns(BOX, end, nsids={HOST: 3})
-    assert links_in(seen(box, netns(HOST, other))) == {(BOX, "eth0"), (HOST, "v0")}
+    assert links_in(observed_in(box, netns(HOST, other))) == {(BOX, "eth0"), (HOST, "v0")}
     for there, at in (
         (netns(BOX, end, nsids={HOST: 4}), other),
         (netns(BOX, end), other),
@@ -165,17 +173,17 @@ def test_an_end_goes_if_the_other_one_says_the_same() -> None:
         (box, replace(other, link=6)),
         (box, replace(other, index=8)),
     ):
-        observed = seen(there, netns(HOST, at))
+        observed = observed_in(there, netns(HOST, at))
         assert (BOX, "eth0") not in links_in(observed)
         assert (
             "its other end, in another namespace, does not"
             in observed.unproven[link_key(BOX, "eth0")]
         )
     within = netns(BOX, replace(end, link=6, link_netnsid=None))
-    assert (BOX, "eth0") in links_in(seen(within))
+    assert (BOX, "eth0") in links_in(observed_in(within))
 
 
-def test_what_is_no_namespace_is_said() -> None:
+def test_a_name_that_is_not_a_namespace() -> None:
     observed = observe(
         Snapshot({HOST: netns(HOST)}, {"a": None, "b": None}, {}, {"a": "a symbolic link"}),
         MARK,

@@ -1,4 +1,4 @@
-"""Rules of iptables-legacy read, and packets sent through them."""
+"""Rules of iptables-legacy that are read, and packets that are sent through them."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ def through(*lines: str, table: str = "filter", hook: str = "forward") -> HookVe
     "line",
     [
         "-A FORWARD -j DROP",
-        "-A FORWARD -s 10.0.0.0/24 -i docker0 ! -o docker0 -p tcp -m tcp --dport 80:90 -j REJECT --reject-with icmp-port-unreachable",
-        '-A FORWARD -i dock+ -m conntrack --ctstate NEW,RELATED -m comment --comment "keep out" -j DROP',
+        "-A FORWARD -s 10.0.0.0/24 -i docker0 ! -o docker0 -p tcp -m tcp --dport 80:90 "
+        "-j REJECT --reject-with icmp-port-unreachable",
+        "-A FORWARD -i dock+ -m conntrack --ctstate NEW,RELATED "
+        '-m comment --comment "keep out" -j DROP',
         "-A FORWARD -m conntrack ! --ctstate DNAT -m addrtype ! --dst-type LOCAL -j DROP",
         "-P FORWARD DROP",
     ],
 )
-def test_rules_that_drop_it(line: str) -> None:
+def test_rules_that_drop_the_packet(line: str) -> None:
     verdict = through(line)
     assert verdict.dropped.startswith("iptables ")
     assert not verdict.doubts
@@ -48,17 +50,18 @@ def test_rules_that_drop_it(line: str) -> None:
         "-A FORWARD -j mine",
     ],
 )
-def test_rules_that_do_not(line: str) -> None:
+def test_rules_that_do_not_drop_the_packet(line: str) -> None:
     verdict = through(line)
     assert (verdict.dropped, verdict.doubts) == ("", [])
 
 
-def test_who_drops_it_is_said() -> None:
+def test_the_rule_that_drops_the_packet_is_reported() -> None:
     assert through(
         "-A FORWARD -j mine", '-A mine -m comment --comment "keep out" -j DROP'
     ).dropped == ('iptables rule "keep out" in filter mine drops docker0 → personal')
     assert through('-A FORWARD -o personal -m comment --comment "netorch:lab" -j DROP').dropped == (
-        'iptables rule `-o personal -m comment --comment "netorch:lab" -j DROP` in filter FORWARD drops docker0 → personal'
+        'iptables rule `-o personal -m comment --comment "netorch:lab" -j DROP` '
+        "in filter FORWARD drops docker0 → personal"
     )
 
 
@@ -86,8 +89,8 @@ def test_translations() -> None:
         ("-A PREROUTING -p tcp -j REDIRECT --to-ports 8080", (None, 8080)),
     ):
         assert through(line, table="nat", hook="prerouting").destination == target
-    found = through(
+    verdict = through(
         "-A POSTROUTING -s 10.0.0.0/8 ! -o docker0 -j MASQUERADE", table="nat", hook="postrouting"
     )
-    assert found.source == (None, 0)
-    assert found.by == "iptables rule `-s 10.0.0.0/8 ! -o docker0 -j MASQUERADE`"
+    assert verdict.source == (None, 0)
+    assert verdict.by == "iptables rule `-s 10.0.0.0/8 ! -o docker0 -j MASQUERADE`"

@@ -1,4 +1,4 @@
-"""Neighbours, bridges and what rides on an interface: who hears a frame, and who answers for an address."""
+"""Neighbours, bridges and upper links: what receives a frame, and what answers for an address."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def linked(there: World, label: str, iface: str, **fields: Any) -> World:
 
 
 def both(there: World, source: str = "a", target: str = "b") -> list[Walk]:
-    """The walks of IPv4 and of IPv6."""
+    """Return the walks of IPv4 and of IPv6."""
     held = there.places[target].addresses
-    wanted = [
+    addresses = [
         str(entry.address.ip)
         for entry in held
         if entry.iface != "lo" and not entry.address.is_link_local
     ]
-    return [explain(there, source, address) for address in sorted(wanted)]
+    return [explain(there, source, address) for address in sorted(addresses)]
 
 
 def outcomes(there: World, source: str = "a", target: str = "b") -> list[str]:
@@ -70,7 +70,7 @@ def test_arp_off_at_either_end() -> None:
 
 
 @pytest.mark.parametrize("state", [NUD_STALE, NUD_PERMANENT])
-def test_a_neighbour_that_is_remembered_gets_the_frames(state: int) -> None:
+def test_an_entry_of_the_neighbour_table_gets_the_frames(state: int) -> None:
     there, six = world(PAIR), ip_address("fd00::2")
     right = {
         ("e0", ip_address("10.0.0.2")): Neighbour(mac(there, "b", "e0"), state),
@@ -83,7 +83,7 @@ def test_a_neighbour_that_is_remembered_gets_the_frames(state: int) -> None:
         assert ("permanent" in walk.cause) == (state == NUD_PERMANENT)
 
 
-def test_one_that_failed_is_asked_again() -> None:
+def test_a_failed_neighbour_is_asked_again() -> None:
     there = world(PAIR)
     failed = {("e0", ip_address("10.0.0.2")): Neighbour("", NUD_FAILED)}
     walk = both(changed(there, "a", neighbours=failed))[0]
@@ -111,8 +111,8 @@ def test_settings_of_arp(setting: str, value: str, arrives: bool) -> None:
         assert setting in four.cause
 
 
-def test_who_asked_is_known_without_a_question() -> None:
-    # a answers no ARP, and b has its MAC from a's own question
+def test_the_mac_of_the_asker_is_known_without_a_question() -> None:
+    # a does not answer ARP, but b learns its MAC from a's own question
     deaf = Settings({"net/ipv4/conf/e0/arp_ignore": "8"})
     there = changed(world(PAIR), "a", settings=deaf)
     assert both(there)[0].outcome == ARRIVES
@@ -154,7 +154,7 @@ def test_flooding_that_is_off() -> None:
     four, six = both(linked(there, FABRIC, "b-eth0", mcast_flood=False))
     assert four.outcome == ARRIVES
     assert "gets no multicasts" in six.cause
-    # the answer makes the MAC known, unless the port learns nothing
+    # the bridge learns the MAC from the answer, unless learning is off
     there = linked(there, FABRIC, "b-eth0", flood=False)
     assert outcomes(there) == [ARRIVES, ARRIVES]
     for walk in both(linked(there, FABRIC, "b-eth0", flood=False, learning=False)):
@@ -176,7 +176,7 @@ def test_a_forwarding_database_that_leads_elsewhere(route: BridgeRoute, cause: s
         assert cause in walk.cause
 
 
-def test_what_the_forwarding_database_has_learned_is_set_right_by_the_answer() -> None:
+def test_the_answer_corrects_a_learned_entry_of_the_forwarding_database() -> None:
     there = world(LAN)
     stale = {("lan", mac(there, "b", "eth0"), 0): BridgeRoute("c-eth0")}
     assert outcomes(changed(there, FABRIC, macs=stale)) == [ARRIVES, ARRIVES]
@@ -189,12 +189,16 @@ def test_a_locked_port() -> None:
     assert outcomes(changed(there, FABRIC, macs=known)) == [ARRIVES, ARRIVES]
 
 
-RIDER = """
+UPPER_LINKS = """
 nodes:
   a: {}
   host1: {}
-  m: {interfaces: {e0: {kind: KIND, parent: "host1:e0", mode: MODE, addresses: [10.0.0.9/24, "fd00::9/64"]}}}
-  n: {interfaces: {e0: {kind: KIND, parent: "host1:e0", mode: MODE, addresses: [10.0.0.10/24, "fd00::a/64"]}}}
+  m:
+    interfaces:
+      e0: {kind: KIND, parent: "host1:e0", mode: MODE, addresses: [10.0.0.9/24, "fd00::9/64"]}
+  n:
+    interfaces:
+      e0: {kind: KIND, parent: "host1:e0", mode: MODE, addresses: [10.0.0.10/24, "fd00::a/64"]}
 links: [{endpoints: [host1:e0, a:e0], subnet: [10.0.0.0/24, "fd00::/64"]}]
 """
 
@@ -208,10 +212,10 @@ links: [{endpoints: [host1:e0, a:e0], subnet: [10.0.0.0/24, "fd00::/64"]}]
         ("ipvlan", "l2", ARRIVES),
     ],
 )
-def test_the_kernel_keeps_a_parents_host_and_its_riders_apart(
+def test_a_parents_host_and_its_upper_links_cannot_reach_each_other(
     kind: str, mode: str, siblings: str
 ) -> None:
-    there = world(RIDER.replace("KIND", kind).replace("MODE", mode))
+    there = world(UPPER_LINKS.replace("KIND", kind).replace("MODE", mode))
     for source, target in (("m", "host1"), ("host1", "m")):
         for walk in both(there, source, target):
             assert walk.outcome == FAILS
@@ -221,16 +225,18 @@ def test_the_kernel_keeps_a_parents_host_and_its_riders_apart(
 
 
 def test_a_remembered_mac_of_the_parent_leads_to_the_ipvlan() -> None:
-    there = world(RIDER.replace("KIND", "ipvlan").replace("MODE", "l2"))
+    there = world(UPPER_LINKS.replace("KIND", "ipvlan").replace("MODE", "l2"))
     remembered = Neighbour(mac(there, "host1", "e0"), NUD_STALE)
     for address in ("10.0.0.9", "fd00::9"):
         held = {("e0", ip_address(address)): remembered}
         assert explain(changed(there, "a", neighbours=held), "a", address).outcome == ARRIVES
 
 
-def test_a_parent_that_leads_out_does_not_hide_that() -> None:
+def test_a_parent_that_leads_outside_does_not_hide_its_host() -> None:
     text = """
-nodes: {host: {}, m: {interfaces: {e0: {kind: macvlan, parent: host:eth0, mode: bridge, addresses: [192.0.2.9/24]}}}}
+nodes:
+  host: {}
+  m: {interfaces: {e0: {kind: macvlan, parent: host:eth0, mode: bridge, addresses: 192.0.2.9/24}}}
 """
     there = world(text)
     nic = replace(there.places["host"].ifaces["eth0"], mac="02:00:00:00:00:01")
@@ -260,7 +266,9 @@ nodes:
   a: {routes: [{to: 10.9.0.0/24, nexthops: [{via: 10.0.1.2}, {via: 10.0.2.2}]}]}
   r1: {forwarding: true, routes: [{to: 10.9.0.0/24, via: 10.0.3.2}]}
   r2: {forwarding: true, routes: [{to: 10.9.0.0/24, via: 10.0.4.2}]}
-  b: {loopback: [10.9.0.1/32], routes: [{to: 10.0.1.0/24, via: 10.0.3.1}, {to: 10.0.2.0/24, via: 10.0.4.1}]}
+  b:
+    loopback: [10.9.0.1/32]
+    routes: [{to: 10.0.1.0/24, via: 10.0.3.1}, {to: 10.0.2.0/24, via: 10.0.4.1}]
 links:
   - {endpoints: [a:e1, r1:e0], subnet: 10.0.1.0/24}
   - {endpoints: [a:e2, r2:e0], subnet: 10.0.2.0/24}
@@ -280,17 +288,17 @@ def test_every_way_is_followed() -> None:
         walk = explain(there, "a", "10.9.0.1")
         assert (walk.outcome, walk.differs) == (FAILS, True)
         assert [one.text for one in walk.ways if one.outcome == FAILS] == [way]
-    # a leg whose interface is down is none
+    # a next hop whose interface is down is not a way
     walk = explain(linked(world(text), "a", "e2", up=False), "a", "10.9.0.1")
     assert (walk.outcome, walk.ways) == (ARRIVES, ())
 
 
-def test_two_that_answer_for_one_address_are_two_ways() -> None:
+def test_two_interfaces_with_one_address_are_two_ways() -> None:
     there = world(LAN)
     held = (entry for entry in there.places["b"].addresses if entry.iface == "eth0")
-    twin = next(entry for entry in held if entry.address.version == 4)
+    duplicate = next(entry for entry in held if entry.address.version == 4)
     place = there.places["c"]
-    there = changed(there, "c", addresses=(*place.addresses, twin))
+    there = changed(there, "c", addresses=(*place.addresses, duplicate))
     there = changed(
         there,
         "c",
@@ -298,21 +306,21 @@ def test_two_that_answer_for_one_address_are_two_ways() -> None:
     )
     walk = explain(there, "a", "b")
     assert (walk.outcome, walk.differs) == (FAILS, True)
-    assert f"c also has the address {twin.address.ip}" in walk.cause
+    assert f"c also has the address {duplicate.address.ip}" in walk.cause
 
 
 def test_a_packet_that_is_too_large_for_a_link() -> None:
     four, six = both(linked(world(PAIR), "b", "e0", mtu=70))
     assert "has an mtu of 70" in four.cause
     assert "1280" in six.cause or "has an mtu of 70" in six.cause
-    # the sender cuts it into pieces
+    # the sender fragments the packet
     there = linked(linked(world(PAIR), "a", "e0", mtu=80), "b", "e0", mtu=80)
     assert both(there)[0].outcome == ARRIVES
     for walk in both(linked(world(LAN), FABRIC, "b-eth0", mtu=68)):
         assert "netorch-lab:b-eth0 has an mtu of 68" in walk.cause
 
 
-def test_the_source_of_ipv6_is_the_one_that_is_nearest_to_the_destination() -> None:
+def test_the_ipv6_source_has_the_longest_prefix_in_common_with_the_destination() -> None:
     text = PAIR.replace("a: {}", 'a: {routes: [{to: "fd00:1::/64", via: "fd00::2"}]}')
     text = text.replace("b: {}", 'b: {interfaces: {lo: {addresses: ["fd00:1::1/128"]}}}')
     there = world(text)
@@ -327,7 +335,7 @@ def test_the_source_of_ipv6_is_the_one_that_is_nearest_to_the_destination() -> N
 def test_a_port_that_is_disabled_though_it_is_up() -> None:
     there = linked(world(LAN), FABRIC, "b-eth0", state=0)
     assert all("is disabled, although it is up" in walk.cause for walk in both(there))
-    # one without a carrier is disabled by that, which is said instead
+    # a port without a carrier is disabled by that, so the carrier is the cause
     there = linked(
         linked(world(LAN), FABRIC, "b-eth0", state=0, carrier=False), "b", "eth0", up=False
     )

@@ -1,4 +1,4 @@
-"""Policy rules and tables, by every selector that Linux has."""
+"""Policy rules and routing tables, with every selector that Linux has."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ MAIN = rule(32766, 254)
 
 
 def place(*rules: KernelRule, routes: tuple[KernelRoute, ...] = ()) -> Place:
-    found = (route("10.0.0.0/8", "e0"), route("10.2.0.0/16", "e1", 100), *routes)
-    return Place("n", "n", IFACES, routes=found, rules=(*rules, MAIN))
+    all_routes = (route("10.0.0.0/8", "e0"), route("10.2.0.0/16", "e1", 100), *routes)
+    return Place("n", "n", IFACES, routes=all_routes, rules=(*rules, MAIN))
 
 
 def by(there: Place, **flow: object) -> str:
@@ -109,7 +109,7 @@ def test_an_ordinary_packet_has_no_type_of_service_and_no_tunnel(asks: dict[str,
     ],
     ids=str,
 )
-def test_what_cannot_be_known_is_a_doubt_by_name(
+def test_a_selector_that_cannot_be_evaluated_is_a_doubt(
     asks: dict[str, object], flow: dict[str, object]
 ) -> None:
     one = rule(100, 100, **asks)
@@ -117,7 +117,7 @@ def test_what_cannot_be_known_is_a_doubt_by_name(
     doubts = lookup(there, Flow(DESTINATION, **flow)).doubts  # type: ignore[arg-type]
     assert len(doubts) == 1
     assert rule_text(one) in doubts[0]
-    # and is none where another selector decides
+    # there is no doubt where another selector decides
     elsewhere = place(replace(one, dst=(ip_address("10.9.0.0").packed, 16)))
     assert lookup(elsewhere, Flow(DESTINATION, **flow)).doubts == ()  # type: ignore[arg-type]
 
@@ -136,7 +136,7 @@ def test_goto_passes_over_the_rules_in_between() -> None:
     forbid = rule(200, 0, FR_ACT_PROHIBIT)
     assert lookup(place(forbid), Flow(DESTINATION)).why.startswith("the rule '200:")
     assert by(place(rule(100, 0, FR_ACT_GOTO, goto=32766), forbid)) == "e0"
-    # one that leads nowhere, and one that does nothing
+    # a `goto` without a target, and a rule without an action
     assert by(place(rule(100, 0, FR_ACT_GOTO, goto=5000), rule(150, 0, FR_ACT_NOP))) == "e0"
 
 
@@ -170,8 +170,8 @@ def test_next_hops_that_are_dead_or_down_do_not_count() -> None:
     hops = (Hop(None, "e0"), Hop(None, "e1"))
     one = route("10.2.0.0/24", "e0", hops=hops)
 
-    def ways(found: KernelRoute, there: Place) -> list[str | None]:
-        return [hop.dev for hop in RouteChoice(found).ways(there)]
+    def ways(one_route: KernelRoute, there: Place) -> list[str | None]:
+        return [hop.dev for hop in RouteChoice(one_route).ways(there)]
 
     assert ways(one, place()) == ["e0", "e1"]
     assert ways(replace(one, dead=frozenset({0})), place()) == ["e1"]

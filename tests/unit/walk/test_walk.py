@@ -1,4 +1,4 @@
-"""The way of a packet over what a file asks for: where it ends, and what is said of it."""
+"""Walks over the state that a file asks for: where they end, and what is reported."""
 
 from __future__ import annotations
 
@@ -106,7 +106,8 @@ CAUSES = {
     "in circles": (
         ROUTED,
         "r2: {forwarding: true, routes: [",
-        "r2: {forwarding: true, rules: [{to: 10.0.2.0/24, table: 7, priority: 9}], routes: [{to: default, via: 10.0.12.1, table: 7}, ",
+        "r2: {forwarding: true, rules: [{to: 10.0.2.0/24, table: 7, priority: 9}], "
+        "routes: [{to: default, via: 10.0.12.1, table: 7}, ",
         "r2: the packet is in a routing loop (r1, r2)",
     ),
     "down": (ROUTED, "r2:left]", "{node: r2, interface: left, state: down}]", "r2:left is down"),
@@ -119,7 +120,8 @@ CAUSES = {
     "strict": (
         ROUTED,
         "r2: {forwarding: true, routes: [",
-        "r2: {forwarding: true, sysctls: {net.ipv4.conf.all.rp_filter: 1}, routes: [{to: 10.0.1.2/32, via: 10.0.2.2}, ",
+        "r2: {forwarding: true, sysctls: {net.ipv4.conf.all.rp_filter: 1}, "
+        "routes: [{to: 10.0.1.2/32, via: 10.0.2.2}, ",
         "r2: rp_filter of left is strict, and the route back to 10.0.1.2 is by lan, not by left",
     ),
     "isolated": (
@@ -132,7 +134,7 @@ CAUSES = {
 
 
 @pytest.mark.parametrize("what", list(CAUSES))
-def test_where_it_ends_is_said_with_the_cause(what: str) -> None:
+def test_a_stopped_packet_is_reported_with_the_cause(what: str) -> None:
     text, old, new, cause = CAUSES[what]
     assert old in text
     if "node: r," in new:
@@ -143,9 +145,9 @@ def test_where_it_ends_is_said_with_the_cause(what: str) -> None:
 
 def test_what_is_isolated_published_and_translated() -> None:
     walk = go(HOST, "web", "other")
-    assert (
-        walk.cause
-        == 'box: nft rule "personal: not from network inner" in inet netorch_lab forward drops inner → personal'
+    assert walk.cause == (
+        'box: nft rule "personal: not from network inner" in inet netorch_lab forward '
+        "drops inner → personal"
     )
     walk = go(HOST, "web", "pc")
     assert (walk.outcome, walk.there.steps[1].notes) == (
@@ -159,7 +161,7 @@ def test_what_is_isolated_published_and_translated() -> None:
     )
     assert walk.back is not None
     assert walk.back.steps[1].notes == ("translated back: source 172.17.0.2 becomes 192.0.2.1",)
-    # a neighbour's answer comes back by the owner, which stood in for it
+    # the answer of another member comes back by the owner, which masqueraded the question
     walk = go(HOST, "db", "192.0.2.1", tcp=8080)
     assert (walk.outcome, len(walk.there.steps[1].notes)) == (ARRIVES, 2)
     assert go(HOST, "box", "127.0.0.1", tcp=8080).outcome == ARRIVES
@@ -179,17 +181,17 @@ networks: {lan: {subnet: 10.0.0.0/24, vlan_filtering: true}}
     assert "is not in VLAN 10" in walk.cause
 
 
-def test_settings_that_swallow_or_answer() -> None:
+def test_settings_that_suppress_an_answer_or_give_one() -> None:
     mute = ROUTED.replace("b: {routes", "b: {sysctls: {net.ipv4.icmp_echo_ignore_all: 1}, routes")
     assert go(mute).cause == "b: ICMP echo requests are not answered (icmp_echo_ignore_all)"
     assert go(mute, tcp=80).outcome == ARRIVES
-    # a has its neighbour's neighbour on the link, as it thinks, and the router answers for it
+    # a's route says that b is on its link; with proxy_arp the router answers for b
     near = ROUTED.replace(
         "a: {routes: [{to: default, via: 10.0.1.1}]}", "a: {routes: [{to: 10.0.0.0/16, dev: eth0}]}"
     )
-    assert (
-        go(near).cause
-        == "a: no ARP answer from 10.0.2.2 on eth0: nobody there has this address, but b:eth0 has it, on another link"
+    assert go(near).cause == (
+        "a: no ARP answer from 10.0.2.2 on eth0: nobody there has this address, "
+        "but b:eth0 has it, on another link"
     )
     assert (
         go(near.replace("r1: {", "r1: {sysctls: {net.ipv4.conf.all.proxy_arp: 1}, ")).outcome
@@ -209,15 +211,16 @@ def test_a_port_that_spanning_tree_blocks_passes_nothing() -> None:
     assert walk.cause == "bridge netorch-lab:lan: spanning tree has set port b-eth0 to blocking"
 
 
-def test_a_narrow_link_is_worth_a_remark() -> None:
+def test_a_link_with_a_small_mtu_is_a_remark() -> None:
     walk = go(ROUTED.replace("subnet: 10.0.12.0/30", "subnet: 10.0.12.0/30, mtu: 1400"))
     assert walk.outcome == ARRIVES
     assert walk.remarks == (
-        "mtu 1400 on r1:right is smaller than 1500 on a:eth0: larger packets are fragmented, or dropped if they must not be",
+        "mtu 1400 on r1:right is smaller than 1500 on a:eth0: "
+        "larger packets are fragmented, or dropped if they must not be",
     )
 
 
-def test_a_tunnel_is_as_good_as_what_it_goes_over() -> None:
+def test_a_tunnel_depends_on_the_link_below_it() -> None:
     text = """
 nodes:
   a: {interfaces: {t: {kind: gre, local: 10.0.0.1, remote: 10.0.0.2, addresses: [10.9.0.1/30]}}}
@@ -234,11 +237,13 @@ links: [{endpoints: [a:eth0, b:eth0], subnet: 10.0.0.0/30}]
     assert walk.cause.startswith("b has no gre interface that matches a:t")
 
 
-def test_a_tunnel_to_somebody_else_leads_out_of_what_is_known() -> None:
+def test_a_tunnel_to_an_unknown_address_leaves() -> None:
     text = """
 nodes:
   host: {}
-  a: {interfaces: {t: {kind: gre, local: 10.0.0.2, remote: 192.0.2.9, addresses: [10.9.0.1/30]}}, networks: [lan]}
+  a:
+    interfaces: {t: {kind: gre, local: 10.0.0.2, remote: 192.0.2.9, addresses: [10.9.0.1/30]}}
+    networks: [lan]
 networks: {lan: {mode: nat, subnet: 10.0.0.0/24}}
 """
     walk = go(text, target="10.9.0.2")
@@ -248,7 +253,7 @@ networks: {lan: {mode: nat, subnet: 10.0.0.0/24}}
     )
 
 
-def test_what_leaves_the_file_is_not_judged() -> None:
+def test_a_packet_that_leaves_the_file_has_no_verdict() -> None:
     text = (
         "nodes: {host: {}, a: {networks: [lan]}}\nnetworks: {lan: {mode: nat, subnet: 10.0.0.0/24}}"
     )
