@@ -115,7 +115,9 @@ class LinuxKernel:
         self._worker.call(self._namespaces.close_cached_files)
 
     def read(self, scope: Scope, previous: Mapping[str, NetnsSnapshot] | None = None) -> Snapshot:
-        """Read what `scope` asks for. Raise NetorchError if the state changes faster than that.
+        """Read what `scope` asks for.
+
+        Raise NetorchError if it cannot be read, or changes faster than it can be read.
 
         `previous`: label → an earlier snapshot, which is used again if the label still means the
         same namespace.

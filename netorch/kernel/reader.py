@@ -57,7 +57,7 @@ TUNNELS = frozenset(("vxlan",))
 _SIMPLE = frozenset(("veth", "bridge", "dummy"))
 """Kinds about which RTM_GETLINK tells everything, and which a lent NIC never has."""
 _LATE = 1.0
-"""Seconds to wait for the route that the kernel makes for an IPv6 address, before it is lost."""
+"""Seconds after which a missing route that the kernel makes for an IPv6 address counts as lost."""
 _NOTHING: Mapping[str, NetnsSnapshot] = {}
 _ABSENT = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
 

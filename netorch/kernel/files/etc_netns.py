@@ -166,9 +166,9 @@ class EtcFiles:
         self.tidy(label)
 
     def tidy(self, label: str) -> None:
-        """Remove temporary files that a crash left in a label's directory, and an empty directory.
+        """Remove a label's directory if it holds nothing but temporary files that a crash left.
 
-        It touches nothing if the directory holds other files.
+        If it holds other files too, only the temporary ones are removed.
         """
         path = f"{ETC_NETNS}/{_plain_name(label)}"
         try:

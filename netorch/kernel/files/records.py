@@ -49,7 +49,7 @@ class Record(Value):
     text: str
     """The text of the topology file."""
     source: str
-    """The name of the topology file."""
+    """The path of the topology file, or `-` for the standard input."""
     variables: Mapping[str, str]
     """The variables that were given."""
     override: str | None
