@@ -26,7 +26,7 @@ MEANING = {
     "addresses and subnets, which take arithmetic": "bits set to the right|is outside|no room|needs a prefix length|overlap|is left for|is in no"
     "|network or broadcast|network address of|broadcast address of|is the unspecified|multicast|is not a host's address|nobody answers|nothing can answer"
     "|is an address of|exists on every link|is not an address of one host|contradict each other|in several VRFs|has this address|no IPv[46] address|not an IPv[46] address|IPv4 and IPv6|IP versions?\\b|over IPv"
-    "|turns IPv6 off|IPv6 needs|endpoints have the address|gets all that is not known|needs a `subnet`",
+    "|turns IPv6 off|IPv6 needs|endpoints have the address|gets all frames for unknown|needs a `subnet`",
     "amounts that follow from one another": "cannot have MTU|has 1[0-9]{3}|forward delay must be|varies a delay|none does|overtake delayed|no queue|not a queue"
     "|runs backwards|comes before|ends before|differ in length|one range|not between 8bit|longer than the 2.147|VLAN [0-9]+ is there twice",
     "what one kind of interface cannot do, wherever its kind is said": "loopback interface|cannot be set on lo|cannot be set for host|cannot be called lo"

@@ -1,4 +1,4 @@
-"""An IPv4 or IPv6 address on a link (rtnetlink(7), IFA_*)."""
+"""IPv4 and IPv6 addresses of links (rtnetlink(7), IFA_*)."""
 
 from __future__ import annotations
 
@@ -55,13 +55,17 @@ _SCOPE_NAMES = {number: name for name, number in SCOPES.items()}
 
 
 class Ifaddr(NamedTuple):
-    """An address of an interface, IFADDR in ip-address(8): with the length of its subnet, or with the other end's address and the
-    length of that. Both addresses are as `ipaddress` spells them, so that equal ones are equal.
+    """An address of an interface, IFADDR in ip-address(8).
+
+    Addresses are written as `ipaddress` writes them, so that equal addresses are equal texts.
     """
 
     local: str
+    """The interface's own address."""
     length: int
+    """The prefix length of the subnet or, with a peer, that of the peer."""
     peer: str = ""
+    """The address of the other end on a point-to-point link, else ""."""
 
     def __str__(self) -> str:
         return (
@@ -76,7 +80,7 @@ class Ifaddr(NamedTuple):
 
     @property
     def with_length(self) -> str:
-        """The interface's own address and the length, whether there is another end or not."""
+        """The interface's own address and the prefix length, without the peer."""
         return f"{self.local}/{self.length}"
 
 
@@ -87,14 +91,22 @@ def address_key(netns: str, link: str, address: Ifaddr) -> Key:
 
 @cached_key
 def ipv4_key(netns: str, link: str) -> Key:
-    """That a link has an IPv4 address at all: with the last one its IPv4 routes go (fib_disable_ip in net/ipv4/fib_frontend.c)."""
+    """Return the key for the fact that a link has any IPv4 address.
+
+    With the last one, the kernel removes the link's IPv4 routes (fib_disable_ip in
+    net/ipv4/fib_frontend.c).
+    """
     return Key("ipv4", netns, link)
 
 
 class Foreign(Enum):
-    """The primary address of a subnet where it is not ours: with which of ours it goes along is not for us to say."""
+    """Stands for the primary address of a subnet if that address is foreign.
 
-    ADDRESS = "an address of others"
+    Such a primary address is never a difference, because netorch cannot decide which address of a
+    subnet comes first when another program has added one.
+    """
+
+    ADDRESS = "a foreign address"
 
     def __str__(self) -> str:
         return self.value
@@ -102,14 +114,12 @@ class Foreign(Enum):
 
 @observed
 class Address(Resource):
-    """`primary` is the address of the same subnet that came first, if one did: the kernel takes the later ones away together with it.
-    `shared`: others have an address there as well.
+    """An address of a link.
 
-    `settings`: what somebody has set of it that netorch leaves at the kernel's default; name → value. `given`: the request that
-    sets the same.
+    netorch does not compare IFA_F_NODAD, which it always sets for IPv6, and IFA_F_SECONDARY, which
+    the kernel sets. It leaves the broadcast address alone.
     """
 
-    # IFA_F_NODAD is always set on IPv6 and IFA_F_SECONDARY by the kernel; the broadcast address is left alone
     KIND: ClassVar[str] = "address"
     TAKEN: ClassVar[str] = "address-taken"
     FOREIGN_KIND: ClassVar[str] = "address"
@@ -120,9 +130,19 @@ class Address(Resource):
     scope: int
     protocol: int
     primary: Ifaddr | Foreign | None = None
+    """The first address of the same IPv4 subnet, or None if this is the first one.
+
+    The kernel removes the secondary addresses of a subnet together with the primary one.
+    """
     shared: bool = False
+    """Whether the link also has a foreign IPv4 address."""
     settings: tuple[tuple[str, str], ...] = ()
+    """Settings that somebody has changed and that netorch leaves at the kernel's default.
+
+    Each is a name and a value.
+    """
     given: AddressAdd | None = None
+    """The request that makes the address again with these settings."""
 
     @property
     def key(self) -> Key:
@@ -141,7 +161,7 @@ class Address(Resource):
 
     @property
     def keeps_alive(self) -> Key | None:
-        # 127.0.0.1 is on lo whatever goes
+        # lo never loses its last IPv4 address, because the kernel adds 127.0.0.1 there
         return (
             None
             if self.address.version == 6 or self.shared or self.link == "lo"
@@ -155,7 +175,7 @@ class Address(Resource):
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         firsts: dict[tuple[int, int, int], Ifaddr | Foreign] = {}
-        theirs = {
+        with_foreign = {
             record.index
             for record in view.netns.addresses
             if record.family == AF_INET and not is_ours(view, record)
@@ -182,7 +202,7 @@ class Address(Resource):
                 else:
                     firsts.setdefault(subnet, address if ours else Foreign.ADDRESS)
             if address is not None and ours:
-                shared = record.family == AF_INET and record.index in theirs
+                shared = record.family == AF_INET and record.index in with_foreign
                 settings = _settings(record, link.name)
                 yield cls(
                     netns=view.label,
@@ -193,7 +213,7 @@ class Address(Resource):
                     primary=primary,
                     shared=shared,
                     settings=settings,
-                    given=_again(view.label, link.name, record) if settings else None,
+                    given=_exact_request(view.label, link.name, record) if settings else None,
                 )
 
     @classmethod
@@ -208,7 +228,7 @@ class Address(Resource):
                 yield address_key(view.label, link.name, address), what
 
     def differs(self, before: Resource) -> bool:
-        # whoever added it, an address of ours that is as desired stays as it is
+        # the protocol is not compared: it does not matter who added an address that is as desired
         if not isinstance(before, Address) or self.scope != before.scope:
             return True
         if self.settings != before.settings:
@@ -216,7 +236,10 @@ class Address(Resource):
         return before.primary is not Foreign.ADDRESS and before.primary != self.primary
 
     def update(self, before: Self) -> Sequence[Request] | None:
-        """In place where only what RTM_NEWADDR changes of an address is another: not its scope, nor what comes after what."""
+        """Return requests where RTM_NEWADDR can change all that differs.
+
+        It can change neither the scope of an address nor which address of a subnet is primary.
+        """
         changed = {name for name, _ in set(self.settings) ^ set(before.settings)}
         fixed = _FIXED[self.address.version]
         moves = before.primary is not Foreign.ADDRESS and before.primary != self.primary
@@ -248,14 +271,14 @@ class Address(Resource):
         return (AddressDel(self.netns, self.link, *self._packed()),)
 
     def attributes(self) -> Mapping[str, str]:
-        said = {"address": str(self.address)}
-        if self.scope != RT_SCOPE_UNIVERSE and not said["address"].lower().startswith(
+        attributes = {"address": str(self.address)}
+        if self.scope != RT_SCOPE_UNIVERSE and not attributes["address"].lower().startswith(
             ("fe80", "127.", "::1/")
         ):
-            said["scope"] = _SCOPE_NAMES.get(self.scope, str(self.scope))
+            attributes["scope"] = _SCOPE_NAMES.get(self.scope, str(self.scope))
         if self.primary is not None:
-            said["after"] = str(self.primary)
-        return said | dict(self.settings)
+            attributes["after"] = str(self.primary)
+        return attributes | dict(self.settings)
 
     def default_text(self, name: str) -> str | None:
         return "forever" if name == "lifetime" else None
@@ -292,30 +315,33 @@ _WORDS = {
 }
 _ODD = IFA_F_DEPRECATED | IFA_F_NOPREFIXROUTE | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR
 _FIXED = {4: {"noprefixroute", "label"}, 6: {"label", "metric"}}
-"""What the kernel sets, or takes back, only of a new address, by IP version (inet_rtm_newaddr, inet6_addr_modify)."""
+"""Settings, by IP version, that the kernel changes only by making the address again.
+
+See inet_rtm_newaddr and inet6_addr_modify.
+"""
 _INFINITY = 0xFFFFFFFF
 
 
 def _settings(record: AddressRecord, link: str) -> tuple[tuple[str, str], ...]:
-    """What of an address is not as the kernel makes a new one."""
+    """Return the settings of an address that are not those of a new address."""
     odd = record.flags & _ODD
     own_label = bool(record.label) and record.label != link
     if not odd and not record.metric and record.lifetimes is None and not own_label:
         return ()
-    said = {word: "true" for flag, word in _WORDS.items() if odd & flag}
+    settings = {word: "true" for flag, word in _WORDS.items() if odd & flag}
     if record.lifetimes is not None and (
         record.lifetimes[0] != _INFINITY or not odd & IFA_F_DEPRECATED
     ):
-        said["lifetime"] = "limited"
+        settings["lifetime"] = "limited"
     if record.metric:
-        said["metric"] = str(record.metric)
+        settings["metric"] = str(record.metric)
     if own_label:
-        said["label"] = record.label
-    return tuple(said.items())
+        settings["label"] = record.label
+    return tuple(settings.items())
 
 
-def _again(netns: str, link: str, record: AddressRecord) -> AddressAdd:
-    """The request that makes an address just as it was read."""
+def _exact_request(netns: str, link: str, record: AddressRecord) -> AddressAdd:
+    """Return the request that makes an address exactly as it was read."""
     lifetimes = record.lifetimes
     if record.flags & IFA_F_DEPRECATED:
         lifetimes = (_INFINITY if lifetimes is None else lifetimes[0], 0)
@@ -336,10 +362,12 @@ def _again(netns: str, link: str, record: AddressRecord) -> AddressAdd:
 
 
 def is_ours(view: View, record: AddressRecord) -> bool:
-    """By its protocol number and the record; on our own links all but what the kernel, an RA or DHCP put there.
+    """Return whether an address belongs to the topology.
 
-    What they put in the place of one that the file asks for is that one, changed. A bridge with an uplink has the addresses
-    of somebody else's NIC.
+    Its protocol number and the record decide. On links of the topology, all addresses belong to it
+    except those that the kernel, a router advertisement or DHCP has added. Such an address counts
+    only if the file asks for it: it is then the topology's address, changed. A bridge with an
+    uplink has the addresses of a foreign NIC, so there only the number and the record count.
     """
     if record.protocol == view.mark.protocol and _is_on_record(view, record):
         return True
@@ -364,7 +392,7 @@ def _is_on_record(view: View, record: AddressRecord) -> bool:
 
 @reports_unproven
 def _in_doubt(view: View) -> Iterator[tuple[Key, str]]:
-    """Addresses that have nothing but our number."""
+    """Yield addresses that carry our protocol number, without a record that confirms it."""
     for record in view.netns.addresses:
         link = view.links.get(record.index)
         if link is not None and view.is_in_doubt(record.protocol) and not is_ours(view, record):

@@ -1,4 +1,7 @@
-"""A bond: several links that are one (drivers/net/bonding; bond_options.c says which option changes when)."""
+"""Bonds, which combine several links into one (drivers/net/bonding).
+
+bond_options.c decides in which state of the bond each option can change.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -42,18 +45,22 @@ POLICIES = {
     "vlan+srcmac": 5,
 }
 WATCHING = frozenset(("802.3ad", "balance-tlb", "balance-alb"))
-"""Modes that look at the carrier of their ports unless told not to (BOND_DEFAULT_MIIMON)."""
+"""Modes that watch the carrier of their ports by default (BOND_DEFAULT_MIIMON)."""
 OWN_MACS = frozenset(("balance-tlb", "balance-alb"))
-"""Modes in which the ports share out their own MACs among them."""
+"""Modes in which the bond distributes the ports' own MAC addresses among the ports."""
 PREFERRING = ("active-backup", "balance-tlb", "balance-alb")
 """Modes that have a primary port."""
 
 
 @observed
 class Bond(StandaloneLink):
-    """Its MAC is said when it is made, since without it takes that of its first port."""
+    """A bond.
 
-    # lacp_rate changes while the bond is down, the mode while it has no ports: for both it is made anew
+    netorch always sets its MAC address, because Linux would otherwise give it that of the first
+    port. Linux changes `lacp_rate` only on a bond that is down, and `mode` only on one without
+    ports, so netorch deletes the bond and makes it again.
+    """
+
     KIND: ClassVar[str] = "bond"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_BONDING", "bonding")
     ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (
@@ -68,7 +75,7 @@ class Bond(StandaloneLink):
     xmit_hash_policy: str = "layer2"
 
     def data(self) -> Attrs:
-        # in another mode the rate is refused, even the one that is there
+        # the kernel refuses lacp_rate in other modes, even with the value that it has already
         return tuple(
             pair
             for pair in StandaloneLink.data(self)
@@ -78,7 +85,9 @@ class Bond(StandaloneLink):
 
 @interface_model("bond")
 class BondModel(MasterModel, StandaloneModel):
-    """Several links that are one. Its ports have its MAC and its MTU, and no addresses."""
+    """Several links combined into one. The ports take the MAC address and the MTU of the bond, and
+    have no IP addresses.
+    """
 
     MAKES: ClassVar[type[StandaloneLink]] = Bond
     TAKES_PORTS: ClassVar[bool] = True
@@ -93,25 +102,30 @@ class BondModel(MasterModel, StandaloneModel):
         "balance-alb",
     ] = Field(
         "balance-rr",
-        description="How frames are shared out among the ports, or which one has them all (balance-rr).",
+        description="How the bond distributes frames over its ports (balance-rr).",
     )
     miimon: Annotated[int, BeforeValidator(integer(0, 2**31 - 1))] | None = Field(
         None,
-        description="How often the ports' carrier is looked at, in milliseconds; 0: never, so that no failure is noticed"
+        description="Milliseconds between two checks of the ports' carrier. With 0 the bond never"
+        " checks, and so notices no failure"
         " (100 for 802.3ad, balance-tlb and balance-alb, else 0).",
     )
     lacp_rate: Literal["slow", "fast"] = Field(
-        "slow", description="802.3ad: a LACP packet every 30 seconds or every second (slow)."
+        "slow",
+        description="In mode 802.3ad, `slow` asks for a LACP packet every 30 seconds and `fast` for"
+        " one every second (slow).",
     )
     xmit_hash_policy: Literal[
         "layer2", "layer2+3", "layer3+4", "encap2+3", "encap3+4", "vlan+srcmac"
     ] = Field(
         "layer2",
-        description="balance-xor, 802.3ad, balance-tlb: what the port for a frame is chosen by (layer2).",
+        description="In modes balance-xor, 802.3ad and balance-tlb: the header fields by which the"
+        " bond chooses the port for a frame (layer2).",
     )
     primary: InterfaceName | None = Field(
         None,
-        description="active-backup, balance-tlb, balance-alb: the port that is used whenever it works (none).",
+        description="In modes active-backup, balance-tlb and balance-alb: the port that the bond"
+        " uses whenever it works (none).",
     )
 
     _keys_of_modes = constraints(
@@ -122,7 +136,7 @@ class BondModel(MasterModel, StandaloneModel):
         ),
         forbid(
             "bond-mode-has-no-primary",
-            f"mode {{mode}} prefers no port: `primary` is for {', '.join(PREFERRING)}",
+            f"mode {{mode}} has no primary port: `primary` is for {', '.join(PREFERRING)}",
             HasValue("primary") & ~Equals("mode", PREFERRING),
         ),
     )
@@ -136,7 +150,10 @@ class BondModel(MasterModel, StandaloneModel):
 
 @observed
 class Primary(NoForeignObjects, Resource):
-    """That a bond prefers one of its ports: said when that has joined."""
+    """Sets the primary port of a bond.
+
+    It is set after the port has joined, because the kernel refuses a primary that is not a port.
+    """
 
     KIND: ClassVar[str] = "primary"
     netns: str

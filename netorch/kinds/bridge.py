@@ -1,4 +1,4 @@
-"""A bridge: a learning switch in the kernel (net/bridge, br_netlink.c)."""
+"""Bridges: learning switches in the kernel (net/bridge, br_netlink.c)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar, Literal, Self
@@ -31,43 +31,53 @@ from netorch.values.requests import Attrs, Feature, LinkAdd, LinkSet, Request
 
 MAX_MTU = 65535
 AGEING_TIME = 30000
-"""Of a new bridge, in centiseconds (BR_DEFAULT_AGEING_TIME)."""
+"""The ageing time of a new bridge, in centiseconds (BR_DEFAULT_AGEING_TIME)."""
 
 Priority = Annotated[int, BeforeValidator(integer(0, 65535))]
 
 
 class BridgeSettings(Model):
-    """What a bridge can be told, under `interfaces` and under `networks` alike; times as `ip link` counts them."""
+    """The settings of a bridge, under `interfaces` and under `networks`.
 
-    stp: Flag = Field(False, description="Spanning tree protocol (false).")
-    priority: Priority = Field(32768, description="Priority in STP, the lowest is root (32768).")
+    Times are in centiseconds, as in `ip link`.
+    """
+
+    stp: Flag = Field(False, description="Run the spanning tree protocol (STP) (false).")
+    priority: Priority = Field(
+        32768, description="Priority in STP; the bridge with the lowest value is root (32768)."
+    )
     forward_delay: Annotated[int, BeforeValidator(centiseconds(0, 3000))] = Field(
         1500,
-        description="STP: how long a port listens, and how long it learns; with `stp` at least `2s` (15s).",
+        description="Time that a port spends listening, and again learning, before it forwards."
+        " With `stp` at least `2s` (15s).",
     )
     hello_time: Annotated[int, BeforeValidator(centiseconds(100, 1000))] = Field(
-        200, description="STP: interval of hello messages (2s)."
+        200, description="Interval between the hello messages of STP (2s)."
     )
     max_age: Annotated[int, BeforeValidator(centiseconds(600, 4000))] = Field(
-        2000, description="STP: how long a hello message counts (20s)."
+        2000, description="Time after which a hello message of STP is no longer valid (20s)."
     )
     ageing_time: Annotated[int, BeforeValidator(centiseconds(0, 2**31 - 1))] = Field(
-        30000, description="When a MAC address that is not heard any more is forgotten (300s)."
+        30000,
+        description="Time after which the bridge forgets a MAC address that sends nothing (300s).",
     )
     mcast_snooping: Flag = Field(
         True,
-        description="Forward multicast to those only who asked for it (IGMP and MLD snooping) (true).",
+        description="Forward multicast only to the ports that asked for it by IGMP or MLD (IGMP and"
+        " MLD snooping) (true).",
     )
     mcast_querier: Flag = Field(
         False,
-        description="Send IGMP and MLD queries while no router does, as snooping needs (false).",
+        description="Send IGMP and MLD queries while no router sends any; snooping needs them"
+        " (false).",
     )
     vlan_filtering: Flag = Field(
         False,
-        description="Be a switch that knows VLANs: a port gets the frames of its own ones alone (false).",
+        description="Separate VLANs: a port sends and receives only the frames of its own VLANs"
+        " (false).",
     )
     vlan_default_pvid: Annotated[int, BeforeValidator(integer(0, 4094))] = Field(
-        1, description="The `pvid` of ports that do not say theirs; 0: none (1)."
+        1, description="The `pvid` of ports that set none; 0 means no PVID (1)."
     )
 
 
@@ -91,9 +101,10 @@ _LEFT_ALONE = ((IFLA_ADDRESS, b""), (IFLA_MTU, u32(0)))
 
 @observed
 class Bridge(NoForeignObjects, Link):
-    """Times in centiseconds. MTU and MAC are said, since without them a bridge takes on its ports'; of a bridge with an uplink
-    they are the NIC's: 0 and "" leave them alone. `in_change`: for half a minute after a topology change of STP the kernel shows
-    another ageing time than it was told (__br_set_topology_change), so that one is not known.
+    """A bridge. Times are in centiseconds.
+
+    netorch always sets MTU and MAC address, because a bridge would otherwise take them from its
+    ports. A bridge with an uplink takes those of the NIC, so they are 0 and "" and left alone.
     """
 
     KIND: ClassVar[str] = "bridge"
@@ -109,6 +120,11 @@ class Bridge(NoForeignObjects, Link):
     vlan_filtering: bool = False
     vlan_default_pvid: int = 1
     in_change: bool = False
+    """Whether STP is in a topology change, so that the ageing time is not known.
+
+    For half a minute the kernel then reports another ageing time than the one that was set
+    (__br_set_topology_change).
+    """
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
@@ -163,8 +179,9 @@ class Bridge(NoForeignObjects, Link):
             group=self.group,
             alias=self.alias,
         )
-        # only an MTU that a later request changes stays whatever the ports have (br_change_mtu): made with one beside it
-        beside = (
+        # made with another MTU first, because only an MTU that a later request changes does not
+        # follow the ports (br_change_mtu)
+        provisional = (
             replace(self, mtu=self.mtu + 1 if self.mtu < MAX_MTU else self.mtu - 1)
             if self.mtu
             else self
@@ -173,7 +190,7 @@ class Bridge(NoForeignObjects, Link):
             self.netns,
             self.name,
             "bridge",
-            beside.before_joining().basic_attrs(),
+            provisional.before_joining().basic_attrs(),
             self._data_against(plain),
         )
         if self.mtu:
@@ -195,7 +212,7 @@ class Bridge(NoForeignObjects, Link):
             group=self.group,
             alias=self.alias,
         )
-        said = {
+        attributes = {
             name: text
             for name, text in self.common().items()
             if (name, text) not in {("mac", ""), ("mtu", "0")}
@@ -213,11 +230,14 @@ class Bridge(NoForeignObjects, Link):
         ):
             value = getattr(self, name)
             if value != getattr(plain, name):
-                said[name] = str(value).lower() if isinstance(value, bool) else str(value)
-        return said
+                attributes[name] = str(value).lower() if isinstance(value, bool) else str(value)
+        return attributes
 
     def _data_against(self, before: Self) -> Attrs:
-        """IFLA_BR_* of what differs. Times go through the kernel's ticks, so a centisecond off is the same."""
+        """Return the IFLA_BR_* attributes that differ.
+
+        Times that differ by a centisecond count as equal, because the kernel rounds to its ticks.
+        """
         data: list[tuple[int, bytes]] = []
         for number, mine, theirs in (
             (IFLA_BR_HELLO_TIME, self.hello_time, before.hello_time),

@@ -1,4 +1,7 @@
-"""A dummy: a link that swallows what is sent, for addresses that should always be up (drivers/net/dummy.c)."""
+"""Dummy links, which drop what is sent over them (drivers/net/dummy.c).
+
+They are for addresses that are to be up at all times.
+"""
 
 from typing import ClassVar, Literal
 
@@ -18,8 +21,8 @@ class Dummy(StandaloneLink):
 
 @interface_model("dummy")
 class DummyModel(StandaloneModel):
-    """A link that leads nowhere."""
+    """A link that drops everything that is sent over it. Its addresses can always be up."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Dummy
     kind: Literal["dummy"] = "dummy"
-    mtu: AnyMtu | None = Field(None, description="Bytes, as many as it may be (1500).")
+    mtu: AnyMtu | None = Field(None, description="MTU in bytes, without an upper limit (1500).")

@@ -1,4 +1,7 @@
-"""An entry of a tunnel's forwarding database: behind which other end a MAC is found (bridge(8) `fdb … self permanent`)."""
+"""Entries of a tunnel's forwarding database, which say behind which end a MAC address is.
+
+They are those of `bridge fdb … self permanent` (bridge(8)).
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
@@ -15,33 +18,38 @@ from netorch.state.resource import Resource
 from netorch.values.requests import Attrs, NeighbourAdd, NeighbourDel, Request
 
 ALL = "00:00:00:00:00:00"
-"""Broadcast, multicast and what no other entry knows: its ends are the flood list."""
+"""The MAC address of the flood list.
+
+Broadcast, multicast and frames for unknown addresses go to all ends in it.
+"""
 
 
 class FdbModel(Model):
-    """Where frames for a MAC go."""
+    """The end of the tunnel to which frames for a MAC address go."""
 
     mac: ForwardingMac = Field(
-        description="MAC address; zeros for broadcast and all that is not known."
+        description="MAC address. The address of zeros stands for broadcast and for all unknown"
+        " addresses."
     )
     dst: IPAddress = Field(
-        description="The tunnel's end that it is behind; zeros and multicast MACs may have several entries."
+        description="Address of the tunnel's end behind which it is. The address of zeros and"
+        " multicast addresses may have several entries."
     )
 
 
 def many(mac: str) -> bool:
-    """Whether a MAC is behind several ends at once."""
+    """Return whether a MAC address may be behind several ends at once."""
     return mac == ALL or bool(int(mac[:2], 16) & 1)
 
 
 def fdb_key(netns: str, link: str, mac: str, dst: str) -> Key:
-    """The end is a part of it only where a MAC may be behind several."""
+    """Return the key of an entry. The end is a part of it only if a MAC may have several."""
     return Key("fdb", netns, link, mac, *((dst,) if many(mac) else ()))
 
 
 @observed
 class Fdb(NoForeignObjects, Resource):
-    """`extra`: what somebody said beside the end by hand (a port, a VNI), as it was read."""
+    """An entry of a tunnel's forwarding database."""
 
     KIND: ClassVar[str] = "fdb"
     netns: str
@@ -49,6 +57,7 @@ class Fdb(NoForeignObjects, Resource):
     mac: str
     dst: str
     extra: Attrs = ()
+    """Attributes that somebody has set by hand, such as a port or a VNI, as read."""
 
     @property
     def key(self) -> Key:
@@ -60,7 +69,7 @@ class Fdb(NoForeignObjects, Resource):
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
-        # what was learned is not permanent, and the reader leaves out what a control plane keeps
+        # learned entries are not permanent, and the reader leaves out those of control planes
         for link in view.our_links if view.netns.neighbours else ():
             ends = {
                 bytes(payload)
@@ -85,11 +94,11 @@ class Fdb(NoForeignObjects, Resource):
 
     def attributes(self) -> Mapping[str, str]:
         numbers = {NDA_PORT: "port", NDA_VNI: "vni"}
-        beside = {
+        extra = {
             numbers.get(number, f"NDA {number}"): _number(number, payload)
             for number, payload in self.extra
         }
-        return ({} if many(self.mac) else {"dst": self.dst}) | beside
+        return ({} if many(self.mac) else {"dst": self.dst}) | extra
 
     def title(self) -> str:
         return f"fdb {label_text(self.netns)}/{self.link} {self.mac}" + (
@@ -101,7 +110,10 @@ class Fdb(NoForeignObjects, Resource):
 
 
 DEFAULT_ENDS: dict[str, tuple[int, ...]] = {}
-"""Kind → the attributes of IFLA_INFO_DATA that name the end which the kernel has an entry for by itself; the kinds fill it in."""
+"""Kind → the attributes of IFLA_INFO_DATA for whose address the kernel makes an entry itself.
+
+The modules of the kinds fill it in.
+"""
 
 
 def _number(number: int, payload: bytes) -> str:

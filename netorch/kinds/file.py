@@ -1,4 +1,7 @@
-"""/etc/netns/NODE/hosts and resolv.conf: how programs in a node know names (ip-netns(8))."""
+"""The files hosts and resolv.conf in /etc/netns/NODE (ip-netns(8)).
+
+Programs in a node use them to resolve names.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ from netorch.values.requests import FileDel, FileWrite, Request
 
 _TEMPORARY = ".netorch-"
 SHORT = 2
-"""Lines from which on a file is told line by line."""
+"""The number of lines from which a file is shown line by line."""
 
 FIRST_LINE = "# netorch:{}: written by `netorch apply`, removed by `netorch destroy`"
 
 
 def first_line(topology: str) -> str:
-    """The mark of a file that netorch wrote."""
+    """Return the first line of a file that netorch wrote, which is its mark."""
     return FIRST_LINE.format(topology)
 
 
@@ -54,7 +57,8 @@ class NodeFile(Resource):
     def observe(cls, view: View) -> Iterator[Resource]:
         mark = first_line(view.mark.topology) + "\n"
         for name, content in view.netns.files.items():
-            # in a namespace of ours also what a crash left half written, under the name from which it would have been renamed
+            # a temporary file in a namespace that netorch made is left from a crash, which came
+            # before the file was renamed
             if content.startswith(mark) or (view.created and _TEMPORARY in name):
                 yield cls(view.label, name, content)
 
@@ -89,9 +93,12 @@ class NodeFile(Resource):
 
 @lru_cache(maxsize=64)
 def _summary(content: str) -> tuple[str, tuple[str, ...]]:
-    """A file in short, and the lines of one that is too long for that. All nodes share a few."""
+    """Return a short text for a file, and its lines if it is too long for that.
+
+    The result is cached, because the nodes of a topology have only a few different files.
+    """
     lines = content.splitlines()[1:]
     if len(lines) < SHORT:
         return "; ".join(lines), ()
-    # of many lines their checksum tells that they are others
+    # with a checksum, so that two long files differ in their short texts
     return f"{len(lines)} lines ({crc32(content.encode()):08x})", tuple(lines)

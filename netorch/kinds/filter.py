@@ -1,4 +1,4 @@
-"""The packet filter of a namespace: one table of nftables, or chains of iptables, as a whole."""
+"""Packet filters of namespaces: one table of nftables, or chains of iptables, as one resource."""
 
 from __future__ import annotations
 
@@ -25,31 +25,42 @@ def _translations(filter_: PacketFilter) -> frozenset[str]:
 
 
 def publish_key(netns: str, text: str) -> Key:
-    """No resource: by this the place in the file is found of what a published port's rule says of itself."""
+    """Return a key that finds the place of a published port in the file. It has no resource.
+
+    `text` is the comment of the port's rule.
+    """
     return Key("publish", netns, text)
 
 
 def foreign_filter_title(line: str) -> str:
-    """`the table inet netorch_lab`, `the chain netorch-lab-pre (iptables -t nat)`: of a line that begins a filter's text."""
+    """Return the name of a filter in messages, from the first line of its text.
+
+    Examples are `the table inet netorch_lab` and `the chain netorch-lab-pre (iptables -t nat)`.
+    """
     place, _, chain = line.partition(" -N ")
     return f"the chain {chain} ({place})" if chain else f"the {place}"
 
 
 @observed
 class PacketFilter(NoForeignObjects, Resource):
-    """`text`: the rules in the kernel's own words, by which states are compared. `rules`: what to load for them."""
+    """The packet filter of a namespace.
 
-    # counters and handles are not lines: a table that is equal is never loaded again
+    Its text has no counters and handles, so that netorch does not load an equal filter again.
+    """
+
     KIND: ClassVar[str] = "filter"
     HINTS: ClassVar[tuple[str, ...]] = ("rules",)
     netns: str
     backend: str
     topology: str
     text: str
+    """The rules as the kernel lists them, by which states are compared."""
     rules: Ruleset = ()
+    """The rules to load."""
 
     def __repr__(self) -> str:
-        # without the rules, because a saved plan holds a digest of this, and the kernel is never read as rules
+        # without the rules, because a saved plan holds a digest of this text and a filter that was
+        # read from the kernel has no rules
         words = ", ".join(
             f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "rules"
         )
@@ -61,7 +72,7 @@ class PacketFilter(NoForeignObjects, Resource):
 
     @property
     def translates(self) -> bool:
-        """Whether traffic needs it to get anywhere."""
+        """Whether it translates addresses, so that traffic depends on it."""
         return any(rule.hook not in {Hook.FORWARD, Hook.INPUT} for rule in self.rules)
 
     @property
@@ -95,26 +106,26 @@ class PacketFilter(NoForeignObjects, Resource):
 
     def obstacles(self, snapshot: Snapshot, desired: State) -> Iterable[Obstacle]:
         netns = snapshot.namespaces.get(self.netns)
-        there = netns.strange_filters.get(self.backend, ()) if netns is not None else ()
+        foreign = netns.strange_filters.get(self.backend, ()) if netns is not None else ()
         lines = self.text.splitlines()
-        for strange in there:
-            if any(line.startswith(strange) for line in lines):
-                what = f"{foreign_filter_title(strange)} is there, and {NOT_OURS}"
-                yield Obstacle(
-                    "name-taken", what, "Take another `name` for the topology, or remove it first."
-                )
+        for first in foreign:
+            if any(line.startswith(first) for line in lines):
+                what = f"{foreign_filter_title(first)} exists, and {NOT_OURS}"
+                remedy = "Take another `name` for the topology, or remove it first."
+                yield Obstacle("name-taken", what, remedy)
 
     def disruption(self, before: Self) -> Disruption:
-        # what a rule has translated ends with it, also where the file still allows it
+        # because connections that a removed rule translated end, even if the file still allows them
         gone = _translations(before) - _translations(self)
         return Disruption.FLAP if gone else Disruption.UPDATE
 
     def attributes(self) -> Mapping[str, str]:
-        told = {"backend": self.backend, "rules": str(syntax_of(self.backend).count_of(self.text))}
-        if not syntax_of(self.backend).is_marked(self.topology, self.text):
-            # so it was left by a version that made none, or somebody took it away
-            told["mark"] = "missing"
-        return told
+        syntax = syntax_of(self.backend)
+        attributes = {"backend": self.backend, "rules": str(syntax.count_of(self.text))}
+        if not syntax.is_marked(self.topology, self.text):
+            # an earlier version of netorch made no mark, or somebody has removed it
+            attributes["mark"] = "missing"
+        return attributes
 
     def default_text(self, name: str) -> str | None:
         return Mark(self.topology).alias if name == "mark" else None

@@ -1,8 +1,10 @@
-"""Accepts for a network's bridge where iptables drops what it does not know: no table of our own can undo a drop (nft(8)).
+"""Accept rules for a network's bridge in foreign iptables chains that drop forwarded packets.
 
-They are the last rules of `FORWARD` before the drop, because whoever else filters there judges first. They are bare: what is to be
-stateful or dropped is said in the packet filter. Members are let out by the interfaces that lead beyond the machine, and not onto
-bridges of others: what goes to a container is for its engine to allow, and most engines leave the rest to the drop.
+They are necessary because no table of netorch's own can undo a drop (nft(8)). They come last in
+`FORWARD`, just before the drop, so that every other filter there decides first. They match only
+interfaces; connection tracking and drops are in the topology's packet filter. They let members out
+by the interfaces that lead beyond the machine, but not onto foreign bridges, because a container
+engine decides what may reach its containers and most engines rely on the drop.
 """
 
 from __future__ import annotations
@@ -33,20 +35,22 @@ def forward_key(netns: str, bridge: str) -> Key:
 
 @observed
 class ForwardAccept(NoForeignObjects, Resource):
-    """What a bridge of ours needs in the tables of others that drop."""
+    """The rules that a bridge of the topology needs in foreign tables that drop packets.
 
-    # which tables drop is not for the file to know: `rules` is empty until a snapshot says it
+    The file cannot know which tables drop, so `rules` is empty until a snapshot shows it.
+    """
+
     KIND: ClassVar[str] = "forward"
     HINTS: ClassVar[tuple[str, ...]] = ("leads", "guarded")
     netns: str
     bridge: str
     topology: str
     leads: tuple[int, ...] = ()
-    """The IP versions in which members go beyond the network."""
+    """The IP versions in which members may reach beyond the network."""
     guarded: tuple[int, ...] = ()
-    """The IP versions in which the topology's packet filter judges what goes to members."""
+    """The IP versions in which the topology's packet filter filters the traffic to members."""
     rules: tuple[Accept, ...] = ()
-    """All accepts of the bridge, sorted, in every table that drops."""
+    """The accept rules of the bridge in all tables that drop, sorted."""
 
     @property
     def key(self) -> Key:
@@ -54,7 +58,7 @@ class ForwardAccept(NoForeignObjects, Resource):
 
     @property
     def needs(self) -> tuple[Key, ...]:
-        # what is to be dropped is dropped before the rest is let through
+        # because the packet filter has to drop its part before these rules accept the rest
         return (filter_key(self.netns),)
 
     @property
@@ -63,34 +67,42 @@ class ForwardAccept(NoForeignObjects, Resource):
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
-        found: dict[str, list[Accept]] = {}
+        accepts: dict[str, list[Accept]] = {}
         for chain in view.netns.forward.forward_chains:
             for accept in chain.accepts:
-                found.setdefault(accept.iif or accept.oif, []).append(accept)
-        for bridge, rules in found.items():
+                accepts.setdefault(accept.iif or accept.oif, []).append(accept)
+        for bridge, rules in accepts.items():
             yield cls(view.label, bridge, view.mark.topology, rules=tuple(sorted(rules)))
 
-    def rules_for(self, there: ForwardSnapshot, ways: Collection[str]) -> tuple[Accept, ...]:
-        """The rules without which members do not reach one another, or are not reached, or do not get out by `ways`."""
+    def rules_for(self, snapshot: ForwardSnapshot, outer: Collection[str]) -> tuple[Accept, ...]:
+        """Return the rules that the bridge needs in the chains of a snapshot.
+
+        With them members reach one another, are reached, and get out by the interfaces `outer`.
+        """
         rules: list[Accept] = []
-        for chain in there.forward_chains:
+        for chain in snapshot.forward_chains:
             flavour, version = chain.flavour, chain.version
             if not chain.drops:
                 continue
             if version in self.guarded:
                 rules.append(Accept(flavour, version, "", self.bridge))
-            elif version in there.bridged:
+            elif version in snapshot.bridged:
                 rules.append(Accept(flavour, version, self.bridge, self.bridge))
             if version in self.leads:
                 rules += (
-                    Accept(flavour, version, self.bridge, way) for way in ways if way != self.bridge
+                    Accept(flavour, version, self.bridge, interface)
+                    for interface in outer
+                    if interface != self.bridge
                 )
         return tuple(sorted(rules))
 
-    def is_stopped_by(self, there: ForwardSnapshot, chain: DroppingChain) -> bool:
-        """Whether the bridge's packets come to this chain, and its table does not mention the bridge."""
+    def is_stopped_by(self, snapshot: ForwardSnapshot, chain: DroppingChain) -> bool:
+        """Return whether the chain drops the bridge's packets.
+
+        That is so if they pass the chain and its table does not mention the bridge.
+        """
         return (
-            bool({*self.leads, *there.bridged} & set(chain.versions))
+            bool({*self.leads, *snapshot.bridged} & set(chain.versions))
             and self.bridge not in chain.names
         )
 
@@ -119,7 +131,11 @@ class ForwardAccept(NoForeignObjects, Resource):
 def keep_needed_accepts(
     desired: Mapping[Key, Resource], snapshot: Snapshot
 ) -> tuple[Mapping[Key, Resource], list[str]]:
-    """The accepts only where something drops, with the rules that it takes; and warnings of what no rule of ours helps against."""
+    """Return the desired state without accept rules that nothing needs, and warnings.
+
+    The remaining `ForwardAccept` resources get the rules for the tables that drop. The warnings
+    are about drops that no rule of netorch can prevent.
+    """
     accepts = [
         resource
         for resource in desired.values()
@@ -133,8 +149,8 @@ def keep_needed_accepts(
     needed: dict[Key, Resource] = {}
     warnings: list[str] = []
     for label in dict.fromkeys(accept.netns for accept in accepts):
-        mine = [accept for accept in accepts if accept.netns == label]
-        for accept in _with_rules(mine, rest, snapshot.namespaces[label]):
+        here = [accept for accept in accepts if accept.netns == label]
+        for accept in _with_rules(here, rest, snapshot.namespaces[label]):
             needed[accept.key] = accept
     for label in dict.fromkeys(accept.netns for accept in accepts):
         forward = snapshot.namespaces[label].forward
@@ -150,14 +166,17 @@ def keep_needed_accepts(
 
 
 def warn_of_own_firewalls(bridges: Sequence[ForwardAccept], snapshot: Snapshot) -> list[str]:
-    """Warnings of what a firewall in a node that netorch made drops of what the node's networks need."""
-    found: list[str] = []
+    """Return warnings about firewalls in nodes that drop traffic of the node's networks.
+
+    `bridges` are those in nodes that netorch made.
+    """
+    warnings: list[str] = []
     for label in dict.fromkeys(bridge.netns for bridge in bridges):
         here = [bridge for bridge in bridges if bridge.netns == label]
         forward = snapshot.namespaces[label].forward if label in snapshot.namespaces else None
         if forward is None:
             continue
-        found += [blind.what for blind in forward.blind]
+        warnings += [blind.what for blind in forward.blind]
         for flavoured in forward.forward_chains:
             lost = [
                 one.bridge
@@ -167,13 +186,13 @@ def warn_of_own_firewalls(bridges: Sequence[ForwardAccept], snapshot: Snapshot) 
                 and one.bridge not in flavoured.names
             ]
             if lost:
-                found.append(_own_loss(label, flavoured, lost))
+                warnings.append(_own_loss(label, flavoured, lost))
         for chain in forward.dropping_chains:
             if lost := [one.bridge for one in here if one.is_stopped_by(forward, chain)]:
                 what, command = loss(label, chain, lost)
                 inside = command.replace("nft '", f"ip netns exec {label} nft '")
-                found.append(f"{what}. Let it through: {inside}")
-    return found
+                warnings.append(f"{what}. Let them through: {inside}")
+    return warnings
 
 
 def _own_loss(label: str, chain: ForwardChain, bridges: Sequence[str]) -> str:
@@ -184,39 +203,42 @@ def _own_loss(label: str, chain: ForwardChain, bridges: Sequence[str]) -> str:
         for letter in ("i", "o")
     )
     return (
-        f"the chain FORWARD of {program} in {label} drops what it does not know: "
-        f"what goes through {', '.join(bridges)} is lost there. "
-        f"netorch leaves firewalls in its nodes alone. Let it through: {' && '.join(commands)}"
+        f"the chain FORWARD of {program} in {label} drops packets that none of its rules accepts: "
+        f"packets through {', '.join(bridges)} are lost there. "
+        f"netorch leaves firewalls in its nodes alone. Let them through: {' && '.join(commands)}"
     )
 
 
 def _with_rules(
-    accepts: Sequence[ForwardAccept], rest: Mapping[Key, Resource], there: NetnsSnapshot
+    accepts: Sequence[ForwardAccept], rest: Mapping[Key, Resource], netns: NetnsSnapshot
 ) -> Iterator[ForwardAccept]:
-    """Those of a namespace's accepts that it takes rules for, with them."""
-    if not any(chain.drops for chain in there.forward.forward_chains):
+    """Yield those of a namespace's `ForwardAccept` resources that need rules, with their rules."""
+    if not any(chain.drops for chain in netns.forward.forward_chains):
         return
     guarded = {accept.bridge for accept in accepts if accept.guarded}
-    ways = outer_interfaces(there, rest, accepts[0].topology, guarded)
-    gone = _ways_that_are_gone(there)
+    outer = outer_interfaces(netns, rest, accepts[0].topology, guarded)
+    missing = _missing_outer_interfaces(netns)
     for accept in accepts:
-        if rules := accept.rules_for(there.forward, ways | gone.get(accept.bridge, set())):
+        if rules := accept.rules_for(netns.forward, outer | missing.get(accept.bridge, set())):
             yield replace(accept, rules=rules)
 
 
-def _ways_that_are_gone(there: NetnsSnapshot) -> dict[str, set[str]]:
-    """Bridge → interfaces that it has an accept for and that are not there: one that comes and goes is no difference."""
-    here = {link.name for link in there.links}
-    found: dict[str, set[str]] = {}
-    for chain in there.forward.forward_chains:
+def _missing_outer_interfaces(netns: NetnsSnapshot) -> dict[str, set[str]]:
+    """Return, for each bridge, interfaces that its accept rules name and that do not exist now.
+
+    Such rules stay, so that an interface that comes and goes is not a difference.
+    """
+    names = {link.name for link in netns.links}
+    missing: dict[str, set[str]] = {}
+    for chain in netns.forward.forward_chains:
         for rule in chain.accepts:
-            if rule.iif and rule.oif and rule.oif != rule.iif and rule.oif not in here:
-                found.setdefault(rule.iif, set()).add(rule.oif)
-    return found
+            if rule.iif and rule.oif and rule.oif != rule.iif and rule.oif not in names:
+                missing.setdefault(rule.iif, set()).add(rule.oif)
+    return missing
 
 
 def loss(label: str, chain: DroppingChain, bridges: Sequence[str]) -> tuple[str, str]:
-    """What a dropping chain does to what goes through the bridges, and the command that lets it through."""
+    """Return what a dropping chain does to the bridges' packets, and a command that prevents it."""
     place = f"{chain.family} {chain.table} {chain.chain}"
     where = "" if label == HOST else f" in {label}"
     if chain.table == "firewalld":
@@ -226,22 +248,23 @@ def loss(label: str, chain: DroppingChain, bridges: Sequence[str]) -> tuple[str,
     else:
         quoted = ", ".join(f'"{name}"' for name in bridges)
         names = quoted if len(bridges) == 1 else f"{{ {quoted} }}"
-        # where the drop is, so that the rest of the chain still judges first
+        # just before the drop, so that the rest of the chain still decides first
         rule = f"insert rule {place} handle {chain.handle}" if chain.handle else f"add rule {place}"
         remedy = " && ".join(
             f"nft '{rule} {word} {names} accept'" for word in ("iifname", "oifname")
         )
     what = (
-        f"the nftables chain {place}{where} drops what it does not know, and an accept elsewhere does not change that: "
-        f"what goes through {', '.join(bridges)} is lost there"
+        f"the nftables chain {place}{where} drops packets that none of its rules accepts, and an"
+        f" accept elsewhere does not change that: packets through {', '.join(bridges)}"
+        " are lost there"
     )
     return what, remedy
 
 
 def loss_warning(label: str, chain: DroppingChain, bridges: Sequence[str]) -> str:
-    """What a dropping chain does, as a warning with the command."""
+    """Return a warning about a dropping chain, with the command that lets packets through."""
     what, command = loss(label, chain, bridges)
-    return f"{what}. Let it through: {command}"
+    return f"{what}. Let them through: {command}"
 
 
 def _table(rule: Accept) -> str:
@@ -255,5 +278,5 @@ def _line(rule: Accept) -> str:
         "-j ACCEPT",
     ]
     return " ".join(words) + (
-        "" if rule.reached else " (where no packet comes to it, or too early)"
+        "" if rule.reached else " (no packet reaches it there, or it comes too early)"
     )

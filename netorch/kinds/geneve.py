@@ -1,4 +1,7 @@
-"""A Geneve tunnel (RFC 8926, drivers/net/geneve.c): Ethernet frames in UDP, to one other end."""
+"""Geneve tunnels, which carry Ethernet frames in UDP to one other end.
+
+See RFC 8926 and drivers/net/geneve.c.
+"""
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -48,38 +51,40 @@ class Geneve(StandaloneLink):
 
     @classmethod
     def read(cls, view: View, link: LinkRecord) -> dict[str, Any]:
-        found = decoded(cls, link)
-        return found | (
+        fields = decoded(cls, link)
+        return fields | (
             {"ttl": "inherit"} if any(link.data.get(IFLA_GENEVE_TTL_INHERIT, b"")) else {}
         )
 
 
 @interface_model("geneve")
 class GeneveModel(UdpTunnelModel):
-    """Ethernet over UDP to one other end."""
+    """A Geneve tunnel: it carries Ethernet frames in UDP to one other end."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Geneve
     UDP_PORT: ClassVar[int] = PORT
     kind: Literal["geneve"] = "geneve"
-    remote: IPAddress = Field(description="The other end.")
+    remote: IPAddress = Field(description="Address of the other end.")
     mtu: Annotated[int, BeforeValidator(integer(*Geneve.MTUS))] | None = Field(
-        None, description="Bytes, 68 to 65485, over IPv6 65465 (by the route to the other end)."
+        None,
+        description="MTU in bytes, 68 to 65485, or to 65465 over IPv6 (by the route to the other"
+        " end).",
     )
     udp_port: Port | None = Field(None, serialization_alias="port", description="UDP port (6081).")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.remote.is_multicast or self.remote.is_unspecified:
-            wrong(f"a geneve tunnel has one other end: {self.remote} is not a host's address")
+            wrong(f"{self.remote} is not the address of a host, which the `remote` of geneve needs")
         if self.remote.version == 6 and self.mtu is not None and self.mtu > LARGEST_OVER_IPV6:
             wrong(
-                f"over IPv6 a geneve tunnel has an MTU of {LARGEST_OVER_IPV6} at most",
+                f"the MTU of a geneve tunnel over IPv6 is at most {LARGEST_OVER_IPV6}",
                 "mtu-too-large",
             )
         return self
 
     def default_mtu(self, parent: int | None) -> int:
-        return 0  # the kernel goes by the route to the other end
+        return 0  # not known, because the kernel chooses it by the route to the other end
 
     def values(self) -> dict[str, Any]:
         return {"vni": self.vni, "remote": str(self.remote), "port": self.on_port, "ttl": self.ttl}

@@ -1,4 +1,7 @@
-"""GRE over IPv4 (RFC 2784, 2890; net/ipv4/ip_gre.c), carrying IP packets; and what the GRE kinds have in common."""
+"""GRE tunnels over IPv4 that carry IP packets, and the common part of the GRE kinds.
+
+See RFC 2784, RFC 2890 and net/ipv4/ip_gre.c.
+"""
 
 from ipaddress import IPv4Address
 from typing import Annotated, Any, ClassVar, Literal
@@ -22,7 +25,7 @@ KEY = Attribute("number", IFLA_GRE_OKEY, number(4, "big"), live=True, word="key"
 
 
 class GreTunnel(IpTunnel):
-    """`number` is the key, the same in both directions; where somebody made it two, a text that no file can ask for."""
+    """A GRE tunnel."""
 
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_NET_IPGRE", "ip_gre")
     UNIQUE: ClassVar[tuple[str, ...]] = ("local", "remote", "number")
@@ -31,6 +34,10 @@ class GreTunnel(IpTunnel):
         KEY,
     )
     number: int | str | None = None
+    """The key, which is the same in both directions.
+
+    If somebody has set two different keys, it is a text, which no file can ask for.
+    """
 
     def pairs(self, attribute: Attribute) -> Attrs:
         if attribute is not KEY:
@@ -68,7 +75,7 @@ class Gre(GreTunnel):
     | {"examples": [5, "10.0.0.1"]}
 )
 def key_number(value: object) -> int:
-    """A key as `ip tunnel` takes it: a number, or one written like an IPv4 address."""
+    """Parse a key as `ip tunnel` does: a number, or a number written like an IPv4 address."""
     if isinstance(value, str) and value.count(".") == 3:
         try:
             return int(IPv4Address(value))
@@ -78,10 +85,13 @@ def key_number(value: object) -> int:
 
 
 class GreModel(IpTunnelModel):
+    """The keys of a GRE tunnel."""
+
     GROUPS: ClassVar[bool] = True
     key: Annotated[int, BeforeValidator(key_number)] | None = Field(
         None,
-        description="Tells tunnels between the same ends apart: a number, or one written like `10.0.0.1` (none).",
+        description="Key that distinguishes tunnels between the same ends: a number, which may be"
+        " written like `10.0.0.1` (none).",
     )
 
     def values(self) -> dict[str, Any]:
@@ -90,7 +100,7 @@ class GreModel(IpTunnelModel):
 
 @interface_model("gre")
 class GrePacketModel(GreModel):
-    """IP packets in GRE, over IPv4."""
+    """A GRE tunnel that carries IP packets over IPv4."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Gre
     kind: Literal["gre"] = "gre"

@@ -1,4 +1,4 @@
-"""GRE over IPv4 that carries Ethernet frames (net/ipv4/ip_gre.c)."""
+"""GRE tunnels over IPv4 that carry Ethernet frames (net/ipv4/ip_gre.c)."""
 
 from typing import ClassVar, Literal
 
@@ -15,7 +15,7 @@ class Gretap(GreTunnel):
 
 @interface_model("gretap")
 class GretapModel(GreModel):
-    """Ethernet frames in GRE, over IPv4."""
+    """A GRE tunnel that carries Ethernet frames over IPv4."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Gretap
     kind: Literal["gretap"] = "gretap"

@@ -1,4 +1,6 @@
-"""An intermediate functional block: where traffic that is on its way in can be queued and shaped (drivers/net/ifb.c)."""
+"""Intermediate functional blocks, on which incoming traffic can be queued and shaped
+(drivers/net/ifb.c).
+"""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal, Self
@@ -19,14 +21,16 @@ class Ifb(StandaloneLink):
     QUEUE: ClassVar[int] = 32
 
     def update(self, before: Self) -> Sequence[Request] | None:
-        # the driver has no ndo_set_mac_address
+        # a new MAC replaces the link, because the driver has no ndo_set_mac_address
         return None if self.mac != before.mac else StandaloneLink.update(self, before)
 
 
 @interface_model("ifb")
 class IfbModel(StandaloneModel):
-    """A link that gives back what is redirected to it, so that queues and filters can be applied to traffic that comes in."""
+    """An intermediate functional block: it hands redirected packets back after its qdisc. This
+    makes it possible to queue and shape incoming traffic.
+    """
 
     MAKES: ClassVar[type[StandaloneLink]] = Ifb
     kind: Literal["ifb"] = "ifb"
-    mtu: AnyMtu | None = Field(None, description="Bytes, as many as it may be (1500).")
+    mtu: AnyMtu | None = Field(None, description="MTU in bytes, without an upper limit (1500).")

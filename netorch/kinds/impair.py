@@ -1,6 +1,7 @@
-"""What is wrong with a link in the direction that leaves by it: the root qdisc, netem or tbf (tc-netem(8), tc-tbf(8)).
+"""Impairments of what a link sends: a netem or tbf as its root qdisc (tc-netem(8), tc-tbf(8)).
 
-It dies with its link and outlives down and up. A link of ours has no other mark for it: a netem or tbf at its root is ours.
+The qdisc is removed with its link and survives down and up. It has no mark of its own: every netem
+or tbf at the root of one of the topology's links belongs to the topology.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from netorch.values.requests import Feature, QdiscDel, QdiscSet, Request
 from netorch.values.snapshot import QdiscRecord
 
 HEADERS = 18
-"""Bytes of Ethernet and of a VLAN tag around a packet."""
+"""The bytes that Ethernet and a VLAN tag add to a packet."""
 LARGEST_MTU = 65535
-"""What to be ready for where nobody knows."""
+"""The MTU to assume where it is not known."""
 _U32_MAX = 2**32 - 1
 
 
@@ -41,23 +42,27 @@ def impair_key(netns: str, link: str) -> Key:
 
 @observed
 class Impair(NoForeignObjects, Resource):
-    """`burst` and `queue`, in bytes, are tbf's: what is sent at once after a pause, and how much waits. `other`: options that no
-    word of the file means.
+    """The root qdisc of a link.
+
+    It has no distribution of delays, which cannot be read back, and no handle, which the kernel
+    chooses.
     """
 
-    # the distribution of a delay cannot be read back, and the handle is the kernel's choice
     KIND: ClassVar[str] = "impair"
     REMOVAL: ClassVar[Disruption] = Disruption.UPDATE
     netns: str
     link: str
     impairment: Impairment
     burst: int | None = None
+    """For tbf, how many bytes it sends at once after a pause."""
     queue: int | None = None
+    """For tbf, how many bytes may wait."""
     other: str = ""
+    """Options that no key of the file stands for."""
 
     @classmethod
     def of(cls, netns: str, link: str, impairment: Impairment, mtu: int) -> Self:
-        """With what the MTU (0: unknown) decides."""
+        """Return the resource for an impairment. The MTU (0: unknown) decides burst and queue."""
         impairment = impairment.normal()
         return cls(
             netns,
@@ -124,8 +129,11 @@ class Impair(NoForeignObjects, Resource):
         return (QdiscSet(self.netns, self.link, self.impairment.qdisc, self.options()),)
 
     def update(self, before: Self) -> Sequence[Request] | None:
-        """One of the same kind is changed and keeps the packets that wait in it; one of the other takes its place."""
-        # what no word means can be left out of a change, and would stay
+        """Return the requests that change a qdisc, or replace it if the kind differs.
+
+        A changed qdisc keeps the packets that wait in it.
+        """
+        # with unknown options the qdisc is deleted first, because a change would keep them
         return [*(self.delete() if before.other else ()), *self.create()]
 
     def delete(self) -> Iterable[Request]:
@@ -143,17 +151,17 @@ class Impair(NoForeignObjects, Resource):
         )
 
     def attributes(self) -> Mapping[str, str]:
-        told = dict(self.impairment.file_values()) or {"qdisc": self.impairment.qdisc}
-        # where the rate alone decides them they go without saying
+        attributes = dict(self.impairment.file_values()) or {"qdisc": self.impairment.qdisc}
+        # burst and queue are left out where they are those that follow from the rate alone
         if self.impairment.qdisc == "tbf":
             usual = bucket(self.impairment.rate, 0)
-            mine = {"burst": self.burst, "queue": self.queue}
-            told |= {
+            actual = {"burst": self.burst, "queue": self.queue}
+            attributes |= {
                 name: str(value)
-                for (name, value), other in zip(mine.items(), usual, strict=True)
+                for (name, value), other in zip(actual.items(), usual, strict=True)
                 if value != other
             }
-        return told | ({"also": self.other} if self.other else {})
+        return attributes | ({"also": self.other} if self.other else {})
 
     def default_text(self, name: str) -> str | None:
         default = getattr(self, name, None)
@@ -164,7 +172,10 @@ class Impair(NoForeignObjects, Resource):
 
 
 def _in_ticks(impairment: Impairment) -> Impairment:
-    """Times as tc(8) can say them: in the kernel's ticks, but never nothing where there is something."""
+    """Return the impairment with its times in the kernel's ticks, as in tc(8).
+
+    A time that is not 0 is at least one tick.
+    """
     delay, jitter = (
         max(1, time // TICK) if time else 0 for time in (impairment.delay, impairment.jitter)
     )
@@ -172,13 +183,16 @@ def _in_ticks(impairment: Impairment) -> Impairment:
 
 
 def frame_of(mtu: int) -> int:
-    """The largest frame; of an MTU of 0, which is unknown, the largest that there can be."""
+    """Return the size of the largest frame. If the MTU is 0, it is unknown: assume the largest."""
     return (mtu or LARGEST_MTU) + HEADERS
 
 
 def bucket(rate: int, frame: int) -> tuple[int, int]:
-    """tbf's burst and queue: 4 ms at the full rate, but two frames, without which the bucket runs over between two of them; and
-    50 ms more that wait, but ten frames, without which a slow line would drop nearly all that comes at once.
+    """Return the burst and the queue of tbf, in bytes.
+
+    The burst is 4 ms at the full rate, but at least two frames, because the bucket would overflow
+    between two frames otherwise. The queue is 50 ms more, but at least ten frames more than the
+    burst, because a slow link would drop nearly all packets that arrive at once otherwise.
     """
     burst = max(rate // 250, 2 * frame)
     return min(burst, _U32_MAX), min(max(rate // 20 + rate // 250, burst + 10 * frame), _U32_MAX)

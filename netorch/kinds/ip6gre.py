@@ -1,4 +1,4 @@
-"""GRE over IPv6, carrying IP packets (net/ipv6/ip6_gre.c)."""
+"""GRE tunnels over IPv6 that carry IP packets (net/ipv6/ip6_gre.c)."""
 
 from typing import ClassVar, Literal
 
@@ -26,7 +26,7 @@ class Ip6gre(GreTunnel):
 
 @interface_model("ip6gre")
 class Ip6greModel(GreModel):
-    """IP packets in GRE, over IPv6."""
+    """A GRE tunnel that carries IP packets over IPv6."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Ip6gre
     VERSION: ClassVar[int] = 6
@@ -34,5 +34,6 @@ class Ip6greModel(GreModel):
     kind: Literal["ip6gre"] = "ip6gre"
     ttl: Ttl = Field(
         HOP_LIMIT,
-        description="Hop limit of the outer packets; `inherit` or 0: the inner one's (64).",
+        description="Hop limit of the outer packets. `inherit` or 0 copies it from the inner packet"
+        " (64).",
     )

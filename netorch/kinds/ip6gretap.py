@@ -1,4 +1,4 @@
-"""GRE over IPv6 that carries Ethernet frames (net/ipv6/ip6_gre.c)."""
+"""GRE tunnels over IPv6 that carry Ethernet frames (net/ipv6/ip6_gre.c)."""
 
 from typing import ClassVar, Literal
 
@@ -15,7 +15,7 @@ class Ip6gretap(Ip6gre):
 
 @interface_model("ip6gretap")
 class Ip6gretapModel(Ip6greModel):
-    """Ethernet frames in GRE, over IPv6."""
+    """A GRE tunnel that carries Ethernet frames over IPv6."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Ip6gretap
     kind: Literal["ip6gretap"] = "ip6gretap"  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""IPv4 and IPv6 packets in IPv6 (RFC 2473; net/ipv6/ip6_tunnel.c)."""
+"""Tunnels that carry IPv4 and IPv6 packets in IPv6 (RFC 2473, net/ipv6/ip6_tunnel.c)."""
 
 from typing import ClassVar, Literal
 
@@ -31,12 +31,13 @@ class Ip6tnl(IpTunnel):
 
 @interface_model("ip6tnl")
 class Ip6tnlModel(IpTunnelModel):
-    """IPv4 and IPv6 packets over IPv6."""
+    """A tunnel that carries IPv4 and IPv6 packets in IPv6."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Ip6tnl
     VERSION: ClassVar[int] = 6
     kind: Literal["ip6tnl"] = "ip6tnl"
     ttl: Ttl = Field(
         HOP_LIMIT,
-        description="Hop limit of the outer packets; `inherit` or 0: the inner one's (64).",
+        description="Hop limit of the outer packets. `inherit` or 0 copies it from the inner packet"
+        " (64).",
     )

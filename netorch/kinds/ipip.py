@@ -1,4 +1,4 @@
-"""IPv4 packets in IPv4 (RFC 2003; net/ipv4/ipip.c)."""
+"""Tunnels that carry IPv4 packets in IPv4 (RFC 2003, net/ipv4/ipip.c)."""
 
 from typing import ClassVar, Literal
 
@@ -15,7 +15,7 @@ class Ipip(IpTunnel):
 
 @interface_model("ipip")
 class IpipModel(IpTunnelModel):
-    """IPv4 packets over IPv4."""
+    """A tunnel that carries IPv4 packets in IPv4."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Ipip
     kind: Literal["ipip"] = "ipip"

@@ -1,4 +1,6 @@
-"""An ipvlan: a link on another one's wire with its MAC, told apart by its IP addresses (drivers/net/ipvlan)."""
+"""ipvlans: links that share the MAC address of their parent and are distinguished by their IP
+addresses (drivers/net/ipvlan).
+"""
 
 import errno
 from typing import ClassVar, Literal
@@ -16,7 +18,7 @@ IFLA_IPVLAN_MODE, IFLA_IPVLAN_FLAGS = 1, 2
 MODES = {"l2": 0, "l3": 1, "l3s": 2}
 FLAGS = {"bridge": 0, "private": 1, "vepa": 2}
 ENOTSUPP = 524
-"""What ipvlan_l3s.h answers where it is not built in: a number of the kernel's own that errno(3) does not know."""
+"""The error of ipvlan_l3s.h in a kernel without l3s. errno(3) does not have this number."""
 
 IpvlanMode = Literal["l2", "l3", "l3s"]
 
@@ -41,7 +43,10 @@ L3S = Feature(
 @stacked
 @observed
 class Ipvlan(StackedLink):
-    """Mode and flags are the parent's, as it were: a change of one link's is a change of all on the same parent."""
+    """An ipvlan.
+
+    Changing its mode or flags changes those of all ipvlans on the same parent.
+    """
 
     KIND: ClassVar[str] = "ipvlan"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IPVLAN", "ipvlan")
@@ -60,26 +65,35 @@ class Ipvlan(StackedLink):
 
     def incompatibility(self, other: StackedLink) -> str:
         if isinstance(other, Ipvlan) and (self.mode, self.flags) != (other.mode, other.flags):
-            return f"all ipvlans of a parent have the same mode and flags: {self.mode} {self.flags} or {other.mode} {other.flags}"
+            return (
+                "all ipvlans of a parent have the same mode and flags:"
+                f" {self.mode} {self.flags} or {other.mode} {other.flags}"
+            )
         return StackedLink.incompatibility(self, other)
 
 
 @interface_model("ipvlan")
 class IpvlanModel(StackedModel):
-    """A link with IP addresses of its own and the MAC of its parent, for segments that allow one MAC a port. It never reaches the parent
-    itself, nor the parent it. In `l3` and `l3s` there is no ARP, no broadcast and no multicast, and the parent's node routes what leaves.
+    """A link on another interface, its parent, with the MAC address of the parent and IP addresses
+    of its own. Use it where a segment allows only one MAC address per port. The link and its parent
+    cannot reach each other. In modes `l3` and `l3s` there is no ARP, no broadcast and no multicast,
+    and the parent's node routes the outgoing packets.
     """
 
     MAKES: ClassVar[type[StandaloneLink]] = Ipvlan
     kind: Literal["ipvlan"] = "ipvlan"
-    parent: PlaceName = Field(description="The interface on whose wire it is, `IF` or `NODE:IF`.")
+    parent: PlaceName = Field(
+        description="Parent: the interface over which it sends and receives, `IF` or `NODE:IF`."
+    )
     mode: IpvlanMode = Field(
         "l3",
-        description="`l2` switches by address and leaves ARP to the link, `l3` routes, `l3s` routes through the packet filter of the"
-        " parent's node; all on one parent have the same (l3).",
+        description="`l2` switches by address, and the link itself does ARP. `l3` routes. `l3s`"
+        " routes through the packet filter of the parent's node. All ipvlans on one parent have the"
+        " same mode (l3).",
     )
     flags: Literal["bridge", "private", "vepa"] = Field(
         "bridge",
-        description="`bridge`: those on one parent reach one another; `private`: they never do; `vepa`: by way of a switch outside; all"
-        " on one parent have the same (bridge).",
+        description="`bridge`: the ipvlans on one parent reach each other. `private`: they do not."
+        " `vepa`: they do only through an external switch. All ipvlans on one parent have the same"
+        " flags (bridge).",
     )

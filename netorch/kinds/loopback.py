@@ -1,4 +1,7 @@
-"""lo of a namespace that netorch made: born and lost with it, so there are only settings."""
+"""The interface lo of a namespace that netorch made.
+
+The kernel makes and removes it with the namespace, so netorch only sets its attributes.
+"""
 
 from __future__ import annotations
 

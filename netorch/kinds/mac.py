@@ -1,4 +1,7 @@
-"""That a MAC is behind a port of a bridge, without the bridge having to learn it (bridge(8) `fdb add … master static`)."""
+"""Static MAC addresses behind ports of bridges, which the bridge does not have to learn.
+
+They are those of `bridge fdb add … master static` (bridge(8)).
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,14 @@ def portmac_key(netns: str, link: str, mac: str, vlan: int = 0) -> Key:
 
 @observed
 class PortMac(NoForeignObjects, Resource):
-    """`vlan` 0: of a bridge that knows no VLANs. Where a bridge does, each VLAN has an entry of its own."""
+    """A MAC address behind the port of a bridge."""
 
     KIND: ClassVar[str] = "mac"
     netns: str
     link: str
     mac: str
     vlan: int = 0
+    """The VLAN of the entry, or 0 on a bridge that does not filter VLANs."""
 
     @property
     def key(self) -> Key:
@@ -50,7 +54,8 @@ class PortMac(NoForeignObjects, Resource):
             bridge = view.links.get(link.master)
             if bridge is None or bridge.kind != "bridge":
                 continue
-            # one without a VLAN is entered by the kernel for each VLAN of the port besides, which count only where the bridge looks at them
+            # for an address without a VLAN the kernel also adds an entry in each VLAN of the port,
+            # but those have an effect only if the bridge filters VLANs
             filtering = filters_vlans(view, bridge)
             for mac, vlan in view.netns.static_macs.get(link.index, ()):
                 if filtering or not vlan:

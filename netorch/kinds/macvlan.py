@@ -1,4 +1,6 @@
-"""A macvlan: a link of its own on another one's wire, told apart by its MAC (drivers/net/macvlan.c)."""
+"""macvlans: links on a parent that are distinguished by their MAC addresses
+(drivers/net/macvlan.c).
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal, Self
@@ -17,7 +19,7 @@ from netorch.values.requests import Request
 IFLA_MACVLAN_MODE = 1
 MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
 ALONE = "passthru"
-"""The mode in which a parent has this one link, and both have one MAC."""
+"""The mode in which a parent has only one macvlan, and both have the same MAC address."""
 
 MacvlanMode = Literal["bridge", "private", "vepa", "passthru"]
 
@@ -25,7 +27,11 @@ MacvlanMode = Literal["bridge", "private", "vepa", "passthru"]
 @stacked
 @observed
 class Macvlan(StackedLink):
-    """In passthru the MAC is the parent's and not managed here: to set it would set the parent's."""
+    """A macvlan.
+
+    In mode passthru netorch leaves the MAC address alone, because setting it would set that of the
+    parent.
+    """
 
     KIND: ClassVar[str] = "macvlan"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_MACVLAN", "macvlan")
@@ -37,13 +43,14 @@ class Macvlan(StackedLink):
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
-        # a class with slots is made anew, and `super()` alone means the one before
+        # because the class decorator makes a new class with slots, and a bare `super()` would refer
+        # to the original one
         for link in super(Macvlan, cls).observe(view):  # noqa: UP008
             assert isinstance(link, Macvlan)
             yield replace(link, mac="") if link.mode == ALONE else link
 
     def update(self, before: Self) -> Sequence[Request] | None:
-        # macvlan_changelink takes no link into passthru or out of it
+        # because macvlan_changelink cannot change a link to passthru or from it
         if self.mode != before.mode and ALONE in {self.mode, before.mode}:
             return None
         return StandaloneLink.update(self, before)
@@ -55,14 +62,17 @@ class Macvlan(StackedLink):
 
 
 class MacvlanLike(StackedModel):
-    """The words of a macvlan and of a macvtap."""
+    """The keys of a macvlan and of a macvtap."""
 
-    parent: PlaceName = Field(description="The interface on whose wire it is, `IF` or `NODE:IF`.")
+    parent: PlaceName = Field(
+        description="Parent: the interface over which it sends and receives, `IF` or `NODE:IF`."
+    )
     mode: MacvlanMode = Field(
         "vepa",
-        description="How it is with others on the same parent: `bridge` they reach one another, `private` they never do, `vepa` by way of"
-        " a switch outside that sends back what is for them, `passthru` there is no other one; into and out of `passthru` the link is"
-        " made anew (vepa).",
+        description="Whether it reaches others on the same parent. `bridge`: they reach each other."
+        " `private`: they do not. `vepa`: they do only through an external switch that sends frames"
+        " back. `passthru`: there is no other one. A change to or from `passthru` replaces the link"
+        " (vepa).",
     )
 
     def link(self, fields: LinkFields, parent: ParentPlace | None) -> StandaloneLink:
@@ -71,8 +81,8 @@ class MacvlanLike(StackedModel):
 
 @interface_model("macvlan")
 class MacvlanModel(MacvlanLike):
-    """A link with a MAC of its own on the wire of another one: how a container gets onto the segment that a NIC is on. It never reaches
-    the parent itself, nor the parent it.
+    """A link on another interface, its parent, with a MAC address of its own. It connects a node to
+    the segment on which a NIC is. The link and its parent cannot reach each other.
     """
 
     MAKES: ClassVar[type[StandaloneLink]] = Macvlan

@@ -1,4 +1,6 @@
-"""A macvtap: a macvlan whose frames a program reads and writes, by a character device (drivers/net/macvtap.c)."""
+"""macvtaps: macvlans whose frames a program reads and writes through a character device
+(drivers/net/macvtap.c).
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,11 @@ class Macvtap(Macvlan):
 
 @interface_model("macvtap")
 class MacvtapModel(MacvlanLike):
-    """A macvlan for a virtual machine, which opens it as `/dev/tapN`, N being the interface's number (`ip link`). The kernel makes that
-    file, and there is one `/dev`: of two macvtaps with one number, in two nodes, only the first gets it. The device of the other is
-    told by `/sys/class/net/IF/macvtap/tapN/dev` in its node, for `mknod`.
+    """A macvlan for a virtual machine, which opens the file `/dev/tapN`. N is the number of the
+    interface, which `ip link` shows. The kernel makes that file, and all nodes share one `/dev`: if
+    macvtaps in two nodes have the same number, only the first gets the file. For the other, take
+    the device number from `/sys/class/net/IF/macvtap/tapN/dev` in its node and make a file with
+    `mknod`.
     """
 
     MAKES: ClassVar[type[StandaloneLink]] = Macvtap

@@ -1,4 +1,6 @@
-"""A permanent neighbour of a link: an IPv4 or IPv6 address whose MAC is known without asking (ARP, NDP; linux/neighbour.h)."""
+"""Permanent neighbours: IP addresses whose MAC addresses are known without ARP or NDP
+(linux/neighbour.h).
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,10 @@ from netorch.values.requests import NeighbourAdd, NeighbourDel, Request
 from netorch.values.snapshot import NeighbourRecord
 
 _SILENT = IFF_LOOPBACK | IFF_NOARP | IFF_POINTOPOINT
-"""Flags of links on which the kernel itself enters neighbours as NUD_NOARP (arp_constructor, ndisc_constructor)."""
+"""Flags of links on which the kernel itself adds neighbours with the state NUD_NOARP.
+
+See arp_constructor and ndisc_constructor.
+"""
 
 
 def neighbour_key(netns: str, link: str, address: str) -> Key:
@@ -34,7 +39,7 @@ def neighbour_key(netns: str, link: str, address: str) -> Key:
 
 @observed
 class Neighbour(Resource):
-    """It is gone with its link, and also when that goes down."""
+    """A permanent neighbour. The kernel removes it with its link, and when the link goes down."""
 
     KIND: ClassVar[str] = "neighbour"
     FOREIGN_KIND: ClassVar[str] = "neighbour"
@@ -77,7 +82,7 @@ class Neighbour(Resource):
                 )
 
     def differs(self, before: Resource) -> bool:
-        # whoever entered it, a neighbour of ours that is as desired stays as it is
+        # the protocol is not compared: it does not matter who added a neighbour that is as desired
         return not isinstance(before, Neighbour) or self.mac != before.mac
 
     def with_number(self, number: int) -> Self:
@@ -114,8 +119,11 @@ def _records(view: View) -> Iterator[NeighbourRecord]:
 
 
 def _is_ours(view: View, record: NeighbourRecord) -> bool:
-    """By its protocol number and the record, in a namespace of ours on any link but one of another topology; on our own
-    links also what somebody entered by hand, who left none.
+    """Return whether a neighbour belongs to the topology.
+
+    On links of the topology these are all neighbours with its protocol number, and those without a
+    number, which somebody has added by hand. On other links the number and the record decide. In a
+    namespace that netorch made, neighbours on the links of another topology never count.
     """
     link = view.links[record.index]
     if record.protocol not in {0, view.mark.protocol}:
@@ -129,7 +137,7 @@ def _is_ours(view: View, record: NeighbourRecord) -> bool:
 
 @reports_unproven
 def _in_doubt(view: View) -> Iterator[tuple[Key, str]]:
-    """Neighbours that have nothing but our number."""
+    """Yield neighbours that carry our protocol number, without a record that confirms it."""
     for record in _records(view):
         if view.is_in_doubt(record.protocol) and not _is_ours(view, record):
             link, address = view.links[record.index].name, str(ip_address(record.address))

@@ -1,4 +1,4 @@
-"""A network namespace of our own: /run/netns/NAME, marked by the alias of its lo."""
+"""Network namespaces that netorch makes: /run/netns/NAME, with a mark in the alias of lo."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from netorch.values.requests import (
 IPV4_FORWARDING = "net/ipv4/ip_forward"
 IPV6_FORWARDING = "net/ipv6/conf/all/forwarding"
 _NO_IPV6 = (("net/ipv6/conf/default/disable_ipv6", "1"), ("net/ipv6/conf/all/disable_ipv6", "1"))
-# an interface's own link-local address would be tentative for 2 seconds, in which a router asks no neighbour and forwards nothing
+# without duplicate address detection, because link-local addresses would be tentative for 2 seconds
+# in which a router resolves no neighbour and forwards nothing
 _NO_DAD = (("net/ipv6/conf/default/accept_dad", "0"),)
 
 
@@ -33,9 +34,10 @@ def netns_key(label: str) -> Key:
 
 @observed
 class Netns(NoForeignObjects, Resource):
-    """Forwarding is part of it, since a new namespace may inherit the host's: a file without the key means off.
+    """A network namespace that netorch makes.
 
-    `lost`: the kernel's own policy rules that somebody has deleted.
+    It includes the forwarding settings, because a new namespace may inherit those of the host. A
+    file without the keys means that forwarding is off.
     """
 
     KIND: ClassVar[str] = "netns"
@@ -45,13 +47,14 @@ class Netns(NoForeignObjects, Resource):
     ipv6_forwarding: bool = False
     fabric: bool = False
     lost: tuple[RuleSpec, ...] = ()
+    """The kernel's own policy rules that somebody has deleted."""
 
     @property
     def key(self) -> Key:
         return netns_key(self.netns)
 
     def differs(self, before: Resource) -> bool:
-        # fabric is how it was made, not what is read back
+        # `fabric` only says how the namespace was made and cannot be read back
         return not isinstance(before, Netns) or (
             self.ipv4_forwarding,
             self.ipv6_forwarding,
@@ -72,19 +75,20 @@ class Netns(NoForeignObjects, Resource):
             )
 
     def create(self) -> Iterable[Request]:
-        # bridges of the fabric only pass frames on; without IPv6 there, each port saves a link-local address and its DAD
+        # the fabric needs no IPv6, because its bridges only forward frames; without it no port gets
+        # a link-local address with its duplicate address detection
         sysctls = (*self._forwarding(), *(_NO_IPV6 if self.fabric else _NO_DAD))
         return (NetnsAdd(self.netns, self.alias, sysctls),)
 
     def update(self, before: Self) -> Sequence[Request] | None:
-        asked, had = self._forwarding(), before._forwarding()
+        desired, previous = self._forwarding(), before._forwarding()
         return [
             *(RuleAdd(self.netns, rule) for rule in before.lost if rule not in self.lost),
             *(RuleDel(self.netns, rule) for rule in self.lost if rule not in before.lost),
             *(
                 SysctlSet(self.netns, (path,), value)
-                for path, value in asked
-                if (path, value) not in had
+                for path, value in desired
+                if (path, value) not in previous
             ),
         ]
 

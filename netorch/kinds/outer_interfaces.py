@@ -1,7 +1,8 @@
-"""The interfaces of a namespace by which packets leave for what is beyond the machine.
+"""The outer interfaces of a namespace: those by which packets leave the machine.
 
-Bridges of container engines and of virtual machines lead nowhere but to their members. Nothing in Linux says whose a bridge is, so
-a bridge is a way out only if something shows it: a NIC among its ports, or the default route.
+Bridges of container engines and of virtual machines lead only to their members. Linux does not
+record what a bridge is for, so a bridge counts as an outer interface only if one of its ports is a
+NIC or if it has the default route.
 """
 
 from __future__ import annotations
@@ -20,55 +21,60 @@ from netorch.values.marks import read_alias
 from netorch.values.snapshot import LinkRecord, NetnsSnapshot
 
 _SWITCHES = frozenset(("bridge", "openvswitch"))
-"""What has members of its own."""
+"""Kinds of links that are switches."""
 
 _OUTER_PORTS = frozenset(("", "vlan", "bond", "team"))
 """Kinds of links that lead to a cable. A NIC has no kind."""
 
 _TAKES_PACKETS = frozenset(("bridge", "openvswitch", "bond", "team"))
-"""Masters that take what comes by their ports, so that nothing is routed to a port."""
+"""Kinds of masters that take their ports' frames, so that nothing is routed over a port."""
 
 _NOWHERE = frozenset(("dummy", "ifb"))
+"""Kinds of links that lead nowhere."""
 _PIPES = frozenset(("veth", "tun", "netkit"))
-"""Links that programs make by the dozen, as ports to be: a way only with an address or a route."""
+"""Kinds of links that programs make in large numbers to be ports.
+
+Such a link is an outer interface only if it has an address or a route.
+"""
 
 _IFF_LOOPBACK = 8
 _LINK_LOCAL = (b"\xfe\x80", b"\xff")
-# nft reads * and \ as a pattern, iptables a + at the end
+# without * and \, which are patterns in nft, and without + at the end, a pattern in iptables
 _NAME = re.compile(r'[^\s"*\\/:\x00-\x1f\x7f]{0,14}[^\s"*\\/:+\x00-\x1f\x7f]')
 
 
 def outer_interfaces(
-    there: NetnsSnapshot, desired: Mapping[Key, Resource], topology: str, own: Collection[str]
+    netns: NetnsSnapshot, desired: Mapping[Key, Resource], topology: str, own: Collection[str]
 ) -> frozenset[str]:
-    """The names of the interfaces of a namespace that lead out, now or once `desired` is there.
+    """Return the names of a namespace's outer interfaces, now and after `desired` is applied.
 
-    `own` are bridges that other rules take care of.
+    `own` are bridges for which there are other rules; they never count.
     """
-    mine = [resource for resource in desired.values() if resource.key.netns == there.label]
-    links = {resource.name: resource for resource in mine if isinstance(resource, Link)}
+    resources = [resource for resource in desired.values() if resource.key.netns == netns.label]
+    links = {resource.name: resource for resource in resources if isinstance(resource, Link)}
     ports = {
         resource.link
-        for resource in mine
+        for resource in resources
         if isinstance(resource, Port) and resource.of in _TAKES_PACKETS
     }
-    ports |= {resource.nic for resource in mine if isinstance(resource, Uplink)}
-    stays = [
+    ports |= {resource.nic for resource in resources if isinstance(resource, Uplink)}
+    remaining = [
         link
-        for link in there.links
+        for link in netns.links
         if read_alias(link.alias).topology != topology or link.name in links
     ]
-    found = {*_of_others(there, stays), *_of_ours(mine, links)}
-    return frozenset(name for name in found - ports - set(own) if _NAME.fullmatch(name))
+    names = {*_existing(netns, remaining), *_desired(resources, links)}
+    return frozenset(name for name in names - ports - set(own) if _NAME.fullmatch(name))
 
 
-def _of_others(there: NetnsSnapshot, links: list[LinkRecord]) -> Iterator[str]:
-    kinds = {link.index: link.kind for link in there.links}
-    plugged = {link.master for link in links if link.kind in _OUTER_PORTS and link.master}
-    used = {entry.index for entry in there.addresses if not entry.local.startswith(_LINK_LOCAL)}
+def _existing(netns: NetnsSnapshot, links: list[LinkRecord]) -> Iterator[str]:
+    """Yield the outer interfaces among the links that exist and remain."""
+    kinds = {link.index: link.kind for link in netns.links}
+    with_nic = {link.master for link in links if link.kind in _OUTER_PORTS and link.master}
+    used = {entry.index for entry in netns.addresses if not entry.local.startswith(_LINK_LOCAL)}
     default: set[str] = set()
     routed: set[str] = set()
-    for route in there.routes:
+    for route in netns.routes:
         devices = {hop.dev for hop in route.hops if hop.dev}
         if route.dst is None:
             default |= devices
@@ -80,16 +86,16 @@ def _of_others(there: NetnsSnapshot, links: list[LinkRecord]) -> Iterator[str]:
         if kinds.get(link.master) in _TAKES_PACKETS:
             continue
         if link.kind in _SWITCHES:
-            leads = link.index in plugged or link.name in default
+            is_outer = link.index in with_nic or link.name in default
         else:
-            leads = link.kind not in _PIPES or link.index in used or link.name in routed
-        if leads:
+            is_outer = link.kind not in _PIPES or link.index in used or link.name in routed
+        if is_outer:
             yield link.name
 
 
-def _of_ours(mine: Sequence[Resource], links: Mapping[str, Link]) -> Iterator[str]:
-    """Links of the topology that have addresses or routes of it, and bridges that have a NIC of the machine."""
-    for resource in mine:
+def _desired(resources: Sequence[Resource], links: Mapping[str, Link]) -> Iterator[str]:
+    """Yield the topology's links that have an address or a route, and bridges with an uplink."""
+    for resource in resources:
         if isinstance(resource, Address):
             names = [resource.link]
         elif isinstance(resource, Route):

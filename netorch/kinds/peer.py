@@ -1,4 +1,4 @@
-"""A peer of a WireGuard interface, and what a key is (linux/wireguard.h)."""
+"""Peers of WireGuard interfaces, and WireGuard keys (linux/wireguard.h)."""
 
 import re
 from base64 import b64decode, b64encode
@@ -30,17 +30,22 @@ KEY_SIZE = 32
 _PLAIN = str.maketrans("+/", "-_")
 NO_KEY = Secret(bytes(KEY_SIZE))
 UNSEEN = Secret(b"")
-"""Of a file that nobody has looked into, as where two files are compared: the kernel takes no such key."""
+"""Stands for the key in a file that netorch has not read, as when it compares two topology files.
+
+It is never sent to the kernel, which would refuse it.
+"""
 
 
 class WireguardKey(Value):
-    """A key by the file that holds it, and itself once somebody has looked; as read from the kernel it has no file."""
+    """A secret WireGuard key, which a file holds."""
 
     file: str = ""
+    """The path of the file; "" for a key that was read from the kernel."""
     secret: Secret | None = None
+    """The key itself, or None before the file is read."""
 
     def __eq__(self, other: object) -> bool:
-        """By the keys, or by the files where nobody has looked into either."""
+        """Compare the keys or, if neither file has been read, the paths of the files."""
         if not isinstance(other, WireguardKey):
             return NotImplemented
         return self.secret == other.secret and (self.secret is not None or self.file == other.file)
@@ -63,27 +68,32 @@ def key_from_answers(
 
 
 def key_in_file_words(
-    key: WireguardKey | None, asked: WireguardKey | None, folder: str, made_up: str, what: str
+    key: WireguardKey | None, asked: WireguardKey | None, folder: str, new_file: str, what: str
 ) -> tuple[WireguardKey | None, str]:
-    """A key with its file; with the warning that it is in none, and one made up, if that of `asked` holds another."""
+    """Return the key with the path of its file, and a warning or "".
+
+    The file is that of `asked`, the key in the file that was applied last, if it holds this key.
+    Otherwise it is `new_file`, and the warning says that the user has to write it.
+    """
     if key is None:
         return None, ""
     if asked is not None and asked == key:
         return replace(key, file=str(PurePath(folder, asked.file))), ""
     return replace(
-        key, file=made_up
-    ), f"{what} is in no file that netorch knows: put it into {made_up} before you apply this"
+        key, file=new_file
+    ), f"{what} is in no file that netorch knows: put it into {new_file} before you apply this"
 
 
 class Endpoint(NamedTuple):
-    """Where a peer is reached. `address` is as `ipaddress` spells it, without brackets."""
+    """The address and the UDP port of a peer."""
 
     address: str
+    """The address as `ipaddress` writes it, without brackets."""
     port: int
 
     @classmethod
     def of(cls, packed: tuple[bytes, int]) -> Self:
-        """The one that the kernel has, or is told, as packed address and port."""
+        """Return the endpoint for the packed address and the port in a kernel message."""
         return cls(str(ip_address(packed[0])), packed[1])
 
     def __str__(self) -> str:
@@ -95,7 +105,7 @@ class Endpoint(NamedTuple):
 
 
 AllowedIps = tuple[tuple[bytes, int], ...]
-"""Subnets as (packed address, prefix length): IPv4 before IPv6, each once."""
+"""Subnets as (packed address, prefix length), IPv4 before IPv6, without duplicates."""
 
 
 def peer_key(netns: str, link: str, public_key: str) -> Key:
@@ -104,13 +114,13 @@ def peer_key(netns: str, link: str, public_key: str) -> Key:
 
 @observed
 class Peer(NoForeignObjects, Resource):
-    """`endpoint` is None where the file gives none. `met`: there was a handshake, as read from the kernel.
+    """A peer of a WireGuard interface.
 
-    An endpoint moves with its peer: it is where the last packet came from that only the peer can have sent. So after a handshake the
-    kernel knows better than the file, and what the file says counts when it says something new.
+    The kernel changes the endpoint when the peer moves: it takes the source of the last packet that
+    only the peer can have sent. So after a handshake netorch keeps the kernel's endpoint, unless
+    the file has changed its own. Counters and the time of the last handshake are not compared.
     """
 
-    # counters and the time of the last handshake are the kernel's
     KIND: ClassVar[str] = "peer"
     HINTS: ClassVar[tuple[str, ...]] = ("met",)
     netns: str
@@ -118,9 +128,11 @@ class Peer(NoForeignObjects, Resource):
     public_key: str
     preshared_key: WireguardKey | None = None
     endpoint: Endpoint | None = None
+    """The endpoint, or None if the file gives none."""
     allowed_ips: AllowedIps = ()
     keepalive: int = 0
     met: bool = False
+    """Whether there was a handshake, as read from the kernel."""
 
     @property
     def key(self) -> Key:
@@ -170,17 +182,19 @@ class Peer(NoForeignObjects, Resource):
 
     def adapt_to(self, before: Resource, last: Callable[[], Resource | None]) -> Self:
         assert isinstance(before, Peer)
-        found = (
+        adapted = (
             replace(self, preshared_key=before.preshared_key)
             if self.preshared_key == before.preshared_key
             else self
         )
         if self.endpoint is None or self.endpoint == before.endpoint or not before.met:
-            # what the file does not give is the kernel's to learn
-            return found if self.endpoint is not None else replace(found, endpoint=before.endpoint)
+            # without an endpoint in the file, the kernel's is as good as any
+            return (
+                adapted if self.endpoint is not None else replace(adapted, endpoint=before.endpoint)
+            )
         asked = last()
         same = isinstance(asked, Peer) and asked.endpoint == self.endpoint
-        return replace(found, endpoint=before.endpoint) if same else found
+        return replace(adapted, endpoint=before.endpoint) if same else adapted
 
     def in_file_words(self, asked: Resource | None, folder: str) -> tuple[Resource, str]:
         other = asked.preshared_key if isinstance(asked, Peer) else None
@@ -215,15 +229,15 @@ class Peer(NoForeignObjects, Resource):
         return (WireguardPeerDel(self.netns, self.link, b64decode(self.public_key)),)
 
     def attributes(self) -> Mapping[str, str]:
-        said = {
+        attributes = {
             "endpoint": "" if self.endpoint is None else str(self.endpoint),
             "allowed_ips": ", ".join(map(subnet_text, self.allowed_ips)),
         }
         if self.keepalive:
-            said["keepalive"] = str(self.keepalive)
+            attributes["keepalive"] = str(self.keepalive)
         if self.preshared_key is not None:
-            said["preshared_key_file"] = str(self.preshared_key)
-        return {name: text for name, text in said.items() if text}
+            attributes["preshared_key_file"] = str(self.preshared_key)
+        return {name: text for name, text in attributes.items() if text}
 
     def default_text(self, name: str) -> str | None:
         return "0" if name == "keepalive" else "none"
@@ -233,17 +247,17 @@ class Peer(NoForeignObjects, Resource):
 
 
 def secret_for_kernel(key: WireguardKey | None) -> Secret:
-    """What the kernel is told: zeros for no key."""
+    """Return the key to send to the kernel, for which zeros mean that there is no key."""
     return NO_KEY if key is None else key.secret or UNSEEN
 
 
 def sort_subnets(subnets: Iterable[tuple[bytes, int]]) -> AllowedIps:
-    """The one order by which lists of subnets are compared."""
+    """Return the subnets without duplicates and in the order in which lists are compared."""
     return tuple(sorted(set(subnets), key=lambda subnet: (len(subnet[0]), subnet)))
 
 
 def subnet_text(subnet: tuple[bytes, int]) -> str:
-    """A subnet as a person reads it, such as 10.0.0.0/8."""
+    """Return the text for a subnet, such as 10.0.0.0/8."""
     return f"{ip_address(subnet[0])}/{subnet[1]}"
 
 
@@ -258,7 +272,7 @@ def _packed(endpoint: Endpoint | None) -> tuple[bytes, int] | None:
     )
 )
 def key_text(value: object) -> str:
-    """A key as `wg pubkey` prints it."""
+    """Check a public key as `wg pubkey` prints it."""
     text = str(value)
     try:
         key = b64decode(text, validate=True)
@@ -270,7 +284,7 @@ def key_text(value: object) -> str:
             "bad-wireguard-key",
         )
     if not any(key):
-        wrong("a public key of zeros is nobody's", "bad-wireguard-key")
+        wrong("a public key of zeros does not belong to any peer", "bad-wireguard-key")
     return text
 
 
@@ -282,25 +296,29 @@ def key_text(value: object) -> str:
     )
 )
 def address_and_port(value: object) -> Endpoint:
-    """An address with a port. Names are not looked up: one file would mean different things on different days."""
+    """Parse an address with a port.
+
+    Host names are not looked up, because the meaning of a file would change with the answers.
+    """
     text = str(value)
     address, colon, port = text.rpartition(":")
     bracketed = address.startswith("[") and address.endswith("]")
     try:
-        found = ip_address(address[1:-1] if bracketed else address)
+        ip = ip_address(address[1:-1] if bracketed else address)
     except ValueError:
         wrong(
-            f"{text!r} is not an endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820; a host's name is not looked up",
+            f"{text!r} is not an endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820;"
+            " a host's name is not looked up",
             "bad-address",
         )
-    if (found.version == 6) != bracketed or not colon or "%" in address:
+    if (ip.version == 6) != bracketed or not colon or "%" in address:
         wrong(
             f"{text!r} is not an endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820",
             "bad-address",
         )
-    if found.is_unspecified or found.is_multicast:
-        wrong(f"{text!r}: nobody answers at {found}", "bad-address")
-    return Endpoint(str(found), integer(1, 65535)(port))
+    if ip.is_unspecified or ip.is_multicast:
+        wrong(f"{text!r}: {ip} is not the address of a host", "bad-address")
+    return Endpoint(str(ip), integer(1, 65535)(port))
 
 
 @accepts(
@@ -311,12 +329,12 @@ def address_and_port(value: object) -> Endpoint:
     )
 )
 def key_file(value: object) -> str:
-    """The path of a file with a key."""
+    """Check the path of a file with a key."""
     if not isinstance(value, str) or not value or not value.isprintable() or value.endswith("/"):
         wrong("this is not a path of a key file", "bad-wireguard-key")
     if re.fullmatch(r"[A-Za-z0-9+/]{40,44}={0,2}", value):
         wrong(
-            "this looks like a key itself: keys stand in files, and here the path of one",
+            "this looks like a key itself: write it into a file, and here the path of that file",
             "bad-wireguard-key",
         )
     return value
@@ -326,23 +344,28 @@ KeyPath = Annotated[str, BeforeValidator(key_file)]
 
 
 class PeerModel(Model):
-    """Somebody that a WireGuard interface speaks with."""
+    """A peer of a WireGuard interface."""
 
     public_key: Annotated[str, BeforeValidator(key_text)] = Field(
-        description="The peer's public key, as `wg pubkey` prints it."
+        description="Public key of the peer, as `wg pubkey` prints it."
     )
     endpoint: Annotated[Endpoint, PlainValidator(address_and_port)] | None = Field(
-        None, description="Where it is at first, `ADDRESS:PORT` (wherever it is heard from)."
+        None,
+        description="Address and port at which the peer is reached first, `ADDRESS:PORT` (the"
+        " source of its packets).",
     )
     allowed_ips: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
         default_factory=empty_list,
-        description="What is sent to it, and what it may send as; routes are not made of them.",
+        description="Destinations of the packets that go to the peer, and the sources that it may"
+        " use. netorch makes no routes for them.",
     )
     keepalive: Annotated[int, BeforeValidator(integer(0, 65535))] = Field(
-        0, description="Seconds of silence after which it sends something (0, never)."
+        0,
+        description="Seconds without traffic after which the interface sends a packet to the peer"
+        " (0, never).",
     )
     preshared_key_file: KeyPath | None = Field(
-        None, description="File with a second key, which both ends share (none)."
+        None, description="File with a second, secret key that both ends share (none)."
     )
 
     def peer(self, netns: str, link: str) -> Peer:

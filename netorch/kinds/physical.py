@@ -1,4 +1,7 @@
-"""A NIC of the host, lent to a node: moved there, and given back with what it had (dev_change_net_namespace in net/core/dev.c)."""
+"""NICs that the host lends to a node: they are moved there, and returned with their old settings.
+
+The kernel function is dev_change_net_namespace in net/core/dev.c.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar, Literal, Self
@@ -28,17 +31,21 @@ from netorch.values.requests import Attrs, Feature, LinkSet, NicGive, NicTake, R
 from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
 
 LEFT_ALONE = -1
+"""A queue length that netorch does not set."""
 
 
 @observed
 class Physical(StandaloneLink):
-    """`origin`: the host's name of it. MTU 0, no MAC and a queue length of -1 leave alone what the NIC has.
+    """A lent NIC.
 
-    In the namespace `host` it is one that came back without being unmarked: by itself, when its namespace was deleted, or in the
-    middle of a move. It is given back once more.
+    netorch leaves the MTU, the MAC address and the queue length alone if they are 0, "" and -1. It
+    never changes the alternative names and the link group of a NIC. By its group netorch deletes
+    all links of its own at once, which must not include a NIC.
+
+    In the namespace `host`, the resource is a NIC that has come back with its mark: because its
+    namespace was deleted, or because a move broke off. netorch then returns it once more.
     """
 
-    # its alternative names are its own; so is its link group, by which netorch deletes links of its own in one stroke
     KIND: ClassVar[str] = "physical"
     QUEUE: ClassVar[int] = LEFT_ALONE
     LENT: ClassVar[bool] = True
@@ -46,8 +53,12 @@ class Physical(StandaloneLink):
     CREATION: ClassVar[Disruption] = Disruption.CREATE
     HINTS: ClassVar[tuple[str, ...]] = ("topology",)
     origin: str = ""
+    """The host's name of the NIC."""
     topology: str = ""
-    """Whose it is where its alias may say anything, being written in a namespace of others."""
+    """The topology that it is lent to.
+
+    The alias does not prove that, because anyone can write it in an attached namespace.
+    """
 
     @property
     def dies_with(self) -> tuple[Key, ...]:
@@ -55,7 +66,7 @@ class Physical(StandaloneLink):
 
     @property
     def deleted_before(self) -> tuple[Key, ...]:
-        # a NIC made of software dies with its namespace
+        # because a virtual NIC is deleted together with its namespace
         return (netns_key(self.netns),)
 
     @classmethod
@@ -92,15 +103,15 @@ class Physical(StandaloneLink):
     def obstacles(self, snapshot: Snapshot, desired: State) -> Iterator[Obstacle]:
         host = snapshot.namespaces[HOST]
         if _has_it(snapshot, read_alias(self.alias).topology, self.origin):
-            return  # here already, or given back before it is taken again
+            return  # it is lent already, or the plan returns it before it takes it again
         nic = _find(host, self.origin)
         if nic is None and self.origin in snapshot.nics:
-            what = f"the host lent {self.origin}, and it is not in that namespace any more"
+            what = f"the host lent {self.origin}, but it is no longer in the namespace of its node"
             yield Obstacle("no-nic", what, "Bring it back to the host (`ip link set … netns 1`).")
             return
         if nic is None:
             names = [link.name for link in host.links if link.name != "lo"]
-            known = f"It has {', '.join(names[:20])}." if names else "It has none but lo."
+            known = f"It has {', '.join(names[:20])}." if names else "It has only lo."
             what = f"the host has no interface {self.origin!r}"
             yield Obstacle("no-nic", what, did_you_mean(self.origin, names) or known)
             return
@@ -125,7 +136,9 @@ class Physical(StandaloneLink):
             what = f"{nic.name} is not a NIC that the host could lend: {maker(nic.alias)}"
             remedy = "Name another one as `from`."
             if not nic.kind or read_alias(nic.alias).origin:
-                remedy += f" If it is the host's own: `ip link set {nic.name} alias ''`."
+                remedy += (
+                    f" If it is the host's own, remove the mark: `ip link set {nic.name} alias ''`."
+                )
             yield Obstacle("nic-in-use", what, remedy)
         elif nic.master:
             whose = master.name if master else "another link"
@@ -141,8 +154,8 @@ class Physical(StandaloneLink):
             yield Obstacle("not-a-nic", what, "Name a NIC as `from`.")
         elif is_attached(self.netns) and nic.kind == "tun":
             what = (
-                f"{nic.name} is a tun or tap device, of which nobody could tell"
-                f" that it is the same one when {label_text(self.netns)} gives it back"
+                f"{nic.name} is a tun or tap device, which netorch could not recognise when"
+                f" {label_text(self.netns)} returns it"
             )
             yield Obstacle("not-a-nic", what, "Lend it to a node that netorch makes.")
 
@@ -151,7 +164,10 @@ class Physical(StandaloneLink):
         if going:
             nic = _find(host, self.origin)
             if nic is not None and (self.netns, self.name) != (HOST, nic.name):
-                yield f"the host has another {self.origin} meanwhile: the NIC goes back to it under a name like dev{nic.index}"
+                yield (
+                    f"the host has another {self.origin} by now: the NIC returns under a name like"
+                    f" dev{nic.index}"
+                )
             return
         routes = [
             route
@@ -161,10 +177,13 @@ class Physical(StandaloneLink):
         for family, name in ((2, "IPv4"), (10, "IPv6")):
             ways = {hop.dev for route in routes if route.family == family for hop in route.hops}
             if ways == {self.origin}:
-                yield f"{self.origin} has the host's only {name} default route: the host is cut off while the node has it"
+                yield (
+                    f"{self.origin} has the host's only {name} default route: the host is cut off"
+                    " while the node has it"
+                )
 
     def own_attrs(self) -> Attrs:
-        """What the file says of it."""
+        """Return the attributes that the file sets."""
         return (
             *(((IFLA_MTU, u32(self.mtu)),) if self.mtu else ()),
             *(((IFLA_ADDRESS, bytes.fromhex(self.mac.replace(":", ""))),) if self.mac else ()),
@@ -212,7 +231,10 @@ class Physical(StandaloneLink):
 
 
 def _marked_origin(view: View, link: LinkRecord) -> str:
-    """What the alias says that the host calls it, where no record says more and nobody else could write it; else ""."""
+    """Return the host's name of the NIC according to its alias, or "".
+
+    The alias counts only in a namespace that netorch made, and only if no record says more.
+    """
     alias = read_alias(link.alias)
     believed = (
         view.created
@@ -224,7 +246,7 @@ def _marked_origin(view: View, link: LinkRecord) -> str:
 
 @reports_unproven
 def _unproven(view: View) -> Iterator[tuple[Key, str]]:
-    """A sentence for each link that says of itself that it is a NIC of the host, which nothing proves."""
+    """Yield links whose alias says that they are a NIC of the host, although nothing proves it."""
     for link in view.netns.links:
         alias = read_alias(link.alias)
         if (
@@ -237,13 +259,13 @@ def _unproven(view: View) -> Iterator[tuple[Key, str]]:
         where = f"{label_text(view.label)}/{link.name}"
         yield (
             link_key(view.label, link.name),
-            f"{where} says that it is the host's {alias.origin}, and no record of {view.mark.topology} proves it:"
-            " it is left alone",
+            f"{where} says that it is the host's {alias.origin}, and no record of"
+            f" {view.mark.topology} proves it: it is left alone",
         )
 
 
 def _has_it(snapshot: Snapshot, topology: str, origin: str) -> bool:
-    """Whether a NIC that the host lent is known to be somewhere."""
+    """Return whether the topology has the NIC, according to the record or to a mark."""
     if origin in snapshot.nics:
         return snapshot.nics[origin] is not None
     return any(
@@ -260,12 +282,14 @@ def _find(host: NetnsSnapshot, name: str) -> LinkRecord | None:
 
 @interface_model("physical")
 class PhysicalModel(StandaloneModel):
-    """A NIC of the host, moved into this node and given back on destroy. What the file does not say of it stays as it is."""
+    """A NIC of the host that netorch moves into this node and returns on `destroy`. Settings that
+    the file does not give stay as they are.
+    """
 
     MAKES: ClassVar[type[StandaloneLink]] = Physical
     kind: Literal["physical"] = "physical"
     origin: InterfaceName | None = Field(
-        None, alias="from", description="What the host calls it (the same as here)."
+        None, alias="from", description="Name of the NIC on the host (the same as here)."
     )
 
     def taken_from(self, name: str) -> str:

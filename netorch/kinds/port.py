@@ -1,4 +1,7 @@
-"""That a link is the port of a master, a bridge, a bond or a VRF: a port lives within both the link and its master."""
+"""Ports: the membership of a link in a bridge, a bond or a VRF.
+
+The kernel removes it with the link and with the master.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self
@@ -25,18 +28,22 @@ from netorch.values.requests import LinkSet, Request
 from netorch.values.snapshot import LinkRecord
 
 TAKES_DOWN = frozenset(("bond", "vrf"))
-"""Masters that do something to a port's state when it joins and when it leaves."""
+"""Masters that change a port's state when it joins or leaves."""
 
 OPTIONS = ("hairpin", "isolated", "learning", "cost", "priority")
 BY_SPEED = frozenset((0, 1, 2, 3, 4, 19, 100, 250, 2500))
-"""The costs that the kernel gives by itself (port_cost in net/bridge/br_if.c)."""
+"""The path costs that the kernel chooses itself (port_cost in net/bridge/br_if.c)."""
 
 _FORWARDING = 3
 _HELD = {1: "listening", 2: "learning"}
-"""States in which a port waits (BR_STATE_… in linux/if_bridge.h). One that is blocking forwards at once without a tree."""
+"""States in which a port waits before it forwards (BR_STATE_… in linux/if_bridge.h).
+
+Blocking is not among them, because without a spanning tree the kernel sets such a port to
+forwarding at once.
+"""
 
 USUAL_COST = {"veth": 2, "dummy": 100}
-"""Kind of link → what it gives to a port of it; of the others it depends on what they ride on."""
+"""Kind of link → the path cost that the kernel gives it; for others it depends on the parent."""
 
 
 @cached_key
@@ -45,12 +52,12 @@ def port_key(netns: str, link: str) -> Key:
 
 
 class MasterModel(InterfaceModel):
-    """The words of what has ports."""
+    """The keys of a kind that is a master."""
 
     members: Annotated[list[InterfaceName], BeforeValidator(one_or_many)] = Field(
         default_factory=empty_list,
         alias="ports",
-        description="Its ports: interfaces of the same node.",
+        description="Names of its ports, which are interfaces of the same node.",
     )
 
     @property
@@ -60,9 +67,7 @@ class MasterModel(InterfaceModel):
 
 @observed
 class Port(NoForeignObjects, Resource):
-    """`of`: what its master is. The options are those of a bridge's port; a `cost` of 0 is the kernel's choice, one that is `usual`
-    goes without saying. `after`: what must be there before the link joins (what a bond opens has to be on a link that is up).
-    """
+    """The membership of a link in its master, with its options as a port of a bridge."""
 
     KIND: ClassVar[str] = "port"
     HINTS: ClassVar[tuple[str, ...]] = ("usual", "after")
@@ -73,14 +78,23 @@ class Port(NoForeignObjects, Resource):
     isolated: bool = False
     learning: bool = True
     cost: int = 0
+    """The path cost; with 0 the kernel chooses it."""
     priority: int = 32
     of: str = "bridge"
+    """The kind of the master."""
     usual: int = 0
+    """The path cost that the kernel gives such a port, which `attributes` leaves out."""
     held: str = ""
-    """The state in which it passes no frames though its bridge has no spanning tree: somebody set
-    that, or the tree was turned off while the port waited.
+    """The state in which the port waits although its bridge has no spanning tree, or "".
+
+    A port gets into it if somebody sets the state, or turns the spanning tree off while the port
+    waits.
     """
     after: tuple[Key, ...] = ()
+    """Keys of resources that must exist before the link joins.
+
+    A bond opens its ports, for example, and an upper link opens only if its parent is up.
+    """
 
     @property
     def key(self) -> Key:
@@ -100,7 +114,7 @@ class Port(NoForeignObjects, Resource):
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
-        # a stranger's link in our bridge is the stranger's doing: it stays, and is let go when the bridge goes
+        # foreign links in our bridge are not ours to remove: they leave when the bridge is deleted
         for link in view.our_links:
             master = view.links.get(link.master)
             if master is not None and read_alias(master.alias).uplink not in {
@@ -115,7 +129,7 @@ class Port(NoForeignObjects, Resource):
             return True
         if any(getattr(self, name) != getattr(before, name) for name in ("master", "of")):
             return True
-        # a rollback does not hold a port again
+        # a port that forwards where it was waiting is no difference, so a rollback leaves it
         return bool(self._changed(before)) or bool(before.held and not self.held)
 
     def create(self) -> Iterable[Request]:
@@ -124,18 +138,21 @@ class Port(NoForeignObjects, Resource):
     def update(self, before: Self) -> Sequence[Request] | None:
         stays = self.master == before.master
         # a port that changes its master starts with the defaults
-        had = before if stays else type(self)(self.netns, self.link, self.master, cost=self.usual)
-        changed = self._changed(had)
+        previous = (
+            before if stays else type(self)(self.netns, self.link, self.master, cost=self.usual)
+        )
+        changed = self._changed(previous)
         if "cost" in changed and not self.cost:
-            return None  # the kernel chooses for a new port only
-        # a bond takes a link that is down, and a VRF pulls one down that is up: not in one message with its state
+            return None  # because the kernel chooses a cost only for a new port
+        # the master and the state of the link are separate messages, because a bond takes only
+        # links that are down and a VRF takes a link down for a moment
         requests = (
             []
             if stays
             else [LinkSet(self.netns, self.link, master=self.master, alone=self.of in TAKES_DOWN)]
         )
         if self.after and not stays:
-            # a VLAN device comes up with its parent (vlan_device_event)
+            # down again, because a VLAN link comes up with its parent (vlan_device_event)
             requests.insert(0, LinkSet(self.netns, self.link, up=False))
         if stays and before.held and not self.held:
             state = (IFLA_BRPORT_STATE, u8(_FORWARDING))
@@ -153,16 +170,18 @@ class Port(NoForeignObjects, Resource):
 
     def attributes(self) -> Mapping[str, str]:
         plain = type(self)(self.netns, self.link, self.master)
-        said = {
+        options = {
             name: getattr(self, name)
             for name in OPTIONS
             if getattr(self, name) != getattr(plain, name)
         }
         if self.cost == self.usual:
-            said.pop("cost", None)
+            options.pop("cost", None)
         if self.held:
-            said["state"] = self.held
-        return {"master": self.master} | {name: str(value).lower() for name, value in said.items()}
+            options["state"] = self.held
+        return {"master": self.master} | {
+            name: str(value).lower() for name, value in options.items()
+        }
 
     def absent(self) -> Mapping[str, str]:
         return {"master": "none"}
@@ -174,11 +193,14 @@ class Port(NoForeignObjects, Resource):
         return f"link {label_text(self.netns)}/{self.link}"
 
     def _changed(self, before: Self) -> set[str]:
-        """The options that differ. A cost that nobody asked for is the kernel's, if it is one that the kernel gives."""
+        """Return the options that differ.
+
+        If the file asks for no cost, each cost that the kernel may have chosen counts as equal.
+        """
         if self.of != "bridge":
             return set()
-        found = {name for name in OPTIONS if getattr(self, name) != getattr(before, name)}
-        return found - {"cost"} if not self.cost and before.cost in BY_SPEED else found
+        names = {name for name in OPTIONS if getattr(self, name) != getattr(before, name)}
+        return names - {"cost"} if not self.cost and before.cost in BY_SPEED else names
 
     def _payloads(self) -> Iterator[tuple[str, tuple[int, bytes]]]:
         yield "hairpin", (IFLA_BRPORT_MODE, u8(self.hairpin))

@@ -1,4 +1,4 @@
-"""A route of a namespace (rtnetlink(7), RTA_*; ip-route(8))."""
+"""Routes of namespaces (rtnetlink(7), RTA_*; ip-route(8))."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from netorch.values.snapshot import LinkRecord
 
 MAIN = 254
 PREFIX_METRIC = 256
-"""That of IPv6 routes that come with addresses (IP6_RT_PRIO_ADDRCONF)."""
+"""The metric of IPv6 routes that the kernel makes with addresses (IP6_RT_PRIO_ADDRCONF)."""
 IPV6_METRIC = 1024
-"""What the kernel gives to an IPv6 route without one (IP6_RT_PRIO_USER)."""
+"""The metric that the kernel gives to an IPv6 route without one (IP6_RT_PRIO_USER)."""
 
 TYPES = {
     "unicast": RTN_UNICAST,
@@ -49,7 +49,7 @@ _TYPE_NAMES = {number: name for name, number in TYPES.items()}
 
 
 def route_key(netns: str, spec: RouteSpec) -> Key:
-    """What the kernel tells routes apart by."""
+    """Return the key of a route, made of the fields by which the kernel distinguishes routes."""
     return _route_key(netns, *spec.place)
 
 
@@ -79,30 +79,37 @@ def _route_key(
 
 @observed
 class Route(Resource):
-    """A route, with what makes its gateways reachable in `after`.
+    """A route.
 
-    A hop of the desired state without a device leaves that to the kernel.
+    If a next hop of the desired state has no device, the kernel chooses it. The protocol, which
+    says who made the route, is not compared, and neither are flags of next hops that the kernel
+    sets, such as linkdown.
     """
 
-    # the protocol says who made it and is no difference; nexthop flags such as linkdown are the kernel's
     KIND: ClassVar[str] = "route"
     FOREIGN_KIND: ClassVar[str] = "route"
     HINTS: ClassVar[tuple[str, ...]] = ("after", "unsure", "shared", "peers", "yields", "source")
     netns: str
     spec: RouteSpec
     after: tuple[Key, ...] = ()
+    """Keys of the resources that make its gateways reachable."""
     siblings: tuple[RouteSpec, ...] = ()
-    """Further routes of the same key that count as ours, such as a next hop that a person has added."""
+    """Further routes with the same key that belong to the topology, such as a next hop that a user
+    has added.
+    """
     unsure: tuple[Hop, ...] = ()
-    """Next hops of which nobody can tell whose they are."""
+    """Next hops that may be foreign, because nothing shows who made them."""
     shared: bool = False
-    """Others have a route of the same key as well."""
+    """Whether there also is a foreign route with the same key."""
     peers: tuple[RouteSpec, ...] = ()
-    """Routes to its gateways that the kernel makes of their own with addresses that have a peer, but not at once."""
+    """Routes to its gateways that the kernel makes, with a delay, for addresses with a peer."""
     yields: bool = False
-    """A node that has a default route of its own does without this one."""
+    """Whether it is left out in a node that has a default route of its own."""
     source: tuple[Key, ...] = ()
-    """The addresses of its `src` with which the kernel drops an IPv4 route, or takes the `src` off an IPv6 route."""
+    """Keys of the addresses that are its `src`.
+
+    With the address, the kernel deletes an IPv4 route and removes the `src` of an IPv6 route.
+    """
     REMEDY: ClassVar[str] = "Give it another metric, or remove the other one first."
     TAKEN: ClassVar[str] = "route-taken"
 
@@ -152,7 +159,7 @@ class Route(Resource):
         shared = {place for spec in rest if (place := spec.place) in ours} if ours else ()
         for place, specs in ours.items():
             if len(specs) > 1:
-                # what a person has added does not hide what netorch has made
+                # netorch's own route first, so that one which a user has added is its sibling
                 specs.sort(key=lambda spec: spec.protocol != view.mark.protocol)
             first, *more = map(_normal, specs)
             unsure = tuple(hop for spec in specs for hop in spec.unsure)
@@ -174,7 +181,8 @@ class Route(Resource):
             key = route_key(view.label, spec)
             yield (
                 key,
-                f"{label_text(view.label)} has a route {key.name} (protocol {spec.protocol}) and netorch did not make it",
+                f"{label_text(view.label)} has a route {key.name} (protocol {spec.protocol})"
+                " and netorch did not make it",
             )
 
     def adapt_to(self, before: Resource, last: Callable[[], Resource | None]) -> Resource:
@@ -182,17 +190,18 @@ class Route(Resource):
             return self
         asked = last()
         known = self.spec.hops + (asked.spec.hops if isinstance(asked, Route) else ())
-        kept = tuple(
+        foreign = tuple(
             hop for hop in before.unsure if not any(_same_hop(mine, hop) for mine in known)
         )
-        if not kept:
+        if not foreign:
             return self
-        return replace(self, spec=replace(self.spec, hops=self.spec.hops + kept), unsure=kept)
+        return replace(self, spec=replace(self.spec, hops=self.spec.hops + foreign), unsure=foreign)
 
     def left_alone(self) -> str:
         hops = ", ".join(f"{_via(hop)} dev {hop.dev}" for hop in self.unsure)
         return (
-            f"{self.title()}: the kernel does not tell who added the next hop {hops}: left as it is"
+            f"{self.title()}: the kernel does not show who added the next hop {hops}:"
+            " it is left alone"
         )
 
     def differs(self, before: Resource) -> bool:
@@ -213,13 +222,17 @@ class Route(Resource):
         return (*self._to_peers(), *steps, *self._restore_siblings(before.siblings))
 
     def _restore_siblings(self, there: Collection[RouteSpec]) -> Iterator[RouteAdd]:
-        """The siblings, which no file has, but what is as it was before an apply."""
+        """Return the requests for missing siblings.
+
+        Only a rollback has siblings to restore, because no file asks for them.
+        """
         return (
             RouteAdd(self.netns, spec, append=True) for spec in self.siblings if spec not in there
         )
 
     def _to_peers(self) -> Iterator[RouteAdd]:
-        # the kernel makes them when duplicate address detection has ended, also where there is none (addrconf_dad_work)
+        # because the kernel makes them only after duplicate address detection, even where that is
+        # turned off (addrconf_dad_work)
         return (RouteAdd(self.netns, spec, append=True) for spec in self.peers)
 
     def _change(self, before: Route) -> Sequence[RouteAdd | RouteDel] | None:
@@ -228,7 +241,7 @@ class Route(Resource):
             if spec.type != old.type:
                 return None
             if before.shared or before.siblings:
-                # replacing would take the next hops of others along (fib6_add_rt2node)
+                # because replacing would delete the foreign next hops too (fib6_add_rt2node)
                 return _leg_by_leg(self.netns, (old, *before.siblings), spec)
             if len(spec.hops) > 1 or len(old.hops) > 1:
                 return _without_a_gap(self.netns, old, spec)
@@ -236,7 +249,7 @@ class Route(Resource):
         if _same_route(spec, old):
             return fewer
         if before.shared:
-            # replacing would take the oldest one, whoever made it (fib_table_insert)
+            # because replacing would replace the oldest route, whoever made it (fib_table_insert)
             return [*fewer, RouteDel(self.netns, old), RouteAdd(self.netns, spec, append=True)]
         return [*fewer, RouteAdd(self.netns, spec, replace=True)]
 
@@ -245,29 +258,29 @@ class Route(Resource):
 
     def attributes(self) -> Mapping[str, str]:
         spec = self.spec
-        said: dict[str, str] = {}
+        attributes: dict[str, str] = {}
         if spec.type != RTN_UNICAST:
-            said["type"] = _TYPE_NAMES.get(spec.type, str(spec.type))
+            attributes["type"] = _TYPE_NAMES.get(spec.type, str(spec.type))
         if len(spec.hops) == 1:
             hop = spec.hops[0]
-            said |= {
+            attributes |= {
                 name: text for name, text in (("via", _via(hop)), ("dev", hop.dev or "")) if text
             }
             if hop.onlink:
-                said["onlink"] = "true"
+                attributes["onlink"] = "true"
         elif spec.hops:
-            said["nexthops"] = ", ".join(
+            attributes["nexthops"] = ", ".join(
                 f"{_via(hop)} dev {hop.dev} weight {hop.weight}" for hop in spec.hops
             )
         if spec.src:
-            said["src"] = str(ip_address(spec.src))
+            attributes["src"] = str(ip_address(spec.src))
         if spec.mtu:
-            said["mtu"] = str(spec.mtu)
+            attributes["mtu"] = str(spec.mtu)
         if spec.nexthop:
-            said["nhid"] = str(spec.nexthop)
+            attributes["nhid"] = str(spec.nexthop)
         if self.siblings:
-            said["also"] = ", ".join(map(_sibling_text, self.siblings))
-        return said
+            attributes["also"] = ", ".join(map(_sibling_text, self.siblings))
+        return attributes
 
     def title(self) -> str:
         return f"route {label_text(self.netns)} {self.key.name}"
@@ -291,12 +304,12 @@ def _hop_order(hop: Hop) -> tuple[bytes, int, bool]:
 
 
 def _same_hop(mine: Hop, theirs: Hop) -> bool:
-    """Whether a hop of the desired state is this one."""
+    """Return whether `mine`, a next hop of the desired state, is the next hop `theirs`."""
     return mine.via == theirs.via and mine.dev in (None, theirs.dev)
 
 
 def _same_route(mine: RouteSpec, theirs: RouteSpec) -> bool:
-    """Whether a route as read is what one of the desired state asks for, whoever made it."""
+    """Return whether `theirs`, as read, is the route that `mine` asks for, whoever made it."""
     if mine == theirs:
         return True
     if len(mine.hops) == len(theirs.hops):
@@ -312,11 +325,16 @@ def _same_route(mine: RouteSpec, theirs: RouteSpec) -> bool:
 def _leg_by_leg(
     netns: str, before: Iterable[RouteSpec], after: RouteSpec
 ) -> Sequence[RouteAdd | RouteDel]:
-    """What makes the IPv6 routes `before` into `after` without a moment in which there is none."""
+    """Return requests that turn the IPv6 routes `before` into `after`, one next hop at a time.
+
+    There is always a route meanwhile, if the two have a next hop in common or a new one can be
+    added before the old ones are deleted.
+    """
     there = [leg for spec in before for leg in spec.legs]
     missing = [leg for leg in after.legs if not any(_same_route(leg, other) for other in there)]
     gone = [leg for leg in there if not any(_same_route(other, leg) for other in after.legs)]
-    # the kernel takes a next hop once, whatever else is said of it (rt6_duplicate_nexthop)
+    # deleted first, because the kernel refuses a second next hop with the same gateway, however the
+    # two differ otherwise (rt6_duplicate_nexthop)
     first = [leg for leg in gone if any(_same_gateway(other, leg) for other in missing)]
     return (
         *(RouteDel(netns, leg) for leg in first),
@@ -328,7 +346,7 @@ def _leg_by_leg(
 def _without_a_gap(
     netns: str, before: RouteSpec, after: RouteSpec
 ) -> Sequence[RouteAdd | RouteDel] | None:
-    """The same where a next hop stays, or a new one can be there before the old ones go; None elsewhere."""
+    """Return the requests of `_leg_by_leg`, or None if there would be a moment without a route."""
     steps = _leg_by_leg(netns, (before,), after)
     gap = not steps or (isinstance(steps[0], RouteDel) and not _stays(before, after))
     return None if gap else steps
@@ -343,15 +361,19 @@ def _same_gateway(mine: RouteSpec, theirs: RouteSpec) -> bool:
 
 
 def route_to_peer(peer: bytes, dev: str, table: int) -> RouteSpec:
-    """The route that the kernel makes with an IPv6 address on `dev` that has a peer (addrconf_prefix_route)."""
+    """Return the route that the kernel makes for an IPv6 address on `dev` with the peer `peer`.
+
+    See addrconf_prefix_route.
+    """
     hops = (Hop(None, dev),)
     return RouteSpec(AF_INET6, peer, 128, table, PREFIX_METRIC, RTN_UNICAST, 0, RTPROT_KERNEL, hops)
 
 
 def hangs_on_source(spec: RouteSpec, table: int) -> bool:
-    """Whether the kernel takes a route, or its `src`, away with that address of a link whose own routes are in `table`.
+    """Return whether the kernel deletes a route, or its `src`, together with its source address.
 
-    fib_sync_down_addr in net/ipv4/fib_semantics.c, rt6_remove_prefsrc in net/ipv6/route.c.
+    `table` is the table with the routes of the link that has the address. See fib_sync_down_addr in
+    net/ipv4/fib_semantics.c and rt6_remove_prefsrc in net/ipv6/route.c.
     """
     return spec.family == AF_INET6 or spec.table == table
 
@@ -366,7 +388,7 @@ def _sources(view: View, spec: RouteSpec) -> Iterator[Key]:
 
 
 def _table_of(view: View, link: LinkRecord) -> int:
-    """Where the kernel puts the routes of a link's own addresses."""
+    """Return the table in which the kernel puts the routes for a link's own addresses."""
     vrf = view.links.get(link.master)
     if vrf is None or vrf.kind != "vrf":
         return MAIN
@@ -374,7 +396,7 @@ def _table_of(view: View, link: LinkRecord) -> int:
 
 
 def _peers(view: View, spec: RouteSpec) -> Iterator[RouteSpec]:
-    """The routes to those gateways of an IPv6 route that are peers of addresses."""
+    """Yield the routes to those gateways of an IPv6 route that are the peer of an address."""
     gateways = {hop.via for hop in spec.hops}
     for record in view.netns.addresses:
         if record.local != record.address and record.address in gateways:
@@ -383,7 +405,10 @@ def _peers(view: View, spec: RouteSpec) -> Iterator[RouteSpec]:
 
 
 def _normal(spec: RouteSpec) -> RouteSpec:
-    """Without what the kernel fills in by itself: the device (lo) of an IPv6 route that rejects, scopes of IPv6."""
+    """Return the route without values that the kernel fills in.
+
+    These are the device lo of a rejecting IPv6 route, and the scopes of IPv6 routes.
+    """
     if spec.unsure:
         spec = replace(spec, unsure=())
     if spec.type not in {RTN_UNICAST, RTN_LOCAL}:
@@ -392,9 +417,11 @@ def _normal(spec: RouteSpec) -> RouteSpec:
 
 
 def is_ours(view: View, spec: RouteSpec) -> bool:
-    """By its protocol number and the record; in a namespace of ours also what a person put there by hand, over our links.
+    """Return whether a route belongs to the topology.
 
-    Over a bridge with an uplink they are somebody else's, as those of its NIC were.
+    Its protocol number and the record decide. In a namespace that netorch made, routes that a user
+    has added over the topology's links belong to it too. Routes over a bridge with an uplink do
+    not, because they are those of the foreign NIC.
     """
     if spec.protocol == view.mark.protocol and (
         view.created or _is_over_our_links(view, spec) or _is_on_record(view, spec)
@@ -418,7 +445,7 @@ def _is_on_record(view: View, spec: RouteSpec) -> bool:
 
 
 def _is_over_our_links(view: View, spec: RouteSpec) -> bool:
-    """Whether it goes over nothing but links of ours, with which it goes anyhow."""
+    """Return whether all its links are the topology's, so that it is deleted with them anyway."""
     return bool(spec.hops) and all(
         hop.dev in view.our_names and not read_alias(view.by_name[hop.dev].alias).uplink
         for hop in spec.hops
@@ -428,7 +455,7 @@ def _is_over_our_links(view: View, spec: RouteSpec) -> bool:
 
 @reports_unproven
 def _in_doubt(view: View) -> Iterator[tuple[Key, str]]:
-    """Routes that have nothing but our number."""
+    """Yield routes that carry our protocol number, without a record that confirms it."""
     for spec in view.netns.routes:
         if view.is_in_doubt(spec.protocol) and not is_ours(view, spec):
             key = route_key(view.label, spec)

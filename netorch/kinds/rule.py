@@ -1,4 +1,4 @@
-"""A policy routing rule (ip-rule(8), linux/fib_rules.h)."""
+"""Policy routing rules (ip-rule(8), linux/fib_rules.h)."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _MORE = {
     FRA_DPORT_RANGE: ("dport", 2),
     FRA_DSCP: ("dscp", 1),
 }
-"""Attributes in the words of ip-rule(8), with the bytes of each of their numbers."""
+"""Attribute → its name in ip-rule(8) and the size of each of its numbers in bytes."""
 
 
 def rule_key(netns: str, spec: RuleSpec) -> Key:
@@ -67,7 +67,7 @@ def rule_key(netns: str, spec: RuleSpec) -> Key:
 
 @observed
 class Rule(Resource):
-    """Told apart by all that it selects with; what it does then can change. `after`: routes whose gateways it could hide."""
+    """A policy rule. All its selectors are its key, and its action can change in place."""
 
     KIND: ClassVar[str] = "rule"
     FOREIGN_KIND: ClassVar[str] = "rule"
@@ -77,6 +77,7 @@ class Rule(Resource):
     netns: str
     spec: RuleSpec
     after: tuple[Key, ...] = ()
+    """Keys of routes that must be added first, because the rule could hide their gateways."""
 
     @property
     def key(self) -> Key:
@@ -103,7 +104,8 @@ class Rule(Resource):
                 key = rule_key(view.label, spec)
                 yield (
                     key,
-                    f"{label_text(view.label)} has a rule {key.name} (protocol {spec.protocol}) and {NOT_OURS}",
+                    f"{label_text(view.label)} has a rule {key.name} (protocol {spec.protocol})"
+                    f" and {NOT_OURS}",
                 )
 
     def differs(self, before: Resource) -> bool:
@@ -119,7 +121,7 @@ class Rule(Resource):
         return (RuleAdd(self.netns, self.spec),)
 
     def update(self, before: Self) -> Sequence[Request] | None:
-        # the new one first: at no moment is there none
+        # the new rule comes first, so that there is always one
         return [RuleAdd(self.netns, self.spec), RuleDel(self.netns, before.spec)]
 
     def delete(self) -> Iterable[Request]:
@@ -135,7 +137,11 @@ class Rule(Resource):
 
 
 def _is_ours(view: View, spec: RuleSpec) -> bool:
-    """By its protocol number and the record; in a namespace of ours also what a person put there by hand, but for the kernel's own."""
+    """Return whether a rule belongs to the topology.
+
+    Its protocol number and the record decide. In a namespace that netorch made, rules that a user
+    has added belong to it too, except those that the kernel itself makes.
+    """
     if spec.protocol == view.mark.protocol:
         return view.is_ours("rule", *_parts(spec))
     by_hand = view.created and spec.protocol in {PROTOCOL_UNSPEC, RTPROT_BOOT, RTPROT_STATIC}
@@ -143,7 +149,10 @@ def _is_ours(view: View, spec: RuleSpec) -> bool:
 
 
 def more_text(number: int, payload: bytes) -> str:
-    """What no file asks for, as ip-rule(8) says it: `uidrange 0-1000`, `suppress_prefixlength 0`."""
+    """Return the text for an attribute that no file can ask for, as ip-rule(8) writes it.
+
+    Examples are `uidrange 0-1000` and `suppress_prefixlength 0`.
+    """
     word, size = _MORE.get(number, (f"attribute {number}", len(payload) or 1))
     parts = [payload[at : at + size] for at in range(0, len(payload), size)]
     return f"{word} {'-'.join(str(int.from_bytes(part, 'little')) for part in parts)}"
@@ -170,7 +179,7 @@ def _parts(spec: RuleSpec) -> tuple[str, ...]:
 
 @reports_unproven
 def _in_doubt(view: View) -> Iterator[tuple[Key, str]]:
-    """Rules that have nothing but our number."""
+    """Yield rules that carry our protocol number, without a record that confirms it."""
     for spec in view.netns.rules:
         if view.is_in_doubt(spec.protocol) and not _is_ours(view, spec):
             key = rule_key(view.label, spec)

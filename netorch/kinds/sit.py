@@ -1,4 +1,4 @@
-"""IPv6 packets in IPv4 (RFC 4213; net/ipv6/sit.c)."""
+"""Tunnels that carry IPv6 packets in IPv4 (RFC 4213, net/ipv6/sit.c)."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -19,10 +19,10 @@ class Sit(IpTunnel):
 
 @interface_model("sit")
 class SitModel(IpTunnelModel):
-    """IPv6 packets over IPv4."""
+    """A tunnel that carries IPv6 packets in IPv4."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Sit
     kind: Literal["sit"] = "sit"
     mtu: Annotated[int, BeforeValidator(integer(*Sit.MTUS))] | None = Field(
-        None, description="Bytes, 1280 to 65555 (by the route to the other end)."
+        None, description="MTU in bytes, 1280 to 65555 (by the route to the other end)."
     )

@@ -1,4 +1,7 @@
-"""A setting below /proc/sys/net, of a namespace or of one of its interfaces (kernel's ip-sysctl documentation)."""
+"""Sysctls below /proc/sys/net, of namespaces and of their interfaces.
+
+The kernel describes them in Documentation/networking/ip-sysctl.rst.
+"""
 
 from __future__ import annotations
 
@@ -16,31 +19,34 @@ from netorch.values.requests import Request, SysctlSet
 from netorch.values.sysctl_paths import IPV6_ONLY, default_path
 
 SysctlValues = tuple[str, ...]
-"""The value that a setting has in all of its places, or one for each place where those differ; empty if it is in none."""
+"""The values of a setting: one if it is the same at all paths, else one for each path.
+
+Empty if none of the paths exists.
+"""
 _DOTTED = str.maketrans("/.", "./")
-"""A path as sysctl(8) writes it, where the dot in eth0.100 is a slash."""
+"""Translates a path to the form in sysctl(8), where the dot in eth0.100 becomes a slash."""
 
 
 def sysctl_key(netns: str, path: str) -> Key:
-    """`path`: the first of the places where the setting may stand."""
+    """Return the key of a setting. `path` is the first of its paths."""
     return Key("sysctl", netns, path)
 
 
 def sysctl_paths(link: str, name: str) -> tuple[str, ...]:
-    """Both families' places of an interface's setting, that of IPv6 alone of one that only IPv6 has."""
+    """Return the paths of an interface's setting for IPv4 and IPv6, or for IPv6 alone."""
     ipv4, ipv6 = f"net/ipv4/conf/{link}/{name}", f"net/ipv6/conf/{link}/{name}"
     return (ipv6,) if name in IPV6_ONLY else (ipv4, ipv6)
 
 
 def interface_of(path: str) -> str | None:
-    """The interface whose setting it is."""
+    """Return the interface that a setting belongs to; None for a setting of the namespace."""
     return path.split("/")[3] if default_path(path) else None
 
 
-def values_in(there: Mapping[str, str], paths: Sequence[str]) -> SysctlValues:
-    """What a setting has in its places, by what was read there."""
-    found = tuple(there[path] for path in paths if path in there)
-    return found[:1] if len(set(found)) == 1 else found
+def values_in(sysctls: Mapping[str, str], paths: Sequence[str]) -> SysctlValues:
+    """Return the values of a setting at its paths from all sysctls that were read."""
+    values = tuple(sysctls[path] for path in paths if path in sysctls)
+    return values[:1] if len(set(values)) == 1 else values
 
 
 _IPV4, _IPV6 = "net/ipv4/conf/", "net/ipv6/conf/"
@@ -62,7 +68,7 @@ _OF_ALL = {
     IPV6_FORWARDING: ((_IPV6, _FORWARDS),),
     f"{_IPV6}all/disable_ipv6": ((_IPV6, frozenset(("disable_ipv6",))),),
 }
-"""Setting → where the settings stand that the kernel sets with it, and their names."""
+"""Setting → the settings that the kernel sets with it, as prefixes of paths and names."""
 
 
 def _is_ipv6(path: str) -> bool:
@@ -71,22 +77,22 @@ def _is_ipv6(path: str) -> bool:
 
 @observed
 class Sysctl(NoForeignObjects, Resource):
-    """`paths` holds one setting in every place where it may stand. `original`: what it had before, for the way back.
-
-    `after`: that the far end of its interface's cable is up.
-    """
+    """A setting of a namespace or of an interface."""
 
     KIND: ClassVar[str] = "sysctl"
     HINTS: ClassVar[tuple[str, ...]] = ("original", "after")
     netns: str
     paths: tuple[str, ...]
+    """All paths at which the setting may exist."""
     values: SysctlValues
     original: SysctlValues | None = None
+    """The values from before the first apply, to restore when the setting is deleted."""
     after: tuple[Key, ...] = ()
+    """The key for the state `up` of the far end of its interface's cable."""
 
     @property
     def value(self) -> str:
-        """As a person reads it."""
+        """The values as users see them."""
         return " | ".join(self.values)
 
     @property
@@ -108,7 +114,11 @@ class Sysctl(NoForeignObjects, Resource):
 
     @property
     def follows_link(self) -> bool:
-        """The IPv6 MTU: the link's when that comes up, has a carrier for the first time, or gets another MTU (addrconf_notify)."""
+        """Whether it is an IPv6 MTU.
+
+        The kernel sets that to the link's MTU when the link comes up, gets a carrier for the first
+        time or gets another MTU (addrconf_notify).
+        """
         path = self.paths[0]
         return path.startswith("net/ipv6/conf/") and path.endswith("/mtu")
 
@@ -134,7 +144,7 @@ class Sysctl(NoForeignObjects, Resource):
         )
 
     def _hangs_on(self, path: str) -> bool:
-        """Whether the kernel sets this one anew with that one, a setting of all interfaces."""
+        """Return whether the kernel resets this setting with `path`, that of all interfaces."""
         return path not in self.paths and any(
             own.startswith(prefix) and own.rpartition("/")[2] in names
             for prefix, names in _OF_ALL.get(path, ())
@@ -171,7 +181,10 @@ class Sysctl(NoForeignObjects, Resource):
         ]
 
     def trial(self) -> SysctlSet:
-        """The same setting in a namespace that has nothing but lo: of an interface, lo's."""
+        """Return a request that tries the value in a namespace with only lo.
+
+        A setting of an interface is tried on lo.
+        """
         link = interface_of(self.paths[0])
         paths = self.paths
         if link is not None:

@@ -1,4 +1,4 @@
-"""Devices whose other end is a program: tap for frames, tun for packets (drivers/net/tun.c)."""
+"""Devices whose other end is a program: tap carries frames, tun packets (drivers/net/tun.c)."""
 
 import errno
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,15 +34,19 @@ NOBODY = 2**32 - 1
 _NO_DEVICE = frozenset((errno.ENOENT, errno.EACCES, errno.EPERM))
 _NO_DRIVER = frozenset((errno.ENODEV, errno.ENXIO, errno.EOPNOTSUPP))
 _REMEDY = (
-    "Load the module (`modprobe tun`), make the node where it is missing (`mkdir -p /dev/net && mknod /dev/net/tun c 10 200`), "
-    "and let a container have it (`--device /dev/net/tun`)."
+    "Load the module (`modprobe tun`). If the device file is missing, make it "
+    "(`mkdir -p /dev/net && mknod /dev/net/tun c 10 200`). Give a container the device "
+    "(`--device /dev/net/tun`)."
 )
 
 
 class TunTap(StandaloneLink):
-    """`owner` and `users` (the file's `group`) are numbers, names only until the kernel door has looked them up."""
+    """A tap or tun device.
 
-    # packet information and the virtio header are the choice of the program that opens it
+    Packet information and the virtio header are not managed, because the program that opens the
+    device chooses them.
+    """
+
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_TUN", "tun")
     TYPE: ClassVar[int] = IFF_TUN
     ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (
@@ -51,7 +55,9 @@ class TunTap(StandaloneLink):
         Attribute("multi_queue", IFLA_TUN_MULTI_QUEUE, FLAG),
     )
     owner: int | str | None = None
+    """The number of the user, or the name until it is looked up on this machine."""
     users: int | str | None = None
+    """The number of the file's `group`, or the name until it is looked up on this machine."""
     multi_queue: bool = False
 
     @classmethod
@@ -125,11 +131,11 @@ class TunTap(StandaloneLink):
             yield AltnameAdd(self.netns, self.name, self.altname)
 
     def update(self, before: Self) -> Sequence[Request] | None:
-        # who once had it can be told another, but not nobody (TUNSETOWNER takes no -1)
-        taken_away = (self.owner is None and before.owner is not None) or (
+        # an owner or group can be changed but not removed, because TUNSETOWNER does not take -1
+        removed = (self.owner is None and before.owner is not None) or (
             self.users is None and before.users is not None
         )
-        if self.multi_queue != before.multi_queue or taken_away:
+        if self.multi_queue != before.multi_queue or removed:
             return None
         requests = self.changed(before)
         owner, users = (
@@ -170,7 +176,7 @@ class Tun(TunTap):
     )
 )
 def account(value: object) -> int | str:
-    """A user or a group, by name or by number."""
+    """Check a user or a group, given by name or by number."""
     if isinstance(value, str) and not value.isdigit():
         if not value or not value.isprintable() or set(value) & set(" :/,"):
             wrong(f"{value!r} is neither a name nor a number", "bad-name")
@@ -182,16 +188,20 @@ Account = Annotated[int | str, BeforeValidator(account)]
 
 
 class TunTapModel(StandaloneModel):
+    """The keys of a tap and of a tun."""
+
     owner: Account | None = Field(
         None,
-        description="User who may open it without being root; to take it away again, the interface is made anew (nobody).",
+        description="User who may open it without being root. Removing this key replaces the"
+        " interface (nobody).",
     )
     group: Account | None = Field(
         None,
-        description="Group whose members may open it without being root; to take it away again, the interface is made anew (nobody).",
+        description="Group whose members may open it without being root. Removing this key replaces"
+        " the interface (nobody).",
     )
     multi_queue: Flag = Field(
-        False, description="Let programs open it many times, a queue each (false)."
+        False, description="Let programs open it several times, each time with a queue (false)."
     )
 
     def values(self) -> dict[str, Any]:
@@ -205,7 +215,7 @@ class TapModel(TunTapModel):
     MAKES: ClassVar[type[StandaloneLink]] = Tap
     kind: Literal["tap"] = "tap"
     mtu: Annotated[int, BeforeValidator(integer(*Tap.MTUS))] | None = Field(
-        None, description="Bytes, 68 to 65521 (1500)."
+        None, description="MTU in bytes, 68 to 65521 (1500)."
     )
 
 

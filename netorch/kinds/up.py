@@ -1,8 +1,10 @@
-"""That a link is administratively up: there while it is, gone while it is down.
+"""The administrative state `up` of a link: the resource exists while the link is up.
 
-It is a resource of its own because things hang on it: a link that goes down loses its routes and its global IPv6 addresses,
-and a bridge comes up after its ports, since an up bridge works through all of them at each one that joins. A bond takes and lets go
-ports that are down, and a VRF pulls them down and up again: there a link comes up after it has joined, and falls when it leaves.
+It is a resource of its own because others depend on it. A link that goes down loses its routes and
+its global IPv6 addresses. A bridge comes up after its ports, because a bridge that is up goes
+through all of its ports whenever one joins. A port of a bond or VRF comes up after it has joined,
+and goes down when it leaves: ports join and leave a bond while they are down, and a VRF takes them
+down and up again.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ _ETHERNET = frozenset(
         *("vxlan", "geneve", "gretap", "ip6gretap"),
     )
 )
-"""Kinds of links that ask for MACs and take part in multicast groups unless somebody has turned that off."""
+"""Kinds of links that use ARP and multicast unless somebody has turned that off."""
 
 
 @cached_key
@@ -34,23 +36,31 @@ def up_key(netns: str, link: str) -> Key:
 
 @observed
 class Up(NoForeignObjects, Resource):
-    """`master`: the bond or VRF in which it is up. `after`: what must be there before the link comes up (a bridge's ports).
-
-    `quick`: without duplicate address detection for the link-local address, which would be tentative for 2 seconds, in which a router
-    asks no neighbour and forwards nothing. `lost`: routes that the kernel made of the link's addresses, and that somebody has deleted. It
-    makes them anew when the link comes up. `arp`: it asks for MACs and tells its own. `multicast`: it takes part in groups.
-    """
+    """The state `up` of a link."""
 
     KIND: ClassVar[str] = "up"
     HINTS: ClassVar[tuple[str, ...]] = ("after", "quick")
     netns: str
     link: str
     master: str = ""
+    """The bond or VRF as whose port the link is up, or ""."""
     after: tuple[Key, ...] = ()
+    """Keys of resources that must exist before the link comes up, such as the ports of a bridge."""
     quick: bool = False
+    """Whether to skip duplicate address detection for the link-local address.
+
+    The address would be tentative for 2 seconds, in which a router resolves no neighbour and
+    forwards nothing.
+    """
     lost: tuple[str, ...] = ()
+    """Routes that the kernel made for the link's addresses and that somebody has deleted.
+
+    The kernel makes them again when the link goes down and up.
+    """
     arp: bool = True
+    """Whether the link asks for MAC addresses and answers for its own."""
     multicast: bool = True
+    """Whether the link takes part in multicast groups."""
 
     @property
     def key(self) -> Key:
@@ -72,7 +82,7 @@ class Up(NoForeignObjects, Resource):
         return link_key(self.netns, self.link)
 
     def differs(self, before: Resource) -> bool:
-        # a rollback does not take away again what has come back
+        # a rollback does not delete routes again that have come back
         if not isinstance(before, Up) or self._settings != before._settings:
             return True
         return bool(before.lost) and not self.lost

@@ -1,4 +1,7 @@
-"""That a NIC which stays somebody else's is a port of a bridge of ours, with its addresses and routes on the bridge meanwhile."""
+"""Uplinks: foreign NICs that are ports of a bridge of the topology.
+
+While a NIC is an uplink, its addresses and routes are on the bridge.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ NO_PORTS = frozenset(
         *("ipip", "sit", "gre", "ip6gre", "ip6tnl", "vti", "vti6", "ppp"),
     )
 )
-"""Kinds of links without Ethernet frames, or that say that they are not ports."""
+"""Kinds of links that carry no Ethernet frames, or whose driver does not let them be ports."""
 
 
 def uplink_key(netns: str, nic: str) -> Key:
@@ -34,17 +37,17 @@ def uplink_key(netns: str, nic: str) -> Key:
 
 @observed
 class Uplink(Resource):
-    """The bridge's alias says which NIC it took, so that the way back is known whatever else is lost.
+    """An uplink of a network's bridge.
 
-    `whole` is False where the alias alone is left of it, or addresses are on the NIC that belong on the bridge: an apply that
-    was killed, a NIC that was taken out by hand, a DHCP client that still serves it.
+    The bridge's alias names the NIC, so that netorch can undo the uplink whatever else is lost.
     """
 
     KIND: ClassVar[str] = "uplink"
     FOREIGN_KIND: ClassVar[str] = "uplink"
     CREATION: ClassVar[Disruption] = Disruption.FLAP
     REMEDY: ClassVar[str] = (
-        "Take another interface as `uplink`, or take this one out of there first (`ip link set … nomaster`)."
+        "Take another interface as `uplink`, or take this one out of its master first"
+        " (`ip link set … nomaster`)."
     )
     HINTS: ClassVar[tuple[str, ...]] = ("mtu", "own")
 
@@ -54,9 +57,18 @@ class Uplink(Resource):
     bridge: str
     protocol: int
     whole: bool = True
+    """Whether the NIC is a port of the bridge, with its addresses on the bridge.
+
+    That is not so if an apply was killed, if somebody took the NIC out of the bridge, or if a DHCP
+    client still puts addresses on the NIC.
+    """
     mtu: bool = True
+    """Whether the bridge takes the MTU of the NIC."""
     own: tuple[BelongingIdentity, ...] | None = None
-    """The addresses and routes on the bridge that are ours, of one that was read."""
+    """The addresses and routes on the bridge that belong to the topology, as read.
+
+    None in a desired state.
+    """
 
     @property
     def key(self) -> Key:
@@ -112,7 +124,7 @@ class Uplink(Resource):
                     )
 
     def differs(self, before: Resource) -> bool:
-        # back to half of it is no way to go
+        # an uplink that is not whole is never a state to go back to
         return (
             not isinstance(before, Uplink)
             or self.bridge != before.bridge
@@ -120,7 +132,11 @@ class Uplink(Resource):
         )
 
     def obstacles(self, snapshot: Snapshot, desired: State) -> Iterator[Obstacle]:
-        """What a bridge does not take of others' links, or that somebody else has their frames (br_add_if in net/bridge/br_if.c)."""
+        """Yield the reasons why a bridge cannot take a foreign link as a port.
+
+        Some links cannot be ports, and the frames of others already go to their upper links
+        (br_add_if in net/bridge/br_if.c).
+        """
         netns = snapshot.namespaces.get(self.netns)
         if netns is None or link_key(self.netns, self.nic) in desired:
             return
@@ -128,7 +144,7 @@ class Uplink(Resource):
         if nic is None:
             return
         if nic.kind in NO_PORTS or (nic.kind == "tun" and not nic.mac):
-            what = f"{nic.name} is a {nic.kind} link, which no bridge takes as a port"
+            what = f"{nic.name} is a {nic.kind} link, which cannot be a port of a bridge"
             yield Obstacle("bad-uplink", what, "Take another interface as `uplink`.")
         upper_links = [
             link.name
@@ -165,7 +181,7 @@ class Uplink(Resource):
 
 
 def _own(view: View, bridge: LinkRecord) -> Iterator[BelongingIdentity]:
-    """What of a bridge's addresses and routes stays ours when its NIC leaves."""
+    """Yield the addresses and routes on a bridge that do not go back to its NIC."""
     for record in view.netns.addresses:
         if record.index == bridge.index and address.is_ours(view, record):
             yield identity(record)
@@ -175,7 +191,7 @@ def _own(view: View, bridge: LinkRecord) -> Iterator[BelongingIdentity]:
 
 
 def _is_whole(view: View, nic: LinkRecord, bridge: LinkRecord) -> bool:
-    left = (record for record in view.netns.addresses if record.index == nic.index)
+    on_nic = (record for record in view.netns.addresses if record.index == nic.index)
     return nic.master == bridge.index and not any(
-        goes_along(record, nic.mac, view.mark.protocol) for record in left
+        goes_along(record, nic.mac, view.mark.protocol) for record in on_nic
     )

@@ -1,4 +1,4 @@
-"""A veth pair: the kernel makes both ends in one call and loses both in one call."""
+"""veth pairs: the kernel makes both ends with one request, and deletes both with one request."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar, Literal, Self
@@ -19,22 +19,25 @@ from netorch.values.requests import LinkAdd, LinkSet, PeerSettings, Request
 from netorch.values.snapshot import LinkRecord
 
 UNKNOWN = ("?", "?")
-"""The partner of an end whose alias does not say, or says what the kernel does not confirm."""
+"""The other end of a veth, if the alias does not name it or the kernel does not confirm it."""
 
 
 @interface_model("veth")
 class VethModel(InterfaceModel):
-    """A virtual Ethernet cable; `links` and `networks` make them too."""
+    """One end of a virtual Ethernet cable. `links` and `networks` make such cables too."""
 
     kind: Literal["veth"] = "veth"
     peer: Annotated[str, WithJsonSchema(substituted(text(END, "other end: NODE:IF")))] = Field(
-        description="The other end, `NODE:IF`."
+        description="Other end of the cable, `NODE:IF`."
     )
 
 
 @observed
 class Veth(Link):
-    """One end. Of a pair, the one that is not `far` makes both; the other only sets what is its own."""
+    """One end of a pair.
+
+    The end that is not `far` makes both ends. The far end then only sets its own attributes.
+    """
 
     KIND: ClassVar[str] = "veth"
     FOREIGN_KIND: ClassVar[str] = "link"
@@ -56,7 +59,7 @@ class Veth(Link):
         for link in view.made_links:
             if link.kind == "veth" and _may_go(view, link):
                 partner, here = _partner(view, link), (view.label, link.name)
-                # a rollback makes again what was seen, and of two that know each other only one may make the pair
+                # exactly one end may make the pair when a rollback makes both ends again
                 far = partner != UNKNOWN and partner < here and _named(view, partner) == here
                 yield cls(**common_fields(view, link), peer=partner, far=far)
 
@@ -90,10 +93,10 @@ class Veth(Link):
 
 
 def _may_go(view: View, link: LinkRecord) -> bool:
-    """Whether its deletion deletes nothing that this topology has not marked.
+    """Return whether the deletion of a link deletes only links of this topology.
 
-    A mark in a namespace of others is a text of theirs, and with one end of a pair goes the other one, wherever
-    that is. So the other end has to be marked too, or the link is on record as it is.
+    In an attached namespace anyone can write the mark, and deleting one end of a pair deletes the
+    other end in whatever namespace. So the other end has to be marked too, or the link on record.
     """
     if not is_attached(view.label) or link.link_netnsid is None:
         return True
@@ -112,7 +115,7 @@ def _may_go(view: View, link: LinkRecord) -> bool:
 
 @reports_unproven
 def _unproven(view: View) -> Iterator[tuple[Key, str]]:
-    """A sentence for each end of a cable that carries the mark, while its other end carries none."""
+    """Yield ends of pairs that carry the mark while their other end does not."""
     if not is_attached(view.label):
         return
     for link in view.made_links:
@@ -127,12 +130,12 @@ def _unproven(view: View) -> Iterator[tuple[Key, str]]:
 
 
 def _named(view: View, end: tuple[str, str]) -> tuple[str, str] | None:
-    """Whom that end's alias names."""
+    """Return the other end that the alias of an end names."""
     return read_alias(view.all[end[0]].by_name[end[1]].alias).peer
 
 
 def _partner(view: View, link: LinkRecord) -> tuple[str, str]:
-    """Whom the alias names, believed only if the kernel's own pointers say the same both ways."""
+    """Return the other end that the alias names, if the kernel confirms it in both directions."""
     peer = read_alias(link.alias).peer
     if peer is None or peer[0] not in view.all:
         return UNKNOWN

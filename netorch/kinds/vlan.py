@@ -1,4 +1,4 @@
-"""A VLAN device: the frames of one VLAN of its parent, without their tag (net/8021q)."""
+"""VLAN links, which carry the frames of one VLAN of their parent without the tag (net/8021q)."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -28,15 +28,17 @@ class Vlan(StandaloneLink):
 
 @interface_model("vlan")
 class VlanModel(StandaloneModel):
-    """One VLAN of another interface."""
+    """One VLAN of another interface, its parent. Frames are tagged on the parent only."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Vlan
     FAR_PARENT: ClassVar[bool] = True
     kind: Literal["vlan"] = "vlan"
     parent: PlaceName = Field(
-        description="The interface whose frames are tagged, `IF` or `NODE:IF`."
+        description="Parent: the interface that carries the tagged frames, `IF` or `NODE:IF`."
     )
     id: Annotated[int, BeforeValidator(integer(0, 4094))] = Field(
-        description="VLAN number, 0 to 4094."
+        description="Number of the VLAN, 0 to 4094."
     )
-    protocol: Literal["802.1q", "802.1ad"] = Field("802.1q", description="Kind of tag (802.1q).")
+    protocol: Literal["802.1q", "802.1ad"] = Field(
+        "802.1q", description="Protocol of the tag (802.1q)."
+    )

@@ -1,4 +1,7 @@
-"""The VLANs of a bridge's port, or of the bridge's own port, where the bridge knows VLANs (bridge(8) `vlan`, net/bridge/br_vlan.c)."""
+"""VLANs of ports of a bridge, including the bridge's own port, if the bridge filters VLANs.
+
+See `vlan` in bridge(8), and net/bridge/br_vlan.c.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from netorch.values.requests import Request, VlanAdd, VlanDel
 from netorch.values.snapshot import LinkRecord
 
 Vlans = tuple[tuple[int, bool], ...]
-"""VLANs in order, each with whether its frames leave without a tag."""
+"""VLANs in ascending order, each with whether its frames leave without a tag."""
 
 
 def vlans_key(netns: str, link: str) -> Key:
@@ -29,7 +32,7 @@ def vlans_key(netns: str, link: str) -> Key:
 
 
 class Tag(Enum):
-    """Whether frames leave with their tag, where that does not go without saying."""
+    """Whether frames leave with a tag. DEFAULT: as usual for the VLAN."""
 
     DEFAULT = ""
     TAGGED = "tagged"
@@ -37,7 +40,7 @@ class Tag(Enum):
 
 
 class VlanRange(NamedTuple):
-    """VLANs from `first` to `last`. No two of a port have one `first`."""
+    """The VLANs from `first` to `last`. All ranges of a port have different values of `first`."""
 
     first: int
     last: int
@@ -50,7 +53,7 @@ class VlanRange(NamedTuple):
 
 @observed
 class PortVlans(NoForeignObjects, Resource):
-    """`pvid` 0: none. `own`: the bridge's own port. `default`: the bridge's default PVID, which a port has that joins."""
+    """The VLANs of a port of a bridge."""
 
     KIND: ClassVar[str] = "vlans"
     HINTS: ClassVar[tuple[str, ...]] = ("default",)
@@ -58,11 +61,14 @@ class PortVlans(NoForeignObjects, Resource):
     link: str
     bridge: str
     pvid: int
+    """The VLAN for frames without a tag; 0 means none."""
     vlans: Vlans
     default: int = 1
+    """The default PVID of the bridge, which a port gets when it joins."""
 
     @property
     def own(self) -> bool:
+        """Whether it is the bridge's own port."""
         return self.link == self.bridge
 
     @property
@@ -132,22 +138,22 @@ class PortVlans(NoForeignObjects, Resource):
         }
 
     def listed(self) -> list[VlanRange]:
-        """The VLANs in order, without a PVID that leaves untagged as it goes without saying."""
-        label_text = {
+        """Return the VLANs in order, without a PVID whose frames leave untagged, as is usual."""
+        flags_of = {
             vlan: untagged * BRIDGE_VLAN_INFO_UNTAGGED
             for vlan, untagged in self.vlans
             if vlan != self.pvid
         }
-        found = [
+        entries = [
             VlanRange(first, last, Tag.UNTAGGED if flags else Tag.DEFAULT)
-            for first, last, flags in ranges(label_text)
+            for first, last, flags in ranges(flags_of)
         ]
-        found += [
+        entries += [
             VlanRange(vlan, vlan, Tag.TAGGED)
             for vlan, untagged in self.vlans
             if vlan == self.pvid and not untagged
         ]
-        return sorted(found, key=lambda entry: entry.first)
+        return sorted(entries, key=lambda entry: entry.first)
 
     def title(self) -> str:
         return f"link {label_text(self.netns)}/{self.link}"
@@ -172,15 +178,18 @@ class PortVlans(NoForeignObjects, Resource):
 
 
 def ranges(vlans: Mapping[int, int]) -> tuple[tuple[int, int, int], ...]:
-    """Neighbours with the same flags as (first, last, flags); a PVID is never part of a range."""
-    found: list[tuple[int, int, int]] = []
+    """Return consecutive VLANs with the same flags as (first, last, flags).
+
+    A PVID is never part of a longer range.
+    """
+    result: list[tuple[int, int, int]] = []
     for vlan in sorted(vlans):
         flags = vlans[vlan]
-        if found and found[-1][1:] == (vlan - 1, flags) and not flags & BRIDGE_VLAN_INFO_PVID:
-            found[-1] = (found[-1][0], vlan, flags)
+        if result and result[-1][1:] == (vlan - 1, flags) and not flags & BRIDGE_VLAN_INFO_PVID:
+            result[-1] = (result[-1][0], vlan, flags)
         else:
-            found.append((vlan, vlan, flags))
-    return tuple(found)
+            result.append((vlan, vlan, flags))
+    return tuple(result)
 
 
 def default_pvid(bridge: LinkRecord) -> int:

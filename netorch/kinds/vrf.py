@@ -1,4 +1,4 @@
-"""A VRF: a routing table of its own for some links of a namespace (drivers/net/vrf.c)."""
+"""VRFs, which give some links of a namespace a routing table of their own (drivers/net/vrf.c)."""
 
 from __future__ import annotations
 
@@ -20,13 +20,18 @@ from netorch.netlink.constants import (
 from netorch.state.registry import interface_model, observed
 
 MTU = 65575
-"""Of a new one (IP6_MAX_MTU): nothing is ever too large for it."""
+"""The MTU of a new VRF (IP6_MAX_MTU), which every packet fits."""
 _TAKEN = {RT_TABLE_DEFAULT: "default", RT_TABLE_MAIN: "main", RT_TABLE_LOCAL: "local"}
 
 
 @observed
 class Vrf(StandaloneLink):
-    # the rule that leads to the tables of all VRFs is the kernel's: it makes it with the first VRF of a namespace, and never again
+    """A VRF.
+
+    The policy rule that leads to the tables of all VRFs is not managed here: the kernel makes it
+    with the first VRF of a namespace, and never again.
+    """
+
     KIND: ClassVar[str] = "vrf"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_NET_VRF", "vrf")
     MTUS: ClassVar[tuple[int, int]] = (1280, MTU)
@@ -36,23 +41,25 @@ class Vrf(StandaloneLink):
 
 @interface_model("vrf")
 class VrfModel(MasterModel, StandaloneModel):
-    """A routing table of its own for its ports, which keep their addresses. What a node does over them looks there alone."""
+    """A routing table for some interfaces of a node, its ports. They keep their addresses, and
+    packets over them are routed by this table alone.
+    """
 
     MAKES: ClassVar[type[StandaloneLink]] = Vrf
     TAKES_PORTS: ClassVar[bool] = True
     kind: Literal["vrf"] = "vrf"
     mtu: Annotated[int, BeforeValidator(integer(*Vrf.MTUS))] | None = Field(
-        None, description="Bytes, 1280 to 65575 (65575)."
+        None, description="MTU in bytes, 1280 to 65575 (65575)."
     )
     table: Table = Field(
-        description="Its routing table, where no other VRF of the node has its routes."
+        description="Number of its routing table, different for each VRF of a node."
     )
 
     _own_table = constraints(
         *(
             forbid(
                 "vrf-table-of-all",
-                f"table {table} is {name}, which everything uses that is in no VRF",
+                f"table {table} is {name}, which every interface that is in no VRF uses",
                 Equals("table", table),
                 at="table",
             )

@@ -1,4 +1,7 @@
-"""A VXLAN tunnel (RFC 7348, drivers/net/vxlan): Ethernet frames in UDP, to one end, to a multicast group, or as its FDB says."""
+"""VXLAN tunnels, which carry Ethernet frames in UDP (RFC 7348, drivers/net/vxlan).
+
+Frames go to one other end, to a multicast group, or to the ends in the forwarding database.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
@@ -29,17 +32,25 @@ IFLA_VXLAN_ID, IFLA_VXLAN_GROUP, IFLA_VXLAN_LINK, IFLA_VXLAN_LOCAL = 1, 2, 3, 4
 IFLA_VXLAN_TTL, IFLA_VXLAN_LEARNING, IFLA_VXLAN_PORT = 5, 7, 15
 IFLA_VXLAN_GROUP6, IFLA_VXLAN_LOCAL6, IFLA_VXLAN_TTL_INHERIT = 16, 17, 28
 PORT = 4789
-"""IANA's; the kernel's own default, 8472, is older than that."""
+"""The port that IANA has assigned. The kernel's own default, 8472, is older."""
 
 HEADROOM = {4: 50, 6: 70}
-"""What it adds to a packet inside: the headers of Ethernet, VXLAN, UDP and IP (VXLAN_HEADROOM, VXLAN6_HEADROOM)."""
+"""IP version → the bytes of the headers of Ethernet, VXLAN, UDP and IP.
+
+They are VXLAN_HEADROOM and VXLAN6_HEADROOM in the kernel.
+"""
 
 DEFAULT_ENDS["vxlan"] = (IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6)
 
 
 @observed
 class Vxlan(StandaloneLink):
-    """`remote` and `multicast` (the file's `group`) are one attribute to the kernel, which sends to a host and joins a group."""
+    """A VXLAN tunnel.
+
+    `remote` and `multicast` (the file's `group`) are the same attribute for the kernel, which sends
+    to the address if it is a host's, and also joins it if it is a group. Source ports, checksums,
+    ageing and the like are left alone.
+    """
 
     KIND: ClassVar[str] = "vxlan"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_VXLAN", "vxlan")
@@ -49,13 +60,12 @@ class Vxlan(StandaloneLink):
         Attribute("vni", IFLA_VXLAN_ID, U32),
         Attribute("local", IFLA_VXLAN_LOCAL, ADDRESS, live=True, number6=IFLA_VXLAN_LOCAL6),
         Attribute("remote", IFLA_VXLAN_GROUP, ADDRESS, live=True, number6=IFLA_VXLAN_GROUP6),
-        # in place, a tunnel that is up would not join the new group
+        # not live, because a tunnel that is up would not join a new group
         Attribute("multicast", IFLA_VXLAN_GROUP, ADDRESS, number6=IFLA_VXLAN_GROUP6, word="group"),
         Attribute("port", IFLA_VXLAN_PORT, BE16),
         Attribute("learning", IFLA_VXLAN_LEARNING, FLAG, live=True),
         Attribute("ttl", IFLA_VXLAN_TTL, U8, live=True),
     )
-    # the source ports, checksums, ageing and the like are left alone
     vni: int = -1
     local: str | None = None
     remote: str | None = None
@@ -64,7 +74,11 @@ class Vxlan(StandaloneLink):
     learning: bool = True
     ttl: int | str = 0
     flooded: bool = True
-    """False: somebody deleted the entry that sends what is not known to the other end. The link's own attributes go on to name it."""
+    """Whether frames for unknown addresses go to the other end.
+
+    False if somebody has deleted that entry of the forwarding database. The link's own attributes
+    still name the end then.
+    """
 
     @property
     def version(self) -> int:
@@ -94,17 +108,17 @@ class Vxlan(StandaloneLink):
 
     @classmethod
     def read(cls, view: View, link: LinkRecord) -> dict[str, Any]:
-        found = decoded(cls, link)
-        end = found.pop("multicast", None) or None
+        fields = decoded(cls, link)
+        end = fields.pop("multicast", None) or None
         is_group = end is not None and ip_address(end).is_multicast
-        found["flooded"] = end is None or any(
+        fields["flooded"] = end is None or any(
             record.mac.hex(":") == ALL and record.address == ip_address(end).packed
             for record in view.forwarding.get(link.index, ())
         )
-        found |= {"remote": None if is_group else end, "multicast": end if is_group else None}
+        fields |= {"remote": None if is_group else end, "multicast": end if is_group else None}
         if any(link.data.get(IFLA_VXLAN_TTL_INHERIT, b"")):
-            found["ttl"] = "inherit"
-        return found
+            fields["ttl"] = "inherit"
+        return fields
 
     @classmethod
     def read_parent(cls, view: View, link: LinkRecord) -> ParentPlace | None:
@@ -113,7 +127,9 @@ class Vxlan(StandaloneLink):
 
 @interface_model("vxlan")
 class VxlanModel(UdpTunnelModel):
-    """Ethernet over UDP: to one end (`remote`), to a multicast `group`, or to the ends that `fdb` names."""
+    """A VXLAN tunnel: it carries Ethernet frames in UDP to one other end (`remote`), to a multicast
+    `group`, or to the ends that `fdb` names.
+    """
 
     MAKES: ClassVar[type[StandaloneLink]] = Vxlan
     FAR_PARENT: ClassVar[bool] = True
@@ -122,21 +138,26 @@ class VxlanModel(UdpTunnelModel):
     local: IPAddress | None = Field(
         None, description="Source address of the outer packets (by the route)."
     )
-    remote: IPAddress | None = Field(None, description="The other end, where there is one (none).")
+    remote: IPAddress | None = Field(
+        None, description="Address of the other end of a tunnel with two ends (none)."
+    )
     group: IPAddress | None = Field(
-        None, description="Multicast group of all the ends; needs `parent` (none)."
+        None, description="Multicast group that all ends have joined. Needs `parent` (none)."
     )
     parent: PlaceName | None = Field(
         None,
-        description="The interface that outer packets leave by, `IF` or `NODE:IF` (by the route).",
+        description="Parent: the interface that sends the outer packets, `IF` or `NODE:IF` (by the"
+        " route).",
     )
     udp_port: Port | None = Field(None, serialization_alias="port", description="UDP port (4789).")
     learning: Flag = Field(
-        True, description="Learn behind which end a MAC is from what arrives (true)."
+        True,
+        description="Learn from received packets behind which end a MAC address is (true).",
     )
     fdb: Annotated[list[FdbModel], BeforeValidator(one_or_many)] = Field(
         default_factory=empty_list,
-        description="Behind which end a MAC is, `{mac, dst}` each; zeros for `mac` is the flood list.",
+        description="Entries of the forwarding database, `{mac, dst}` each: the end behind which a"
+        " MAC address is. Entries with a `mac` of zeros are the flood list.",
     )
 
     _one_end = constraints(
@@ -158,7 +179,7 @@ class VxlanModel(UdpTunnelModel):
     _group_parent = constraints(
         require(
             "vxlan-group-needs-parent",
-            "a `group` is joined on an interface: say which one by `parent`",
+            "a `group` is joined on an interface: name it with `parent`",
             HasValue("parent"),
             when=HasValue("group"),
         )
@@ -169,32 +190,34 @@ class VxlanModel(UdpTunnelModel):
         ends = [end for end in (self.local, self.remote, self.group) if end is not None]
         if len({end.version for end in ends}) > 1:
             wrong(
-                f"{' and '.join(map(str, ends))} are of different IP versions: a tunnel goes over one"
+                f"{' and '.join(map(str, ends))} are of different IP versions:"
+                " a tunnel goes over one"
             )
         if self.local is not None and self.local.is_multicast:
             wrong(
-                f"{self.local} is a multicast address: no packet comes from one, so it cannot be `local`"
+                f"{self.local} is a multicast address: no packet comes from one,"
+                " so it cannot be `local`"
             )
         version = ends[0].version if ends else 4
         seen: set[object] = set()
         for entry in self.fdb:
             if entry.dst.version != version:
                 wrong(
-                    f"fdb: {entry.dst} is not an IPv{version} address, which this tunnel goes over (its `local` or `remote` say so)"
+                    f"fdb: {entry.dst} is not an IPv{version} address, but this tunnel goes over"
+                    f" IPv{version} according to its `local`, `remote` or `group`"
                 )
             if entry.mac == ALL and entry.dst in (self.remote, self.group):
-                wrong(
-                    f"fdb: {entry.dst} gets all that is not known already, by `{'remote' if entry.dst == self.remote else 'group'}`"
-                )
+                key = "remote" if entry.dst == self.remote else "group"
+                wrong(f"fdb: {entry.dst} gets all frames for unknown addresses already, by `{key}`")
             what = (entry.mac, entry.dst) if many(entry.mac) else entry.mac
             if what in seen:
-                wrong(f"fdb: {entry.mac} is there twice, but it is behind one end only")
+                wrong(f"fdb: {entry.mac} is there twice, but it can be behind only one end")
             seen.add(what)
         return self
 
     @property
     def version(self) -> int:
-        """The IP version that it goes over."""
+        """The IP version of the outer packets."""
         return next(
             (end.version for end in (self.local, self.remote, self.group) if end is not None), 4
         )

@@ -1,4 +1,4 @@
-"""A WireGuard interface: an encrypted tunnel to peers that are known by their keys (drivers/net/wireguard)."""
+"""WireGuard interfaces: encrypted tunnels to peers with known keys (drivers/net/wireguard)."""
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,20 +28,20 @@ from netorch.values.requests import Answer, KeyFile, Question, Request, Wireguar
 from netorch.values.snapshot import LinkRecord, Snapshot
 
 MTU = 1420
-"""Of 1500 bytes, less an IPv6 header, UDP's and WireGuard's own."""
+"""The default MTU: 1500 bytes less the headers of IPv6, UDP and WireGuard."""
 
 
 @observed
 class Wireguard(StandaloneLink):
-    """A `listen_port` of 0 leaves it to the kernel, which chooses one when the link comes up."""
+    """A WireGuard interface. It has no public key, which follows from the private one."""
 
-    # the public key follows from the private one
     KIND: ClassVar[str] = "wireguard"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_WIREGUARD", "wireguard")
     HAS_MAC: ClassVar[bool] = False
     UNIQUE: ClassVar[tuple[str, ...]] = ("listen_port",)
     private_key: WireguardKey | None = None
     listen_port: int = 0
+    """The UDP port. With 0 the kernel chooses one when the link comes up."""
     fwmark: int = 0
 
     @property
@@ -80,12 +80,12 @@ class Wireguard(StandaloneLink):
     def adapt_to(self, before: Resource, last: Callable[[], Resource | None]) -> Self:
         if not isinstance(before, Wireguard):
             return self
-        found = (
+        adapted = (
             replace(self, private_key=before.private_key)
             if self.private_key == before.private_key
             else self
         )
-        return found if self.listen_port else replace(found, listen_port=before.listen_port)
+        return adapted if self.listen_port else replace(adapted, listen_port=before.listen_port)
 
     def in_file_words(self, asked: Resource | None, folder: str) -> tuple[Resource, str]:
         other = asked.private_key if isinstance(asked, Wireguard) else None
@@ -99,11 +99,11 @@ class Wireguard(StandaloneLink):
         return replace(self, private_key=key), warning
 
     def obstacles(self, snapshot: Snapshot, desired: State) -> Iterator[Obstacle]:
-        # Linux leaves such a peer out without a word
+        # because Linux leaves such a peer out and reports no error
         if self.private_key is not None and self.private_key.secret is not None:
             own = b64encode(public_key(self.private_key.secret.reveal())).decode()
             if peer_key(self.netns, self.name, own) in desired:
-                what = f"its peer {own} is itself: that is the public key of its own private key"
+                what = f"its peer {own} is itself: this is the public key of its own private key"
                 yield Obstacle("peer-is-self", what, "Name the other end's public key.")
 
     def create(self) -> Iterator[Request]:
@@ -128,8 +128,8 @@ class Wireguard(StandaloneLink):
             yield settings
 
     def own(self) -> Mapping[str, str]:
-        said = {} if self.private_key is None else {"private_key_file": str(self.private_key)}
-        return said | {
+        key = {} if self.private_key is None else {"private_key_file": str(self.private_key)}
+        return key | {
             name: str(value) for name in ("listen_port", "fwmark") if (value := getattr(self, name))
         }
 
@@ -139,32 +139,38 @@ class Wireguard(StandaloneLink):
 
 @interface_model("wireguard")
 class WireguardModel(StandaloneModel):
-    """An encrypted tunnel to peers that are known by their keys."""
+    """A WireGuard interface: an encrypted tunnel to peers, which are identified by their keys."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Wireguard
     kind: Literal["wireguard"] = "wireguard"
     private_key_file: KeyPath | None = Field(
         None,
-        description="File with its private key, as `wg genkey` writes it; a relative path counts from the topology's folder (none).",
+        description="File with its private key, as `wg genkey` writes it. A relative path starts at"
+        " the folder of the topology file (none).",
     )
     listen_port: Annotated[int, BeforeValidator(integer(0, 65535))] = Field(
         0, description="UDP port (0, the kernel chooses one)."
     )
-    fwmark: U32 = Field(0, description="Mark of the packets that it sends, for `rules` (0, none).")
-    peers: list[PeerModel] = Field(default_factory=empty_list, description="Whom it speaks with.")
+    fwmark: U32 = Field(
+        0, description="Firewall mark of the packets that it sends, for `rules` (0, none)."
+    )
+    peers: list[PeerModel] = Field(
+        default_factory=empty_list, description="Peers of the interface."
+    )
 
     @model_validator(mode="after")
-    def _apart(self) -> Self:
+    def _distinct_peers(self) -> Self:
         seen: set[str] = set()
-        whose: dict[object, str] = {}
+        owners: dict[object, str] = {}
         for peer in self.peers:
             if peer.public_key in seen:
                 wrong(f"the peer {peer.public_key} is there twice")
             seen.add(peer.public_key)
             for subnet in peer.allowed_ips:
-                if (other := whose.setdefault(subnet, peer.public_key)) != peer.public_key:
+                if (other := owners.setdefault(subnet, peer.public_key)) != peer.public_key:
                     wrong(
-                        f"{subnet} is in the `allowed_ips` of two peers, {other} and {peer.public_key}: a packet can go to one alone"
+                        f"{subnet} is in the `allowed_ips` of two peers, {other} and"
+                        f" {peer.public_key}: a packet can go to only one of them"
                     )
         return self
 

@@ -49,7 +49,7 @@ class View(Value, dict=True):
     trusts_numbers: bool = True
     """Whether a protocol number or a group proves who made an object where there is no record."""
     lent: Mapping[int, str] = field(default_factory=dict)
-    """The lent NICs that are identified beyond doubt: index of the link → its name on the host."""
+    """The lent NICs that are identified for certain: index of the link → its name on the host."""
     nics_on_record: frozenset[str] = frozenset()
     """The NICs for which a record says how to recognise them."""
 

@@ -199,7 +199,7 @@ def test_an_apply_that_fails_later_puts_everything_back(lan: Host) -> None:
         (
             "ip link add eth9 type bridge && ip address add 10.3.0.1/24 dev eth9",
             "eth9",
-            "eth9 is a bridge link, which no bridge takes as a port",
+            "eth9 is a bridge link, which cannot be a port of a bridge",
         ),
         (
             "ip link add eth9 type veth peer eth8; ip address add 10.3.0.1/24 dev eth9; ip link add mv0 link eth9 type macvlan",

@@ -520,8 +520,8 @@ def test_a_chain_that_no_accept_wins_against_is_told(host: Host) -> None:
     for words in (["diff", "lab.yaml"], ["apply", "lab.yaml"], ["diff", "lab.yaml"]):
         said = host.netorch(*words, check=False).stderr
         assert (
-            "warning: the nftables chain inet firewalld filter_FORWARD drops what it does not know"
-            in said
+            "warning: the nftables chain inet firewalld filter_FORWARD drops packets that none"
+            " of its rules accepts" in said
         )
         assert "firewall-cmd --zone=trusted --add-interface=web" in said
     for bridge in BRIDGES:
@@ -553,7 +553,7 @@ def test_the_advice_for_any_other_table_helps(host: Host, end: str) -> None:
     host.write("lab.yaml", FILE)
     said = host.netorch("apply", "lab.yaml").stderr
     assert not host.ping("w1", "192.0.2.2")
-    advice = said.partition("Let it through: ")[2].splitlines()[0]
+    advice = said.partition("Let them through: ")[2].splitlines()[0]
     host.run("sh", "-ec", advice)
     assert host.ping("w1", "192.0.2.2") and host.ping("h1", "10.4.0.3")
     chain = host.run("nft", "list", "chain", "ip", "mine", "ways").stdout

@@ -255,7 +255,7 @@ def test_a_peer_that_is_itself(host: Host) -> None:
     )
     done = host.netorch("apply", file, check=False)
     assert (
-        f"wireguard a/wg0: its peer {own} is itself: that is the public key of its own private key. Name the other end's public key."
+        f"wireguard a/wg0: its peer {own} is itself: this is the public key of its own private key. Name the other end's public key."
         in done.stderr
     )
 

@@ -101,7 +101,7 @@ REFUSED = {
     ),
     "an uplink that is a bridge": (
         "nodes: {a: {networks: n}}\nnetworks: {n: {mode: bridged, uplink: br9}}",
-        "br9 is a bridge link, which no bridge takes as a port",
+        "br9 is a bridge link, which cannot be a port of a bridge",
     ),
     "an uplink that carries a macvlan": (
         "nodes: {a: {networks: n}}\nnetworks: {n: {mode: bridged, uplink: taken}}",

@@ -237,7 +237,7 @@ def test_a_leg_that_cannot_be_told_is_left_alone(host: Host) -> None:
     append(host, "fd08::/64 table 100 metric 7", "fd00::7", "bgp", "-n", "r")
     told = host.netorch("diff")
     assert told.stdout == "lab: in sync\n"
-    assert "does not tell who added the next hop fd00::7 dev e0: left as it is" in told.stderr
+    assert "does not show who added the next hop fd00::7 dev e0: it is left alone" in told.stderr
     assert "in sync" in host.netorch("apply").stdout
     assert hops(host, "fd08::/64 table 100", "-n", "r") == {"fd00::2", "fd00::7"}
     # ours goes without it

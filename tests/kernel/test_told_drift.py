@@ -52,20 +52,20 @@ def test_a_firewall_in_a_node_that_owns_a_network_is_told(host: Host, kind: str)
         pytest.importorskip("iptc", reason="python-iptables is not installed")
     host.write("lab.yaml", LAB.replace("OWNER", "r"))
     host.netorch("apply", "lab.yaml")
-    assert "is lost there" not in host.netorch("diff", "lab.yaml").stderr
+    assert "are lost there" not in host.netorch("diff", "lab.yaml").stderr
     in_node(host, "r", script)
     told = host.netorch("diff", "lab.yaml").stderr
-    assert sentence in told and "what goes through lan is lost there" in told
+    assert sentence in told and "packets through lan are lost there" in told
     # the command that it names lets through, and then there is nothing to tell
-    host.run("sh", "-ec", told.partition("Let it through: ")[2].splitlines()[0])
-    assert "is lost there" not in host.netorch("diff", "lab.yaml").stderr
+    host.run("sh", "-ec", told.partition("Let them through: ")[2].splitlines()[0])
+    assert "are lost there" not in host.netorch("diff", "lab.yaml").stderr
 
 
 def test_a_firewall_that_names_the_bridge_is_its_owners_affair(host: Host) -> None:
     host.write("lab.yaml", LAB.replace("OWNER", "r"))
     host.netorch("apply", "lab.yaml")
     in_node(host, "r", "iptables-nft -A FORWARD -i lan -j ACCEPT; iptables-nft -P FORWARD DROP")
-    assert "is lost there" not in host.netorch("diff", "lab.yaml").stderr
+    assert "are lost there" not in host.netorch("diff", "lab.yaml").stderr
 
 
 @pytest.mark.parametrize("owner", ["host", "r"])

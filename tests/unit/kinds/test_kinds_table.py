@@ -1,4 +1,4 @@
-"""The table that the test run ends with."""
+"""The table of kinds at the end of a test run."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from tests.kinds import line, table
 
 
 def test_a_kind_counts_where_a_test_with_it_passed() -> None:
-    said = f"noise\n{line('6.18', {'vlan': False, 'veth': True})}\nmore\n{line('6.1', {'vlan': True})}\n"
-    drawn, never = table(said, ["gre", "veth", "vlan"])
+    lines = line("6.18", {"vlan": False, "veth": True}), line("6.1", {"vlan": True})
+    output = f"noise\n{lines[0]}\nmore\n{lines[1]}\n"
+    drawn, never = table(output, ["gre", "veth", "vlan"])
     assert drawn.splitlines() == ["kind  6.18  6.1", "gre", "veth  yes", "vlan  -     yes"]
     assert never == ["gre"]
 

@@ -1,4 +1,4 @@
-"""The interfaces by which packets leave a machine, told from those that lead to somebody's containers."""
+"""The outer interfaces of a machine, and others that lead to containers."""
 
 from __future__ import annotations
 
@@ -27,44 +27,44 @@ def route(device: str, dst: bytes | None = None) -> RouteSpec:
     )
 
 
-def ways(*links: LinkRecord, own: tuple[str, ...] = (), **what: tuple[object, ...]) -> set[str]:
-    there = NetnsSnapshot("host", (0, 1), links, **what)  # type: ignore[arg-type]
-    return set(outer_interfaces(there, {}, "lab", own))
+def outer(*links: LinkRecord, own: tuple[str, ...] = (), **what: tuple[object, ...]) -> set[str]:
+    netns = NetnsSnapshot("host", (0, 1), links, **what)  # type: ignore[arg-type]
+    return set(outer_interfaces(netns, {}, "lab", own))
 
 
-def test_nics_and_tunnels_are_ways_out_and_loopback_is_none() -> None:
+def test_nics_and_tunnels_are_outer_interfaces_and_loopback_is_not() -> None:
     links = (link(1, "lo"), link(2, "eth0"), link(3, "wg0", "wireguard"), link(4, "d0", "dummy"))
-    assert ways(*links) == {"eth0", "wg0"}
+    assert outer(*links) == {"eth0", "wg0"}
 
 
-def test_a_bridge_of_containers_is_none_and_neither_are_its_ports() -> None:
+def test_a_bridge_of_containers_is_not_one_and_neither_are_its_ports() -> None:
     links = (link(2, "docker0", "bridge"), link(3, "veth1", "veth", 2), link(4, "tap0", "tun", 2))
-    assert ways(*links, addresses=(address(2), address(3))) == set()
+    assert outer(*links, addresses=(address(2), address(3))) == set()
 
 
 @pytest.mark.parametrize("kind", ["", "vlan", "bond"])
-def test_a_bridge_with_a_nic_is_one_and_the_nic_is_none(kind: str) -> None:
+def test_a_bridge_with_a_nic_is_one_and_the_nic_is_not(kind: str) -> None:
     links = (link(2, "br0", "bridge"), link(3, "eth0", kind, 2), link(4, "veth1", "veth", 2))
-    assert ways(*links) == {"br0"}
+    assert outer(*links) == {"br0"}
 
 
 def test_a_bridge_with_the_default_route_is_one() -> None:
     links = (link(2, "br0", "bridge"), link(3, "br1", "bridge"), link(4, "eth0", "veth", 2))
-    found = ways(*links, routes=(route("br0"), route("br1", b"\x0a\1\0\0")))
-    assert found == {"br0"}
+    names = outer(*links, routes=(route("br0"), route("br1", b"\x0a\1\0\0")))
+    assert names == {"br0"}
 
 
 def test_a_veth_is_one_with_an_address_or_a_route() -> None:
     links = tuple(link(index, f"v{index}", "veth") for index in range(2, 6))
     addresses = (address(2), address(4, b"\xfe\x80" + bytes(14)))
-    assert ways(*links, addresses=addresses, routes=(route("v3", b"\x0a\1\0\0"),)) == {"v2", "v3"}
+    assert outer(*links, addresses=addresses, routes=(route("v3", b"\x0a\1\0\0"),)) == {"v2", "v3"}
 
 
-def test_what_is_taken_care_of_or_goes_away_is_none() -> None:
+def test_an_own_bridge_or_a_link_to_be_deleted_is_not_one() -> None:
     links = (link(2, "lan"), link(3, "old", alias="netorch:lab"), link(4, "eth0"))
-    assert ways(*links, own=("lan",)) == {"eth0"}
+    assert outer(*links, own=("lan",)) == {"eth0"}
 
 
 @pytest.mark.parametrize("name", ["eth+", "eth*", 'a"b', "a\\b"])
-def test_a_name_that_a_packet_filter_reads_as_a_pattern_is_none(name: str) -> None:
-    assert ways(link(2, name)) == set()
+def test_a_name_that_a_packet_filter_reads_as_a_pattern_is_left_out(name: str) -> None:
+    assert outer(link(2, name)) == set()

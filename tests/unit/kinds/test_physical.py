@@ -1,4 +1,4 @@
-"""NICs of the host without a kernel: what a file may say, and what comes first."""
+"""Lent NICs, without a kernel: which files are valid, and the order of the steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def problem(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (
             "nodes: {host: {interfaces: {eth1: {kind: physical}}}}",
@@ -33,15 +33,18 @@ def problem(text: str) -> str:
             "lo is the loopback interface",
         ),
         (
-            "nodes: {a: {interfaces: {eth1: {kind: physical}}}, b: {interfaces: {eth0: {kind: physical, from: eth1}}}}",
+            "nodes: {a: {interfaces: {eth1: {kind: physical}}},"
+            " b: {interfaces: {eth0: {kind: physical, from: eth1}}}}",
             "b:eth0 and a:eth1 are both the host's eth1",
         ),
         (
-            "nodes: {a: {interfaces: {eth1: {kind: physical}}}}\nnetworks: {lan: {mode: bridged, uplink: eth1}}",
+            "nodes: {a: {interfaces: {eth1: {kind: physical}}}}\n"
+            "networks: {lan: {mode: bridged, uplink: eth1}}",
             "a:eth1: the host's eth1 is the uplink of the bridge lan",
         ),
         (
-            "nodes: {a: {interfaces: {eth1: {kind: physical}}}, host: {interfaces: {eth1: {addresses: 10.0.0.1/24}}}}",
+            "nodes: {a: {interfaces: {eth1: {kind: physical}}},"
+            " host: {interfaces: {eth1: {addresses: 10.0.0.1/24}}}}",
             "a:eth1: this file uses eth1 on the host",
         ),
         (
@@ -51,8 +54,8 @@ def problem(text: str) -> str:
         ("nodes: {a: {interfaces: {eth1: {kind: physical, form: x}}}}", "Did you mean 'from'?"),
     ],
 )
-def test_wrong_words(text: str, told: str) -> None:
-    assert told in problem(f"name: t\n{text}")
+def test_wrong_words(text: str, message: str) -> None:
+    assert message in problem(f"name: t\n{text}")
 
 
 def state(words: str) -> dict[object, object]:
@@ -61,7 +64,7 @@ def state(words: str) -> dict[object, object]:
     )
 
 
-def test_it_leaves_before_its_namespace_goes() -> None:
+def test_it_returns_to_the_host_before_its_namespace_is_deleted() -> None:
     before = state("eth1: {kind: physical, from: eno1, addresses: 10.0.0.1/24}")
     made = plan(before, {})  # type: ignore[arg-type]
     assert [step.key for step in made.deletes][-2:] == [link_key("a", "eth1"), netns_key("a")]
@@ -74,21 +77,23 @@ def test_it_leaves_before_its_namespace_goes() -> None:
         "link",
         "netns",
     ]
-    # what hangs on it needs no step of its own
+    # its addresses and its state need no steps of their own
     assert {resource.key.kind for resource in made.implied} >= {"address", "up"}
 
 
-def test_it_is_taken_when_its_namespace_is_there_and_keeps_what_nobody_mentions() -> None:
+def test_it_is_taken_after_its_namespace_is_made_and_keeps_its_other_settings() -> None:
     after = state("eth1: {kind: physical, from: eno1, description: lent}")
-    taken = next(step for step in plan({}, after).changes if step.key == link_key("a", "eth1"))  # type: ignore[arg-type]
+    key = link_key("a", "eth1")
+    steps = plan({}, after).changes  # type: ignore[arg-type]
+    taken = next(step for step in steps if step.key == key)
     (request,) = taken.requests()
     assert isinstance(request, NicTake)
     assert (request.origin, request.attrs) == ("eno1", ())
     assert read_alias(request.alias) == ("t", None, "lent", "", "eno1")
-    link = after[link_key("a", "eth1")]
+    link = after[key]
     assert isinstance(link, Physical)
-    found = Physical("a", "eth1", 9000, "02:00:00:00:00:01", 0, link.alias, 500, origin="eno1")
-    assert not link.differs(found) and plan({link.key: found}, {link.key: link}) == Plan()
+    before = Physical("a", "eth1", 9000, "02:00:00:00:00:01", 0, link.alias, 500, origin="eno1")
+    assert not link.differs(before) and plan({link.key: before}, {link.key: link}) == Plan()
     other = state("eth1: {kind: physical, from: eno2, description: lent}")[link.key]
     assert isinstance(other, Physical)
-    assert len(plan({link.key: found}, {link.key: other}).deletes) == 1
+    assert len(plan({link.key: before}, {link.key: other}).deletes) == 1

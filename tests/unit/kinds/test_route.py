@@ -1,4 +1,4 @@
-"""Routes of one key that have several makers: what is ours, and how it changes without the others."""
+"""Routes with one key and several makers: which belong to netorch, and how they change alone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def observed(*specs: RouteSpec) -> list[Route]:
     ]
 
 
-def test_the_route_is_the_one_that_netorch_made_wherever_it_is_listed() -> None:
+def test_the_route_that_netorch_made_comes_first_in_any_order() -> None:
     mine, by_hand = spec(MARK.protocol, 2), spec(RTPROT_BOOT, 7)
     for order in ((mine, by_hand), (by_hand, mine)):
         (route,) = observed(*order, spec(DAEMON, 9))
@@ -46,30 +46,30 @@ hosts = st.sets(st.integers(1, 6), min_size=1).map(sorted)
 
 
 @given(hosts, hosts, st.sets(st.integers(7, 9)).map(sorted), st.integers(1, 2))
-def test_an_update_beside_others_adds_and_takes_only_what_differs(
+def test_an_update_among_foreign_routes_changes_only_what_differs(
     before: list[int], after: list[int], by_hand: list[int], weight: int
 ) -> None:
-    desired = Route("r", spec(MARK.protocol, *after, weight=weight))
+    expected = Route("r", spec(MARK.protocol, *after, weight=weight))
     specs = [spec(MARK.protocol, *before), *(spec(RTPROT_BOOT, host) for host in by_hand)]
     (route,) = observed(*specs, spec(DAEMON, 10))
     legs = {leg for one in specs for leg in one.legs}
-    for request in desired.update(route) or ():
+    for request in expected.update(route) or ():
         if isinstance(request, RouteDel):
             legs.remove(request.route)
         else:
             assert isinstance(request, RouteAdd)
             assert request.append
-            # the kernel refuses a gateway that is there, however it differs otherwise
+            # the kernel refuses a second route with the same gateway, however it differs otherwise
             assert request.route.hops[0].via not in {leg.hops[0].via for leg in legs}
             legs.add(request.route)
-    assert legs == set(desired.spec.legs)
+    assert legs == set(expected.spec.legs)
 
 
 def test_a_hop_of_an_unknown_maker_stays_unless_a_file_had_it() -> None:
     there = spec(MARK.protocol, 2, 3, 9)
     (route,) = observed(replace(there, unsure=there.hops[1:]))
-    desired, last = Route("r", spec(MARK.protocol, 2)), Route("r", spec(MARK.protocol, 2, 3))
-    adapted = desired.adapt_to(route, lambda: last)
+    expected, last = Route("r", spec(MARK.protocol, 2)), Route("r", spec(MARK.protocol, 2, 3))
+    adapted = expected.adapt_to(route, lambda: last)
     assert isinstance(adapted, Route)
     assert adapted.spec.hops == spec(0, 2, 9).hops
     assert "fd00::9 dev e0" in adapted.left_alone()

@@ -1,4 +1,4 @@
-"""Words of tap and tun, and what a change of them does."""
+"""The keys of tap and tun, and what changing them does."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from netorch.values.requests import Answer, GroupNumber, TunAdd, TunSet, UserNum
 
 
 def link(words: str) -> Tap | Tun:
-    found = load(
+    resource = load(
         f"name: t\nnodes: {{a: {{interfaces: {{x: {{{words}}}}}}}}}".encode(), "t.yaml"
     ).desired.state[link_key("a", "x")]
-    assert isinstance(found, Tap | Tun)
-    return found
+    assert isinstance(resource, Tap | Tun)
+    return resource
 
 
-def test_names_are_asked_and_numbers_are_not() -> None:
+def test_names_are_looked_up_and_numbers_are_not() -> None:
     tap = link("kind: tap, owner: alice, group: 7")
     assert tap.questions == (UserNumber("alice", "owner"),)
     assert tap.with_answers({UserNumber("alice", "owner"): Answer(1000)}) == link(
@@ -31,7 +31,7 @@ def test_names_are_asked_and_numbers_are_not() -> None:
     assert link("kind: tun").questions == ()
 
 
-def test_marks_are_there_before_the_device_is_to_stay() -> None:
+def test_marks_are_set_before_the_device_is_made_persistent() -> None:
     (made,) = link("kind: tap, owner: 0").create()
     assert isinstance(made, TunAdd)
     assert (made.tap, made.owner, made.group) == (True, 0, None)
@@ -56,7 +56,7 @@ def test_what_changes_in_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         ("kind: tap, owner: -1", "-1 is not between 0 and 4294967294"),
         ("kind: tap, owner: 4294967295", "4294967295 is not between 0 and 4294967294"),
@@ -71,7 +71,7 @@ def test_what_changes_in_place() -> None:
         ("kind: tap, onwer: 5", "Did you mean 'owner'?"),
     ],
 )
-def test_wrong_words(words: str, told: str) -> None:
+def test_wrong_words(words: str, message: str) -> None:
     with pytest.raises(FileError) as caught:
         link(words)
-    assert told in str(caught.value)
+    assert message in str(caught.value)

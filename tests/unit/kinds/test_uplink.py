@@ -1,4 +1,4 @@
-"""Mode bridged in the file: what it asks for, and what is wrong before the kernel is asked."""
+"""Networks of mode bridged: their desired states, and errors in files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from netorch.state.resource import Disruption
 from netorch.values.marks import Mark, read_alias
 
 
-def resolved(text: str) -> Desired:
+def desired_of(text: str) -> Desired:
     return load(text.encode(), "lab.yaml").desired
 
 
@@ -39,7 +39,8 @@ nodes:
 
 LAN = """
 networks:
-  wan: {mode: bridged, uplink: eth0, subnet: [10.0.0.0/24, "fd00::/64"], ip_range: [10.0.0.64/28, "fd00::60/124"], gateway: 10.0.0.1}
+  wan: {mode: bridged, uplink: eth0, subnet: [10.0.0.0/24, "fd00::/64"],
+    ip_range: [10.0.0.64/28, "fd00::60/124"], gateway: 10.0.0.1}
 nodes:
   a: {networks: [wan]}
   b: {networks: {wan: 10.0.0.9}}
@@ -60,7 +61,7 @@ links:
 def test_the_bridge_is_on_the_host_without_an_address_and_takes_the_mac_and_mtu_of_its_nic() -> (
     None
 ):
-    desired = resolved(HOST)
+    desired = desired_of(HOST)
     bridge = desired.state[link_key("host", "wan")]
     assert isinstance(bridge, Bridge)
     assert (bridge.mac, bridge.mtu) == ("", 0)
@@ -73,7 +74,7 @@ def test_the_bridge_is_on_the_host_without_an_address_and_takes_the_mac_and_mtu_
 
 
 def test_an_mtu_of_the_network_is_the_bridges() -> None:
-    desired = resolved(HOST.replace("eth0}", "eth0, mtu: 1400}"))
+    desired = desired_of(HOST.replace("eth0}", "eth0, mtu: 1400}"))
     bridge, uplink = (
         desired.state[link_key("host", "wan")],
         desired.state[uplink_key("host", "eth0")],
@@ -83,7 +84,7 @@ def test_an_mtu_of_the_network_is_the_bridges() -> None:
 
 
 def test_addresses_come_from_the_range_alone_and_the_router_is_the_default_route() -> None:
-    desired = resolved(LAN)
+    desired = desired_of(LAN)
     addresses = {
         key.name for key in desired.state if key.kind == "address" and key.netns in {"a", "b"}
     }
@@ -97,8 +98,8 @@ def test_addresses_come_from_the_range_alone_and_the_router_is_the_default_route
         Key("route", "a", "default"),
         Key("route", "b", "default"),
     }
-    without = resolved(
-        LAN.replace(', ip_range: [10.0.0.64/28, "fd00::60/124"], gateway: 10.0.0.1', "")
+    without = desired_of(
+        LAN.replace(',\n    ip_range: [10.0.0.64/28, "fd00::60/124"], gateway: 10.0.0.1', "")
     )
     assert [
         key.name for key in without.state if key.kind == "address" and key.netns in {"a", "b"}
@@ -106,12 +107,12 @@ def test_addresses_come_from_the_range_alone_and_the_router_is_the_default_route
     assert not any(key.kind == "route" for key in without.state)
 
 
-def test_nothing_of_it_is_filtered_or_translated() -> None:
-    assert not any(key.kind in {"filter", "sysctl"} for key in resolved(LAN).state)
+def test_it_has_no_packet_filter_and_no_sysctls() -> None:
+    assert not any(key.kind in {"filter", "sysctl"} for key in desired_of(LAN).state)
 
 
 def test_in_a_node_the_addresses_and_routes_that_the_file_gives_the_nic_are_the_bridges() -> None:
-    state = resolved(INSIDE).state
+    state = desired_of(INSIDE).state
     assert address_key("r1", "br", Ifaddr("10.0.0.1", 24)) in state
     assert not any(
         key.kind == "address" and key.name.startswith("eth0") and key.netns == "r1" for key in state
@@ -127,7 +128,7 @@ def test_in_a_node_the_addresses_and_routes_that_the_file_gives_the_nic_are_the_
 
 
 def test_it_joins_last_leaves_first_and_flaps() -> None:
-    state = resolved(HOST).state
+    state = desired_of(HOST).state
     steps = plan({}, state).changes
     order = [step.key for step in steps]
     assert order.index(up_key("host", "wan")) < order.index(uplink_key("host", "eth0"))
@@ -137,20 +138,21 @@ def test_it_joins_last_leaves_first_and_flaps() -> None:
 
 
 def test_another_bridge_is_left_before_the_next_is_joined() -> None:
-    found = plan(resolved(HOST).state, resolved(HOST.replace("eth0}", "eth0, bridge: br0}")).state)
-    deletes = [step.key for step in found.deletes]
+    after = desired_of(HOST.replace("eth0}", "eth0, bridge: br0}"))
+    made = plan(desired_of(HOST).state, after.state)
+    deletes = [step.key for step in made.deletes]
     assert deletes.index(uplink_key("host", "eth0")) < deletes.index(link_key("host", "wan"))
-    assert any(step.key.kind == "uplink" for step in found.changes)
+    assert any(step.key.kind == "uplink" for step in made.changes)
 
 
-def test_half_of_it_is_mended_and_never_a_way_back() -> None:
+def test_half_of_it_is_completed_and_never_restored() -> None:
     half = Uplink("host", "eth0", "wan", 100, whole=False)
     whole = Uplink("host", "eth0", "wan", 100)
     assert whole.differs(half) and not half.differs(whole)
     assert list(whole.create()) == whole.update(half)
 
 
-def test_the_alias_says_it() -> None:
+def test_the_alias_names_the_uplink() -> None:
     alias = Mark("lab").link_alias(None, "a remark", "eth0")
     assert alias == "netorch:lab uplink=eth0 a remark"
     assert read_alias(alias) == ("lab", None, "a remark", "eth0", "")
@@ -184,14 +186,14 @@ def test_wrong_words(network: str, words: str) -> None:
 
 
 def test_one_nic_one_network() -> None:
-    said = refused(
+    message = refused(
         "networks:\n  a: {mode: bridged, uplink: eth0}\n  b: {mode: bridged, uplink: eth0}\n"
     )
-    assert "lab.yaml:3:" in said and "uplink of network a already" in said
+    assert "lab.yaml:3:" in message and "uplink of network a already" in message
 
 
-def test_a_port_of_another_bridge_is_no_uplink() -> None:
-    said = refused(
+def test_a_port_of_another_bridge_cannot_be_an_uplink() -> None:
+    message = refused(
         INSIDE.replace("r1: {", "r1: {interfaces: {lan0: {kind: bridge, ports: [eth0]}}, ")
     )
-    assert "eth0" in said and "lan0" in said
+    assert "eth0" in message and "lan0" in message

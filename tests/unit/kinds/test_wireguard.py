@@ -1,4 +1,4 @@
-"""WireGuard without a kernel: its messages, what is wrong in a file, what a change does, and keys that stay unseen."""
+"""WireGuard without a kernel: messages, errors in files, changes, and keys that stay secret."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def by_pyroute2(payload: bytes) -> dict[str, Any]:
 
 
 def test_a_device_as_pyroute2_reads_it() -> None:
-    found = by_pyroute2(wg.set_device(WireguardSet("a", "wg0", Secret(KEYS[0]), 51820, 7)))
-    assert found["WGDEVICE_A_IFNAME"] == "wg0"
-    assert found["WGDEVICE_A_LISTEN_PORT"] == 51820 and found["WGDEVICE_A_FWMARK"] == 7
-    assert b64encode(KEYS[0]) in str(found["WGDEVICE_A_PRIVATE_KEY"]).encode()
+    device = by_pyroute2(wg.set_device(WireguardSet("a", "wg0", Secret(KEYS[0]), 51820, 7)))
+    assert device["WGDEVICE_A_IFNAME"] == "wg0"
+    assert device["WGDEVICE_A_LISTEN_PORT"] == 51820 and device["WGDEVICE_A_FWMARK"] == 7
+    assert b64encode(KEYS[0]) in str(device["WGDEVICE_A_PRIVATE_KEY"]).encode()
     assert "WGDEVICE_A_LISTEN_PORT" not in by_pyroute2(
         wg.set_device(WireguardSet("a", "wg0", fwmark=0))
     )
@@ -80,22 +80,22 @@ def test_a_peer_as_pyroute2_reads_it() -> None:
     )
     (payload,) = wg.set_peer(request)
     (peer,) = by_pyroute2(payload)["WGDEVICE_A_PEERS"]
-    found = dict(peer["attrs"])
+    attrs = dict(peer["attrs"])
     assert (
-        found["WGPEER_A_ENDPOINT"]["addr"] == "192.0.2.1"
-        and found["WGPEER_A_ENDPOINT"]["port"] == 51820
+        attrs["WGPEER_A_ENDPOINT"]["addr"] == "192.0.2.1"
+        and attrs["WGPEER_A_ENDPOINT"]["port"] == 51820
     )
-    assert found["WGPEER_A_FLAGS"] == wg.WGPEER_F_REPLACE_ALLOWEDIPS
-    assert found["WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL"] == 25
-    assert "10.0.0.0/8" in str(found["WGPEER_A_ALLOWEDIPS"])
+    assert attrs["WGPEER_A_FLAGS"] == wg.WGPEER_F_REPLACE_ALLOWEDIPS
+    assert attrs["WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL"] == 25
+    assert "10.0.0.0/8" in str(attrs["WGPEER_A_ALLOWEDIPS"])
 
 
-def test_a_list_that_does_not_fit_goes_on_in_the_next_message() -> None:
+def test_a_list_that_does_not_fit_continues_in_the_next_message() -> None:
     allowed = tuple((ip_address(f"fd00::{number:x}").packed, 128) for number in range(1, 1202))
     payloads = [*wg.set_peer(WireguardPeerSet("a", "wg0", KEYS[1], allowed=allowed))]
     assert len(payloads) == 3
     assert all(len(payload) < 32768 for payload in payloads)
-    # the kernel dumps in the same shape, so that what was sent reads back as one peer
+    # the kernel's dump has the same form, so that these messages read back as one peer
     assert wg.device(map(message, payloads)).peers == (PeerRecord(KEYS[1], allowed=allowed),)
     flags = [
         dict(by_pyroute2(payload)["WGDEVICE_A_PEERS"][0]["attrs"])["WGPEER_A_FLAGS"]
@@ -177,25 +177,26 @@ def state(words: str) -> State:
 
 
 def wireguard(words: str) -> Wireguard:
-    found = state(words)[link_key("a", "wg0")]
-    assert isinstance(found, Wireguard)
-    return found
+    resource = state(words)[link_key("a", "wg0")]
+    assert isinstance(resource, Wireguard)
+    return resource
 
 
 def peer(words: str) -> Peer:
-    found = state(f"peers: [{{public_key: {B}, {words}}}]")[peer_key("a", "wg0", B)]
-    assert isinstance(found, Peer)
-    return found
+    resource = state(f"peers: [{{public_key: {B}, {words}}}]")[peer_key("a", "wg0", B)]
+    assert isinstance(resource, Peer)
+    return resource
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message_part"),
     [
         ("peers: [{public_key: abc}]", "'abc' is not a public key"),
         (f"peers: [{{public_key: {b64encode(bytes(32)).decode()}}}]", "a public key of zeros"),
         (f"peers: [{{public_key: {B}}}, {{public_key: {B}}}]", f"the peer {B} is there twice"),
         (
-            f"peers: [{{public_key: {B}, allowed_ips: 10.0.0.1}}, {{public_key: {C}, allowed_ips: 10.0.0.1/32}}]",
+            f"peers: [{{public_key: {B}, allowed_ips: 10.0.0.1}},"
+            f" {{public_key: {C}, allowed_ips: 10.0.0.1/32}}]",
             "10.0.0.1/32 is in the `allowed_ips` of two peers",
         ),
         (f"peers: [{{public_key: {B}, allowed_ips: 10.0.0.1/24}}]", "bits set to the right"),
@@ -206,7 +207,10 @@ def peer(words: str) -> Peer:
         (f"peers: [{{public_key: {B}, endpoint: '2001:db8::1:7'}}]", "is not an endpoint"),
         (f"peers: [{{public_key: {B}, endpoint: '192.0.2.1'}}]", "is not an endpoint"),
         (f"peers: [{{public_key: {B}, endpoint: '192.0.2.1:0'}}]", "0 is not between 1 and 65535"),
-        (f"peers: [{{public_key: {B}, endpoint: '0.0.0.0:5'}}]", "nobody answers"),
+        (
+            f"peers: [{{public_key: {B}, endpoint: '0.0.0.0:5'}}]",
+            "0.0.0.0 is not the address of a host",
+        ),
         (f"private_key_file: {B}", "this looks like a key itself"),
         (
             "listen_port: 5}, wg1: {kind: wireguard, listen_port: 5",
@@ -219,10 +223,10 @@ def peer(words: str) -> Peer:
         ("peers: [{endpoint: '192.0.2.1:5'}]", "public_key"),
     ],
 )
-def test_wrong_words(words: str, told: str) -> None:
+def test_wrong_words(words: str, message_part: str) -> None:
     with pytest.raises(FileError) as caught:
         state(words)
-    assert told in str(caught.value)
+    assert message_part in str(caught.value)
     if "private_key_file" in words:
         assert B not in str(caught.value)
 
@@ -247,23 +251,23 @@ def answered(resource: Resource, secret: Secret) -> Any:
     )
 
 
-def test_a_key_is_asked_for_and_compared_by_what_it_is() -> None:
+def test_a_key_is_read_from_its_file_and_compared_by_its_value() -> None:
     desired = wireguard("private_key_file: x.key")
     assert desired.questions == (KeyFile("x.key", "private_key_file", True),)
-    seen = answered(desired, SECRET)
+    with_key = answered(desired, SECRET)
     same, other = (replace(desired, private_key=WireguardKey("", Secret(key))) for key in KEYS[:2])
-    assert not seen.differs(same) and seen.differs(other)
-    assert seen.adapt_to(same, lambda: None).attributes()["private_key_file"] == "(secret)"
-    (changed,) = seen.update(other)
+    assert not with_key.differs(same) and with_key.differs(other)
+    assert with_key.adapt_to(same, lambda: None).attributes()["private_key_file"] == "(secret)"
+    (changed,) = with_key.update(other)
     assert changed == WireguardSet("a", "wg0", SECRET, private_key_file="x.key")
-    (removed,) = replace(seen, private_key=None).update(same)
+    (removed,) = replace(with_key, private_key=None).update(same)
     assert removed == WireguardSet("a", "wg0", Secret(bytes(32)))
 
 
-def test_the_kernels_choice_of_a_port_is_as_good_as_any() -> None:
-    desired, found = wireguard("fwmark: 5"), wireguard("fwmark: 5, listen_port: 40000")
-    assert not desired.adapt_to(found, lambda: None).differs(found)
-    assert wireguard("listen_port: 5").adapt_to(found, lambda: None).differs(found)
+def test_a_port_that_the_kernel_chose_is_no_difference() -> None:
+    desired, observed = wireguard("fwmark: 5"), wireguard("fwmark: 5, listen_port: 40000")
+    assert not desired.adapt_to(observed, lambda: None).differs(observed)
+    assert wireguard("listen_port: 5").adapt_to(observed, lambda: None).differs(observed)
 
 
 @pytest.mark.parametrize(
@@ -278,16 +282,16 @@ def test_the_kernels_choice_of_a_port_is_as_good_as_any() -> None:
             True,
             "192.0.2.1:5",
             False,
-        ),  # it moved, and the file says what it said before
+        ),  # the peer moved, and the file is unchanged
         (
             "192.0.2.1:5",
             "192.0.2.9:5",
             False,
             "192.0.2.1:5",
             True,
-        ),  # nobody was heard: it was changed by hand
-        ("192.0.2.1:5", "192.0.2.9:5", True, "192.0.2.2:5", True),  # the file says something new
-        ("192.0.2.1:5", "192.0.2.9:5", True, None, True),  # nothing is known of what it said
+        ),  # without a handshake: somebody changed it by hand
+        ("192.0.2.1:5", "192.0.2.9:5", True, "192.0.2.2:5", True),  # the file has changed
+        ("192.0.2.1:5", "192.0.2.9:5", True, None, True),  # the previous file is not known
         ("192.0.2.1:5", "", False, None, True),
     ],
 )
@@ -298,12 +302,12 @@ def test_an_endpoint_moves_with_its_peer(
         return address_and_port(text) if text else None
 
     desired = replace(peer("keepalive: 5"), endpoint=at(asked))
-    found = replace(desired, endpoint=at(before), met=met)
-    told = None if last is None else replace(desired, endpoint=at(last))
-    assert desired.adapt_to(found, lambda: told).differs(found) is differs
+    observed = replace(desired, endpoint=at(before), met=met)
+    previous = None if last is None else replace(desired, endpoint=at(last))
+    assert desired.adapt_to(observed, lambda: previous).differs(observed) is differs
 
 
-def test_a_peer_is_changed_alone() -> None:
+def test_a_change_of_a_peer_has_only_what_differs() -> None:
     before = answered(
         peer("endpoint: '192.0.2.1:5', allowed_ips: [10.0.0.0/8], preshared_key_file: x"), SECRET
     )
@@ -323,12 +327,15 @@ def test_a_peer_is_changed_alone() -> None:
 
 
 def test_the_live_state_as_a_file() -> None:
-    words = f"private_key_file: x.key, listen_port: 5, peers: [{{public_key: {B}, preshared_key_file: y.psk, endpoint: '[2001:db8::1]:5', allowed_ips: [10.0.0.2]}}]"
+    words = (
+        f"private_key_file: x.key, listen_port: 5, peers: [{{public_key: {B},"
+        " preshared_key_file: y.psk, endpoint: '[2001:db8::1]:5', allowed_ips: [10.0.0.2]}]"
+    )
     desired = {
         key: answered(resource, SECRET) if resource.questions else resource
         for key, resource in state(words).items()
     }
-    found = {
+    observed = {
         key: replace(resource, private_key=WireguardKey("", SECRET))
         if isinstance(resource, Wireguard)
         else replace(resource, preshared_key=WireguardKey("", SECRET))
@@ -337,14 +344,13 @@ def test_the_live_state_as_a_file() -> None:
         for key, resource in desired.items()
     }
     named = {
-        key: resource.in_file_words(desired[key], "/etc/lab") for key, resource in found.items()
+        key: resource.in_file_words(desired[key], "/etc/lab") for key, resource in observed.items()
     }
     assert [warning for _, warning in named.values() if warning] == []
-    told = yaml.safe_load(topology("t", {key: resource for key, (resource, _) in named.items()}))[
-        "nodes"
-    ]["a"]["interfaces"]["wg0"]
-    assert told["private_key_file"] == "/etc/lab/x.key"
-    assert told["peers"] == [
+    text = topology("t", {key: resource for key, (resource, _) in named.items()})
+    interface = yaml.safe_load(text)["nodes"]["a"]["interfaces"]["wg0"]
+    assert interface["private_key_file"] == "/etc/lab/x.key"
+    assert interface["peers"] == [
         {
             "public_key": B,
             "endpoint": "[2001:db8::1]:5",
@@ -352,20 +358,22 @@ def test_the_live_state_as_a_file() -> None:
             "allowed_ips": ["10.0.0.2/32"],
         }
     ]
-    unnamed = [resource.in_file_words(None, "")[1] for resource in found.values()]
+    unnamed = [resource.in_file_words(None, "")[1] for resource in observed.values()]
     assert [warning for warning in unnamed if warning] == [
-        "the private key of wireguard a/wg0 is in no file that netorch knows: put it into a-wg0.key before you apply this",
-        f"the preshared key of peer a/wg0 {B} is in no file that netorch knows: put it into a-wg0-{B[:8]}.psk before you apply this",
+        "the private key of wireguard a/wg0 is in no file that netorch knows:"
+        " put it into a-wg0.key before you apply this",
+        f"the preshared key of peer a/wg0 {B} is in no file that netorch knows:"
+        f" put it into a-wg0-{B[:8]}.psk before you apply this",
     ]
 
 
 # Secrets
 
 
-def test_a_secret_stays_one() -> None:
+def test_a_secret_stays_secret() -> None:
     text = b64encode(KEYS[0]).decode()
     desired = answered(wireguard("private_key_file: x.key"), SECRET)
-    for shown in (
+    for output in (
         repr(SECRET),
         str(SECRET),
         f"{SECRET}",
@@ -373,7 +381,8 @@ def test_a_secret_stays_one() -> None:
         repr(WireguardKey("", SECRET)),
         json.dumps(dict(desired.attributes())),
     ):
-        assert text not in shown and repr(KEYS[0])[2:-1] not in shown and KEYS[0].hex() not in shown
+        assert text not in output and KEYS[0].hex() not in output
+        assert repr(KEYS[0])[2:-1] not in output
     assert repr(SECRET) == "(secret)"
     for action in (pickle.dumps, copy.deepcopy):
         with pytest.raises(TypeError, match="not written down"):

@@ -129,7 +129,7 @@ def test_the_schema_names_every_value_that_a_sentence_can_have() -> None:
         for entry in constraints_of(INTERFACE_WORDS["bond"])
     }
     assert (
-        "Mode balance-rr, balance-xor, broadcast or 802.3ad prefers no port: `primary` is for active-backup, balance-tlb, balance-alb."
+        "Mode balance-rr, balance-xor, broadcast or 802.3ad has no primary port: `primary` is for active-backup, balance-tlb, balance-alb."
         in bond
     )
     gre = [

@@ -75,7 +75,7 @@ WRONG = {
         ),
         [
             "`lacp_rate` is for mode 802.3ad, not for balance-rr",
-            "nodes.a.interfaces.y: mode balance-rr prefers no port: `primary` is for active-backup, balance-tlb, balance-alb",
+            "nodes.a.interfaces.y: mode balance-rr has no primary port: `primary` is for active-backup, balance-tlb, balance-alb",
             "nodes.a.interfaces.z.mode: '802.3-ad' is not one of 'balance-rr', 'active-backup', 'balance-xor', 'broadcast', '802.3ad',"
             " 'balance-tlb' or 'balance-alb'",
         ],
@@ -90,7 +90,9 @@ WRONG = {
     ),
     "the main table": (
         a("x: {kind: vrf, table: 254}"),
-        ["nodes.a.interfaces.x.table: table 254 is main, which everything uses that is in no VRF"],
+        [
+            "nodes.a.interfaces.x.table: table 254 is main, which every interface that is in no VRF uses"
+        ],
     ),
     "a gateway in two VRFs": (
         a(
