@@ -1,4 +1,4 @@
-"""Everything that is wrong with a file is told at once: a wrong value hides nothing else, and makes nothing up."""
+"""All errors of a file are reported at once. A wrong value hides no others and causes no others."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TOGETHER = {
         " routes: [{to: default, via: 10.99.0.1}, {to: 10.1.0.0/16, via: here}, {to: 10.2.0.0/16, via: 10.0.0.255}]}}",
         ["bad-value", "gateway-unreachable", "bad-address", "not-a-host-address"],
     ),
-    "a value of one node, and what another is told": (
+    "a value of one node, and a route of another": (
         "nodes: {a: {interfaces: {d: {kind: dummy, addresses: 10.0.0.300/24}}},"
         " b: {routes: [{to: default, via: 10.99.0.1}]}}",
         ["bad-address", "gateway-unreachable"],
@@ -61,7 +61,7 @@ TOGETHER = {
 
 
 @pytest.mark.parametrize("what", TOGETHER)
-def test_all_of_it_is_told(what: str) -> None:
+def test_all_errors_are_reported(what: str) -> None:
     text, expected = TOGETHER[what]
     assert codes_of(text) == expected
 
@@ -97,7 +97,7 @@ ALONE = {
         "nodes: {a: {routes: [{to: 10.1.0.0/16, type: blackhole}, {to: 10.1.0.0/16, type: blackhole, metric: much}]}}",
         "bad-number",
     ),
-    "a misspelt key whose value others wait for": (
+    "a misspelt key whose value others need": (
         "nodes: {a: {interfaces: {d: {kind: dummy, adresses: 10.0.0.1/24}}, routes: [{to: default, via: 10.0.0.2}]}}",
         "unknown-key",
     ),
@@ -105,12 +105,12 @@ ALONE = {
 
 
 @pytest.mark.parametrize("what", ALONE)
-def test_nothing_is_made_up(what: str) -> None:
-    """What follows from the wrong value, and goes with it, is not told."""
+def test_a_wrong_value_causes_no_other_errors(what: str) -> None:
+    """An error that is only a consequence of the wrong value is not reported."""
     text, expected = ALONE[what]
     assert codes_of(text) == [expected]
 
 
-def test_the_codes_that_are_told_beside_a_wrong_value_are_in_the_table() -> None:
+def test_the_codes_of_consequences_are_in_the_table() -> None:
     assert {*CAUSES, *NAMING, *OWN} <= table().keys()
     assert CAUSES.keys() >= OWN

@@ -1,4 +1,7 @@
-"""What Linux takes and a person hardly means: an error where it can never work, a warning where it may."""
+"""Configurations that Linux accepts but that are probably mistakes.
+
+One that can never work is an error. One that may work is a warning.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from netorch.errors import FileError
 from netorch.resolve.loader import load
 
 
-def told(text: str) -> tuple[list[str], list[str]]:
-    """Codes of the errors and of the warnings of a file, with their lines."""
+def codes_with_lines(text: str) -> tuple[list[str], list[str]]:
+    """Return `LINE CODE` of the errors and of the warnings of a file."""
     try:
         loaded = load(text.encode(), "lab.yaml")
     except FileError as error:
@@ -43,7 +46,7 @@ links:
 def test_a_circle_of_bridges(
     parts: tuple[str, str, str], errors: list[str], warnings: list[str]
 ) -> None:
-    assert told(SWITCHES % parts) == (errors, warnings)
+    assert codes_with_lines(SWITCHES % parts) == (errors, warnings)
 
 
 def test_a_circle_of_three_and_one_of_a_bridge_with_itself() -> None:
@@ -52,15 +55,15 @@ def test_a_circle_of_three_and_one_of_a_bridge_with_itself() -> None:
         for number in (1, 2, 3)
     )
     links = "links: [[s1:r, s2:l], [s2:r, s3:l], [s3:r, s1:l]]"
-    assert told(f"nodes:\n{ring}{links}")[0] == ["5 bridge-loop"]
-    assert told(
+    assert codes_with_lines(f"nodes:\n{ring}{links}")[0] == ["5 bridge-loop"]
+    assert codes_with_lines(
         f"nodes:\n{ring}links: [[s1:r, s2:l], [s2:r, s3:l]]\n".replace("[l, r]", "[r]", 1).replace(
             "s3: {interfaces: {br: {kind: bridge, ports: [l, r]",
             "s3: {interfaces: {br: {kind: bridge, ports: [l]",
         )
     ) == ([], [])
     own = "nodes: {s: {interfaces: {br: {kind: bridge, ports: [a, b]}}}}\nlinks: [[s:a, s:b]]"
-    assert told(own)[0] == ["2 bridge-loop"]
+    assert codes_with_lines(own)[0] == ["2 bridge-loop"]
 
 
 def test_a_circle_through_networks() -> None:
@@ -70,8 +73,8 @@ nodes:
   t: {interfaces: {br: {kind: bridge, ports: [eth0, eth1]}}, networks: [one, two]}
 networks: {one: {}, two: {}}
 """
-    assert [entry.split()[1] for entry in told(text)[0]] == ["bridge-loop"]
-    assert told(text.replace("two: {}}", "two: {stp: true}}")) == ([], [])
+    assert [entry.split()[1] for entry in codes_with_lines(text)[0]] == ["bridge-loop"]
+    assert codes_with_lines(text.replace("two: {}}", "two: {stp: true}}")) == ([], [])
 
 
 ROUTER = "nodes: {r: {%s}, o: {}}\nlinks: [{endpoints: [r:eth0, o:eth0], subnet: [10.0.0.0/24, 'fd00::/64']}]\n"
@@ -89,14 +92,14 @@ ROUTER = "nodes: {r: {%s}, o: {}}\nlinks: [{endpoints: [r:eth0, o:eth0], subnet:
     ],
 )
 def test_an_interface_that_the_node_does_not_have(words: str) -> None:
-    assert told(ROUTER % words) == ([], ["1 unknown-interface"])
+    assert codes_with_lines(ROUTER % words) == ([], ["1 unknown-interface"])
     right = words.replace("ehth0", "eth0").replace("tun0", "lo").replace("eth1", "eth0")
-    assert told(ROUTER % right) == ([], [])
+    assert codes_with_lines(ROUTER % right) == ([], [])
 
 
 def test_the_own_address_as_an_ipv4_gateway() -> None:
     own = "routes: [{to: 10.9.0.0/16, via: 10.0.0.1}]"
-    assert told(ROUTER % own) == ([], ["1 gateway-is-self"])
+    assert codes_with_lines(ROUTER % own) == ([], ["1 gateway-is-self"])
 
 
 def test_one_subnet_on_two_links() -> None:
@@ -106,12 +109,12 @@ links:
   - {endpoints: [r:eth0, a:eth0], subnet: %s}
   - {endpoints: [r:eth1, b:eth0], subnet: %s}
 """
-    assert told(two % ("", "10.0.0.0/24", "10.0.0.0/24")) == ([], ["4 subnets-overlap"])
-    assert told(two % ("", "'fd00::/64'", "'fd00::/64'")) == ([], ["4 subnets-overlap"])
-    assert told(two % ("", "10.0.0.0/24", "10.0.0.0/16")) == ([], [])
-    assert told(two % ("", "10.0.0.0/24", "10.0.1.0/24")) == ([], [])
+    assert codes_with_lines(two % ("", "10.0.0.0/24", "10.0.0.0/24")) == ([], ["4 subnets-overlap"])
+    assert codes_with_lines(two % ("", "'fd00::/64'", "'fd00::/64'")) == ([], ["4 subnets-overlap"])
+    assert codes_with_lines(two % ("", "10.0.0.0/24", "10.0.0.0/16")) == ([], [])
+    assert codes_with_lines(two % ("", "10.0.0.0/24", "10.0.1.0/24")) == ([], [])
     vrf = "interfaces: {red: {kind: vrf, table: 9, ports: [eth1]}}"
-    assert told(two % (vrf, "10.0.0.0/24", "10.0.0.0/24")) == ([], [])
+    assert codes_with_lines(two % (vrf, "10.0.0.0/24", "10.0.0.0/24")) == ([], [])
 
 
 def test_two_interfaces_of_one_segment_may_share_a_subnet() -> None:
@@ -119,7 +122,7 @@ def test_two_interfaces_of_one_segment_may_share_a_subnet() -> None:
 nodes: {r: {interfaces: {eth0: {addresses: 10.0.0.1/24}, m: {kind: macvlan, parent: eth0, addresses: 10.0.0.2/24}}}, o: {}}
 links: [[r:eth0, o:eth0]]
 """
-    assert told(text) == ([], [])
+    assert codes_with_lines(text) == ([], [])
 
 
 def test_egress() -> None:
@@ -128,10 +131,10 @@ nodes: {r: {interfaces: {eth0: {addresses: 192.0.2.1/24}}}, o: {}, m: {networks:
 links: [[r:eth0, o:eth0]]
 networks: {lan: {mode: nat, node: r, subnet: 10.0.0.0/24, egress: %s}}
 """
-    assert told(text % "192.0.2.1") == ([], [])
-    assert told(text % "192.0.2.2") == ([], ["3 unknown-address"])
-    assert told(text % "'fd00::1'") == ([], ["3 mixed-families"])
-    assert told(text % "127.0.0.1") == (["3 not-a-host-address"], [])
+    assert codes_with_lines(text % "192.0.2.1") == ([], [])
+    assert codes_with_lines(text % "192.0.2.2") == ([], ["3 unknown-address"])
+    assert codes_with_lines(text % "'fd00::1'") == ([], ["3 mixed-families"])
+    assert codes_with_lines(text % "127.0.0.1") == (["3 not-a-host-address"], [])
 
 
 def test_a_member_that_has_the_address_of_its_gateway_elsewhere() -> None:
@@ -140,5 +143,5 @@ nodes: {m: {networks: [lan], interfaces: {x: {addresses: '%s'}}}, o: {}}
 links: [[m:x, o:x]]
 networks: {lan: {mode: nat, subnet: [10.0.0.0/24, 'fd00::/64']}}
 """
-    assert told(text % "fd00::1/128")[0] == ["1 gateway-is-self"]
-    assert told(text % "fd01::1/64") == ([], [])
+    assert codes_with_lines(text % "fd00::1/128")[0] == ["1 gateway-is-self"]
+    assert codes_with_lines(text % "fd01::1/64") == ([], [])

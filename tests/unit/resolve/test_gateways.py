@@ -1,4 +1,7 @@
-"""Gateways of a file: all that Linux would refuse is told at once. tests/kernel/test_gateways.py asks Linux."""
+"""All gateways of a file that Linux would refuse are reported at once.
+
+tests/kernel/test_gateways.py compares this with Linux.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ def test_linux_would_refuse_it(route: str) -> None:
     assert codes_of(f"nodes: {{r1: {{routes: [{route}]}}, r2: {{}}}}\n{LINKS}") == [WRONG[route]]
 
 
-def test_all_are_told_at_once_each_in_its_place() -> None:
+def test_all_are_reported_at_once_each_with_its_place() -> None:
     text = f"nodes:\n  r2: {{}}\n  r1:\n    routes:\n{''.join(f'      - {route}' + chr(10) for route in WRONG)}{LINKS}"
     with pytest.raises(FileError) as raised:
         load(text.encode(), "lab.yaml")
@@ -70,10 +73,10 @@ BEHIND = ("{to: 'fd00::9', via: 'fd00::2'}", "{to: 'fd91::/64', via: 'fd00::9'}"
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_an_ipv6_gateway_behind_another_one_is_none(order: int) -> None:
+def test_an_ipv6_gateway_behind_another_one_is_refused(order: int) -> None:
     routes = ", ".join(BEHIND[::order])
-    found = codes_of(f"nodes: {{r1: {{routes: [{routes}]}}, r2: {{}}}}\n{LINKS}")
-    assert found == ["gateway-unreachable"]
+    codes = codes_of(f"nodes: {{r1: {{routes: [{routes}]}}, r2: {{}}}}\n{LINKS}")
+    assert codes == ["gateway-unreachable"]
 
 
 PEERS = {"fd06::1": [], "fd05::9": [], "fd06::9": ["gateway-unreachable"]}
@@ -127,9 +130,9 @@ links: [{endpoints: [r1:a, r1:b], subnet: "fd00::/64"}]
     assert codes_of(vrfs % 1) == ["gateway-is-self"]
 
 
-def test_of_a_namespace_of_others_only_what_is_certain_is_told() -> None:
+def test_only_certain_errors_are_reported_of_an_existing_namespace() -> None:
     assert codes_of("nodes: {host: {routes: [{to: default, via: 10.99.0.1}]}}") == []
-    # the host may have a route to it, or the address itself
+    # The host may have a route to the gateway, or the address itself.
     assert codes_of("nodes: {host: {routes: [{to: default, via: 224.0.0.1}]}}") == []
     assert codes_of("nodes: {host: {routes: [{to: default, via: 'ff02::1'}]}}") == [
         "not-a-host-address"
@@ -156,7 +159,7 @@ def test_addresses_that_no_interface_can_have(address: str) -> None:
     assert codes_of(text) == ADDRESSES[address]
 
 
-def test_a_hop_is_named_by_its_place_although_one_before_it_is_left_out() -> None:
+def test_a_hop_has_its_place_in_the_file_although_an_earlier_one_is_left_out() -> None:
     text = f"""\
 nodes:
   r1:

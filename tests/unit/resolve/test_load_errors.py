@@ -1,4 +1,4 @@
-"""Wrong files: every problem at once, each with its place and what would be right, and nothing is touched."""
+"""Errors of wrong files: netorch reports all at once, each with its place and a remedy."""
 
 from __future__ import annotations
 
@@ -520,7 +520,7 @@ networks: {lan: {}}
             "4:7: nodes.c.networks: this must be a mapping, not 7",
         ],
     ),
-    "lists where mappings are wanted, and the other way round": (
+    "lists in place of mappings, and the other way round": (
         """\
 nodes: {a: 7, b: [], c: text, d: {routes: {to: default}}}
 networks: {lan: 7}
@@ -803,7 +803,7 @@ links: [["a:x", "a:y"]]
 
 
 def problems(text: str) -> list[str]:
-    """`LINE:COLUMN: what` of everything that is wrong with a file."""
+    """Return `LINE:COLUMN: MESSAGE` of all errors of a file."""
     with pytest.raises(FileError) as caught:
         load(text.encode(), "lab.yaml")
     assert caught.value.file == "lab.yaml"
@@ -817,14 +817,14 @@ def test_what_is_wrong_and_where(name: str) -> None:
 
 
 def test_places_stay_right_when_there_is_much_before_them() -> None:
-    """What is cut out to look at the rest moves nothing, and is cut alone."""
+    """Leaving out a wrong part moves no positions and leaves out nothing else."""
     wrong = "".join(f"  - {{endpoint: [a:x{number}, b:x{number}]}}\n" for number in range(9))
-    found = problems(f"nodes: {{a: {{}}, b: {{}}}}\nlinks:\n{wrong}  - [a:eth0, nobody:eth0]\n")
-    assert len(found) == 19
-    assert found[-1] == "12:14: node 'nobody' does not exist. Declare it under nodes."
+    lines = problems(f"nodes: {{a: {{}}, b: {{}}}}\nlinks:\n{wrong}  - [a:eth0, nobody:eth0]\n")
+    assert len(lines) == 19
+    assert lines[-1] == "12:14: node 'nobody' does not exist. Declare it under nodes."
 
 
-def test_a_file_that_is_no_topology() -> None:
+def test_a_file_that_is_not_a_topology() -> None:
     for text, expected in (
         ("", "1:1: The file is empty; a topology is a mapping with nodes, networks, links …."),
         (
@@ -837,7 +837,7 @@ def test_a_file_that_is_no_topology() -> None:
         assert problems(text)[0].startswith(expected), text
 
 
-def test_the_file_name_must_do_as_a_name_where_the_file_has_none() -> None:
+def test_the_file_name_must_be_a_valid_name_if_the_file_has_none() -> None:
     for file in ("My Lab.yaml", "-"):
         with pytest.raises(FileError, match="Give it a `name:`, or use --name"):
             load(b"nodes: {}", file)
@@ -845,7 +845,7 @@ def test_the_file_name_must_do_as_a_name_where_the_file_has_none() -> None:
     assert load(b"nodes: {}", "some/where/lab-1.yaml").desired.topology == "lab-1"
 
 
-# Names that mean something elsewhere: to a file system, a shell, a terminal, the kernel
+# Names that have a meaning elsewhere: to a file system, a shell, a terminal or the kernel
 
 EVIL = {
     **{
@@ -895,11 +895,12 @@ INTERFACES = ("interface", "bridge", "membership", "end of a link", "rule")
 
 
 def refuses(field: str, name: str) -> bool:
+    """Whether netorch refuses the name in a field, with a proper error."""
     text = FIELDS[field].replace("NAME", json.dumps(name))
     try:
         load(text.encode(), "lab.yaml")
     except FileError as error:
-        # one line a problem, and nothing that a terminal would take for more than text
+        # Each error is one line without characters that control a terminal.
         assert all(
             "\n" not in line and "\x1b" not in line and "\u202e" not in line
             for line in error.lines()
@@ -915,13 +916,14 @@ def test_evil_names_are_refused(field: str) -> None:
 
 
 @pytest.mark.parametrize("field", sorted(FIELDS.keys() - INTERFACES))
-def test_no_name_has_letters_that_a_shell_or_an_eye_reads_otherwise(field: str) -> None:
+def test_no_name_has_characters_that_a_shell_or_a_reader_misreads(field: str) -> None:
     assert [what for what, name in SHELL.items() if not refuses(field, name)] == []
 
 
 @pytest.mark.parametrize("field", INTERFACES)
-def test_no_interface_has_letters_that_a_shell_or_an_eye_reads_otherwise(field: str) -> None:
-    # the kernel takes an accented letter; its twin in two pieces would be another interface that looks the same
+def test_no_interface_has_characters_that_a_shell_or_a_reader_misreads(field: str) -> None:
+    # Linux accepts an accented letter. The decomposed form of it would be another interface with a
+    # name that looks the same.
     assert [
         what for what, name in SHELL.items() if what != "NFC" and not refuses(field, name)
     ] == []
@@ -961,7 +963,7 @@ def test_an_address_with_a_zone_is_refused() -> None:
     )
 
 
-def test_one_mistake_of_many_instances_is_told_once() -> None:
+def test_one_mistake_of_many_instances_is_reported_once() -> None:
     assert problems('name: t\nnodes: {"h[1-30]": {networks: [lan]}}\n') == [
         "2:21: network 'lan' does not exist. Declare it under networks."
     ]

@@ -1,4 +1,4 @@
-"""Bridges, bonds and VRFs: wrong files, whose MAC and table a port gets, VLANs on the wire."""
+"""Bridges, bonds and VRFs: errors, what ports get from their masters, and VLANs in netlink."""
 
 from __future__ import annotations
 
@@ -22,19 +22,21 @@ WIRED = '\n  b: {}\nlinks: [["a:eth[0-3]", "b:eth[0-3]"]]\n'
 
 
 def a(interfaces: str, more: str = "") -> str:
+    """Return a file with a node `a` that has these interfaces and four cables to `b`."""
     return f"name: t\nnodes:\n  a: {{interfaces: {{{interfaces}}}{more}}}{WIRED}"
 
 
 def state(text: str) -> State:
+    """Return the desired state of a file."""
     return load(text.encode(), "t.yaml").desired.state
 
 
 WRONG = {
-    "what a bond does not take": (
+    "a port that a bond refuses": (
         a("x: {kind: bond, ports: [v]}, v: {kind: vrf, table: 5}"),
         ["a:v is a VRF: it cannot be a port of the bond x"],
     ),
-    "what no bridge and no bond takes": (
+    "ports that bridges and bonds refuse": (
         a(
             "x: {kind: bond, ports: [t]}, y: {kind: bridge, ports: [u]}, t: {kind: sit, remote: 192.0.2.1}, u: {kind: vrf, table: 7}"
         ),
@@ -55,11 +57,11 @@ WRONG = {
         a("x: {kind: bond, ports: [x]}"),
         ["a:x: it cannot be a port of the bond x"],
     ),
-    "a bond's own VLAN": (
+    "a VLAN on top of the bond": (
         a("x: {kind: bond, ports: [v]}, v: {kind: vlan, parent: x, id: 5}"),
         ["a:v is on top of x: it cannot be a port of the bond x"],
     ),
-    "what a bond's port has of the bond": (
+    "values that a bond's port gets from the bond": (
         a(
             "x: {kind: bond, ports: [eth0, eth1], mtu: 1400}, eth0: {mac: '02:00:00:00:00:01', addresses: 10.0.0.1/24}, eth1: {mtu: 1500}"
         ),
@@ -105,7 +107,7 @@ WRONG = {
             "nodes.a.routes.2: a route takes either a `vrf` or a `table`",
         ],
     ),
-    "VLANs without a bridge that knows them": (
+    "VLANs of a bridge that does not filter them": (
         a(
             "x: {kind: bridge, ports: [eth0], port: {pvid: 5}}, eth0: {port: {vlans: [7]}}, eth1: {port: {hairpin: true}}"
         ),
@@ -115,7 +117,7 @@ WRONG = {
             "a:eth1 is not a port, but `port` is for ports of a bridge. In a network write `port` in the membership.",
         ],
     ),
-    "VLANs that are none": (
+    "VLANs that do not exist": (
         a(
             "x: {kind: bridge, vlan_filtering: true, vlan_default_pvid: 4095}, eth0: {port: {pvid: 4095, vlans: [0, 30-20, 5, 3-7, x]}}"
         ),
@@ -149,7 +151,7 @@ WRONG = {
         a("x: {kind: bridge, vlan_filtering: true, port: {pvid: 5, cost: 7}}"),
         ["a:x is a bridge, whose own port takes `pvid` and `vlans`, but no `cost`"],
     ),
-    "a NIC of others": (
+    "a NIC that the file does not make": (
         "name: t\nnodes: {host: {interfaces: {eth0: {}, x: {kind: bond, ports: [eth0]}}}}",
         [
             "host:eth0 is not made by this file: it cannot be a port of x. To bridge a NIC of the host, make a network of mode bridged with the NIC as `uplink`."
@@ -164,7 +166,7 @@ def test_what_is_wrong(what: str) -> None:
     assert [line.partition(" ")[2] for line in problems(text)] == expected
 
 
-def test_a_gateway_in_two_vrfs_is_asked_about_and_in_the_nodes_own_table_preferred() -> None:
+def test_a_gateway_in_two_vrfs_is_an_error_unless_the_main_table_has_it() -> None:
     vrfs = "x: {kind: vrf, table: 5, ports: [eth0]}, y: {kind: vrf, table: 6, ports: [eth1]}"
     same = "eth0: {addresses: 10.0.0.1/24}, eth1: {addresses: 10.0.0.1/24}"
     text = a(f"{vrfs}, {same}", ", routes: [{to: default, via: 10.0.0.2}]")
@@ -189,8 +191,8 @@ networks:
   one: {subnet: 10.0.0.0/24, gateway: 10.0.0.2}
   two: {subnet: 10.0.0.0/24, gateway: 10.0.0.2}
 """
-    found = state(text)
-    assert {key.name for key in found if key.kind == "route" and key.netns == "pe"} == {
+    resources = state(text)
+    assert {key.name for key in resources if key.kind == "route" and key.netns == "pe"} == {
         "default table 5",
         "default table 6",
     }
@@ -202,28 +204,28 @@ networks:
     )
 
 
-def test_the_ports_of_a_bond_get_its_mac_and_mtu_and_are_born_with_their_own() -> None:
-    found = state(
+def test_the_ports_of_a_bond_get_its_mac_and_mtu_and_are_made_with_their_own_mac() -> None:
+    resources = state(
         a(
             "x: {kind: bond, mtu: 1400, ports: [eth0]}, y: {kind: bond, mode: balance-alb, ports: [eth1]}"
         )
     )
-    bond, port, other = (found[link_key("a", name)] for name in ("x", "eth0", "eth1"))
+    bond, port, other = (resources[link_key("a", name)] for name in ("x", "eth0", "eth1"))
     assert (port.mac, port.mtu) == (bond.mac, 1400)  # type: ignore[attr-defined]
     assert port.own_mac not in {"", bond.mac}  # type: ignore[attr-defined]
     assert other.mac == ""  # type: ignore[attr-defined]
-    assert found[link_key("b", "eth0")].mtu == 1400  # type: ignore[attr-defined]
-    assert port_key("a", "eth0") in found[up_key("a", "eth0")].dies_with
+    assert resources[link_key("b", "eth0")].mtu == 1400  # type: ignore[attr-defined]
+    assert port_key("a", "eth0") in resources[up_key("a", "eth0")].dies_with
 
 
 def test_vlans_of_ports() -> None:
-    found = state(
+    resources = state(
         a(
             "x: {kind: bridge, vlan_filtering: true, vlan_default_pvid: 3, ports: ['eth0', eth1, eth2]}, eth0: {port: {pvid: 10}},"
             " eth1: {port: {pvid: 0, vlans: [5, 7-8, {id: 9, untagged: true}]}}, x.4: {kind: vlan, parent: x, id: 4}"
         )
     )
-    vlans = {name: found[vlans_key("a", name)] for name in ("x", "eth0", "eth1", "eth2")}
+    vlans = {name: resources[vlans_key("a", name)] for name in ("x", "eth0", "eth1", "eth2")}
     assert vlans["x"] == PortVlans("a", "x", "x", 3, ((3, True), (4, False)))
     assert vlans["eth0"] == PortVlans("a", "eth0", "x", 10, ((10, True),))
     assert vlans["eth1"] == PortVlans(
@@ -234,17 +236,19 @@ def test_vlans_of_ports() -> None:
 
 def test_cables_between_the_bridges_of_a_network_carry_all_its_vlans() -> None:
     text = "name: t\nnodes: {'h[1-970]': {networks: {lan: {port: {pvid: $(i % 7 + 10)}}}}}\nnetworks: {lan: {vlan_filtering: true}}"
-    found = state(text)
+    resources = state(text)
     for name in ("lan-1-up", "lan-1-down"):
-        trunk = found[vlans_key("netorch-t", name)]
+        trunk = resources[vlans_key("netorch-t", name)]
         assert isinstance(trunk, PortVlans)
         assert trunk.vlans == ((1, True), *((vlan, False) for vlan in range(10, 17)))
 
 
-# On the wire
+# VLANs in netlink messages
 
 
 class Indices:
+    """Gives every link the index 7."""
+
     def index_of(self, netns: str, name: str) -> int:
         return 7
 
@@ -262,17 +266,17 @@ def test_vlans_are_written_as_ranges() -> None:
 
 
 @pytest.mark.parametrize("own", [False, True])
-def test_what_is_written_is_what_would_be_read(own: bool) -> None:
-    wanted = {5: 0, 6: 0, 7: 0, 9: 6, 4094: 4}
+def test_encoded_vlans_are_decoded_alike(own: bool) -> None:
+    desired = {5: 0, 6: 0, 7: 0, 9: 6, 4094: 4}
     for request, kind in (
-        (VlanAdd("a", "x", own, ranges(wanted)), c.RTM_SETLINK),
-        (VlanDel("a", "x", own, ranges(wanted)), c.RTM_DELLINK),
+        (VlanAdd("a", "x", own, ranges(desired)), c.RTM_SETLINK),
+        (VlanDel("a", "x", own, ranges(desired)), c.RTM_DELLINK),
     ):
         data = encode(request, 1, 0, Indices())  # type: ignore[arg-type]
         ((number, _, _, start, end),) = headers(data)
         assert number == kind
         assert data[start] == c.AF_BRIDGE
-        assert port_vlans([(c.RTM_NEWLINK, data, start, end)]) == {7: wanted}
+        assert port_vlans([(c.RTM_NEWLINK, data, start, end)]) == {7: desired}
 
 
 def test_a_port_without_vlans_is_read_as_one() -> None:

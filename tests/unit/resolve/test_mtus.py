@@ -1,4 +1,4 @@
-"""MTUs that Linux gives to no link of a kind."""
+"""MTUs that Linux refuses for kinds of links."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from netorch.errors import FileError
 from netorch.resolve.loader import load
 
 
-def told(interface: str, more: str = "") -> list[str]:
+def errors_of(interface: str, more: str = "") -> list[str]:
+    """Return `CODE MESSAGE` of the errors of a file with this interface."""
     text = f"nodes: {{a: {{interfaces: {{x: {interface}}}}}, b: {{}}}}\n{more}"
     try:
         load(text.encode(), "lab.yaml")
@@ -39,29 +40,29 @@ RIGHT = (
 
 @pytest.mark.parametrize("interface", WRONG)
 def test_too_much_or_too_little(interface: str) -> None:
-    assert [entry.split()[0] for entry in told(interface)] == [WRONG[interface]]
+    assert [entry.split()[0] for entry in errors_of(interface)] == [WRONG[interface]]
 
 
 @pytest.mark.parametrize("interface", RIGHT)
-def test_what_linux_gives(interface: str) -> None:
-    assert told(interface) == []
+def test_what_linux_accepts(interface: str) -> None:
+    assert errors_of(interface) == []
 
 
-def test_the_end_of_a_link_that_wants_more_than_a_cable_has() -> None:
+def test_the_end_of_a_link_with_a_larger_mtu_than_a_veth_has() -> None:
     links = "links: [[a:x, b:x]]"
-    assert told("{mtu: 65536}", links) == [
+    assert errors_of("{mtu: 65536}", links) == [
         "mtu-too-large a:x cannot have MTU 65536: that of a veth is 65535 or less"
     ]
-    assert told("{mtu: 65535}", links) == []
+    assert errors_of("{mtu: 65535}", links) == []
 
 
-def test_what_is_said_of_all_interfaces() -> None:
-    assert told("{kind: vrf, table: 9}", "defaults: {interface: {mtu: 1000}}") == [
+def test_a_default_for_all_interfaces() -> None:
+    assert errors_of("{kind: vrf, table: 9}", "defaults: {interface: {mtu: 1000}}") == [
         "mtu-too-small a:x cannot have MTU 1000: that of a vrf is 1280 or more"
     ]
 
 
 def test_lo_carries_no_vlans() -> None:
-    assert told("{kind: vlan, parent: lo, id: 5}") == [
+    assert errors_of("{kind: vlan, parent: lo, id: 5}") == [
         "loopback a:lo is the loopback interface, which carries no vlan"
     ]

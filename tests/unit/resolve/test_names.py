@@ -1,4 +1,4 @@
-"""Names that Linux gives to no link, made of those of networks and of the prefix."""
+"""Names from networks and the prefix that Linux refuses for a link."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ TAKEN = (
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_a_link_cannot_be_called_so(what: str) -> None:
+def test_a_link_cannot_have_the_name(what: str) -> None:
     assert codes_of(REFUSED[what]) == ["reserved-name"]
 
 
 @pytest.mark.parametrize("text", TAKEN)
-def test_what_is_no_link_can(text: str) -> None:
+def test_another_object_can_have_the_name(text: str) -> None:
     assert codes_of(text) == []

@@ -1,4 +1,4 @@
-"""Networks, published ports and `nat` lists to the rules of a packet filter."""
+"""The packet filter rules of networks, published ports and `nat` lists."""
 
 from __future__ import annotations
 
@@ -29,11 +29,13 @@ nodes:
 
 
 def rules_of(text: str) -> Ruleset:
+    """Return the rules of the only filter of a file."""
     state = load(text.encode(), "lab.yaml").desired.state
     return next(one for one in state.values() if isinstance(one, PacketFilter)).rules
 
 
 def leaves_translated(rule: FilterRule) -> bool:
+    """Whether a rule gives leaving packets another source."""
     return (
         rule.hook is Hook.POSTROUTING
         and rule.act is not Verdict.RETURN
@@ -42,15 +44,13 @@ def leaves_translated(rule: FilterRule) -> bool:
 
 
 @pytest.mark.parametrize(("text", "count"), [(NETWORKS, 3), (OWN, 3)], ids=["networks", "own"])
-def test_what_is_to_leave_with_another_source_leaves_with_it_or_not_at_all(
-    text: str, count: int
-) -> None:
+def test_packets_never_leave_with_an_untranslated_source(text: str, count: int) -> None:
     rules = rules_of(text)
     translated = [rule for rule in rules if leaves_translated(rule)]
     assert len(translated) == count
     forward = [rule for rule in rules if rule.hook is Hook.FORWARD]
     for rule, drop in zip(translated, forward, strict=False):
-        assert drop.act is Verdict.DROP, "ahead of everything that lets pass"
+        assert drop.act is Verdict.DROP, "the drops come before every accept"
         assert drop.family == rule.family
         assert drop.match == replace(rule.match, states=("invalid", "untracked"))
 
@@ -68,6 +68,7 @@ networks:
 
 
 def loose(text: str) -> dict[str, str]:
+    """Return the values of the `rp_filter` settings of a file."""
     state = load(text.encode(), "lab.yaml").desired.state
     return {
         f"{key.netns} {key.name}": resource.value
@@ -76,7 +77,7 @@ def loose(text: str) -> dict[str, str]:
     }
 
 
-def test_reverse_path_filters_are_loose_where_answers_take_another_way_and_nowhere_else() -> None:
+def test_reverse_path_filters_are_loose_only_where_answers_take_another_interface() -> None:
     asked, answered = "three net/ipv4/conf/eth1/rp_filter", "r net/ipv4/conf/lan/rp_filter"
     assert loose(SEVERAL) == {asked: "2", answered: "2"}
     assert (
@@ -87,5 +88,5 @@ def test_reverse_path_filters_are_loose_where_answers_take_another_way_and_nowhe
         "three: {interfaces: {up: {sysctls: {rp_filter: 0}}}, networks: {lan: {}, dmz: {name: up}}",
     )
     assert loose(own) == {asked.replace("eth1", "up"): "0", answered: "2"}, (
-        "what the file says holds"
+        "a setting in the file has precedence"
     )

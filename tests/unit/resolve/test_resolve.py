@@ -1,4 +1,4 @@
-"""What a file stands for: the cases of the language page, from short words to the state of the kernel."""
+"""The desired state of files: the cases of the language page."""
 
 from __future__ import annotations
 
@@ -18,33 +18,36 @@ from netorch.state.resource import Resource
 
 
 def state(text: str, name: str | None = None) -> Mapping[Key, Resource]:
+    """Return the desired state of a file."""
     return load(text.encode(), "lab.yaml", name=name).desired.state
 
 
-def get(found: Mapping[Key, Resource], kind: str, netns: str, name: str = "") -> Any:
+def get(resources: Mapping[Key, Resource], kind: str, netns: str, name: str = "") -> Any:
     return next(
         resource
-        for key, resource in found.items()
+        for key, resource in resources.items()
         if (key.kind, key.netns, key.name) == (kind, netns, name)
     )
 
 
-def addresses(found: Mapping[Key, Resource], netns: str) -> list[str]:
-    """`eth0 10.0.0.1/24`, in order."""
-    return [key.name for key in found if key.kind == "address" and key.netns == netns]
+def addresses(resources: Mapping[Key, Resource], netns: str) -> list[str]:
+    """Return the addresses of a namespace in order, such as `eth0 10.0.0.1/24`."""
+    return [key.name for key in resources if key.kind == "address" and key.netns == netns]
 
 
-def links(found: Mapping[Key, Resource], netns: str) -> list[str]:
+def links(resources: Mapping[Key, Resource], netns: str) -> list[str]:
     return [
-        key.name for key in found if key.kind == "link" and key.netns == netns and key.name != "lo"
+        key.name
+        for key in resources
+        if key.kind == "link" and key.netns == netns and key.name != "lo"
     ]
 
 
-def routes(found: Mapping[Key, Resource], netns: str) -> dict[str, str]:
-    """Destination with metric and table → `via` and `dev`."""
+def routes(resources: Mapping[Key, Resource], netns: str) -> dict[str, str]:
+    """Return destination with metric and table → `via` and `dev`."""
     return {
-        key.name: " ".join(found[key].attributes().values())
-        for key in found
+        key.name: " ".join(resources[key].attributes().values())
+        for key in resources
         if key.kind == "route" and key.netns == netns
     }
 
@@ -53,10 +56,10 @@ def routes(found: Mapping[Key, Resource], netns: str) -> dict[str, str]:
 
 
 def test_an_empty_node_is_a_namespace_with_lo_up_and_nothing_else() -> None:
-    found = state("nodes: {a: {}}\nnames: false")
-    assert [str(key) for key in found] == ["netns a", "link a/lo", "up a/lo"]
-    assert get(found, "netns", "a").ipv4_forwarding is False
-    assert get(found, "link", "a", "lo").mtu == 65536
+    resources = state("nodes: {a: {}}\nnames: false")
+    assert [str(key) for key in resources] == ["netns a", "link a/lo", "up a/lo"]
+    assert get(resources, "netns", "a").ipv4_forwarding is False
+    assert get(resources, "link", "a", "lo").mtu == 65536
 
 
 def test_a_node_without_a_value_is_an_empty_node() -> None:
@@ -71,15 +74,15 @@ def test_forwarding_is_for_both_families() -> None:
 
 
 def test_the_host_is_never_made() -> None:
-    found = state("nodes: {host: {forwarding: true, rules: [{table: 5}]}}")
-    assert [str(key) for key in found] == [
+    resources = state("nodes: {host: {forwarding: true, rules: [{table: 5}]}}")
+    assert [str(key) for key in resources] == [
         "sysctl host/net/ipv4/ip_forward",
         "sysctl host/net/ipv6/conf/all/forwarding",
         "rule host/priority 10000",
     ]
 
 
-def test_an_attached_namespace_is_never_made_and_keeps_its_interfaces() -> None:
+def test_an_attached_namespace_and_its_interfaces_are_never_made() -> None:
     loaded = load(
         b"nodes: {a: {attach: 'netns:box', interfaces: {eth0: {addresses: 10.0.0.1/24}}}}",
         "lab.yaml",
@@ -88,11 +91,11 @@ def test_an_attached_namespace_is_never_made_and_keeps_its_interfaces() -> None:
     assert loaded.attached == {"@a": ("netns", "box")}
 
 
-def test_a_prefix_is_before_namespaces_and_what_is_made_on_the_host_only() -> None:
+def test_a_prefix_is_before_the_names_of_namespaces_and_of_interfaces_on_the_host() -> None:
     text = "prefix: t-\nnodes: {a: {networks: [lan]}, host: {}}\nnetworks: {lan: {mode: host-only, subnet: 10.0.0.0/24}}\nlinks: [[host:x, a:y]]"
-    found = state(text)
-    assert links(found, "host") == ["t-lan", "t-x", "t-a-eth0"]
-    assert links(found, "t-a") == ["y", "eth0"] or links(found, "t-a") == ["eth0", "y"]
+    resources = state(text)
+    assert links(resources, "host") == ["t-lan", "t-x", "t-a-eth0"]
+    assert links(resources, "t-a") == ["y", "eth0"] or links(resources, "t-a") == ["eth0", "y"]
 
 
 def test_an_instance_has_its_name_as_prefix_and_marks_of_its_own() -> None:
@@ -106,7 +109,7 @@ def test_an_instance_has_its_name_as_prefix_and_marks_of_its_own() -> None:
 # Ranges, defaults, profiles
 
 
-def test_a_range_stands_for_many() -> None:
+def test_a_range_stands_for_several_names() -> None:
     text = """\
 nodes:
   h[1-3]: {interfaces: {lo: {addresses: 10.255.$(i//256).$(i%256)/32}}}
@@ -115,8 +118,8 @@ nodes:
 links:
   - {endpoints: ["h[1-2]:right", "h[2-3]:left"], subnet: 10.1.$(i).0/30}
 """
-    found = state(text)
-    assert [key.netns for key in found if key.kind == "netns"] == [
+    resources = state(text)
+    assert [key.netns for key in resources if key.kind == "netns"] == [
         "h1",
         "h2",
         "h3",
@@ -126,7 +129,11 @@ links:
         "s09",
         "s10",
     ]
-    assert addresses(found, "h2") == ["lo 10.255.0.2/32", "left 10.1.1.2/30", "right 10.1.2.1/30"]
+    assert addresses(resources, "h2") == [
+        "lo 10.255.0.2/32",
+        "left 10.1.1.2/30",
+        "right 10.1.2.1/30",
+    ]
 
 
 def test_defaults_are_under_everything_and_profiles_under_the_node() -> None:
@@ -146,20 +153,20 @@ nodes:
 networks: {lan: {}, dmz: {stp: false}}
 links: [[a:x, c:y]]
 """
-    found = state(text)
-    assert [get(found, "netns", node).ipv4_forwarding for node in "abc"] == [True, False, True]
+    resources = state(text)
+    assert [get(resources, "netns", node).ipv4_forwarding for node in "abc"] == [True, False, True]
     path = "net/ipv4/conf/all/rp_filter"
-    assert [get(found, "sysctl", node, path).value for node in "abc"] == ["1", "2", "0"]
-    assert [get(found, "link", node, "eth0").mtu for node in "ab"] == [1400, 1300]
-    assert get(found, "link", "a", "x").mtu == get(found, "link", "c", "y").mtu == 9000
+    assert [get(resources, "sysctl", node, path).value for node in "abc"] == ["1", "2", "0"]
+    assert [get(resources, "link", node, "eth0").mtu for node in "ab"] == [1400, 1300]
+    assert get(resources, "link", "a", "x").mtu == get(resources, "link", "c", "y").mtu == 9000
     assert {
         link.txqueuelen
-        for key, link in found.items()
+        for key, link in resources.items()
         if key.kind == "link" and key.netns in "abc" and key.name != "lo"
     } == {50}
-    assert get(found, "link", "netorch-lab", "lan").stp
-    assert not get(found, "link", "netorch-lab", "dmz").stp
-    assert get(found, "link", "a", "lo").mtu == 65536, "lo is nobody's default"
+    assert get(resources, "link", "netorch-lab", "lan").stp
+    assert not get(resources, "link", "netorch-lab", "dmz").stp
+    assert get(resources, "link", "a", "lo").mtu == 65536, "defaults do not apply to lo"
 
 
 # Short and long forms
@@ -226,7 +233,7 @@ def test_short_and_long_forms_are_the_same(what: str) -> None:
 # Networks and addresses
 
 
-def test_automatic_addresses_follow_the_file_and_skip_what_is_given() -> None:
+def test_automatic_addresses_follow_the_order_of_the_file_and_skip_explicit_ones() -> None:
     text = """\
 nodes:
   a: {networks: [lan]}
@@ -236,19 +243,19 @@ nodes:
   e: {networks: {lan: {address: ['fd00::7', 10.0.0.9, 10.0.0.10/24]}}}
 networks: {lan: {subnet: [10.0.0.0/24, 'fd00::/64']}}
 """
-    found = state(text)
-    assert addresses(found, "a") == ["eth0 10.0.0.1/24", "eth0 fd00::1/64"]
-    assert addresses(found, "b") == ["eth0 10.0.0.2/24", "eth0 fd00::2/64"]
-    assert addresses(found, "c") == ["eth0 10.0.0.3/24", "eth0 fd00::3/64"]
-    assert addresses(found, "d") == []
-    assert addresses(found, "e") == ["eth0 fd00::7/64", "eth0 10.0.0.9/24", "eth0 10.0.0.10/24"]
-    assert str(get(found, "address", "e", "eth0 10.0.0.10/24").primary) == "10.0.0.9/24"
+    resources = state(text)
+    assert addresses(resources, "a") == ["eth0 10.0.0.1/24", "eth0 fd00::1/64"]
+    assert addresses(resources, "b") == ["eth0 10.0.0.2/24", "eth0 fd00::2/64"]
+    assert addresses(resources, "c") == ["eth0 10.0.0.3/24", "eth0 fd00::3/64"]
+    assert addresses(resources, "d") == []
+    assert addresses(resources, "e") == ["eth0 fd00::7/64", "eth0 10.0.0.9/24", "eth0 10.0.0.10/24"]
+    assert str(get(resources, "address", "e", "eth0 10.0.0.10/24").primary) == "10.0.0.9/24"
 
 
 def test_ip_range_is_where_automatic_addresses_come_from() -> None:
     text = "nodes: {'h[1-3]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/24, ip_range: 10.0.0.252/30}}"
-    found = state(text)
-    assert [addresses(found, f"h{i}") for i in (1, 2, 3)] == [
+    resources = state(text)
+    assert [addresses(resources, f"h{i}") for i in (1, 2, 3)] == [
         ["eth0 10.0.0.252/24"],
         ["eth0 10.0.0.253/24"],
         ["eth0 10.0.0.254/24"],
@@ -256,16 +263,16 @@ def test_ip_range_is_where_automatic_addresses_come_from() -> None:
 
 
 def test_of_a_31_and_a_127_every_address_is_for_a_host() -> None:
-    found = state(
+    resources = state(
         "nodes: {a: {networks: [lan]}, b: {networks: [lan]}}\nnetworks: {lan: {subnet: [10.0.0.0/31, 'fd00::/127']}}"
     )
-    assert addresses(found, "a") == ["eth0 10.0.0.0/31", "eth0 fd00::/127"]
-    assert addresses(found, "b") == ["eth0 10.0.0.1/31", "eth0 fd00::1/127"]
-    found = state(
+    assert addresses(resources, "a") == ["eth0 10.0.0.0/31", "eth0 fd00::/127"]
+    assert addresses(resources, "b") == ["eth0 10.0.0.1/31", "eth0 fd00::1/127"]
+    resources = state(
         "nodes: {a: {}, b: {}}\nlinks: [{endpoints: [a:x, b:x], subnet: [10.0.0.0/31, 'fd00::/127', 10.1.0.0/24]}]"
     )
-    assert addresses(found, "a") == ["x 10.0.0.0/31", "x fd00::/127", "x 10.1.0.1/24"]
-    assert addresses(found, "b") == ["x 10.0.0.1/31", "x fd00::1/127", "x 10.1.0.2/24"]
+    assert addresses(resources, "a") == ["x 10.0.0.0/31", "x fd00::/127", "x 10.1.0.1/24"]
+    assert addresses(resources, "b") == ["x 10.0.0.1/31", "x fd00::1/127", "x 10.1.0.2/24"]
 
 
 def test_interfaces_of_networks_are_numbered_around_the_names_that_are_taken() -> None:
@@ -274,9 +281,9 @@ nodes: {a: {networks: {one: {}, two: {name: eth3}, three: {}, four: {}}, interfa
 networks: {one: , two: , three: , four: }
 links: [[a:eth1, b:eth0]]
 """
-    found = state(text)
+    resources = state(text)
     assert [
-        get(found, "link", "netorch-lab", f"a-{name}").peer[1]
+        get(resources, "link", "netorch-lab", f"a-{name}").peer[1]
         for name in ("eth0", "eth2", "eth3", "eth4")
     ] == [
         "eth0",
@@ -284,28 +291,28 @@ links: [[a:eth1, b:eth0]]
         "eth3",
         "eth4",
     ]
-    assert get(found, "port", "netorch-lab", "a-eth3").master == "two"
-    assert get(found, "port", "netorch-lab", "a-eth4").master == "four"
+    assert get(resources, "port", "netorch-lab", "a-eth3").master == "two"
+    assert get(resources, "port", "netorch-lab", "a-eth4").master == "four"
 
 
 def test_the_gateway_of_a_host_only_network_is_the_bridges_own_address() -> None:
     text = "nodes: {a: {networks: [lan]}}\nnetworks: {lan: {mode: host-only, subnet: [10.0.0.0/24, 'fd00::/64']GATEWAY}}"
-    found = state(text.replace("GATEWAY", ""))
-    assert addresses(found, "host") == ["lan 10.0.0.1/24", "lan fd00::1/64"]
-    assert addresses(found, "a") == ["eth0 10.0.0.2/24", "eth0 fd00::2/64"]
-    assert routes(found, "a") == {}, "members reach it and one another, nothing beyond"
-    found = state(text.replace("GATEWAY", ", gateway: [10.0.0.254, 'fd00::fe']"))
-    assert addresses(found, "host") == ["lan 10.0.0.254/24", "lan fd00::fe/64"]
-    assert addresses(found, "a") == ["eth0 10.0.0.1/24", "eth0 fd00::1/64"]
+    resources = state(text.replace("GATEWAY", ""))
+    assert addresses(resources, "host") == ["lan 10.0.0.1/24", "lan fd00::1/64"]
+    assert addresses(resources, "a") == ["eth0 10.0.0.2/24", "eth0 fd00::2/64"]
+    assert routes(resources, "a") == {}, "members have no route to the outside"
+    resources = state(text.replace("GATEWAY", ", gateway: [10.0.0.254, 'fd00::fe']"))
+    assert addresses(resources, "host") == ["lan 10.0.0.254/24", "lan fd00::fe/64"]
+    assert addresses(resources, "a") == ["eth0 10.0.0.1/24", "eth0 fd00::1/64"]
 
 
 def test_a_network_may_live_in_a_node() -> None:
-    found = state(
+    resources = state(
         "nodes: {sw: {}, a: {networks: [lan]}}\nnetworks: {lan: {node: sw, bridge: br7, mode: host-only, subnet: 10.0.0.0/24}}"
     )
-    assert links(found, "sw") == ["br7", "a-eth0"]
-    assert addresses(found, "sw") == ["br7 10.0.0.1/24"]
-    assert netns_key("netorch-lab") not in found
+    assert links(resources, "sw") == ["br7", "a-eth0"]
+    assert addresses(resources, "sw") == ["br7 10.0.0.1/24"]
+    assert netns_key("netorch-lab") not in resources
 
 
 def test_a_segments_gateway_is_the_others_default_route() -> None:
@@ -322,34 +329,36 @@ networks:
   lan: {subnet: [10.0.0.0/24, 'fd00::/64'], gateway: r}
   dmz: {subnet: 10.1.0.0/24, gateway: 10.1.0.1}
 """
-    found = state(text)
-    assert routes(found, "r") == {}
-    assert routes(found, "a") == {"default": "10.0.0.1 eth0", "default (v6)": "fd00::1 eth0"}
-    assert routes(found, "b") == routes(found, "a"), "the first network with a gateway gives it"
-    assert routes(found, "c") == {"default": "10.1.0.1 eth1"}
-    assert routes(found, "d") == {"default": "10.1.0.1 eth1", "default (v6)": "fd00::1 eth0"}
-    assert routes(found, "e") == {"default": "10.0.0.77 eth0", "default (v6)": "fd00::1 eth0"}
-    assert routes(found, "f") == {}
+    resources = state(text)
+    assert routes(resources, "r") == {}
+    assert routes(resources, "a") == {"default": "10.0.0.1 eth0", "default (v6)": "fd00::1 eth0"}
+    assert routes(resources, "b") == routes(resources, "a"), (
+        "the first network with a gateway gives the default route"
+    )
+    assert routes(resources, "c") == {"default": "10.1.0.1 eth1"}
+    assert routes(resources, "d") == {"default": "10.1.0.1 eth1", "default (v6)": "fd00::1 eth0"}
+    assert routes(resources, "e") == {"default": "10.0.0.77 eth0", "default (v6)": "fd00::1 eth0"}
+    assert routes(resources, "f") == {}
 
 
 def test_a_network_of_more_members_than_a_bridge_has_ports_is_a_tree_of_bridges() -> None:
-    found = state(
+    resources = state(
         "nodes: {'h[1-2100]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/16, mtu: 1400}}"
     )
     ports: dict[str, int] = {}
-    for key, port in found.items():
+    for key, port in resources.items():
         if key.kind == "port":
             ports[port.master] = ports.get(port.master, 0) + 1  # type: ignore[attr-defined]
     assert ports == {"lan": 960 + 2, "lan-1": 1022 + 1, "lan-2": 118 + 1}
     assert max(ports.values()) <= 1023
-    assert {link.mtu for key, link in found.items() if key.kind == "link" and key.name != "lo"} == {
-        1400
-    }
-    assert get(found, "link", "netorch-lab", "lan-1-down").peer == ("netorch-lab", "lan-1-up")
-    assert addresses(found, "h2100") == ["eth0 10.0.8.52/16"]
+    assert {
+        link.mtu for key, link in resources.items() if key.kind == "link" and key.name != "lo"
+    } == {1400}
+    assert get(resources, "link", "netorch-lab", "lan-1-down").peer == ("netorch-lab", "lan-1-up")
+    assert addresses(resources, "h2100") == ["eth0 10.0.8.52/16"]
 
 
-def test_a_growing_network_keeps_what_is_there() -> None:
+def test_a_growing_network_changes_no_existing_resource() -> None:
     few, many = (
         state(
             f"nodes: {{'h[1-{count}]': {{networks: [lan]}}}}\nnetworks: {{lan: {{}}}}\nnames: false"
@@ -362,13 +371,13 @@ def test_a_growing_network_keeps_what_is_there() -> None:
 # Names and MACs
 
 
-def test_macs_depend_on_the_names_alone() -> None:
-    """The same in every release, on every machine: the values are pinned."""
+def test_macs_depend_on_names_only() -> None:
+    """They are the same in every release and on every machine, so this test has the values."""
     text = "name: lab\nnodes: {a: {networks: [lan]}, b: {networks: [lan]}}\nnetworks: {lan: {}}"
-    found = state(text)
+    resources = state(text)
     macs = {
         f"{key.netns}/{key.name}": link.mac
-        for key, link in found.items()
+        for key, link in resources.items()
         if key.kind == "link" and key.name != "lo"
     }  # type: ignore[attr-defined]
     assert len(set(macs.values())) == len(macs) == 5
@@ -384,15 +393,15 @@ def test_macs_depend_on_the_names_alone() -> None:
 
 def test_names_that_do_not_fit_are_shortened_and_keep_the_long_form_as_altname() -> None:
     text = "nodes: {a-node-with-a-name: {networks: [a-network-with-a-name, lan]}}\nnetworks: {a-network-with-a-name: , lan: }"
-    found = state(text)
-    fabric = [found[link_key("netorch-lab", name)] for name in links(found, "netorch-lab")]
+    resources = state(text)
+    fabric = [resources[link_key("netorch-lab", name)] for name in links(resources, "netorch-lab")]
     assert all(len(link.name) <= 15 for link in fabric)  # type: ignore[attr-defined]
     assert {link.altname for link in fabric} == {  # type: ignore[attr-defined]
         *("", "a-network-with-a-name", "a-node-with-a-name-eth0", "a-node-with-a-name-eth1"),
     }
-    assert links(found, "netorch-lab") == links(state(text), "netorch-lab")
+    assert links(resources, "netorch-lab") == links(state(text), "netorch-lab")
     assert all(
-        name.startswith(("lan", "a-netwo-", "a-node--")) for name in links(found, "netorch-lab")
+        name.startswith(("lan", "a-netwo-", "a-node--")) for name in links(resources, "netorch-lab")
     )
 
 
@@ -403,16 +412,18 @@ nodes:
   b: {dns: {servers: 9.9.9.9, search: [lab, test], options: 'ndots:2'}}
 networks: {lan: {subnet: 10.0.0.0/24}}
 """
-    found = state(text)
-    lines = get(found, "file", "a", "hosts").content.splitlines()
+    resources = state(text)
+    lines = get(resources, "file", "a", "hosts").content.splitlines()
     assert lines[1:] == [
         "127.0.0.1 localhost",
         "::1 localhost ip6-localhost ip6-loopback",
         "10.255.0.1 a www gw",
         "10.0.0.1 a www gw",
     ]
-    assert get(found, "file", "b", "hosts").content == get(found, "file", "a", "hosts").content
-    assert get(found, "file", "b", "resolv.conf").content.splitlines()[1:] == [
+    assert (
+        get(resources, "file", "b", "hosts").content == get(resources, "file", "a", "hosts").content
+    )
+    assert get(resources, "file", "b", "resolv.conf").content.splitlines()[1:] == [
         "nameserver 9.9.9.9",
         "search lab test",
         "options ndots:2",
@@ -428,7 +439,7 @@ networks: {lan: {subnet: 10.0.0.0/24}}
 # Interfaces
 
 
-def test_an_mtu_is_inherited_from_the_nearest_that_says_one() -> None:
+def test_an_mtu_comes_from_the_interface_then_the_link_then_the_defaults() -> None:
     text = """\
 nodes:
   a: {interfaces: {x: {mtu: 9000}}}
@@ -442,9 +453,11 @@ links:
   - {endpoints: [{node: a, interface: z, mtu: 3000}, b:z], mtu: 2000}
   - [a:plain, b:plain]
 """
-    found = state(text)
-    mtu = {f"{key.netns}/{key.name}": link.mtu for key, link in found.items() if key.kind == "link"}  # type: ignore[attr-defined]
-    assert (mtu["a/x"], mtu["b/x"]) == (9000, 9000), "where only one end says it, both have it"
+    resources = state(text)
+    mtu = {
+        f"{key.netns}/{key.name}": link.mtu for key, link in resources.items() if key.kind == "link"
+    }  # type: ignore[attr-defined]
+    assert (mtu["a/x"], mtu["b/x"]) == (9000, 9000), "if only one end sets it, both get it"
     assert (mtu["a/y"], mtu["b/y"]) == (2000, 2000)
     assert (mtu["a/z"], mtu["b/z"]) == (3000, 2000)
     assert (mtu["a/plain"], mtu["b/plain"], mtu["d/eth1"]) == (1500, 1500, 1500)
@@ -452,29 +465,29 @@ links:
     assert (mtu["netorch-lab/c-eth0"], mtu["c/eth0"]) == (1400, 1300)
 
 
-def test_what_the_node_says_of_an_interface_goes_before_what_the_link_says() -> None:
+def test_what_a_node_sets_on_an_interface_overrides_what_the_link_sets() -> None:
     text = """\
 nodes: {a: {interfaces: {x: {description: mine, txqueuelen: 5, sysctls: {rp_filter: 1}}}}, b: {}}
 links: [{endpoints: [{node: a, interface: x, description: theirs, state: down, sysctls: {rp_filter: 2, arp_ignore: 1}}, b:y]}]
 """
-    found = state(text)
-    link = get(found, "link", "a", "x")
+    resources = state(text)
+    link = get(resources, "link", "a", "x")
     assert (link.alias, link.txqueuelen) == ("netorch:lab peer=b:y mine", 5)
-    assert up_key("a", "x") not in found
-    assert get(found, "sysctl", "a", "net/ipv4/conf/x/rp_filter").value == "1"
-    assert get(found, "sysctl", "a", "net/ipv4/conf/x/arp_ignore").paths == (
+    assert up_key("a", "x") not in resources
+    assert get(resources, "sysctl", "a", "net/ipv4/conf/x/rp_filter").value == "1"
+    assert get(resources, "sysctl", "a", "net/ipv4/conf/x/arp_ignore").paths == (
         "net/ipv4/conf/x/arp_ignore",
         "net/ipv6/conf/x/arp_ignore",
     )
 
 
 def test_the_first_of_a_subnet_is_the_primary_address() -> None:
-    found = state(
+    resources = state(
         "nodes: {a: {interfaces: {lo: {addresses: [10.0.0.2/24, 10.0.0.1/24, 10.0.0.3/25, 'fd00::1/64', 'fd00::2/64']}}}}"
     )
     primary = {
         key.name: str(address.primary or "")
-        for key, address in found.items()
+        for key, address in resources.items()
         if key.kind == "address"
     }  # type: ignore[attr-defined]
     assert primary == {
@@ -487,10 +500,10 @@ def test_the_first_of_a_subnet_is_the_primary_address() -> None:
 
 
 def test_a_bridge_comes_up_after_its_ports_and_their_far_ends() -> None:
-    found = state(
+    resources = state(
         "nodes: {a: {interfaces: {br0: {kind: bridge, ports: [x]}}}, b: {}}\nlinks: [[a:x, b:y]]"
     )
-    assert get(found, "up", "a", "br0").after == (
+    assert get(resources, "up", "a", "br0").after == (
         port_key("a", "x"),
         up_key("a", "x"),
         up_key("b", "y"),
@@ -500,7 +513,7 @@ def test_a_bridge_comes_up_after_its_ports_and_their_far_ends() -> None:
 # Routes and rules
 
 
-def test_a_routes_device_is_found_by_its_gateway() -> None:
+def test_the_gateway_of_a_route_selects_its_device() -> None:
     text = """\
 nodes:
   a:
@@ -516,8 +529,8 @@ nodes:
   b: {}
 links: [[a:x, b:x], [a:y, b:y]]
 """
-    found = routes(state(text), "a")
-    assert found == {
+    by_destination = routes(state(text), "a")
+    assert by_destination == {
         "198.51.100.0/24": "x",
         "10.50.0.0/16": "10.9.0.1 x",
         "10.51.0.0/16": "10.1.0.9 y",
@@ -528,7 +541,7 @@ links: [[a:x, b:x], [a:y, b:y]]
     }
 
 
-def test_routes_over_a_link_that_is_down_are_not_asked_for() -> None:
+def test_routes_over_a_link_that_is_down_are_left_out() -> None:
     text = "nodes: {a: {interfaces: {x: {state: down, addresses: 10.0.0.1/24}}, routes: [{to: default, via: 10.0.0.2}]}, b: {}}\nlinks: [[a:x, b:x]]"
     assert routes(state(text), "a") == {}
     assert routes(state(text.replace("down", "up")), "a") == {"default": "10.0.0.2 x"}
@@ -547,8 +560,8 @@ nodes:
       - {table: 7, priority: 5}
       - {from: 0.0.0.0/0, table: 8, family: ipv4}
 """
-    found = state(text)
-    rules = [(key.name, rule.spec.family) for key, rule in found.items() if key.kind == "rule"]  # type: ignore[attr-defined]
+    resources = state(text)
+    rules = [(key.name, rule.spec.family) for key, rule in resources.items() if key.kind == "rule"]  # type: ignore[attr-defined]
     assert rules == [
         ("priority 10000 from 10.9.0.0/24", AF_INET),
         ("priority 10001 to fd00::/8 (v6)", AF_INET6),
@@ -556,8 +569,8 @@ nodes:
         ("priority 5", AF_INET),
         ("priority 10004", AF_INET),
     ]
-    # one that meets the kernel when it looks for a gateway comes after the routes
-    after = {key.name: bool(rule.needs) for key, rule in found.items() if key.kind == "rule"}
+    # A rule that also applies to the look-up of a gateway comes after the routes.
+    after = {key.name: bool(rule.needs) for key, rule in resources.items() if key.kind == "rule"}
     assert [name for name, late in after.items() if late] == [
         "priority 10001 to fd00::/8 (v6)",
         "priority 5",

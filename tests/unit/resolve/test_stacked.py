@@ -1,4 +1,4 @@
-"""Macvlans, ipvlans and the networks made of them: what a file means, and what is wrong with it."""
+"""Macvlans, ipvlans and the networks made of them: their resources and their errors."""
 
 from __future__ import annotations
 
@@ -26,30 +26,32 @@ LINKS = "links: [[a:eth0, c:eth0], [a:eth1, c:eth1]]\n"
 
 
 def state(text: str) -> Mapping[Key, Resource]:
+    """Return the desired state of a file."""
     return load(("name: t\n" + text).encode(), "t.yaml").desired.state
 
 
-def link(found: Mapping[Key, Resource], netns: str, name: str) -> Any:
-    return found[link_key(netns, name)]
+def link(resources: Mapping[Key, Resource], netns: str, name: str) -> Any:
+    return resources[link_key(netns, name)]
 
 
 def problems(text: str) -> list[str]:
+    """Return the messages of all errors of a file, without their places."""
     with pytest.raises(FileError) as caught:
         load(text.encode(), "t.yaml")
     return [line.removeprefix("t.yaml:").partition(": ")[2] for line in caught.value.lines()]
 
 
-# What a file means
+# The resources of a file
 
 
 def test_the_kernels_mode_for_an_interface_and_dockers_for_a_network() -> None:
-    found = state(
+    resources = state(
         "nodes:\n  a: {networks: [m, i], interfaces: {x: {kind: macvlan, parent: eth0}}}\n  c: {interfaces: {y: {kind: ipvlan, parent: eth1}}}\n"
         'networks: {m: {driver: macvlan, parent: "a:eth0"}, i: {driver: ipvlan, parent: "a:eth1"}}\n'
         + LINKS.replace("a:eth0,", "a:eth0,")
     )
-    assert link(found, "a", "x").mode == "vepa" and link(found, "c", "y").mode == "l3"
-    member, other = link(found, "a", "eth2"), link(found, "a", "eth3")
+    assert link(resources, "a", "x").mode == "vepa" and link(resources, "c", "y").mode == "l3"
+    member, other = link(resources, "a", "eth2"), link(resources, "a", "eth3")
     assert (member.KIND, member.mode, member.parent) == ("macvlan", "bridge", ("a", "eth0"))
     assert (other.KIND, other.mode, other.parent, other.mac) == ("ipvlan", "l2", ("a", "eth1"), "")
 
@@ -61,29 +63,29 @@ def test_the_parent_is_the_hosts_unless_the_file_says_whose() -> None:
         'parent: "a:eth0", node: a': ("a", "eth0"),
         'parent: "host:eth7"': ("host", "eth7"),
     }.items():
-        found = state(
+        resources = state(
             f"nodes: {{a: {{}}, b: {{networks: [lan]}}, c: {{}}}}\nnetworks: {{lan: {{driver: macvlan, {words}}}}}\n"
             + LINKS
         )
-        assert link(found, "b", "eth0").parent == parent
-        assert netns_key("netorch-t") not in found
+        assert link(resources, "b", "eth0").parent == parent
+        assert netns_key("netorch-t") not in resources
 
 
 def test_a_network_without_a_parent_is_on_a_dummy_in_the_fabric_while_it_has_members() -> None:
-    found = state(
+    resources = state(
         "nodes: {a: {networks: [lan]}}\nnetworks: {lan: {driver: macvlan, mtu: 1400}, none: {driver: ipvlan}}"
     )
-    assert link(found, "a", "eth0").parent == ("netorch-t", "lan")
+    assert link(resources, "a", "eth0").parent == ("netorch-t", "lan")
     assert (
-        link(found, "netorch-t", "lan").KIND,
-        link(found, "netorch-t", "lan").mtu,
-        link(found, "a", "eth0").mtu,
+        link(resources, "netorch-t", "lan").KIND,
+        link(resources, "netorch-t", "lan").mtu,
+        link(resources, "a", "eth0").mtu,
     ) == (
         "dummy",
         1400,
         1400,
     )
-    assert link_key("netorch-t", "none") not in found
+    assert link_key("netorch-t", "none") not in resources
 
 
 def test_a_vlan_is_made_once_and_for_members_only() -> None:
@@ -91,74 +93,74 @@ def test_a_vlan_is_made_once_and_for_members_only() -> None:
         "nodes: {a: {}, b: {networks: [v, w]}, c: {networks: [v]}}\nnetworks:\n  v: {driver: macvlan, parent: 'a:eth0', vlan: 20}\n"
         "  w: {driver: macvlan, parent: eth0, node: a, vlan: 20}\n  x: {driver: macvlan, parent: 'a:eth0', vlan: 30}\n"
     )
-    found = state(text + LINKS)
-    device = link(found, "a", "eth0.20")
+    resources = state(text + LINKS)
+    device = link(resources, "a", "eth0.20")
     assert (device.KIND, device.id, device.parent) == ("vlan", 20, ("a", "eth0"))
     assert {
-        link(found, node, name).parent
+        link(resources, node, name).parent
         for node, name in (("b", "eth0"), ("b", "eth1"), ("c", "eth2"))
     } == {("a", "eth0.20")}
-    assert link_key("a", "eth0.30") not in found
+    assert link_key("a", "eth0.30") not in resources
 
 
-def test_a_vlan_that_the_file_declares_is_the_one() -> None:
-    found = state(
+def test_a_vlan_that_the_file_declares_is_used() -> None:
+    resources = state(
         "nodes: {a: {interfaces: {eth0.20: {kind: vlan, parent: eth0, id: 20, mtu: 1400}}}, b: {networks: [v]}, c: {}}\n"
         "networks: {v: {driver: macvlan, parent: 'a:eth0', vlan: 20}}\n" + LINKS
     )
-    assert link(found, "a", "eth0.20").mtu == 1400 == link(found, "b", "eth0").mtu
+    assert link(resources, "a", "eth0.20").mtu == 1400 == link(resources, "b", "eth0").mtu
 
 
 def test_a_vlan_of_a_parent_that_is_down_is_down_and_what_is_on_it_is_up() -> None:
-    found = state(
+    resources = state(
         "nodes: {a: {interfaces: {eth0: {state: down}}}, b: {networks: [v]}, c: {}}\n"
         "networks: {v: {driver: macvlan, parent: 'a:eth0', vlan: 20}}\n" + LINKS
     )
-    assert up_key("a", "eth0.20") not in found and up_key("b", "eth0") in found
+    assert up_key("a", "eth0.20") not in resources and up_key("b", "eth0") in resources
 
 
-def test_the_mtu_is_the_parents_and_that_of_a_nic_is_left_to_the_kernel() -> None:
-    found = state(
+def test_the_mtu_is_the_parents_and_on_a_nic_the_kernel_chooses_it() -> None:
+    resources = state(
         "nodes: {a: {interfaces: {eth0: {mtu: 9000}}}, b: {interfaces: {x: {kind: macvlan, parent: 'a:eth0'}}, networks: [lan]}, c: {}}\n"
         "networks: {lan: {driver: macvlan, parent: eth7}}\n" + LINKS
     )
-    assert link(found, "b", "x").mtu == 9000 and link(found, "b", "eth0").mtu == 0
+    assert link(resources, "b", "x").mtu == 9000 and link(resources, "b", "eth0").mtu == 0
 
 
 def test_in_passthru_the_mac_is_the_parents() -> None:
-    found = state(
+    resources = state(
         "nodes: {a: {interfaces: {x: {kind: macvlan, parent: eth0, mode: passthru}}}, c: {}}\n"
         + LINKS
     )
-    assert link(found, "a", "x").mac == ""
+    assert link(resources, "a", "x").mac == ""
 
 
-def test_addresses_are_given_out_as_in_a_segment_and_the_gateway_may_be_a_router_outside() -> None:
-    found = state(
+def test_addresses_are_assigned_as_in_a_segment_and_the_gateway_may_be_a_router_outside() -> None:
+    resources = state(
         "nodes: {b: {networks: [lan]}, c: {networks: {lan: {address: [192.168.1.7, 192.168.1.9/24]}}}}\n"
         "networks: {lan: {driver: macvlan, parent: eth7, subnet: 192.168.1.0/24, ip_range: 192.168.1.128/25, gateway: 192.168.1.1}}"
     )
-    assert [key.name for key in found if key.kind == "address"] == [
+    assert [key.name for key in resources if key.kind == "address"] == [
         "eth0 192.168.1.128/24",
         "eth0 192.168.1.7/24",
         "eth0 192.168.1.9/24",
     ]
-    assert [key.netns for key in found if key.kind == "route"] == ["b", "c"]
+    assert [key.netns for key in resources if key.kind == "route"] == ["b", "c"]
 
 
 def test_in_l3_the_default_route_leads_into_the_link() -> None:
-    found = state(
+    resources = state(
         "nodes: {b: {networks: [lan]}}\n"
         "networks: {lan: {driver: ipvlan, driver_mode: l3, parent: eth7, subnet: [10.0.0.0/24, 'fd00::/64']}}"
     )
-    routes = [resource.attributes() for key, resource in found.items() if key.kind == "route"]
+    routes = [resource.attributes() for key, resource in resources.items() if key.kind == "route"]
     assert [(route.get("via"), route["dev"]) for route in routes] == [
         (None, "eth0"),
         (None, "eth0"),
     ]
 
 
-# What is wrong with a file
+# The errors of a file
 
 NETWORKS = {
     "mode: nat, subnet: 10.0.0.0/24, driver: macvlan": "driver macvlan takes only the mode segment",
@@ -190,12 +192,12 @@ NETWORKS = {
 @pytest.mark.parametrize("words", NETWORKS)
 def test_a_network_that_cannot_be(words: str) -> None:
     text = f"name: t\nnodes: {{a: {{interfaces: {{lo: }}}}, b: {{networks: {{lan: , other: }}}}, c: {{}}}}\nnetworks: {{lan: {{{words}}}, other: {{driver: macvlan, parent: 'a:eth0'}}}}\n"
-    found = [
+    lines = [
         line
         for line in problems(text + LINKS)
         if line != "network 'lan' does not exist. Declare it under networks."
     ]
-    assert len(found) == 1 and NETWORKS[words] in found[0], found
+    assert len(lines) == 1 and NETWORKS[words] in lines[0], lines
 
 
 INTERFACES = {
@@ -243,26 +245,26 @@ INTERFACES = {
 
 @pytest.mark.parametrize("words", INTERFACES)
 def test_an_interface_that_cannot_be(words: str) -> None:
-    found = problems(f"name: t\nnodes: {{a: {{interfaces: {{{words}}}}}, c: {{}}}}\n" + LINKS)
-    assert len(found) == len(INTERFACES[words]), found
-    assert all(want in got for want, got in zip(INTERFACES[words], found, strict=True)), found
+    lines = problems(f"name: t\nnodes: {{a: {{interfaces: {{{words}}}}}, c: {{}}}}\n" + LINKS)
+    assert len(lines) == len(INTERFACES[words]), lines
+    assert all(part in line for part, line in zip(INTERFACES[words], lines, strict=True)), lines
 
 
-def test_the_uplink_of_a_bridged_network_is_no_parent() -> None:
-    found = problems(
+def test_the_uplink_of_a_bridged_network_cannot_be_a_parent() -> None:
+    lines = problems(
         "name: t\nnodes: {b: {networks: [lan]}}\nnetworks: {lan: {driver: macvlan, parent: eth7}, wire: {mode: bridged, uplink: eth7}}"
     )
-    assert found == [
+    assert lines == [
         "host:eth7 is a port of host:wire, which gets all its frames, so it cannot be the parent of b:eth0. Write `parent: host:wire`."
     ]
 
 
-def test_what_stands_where_the_vlan_device_would_be_is_told() -> None:
-    found = problems(
+def test_another_interface_with_the_name_of_the_vlan_device_is_an_error() -> None:
+    lines = problems(
         "name: t\nnodes: {a: {interfaces: {eth0.20: {kind: vlan, parent: eth0, id: 21}}}, b: {networks: [v]}, c: {}}\n"
         "networks: {v: {driver: macvlan, parent: 'a:eth0', vlan: 20}}\n" + LINKS
     )
-    assert found == [
+    assert lines == [
         "network v needs a:eth0.20 for VLAN 20 of a:eth0, but the file has another interface of that name"
     ]
 
@@ -275,7 +277,7 @@ def test_a_bridge_and_a_vlan_device_are_good_parents() -> None:
     )
 
 
-# What the machine has
+# Obstacles on the machine
 
 GROUP = Mark("t").group
 
@@ -295,14 +297,14 @@ MACVLAN = Macvlan("b", "eth0", 0, "", GROUP, "", parent=("host", "eth7"), mode="
 IPVLAN = Ipvlan("b", "eth0", 0, "", GROUP, "", parent=("host", "eth7"), mode="l2")
 NIC = record(7, "eth7")
 
-FOUND = {
+OBSTACLES = {
     "nothing there": (
         MACVLAN,
         host(record(2, "eth0")),
         "there is no interface eth7 in host",
         "Did you mean 'eth0'?",
     ),
-    "a VLAN device that nobody made": (
+    "a VLAN device that does not exist": (
         replace(MACVLAN, parent=("host", "eth7.20")),
         host(NIC),
         "there is no interface eth7.20 in host",
@@ -338,13 +340,13 @@ FOUND = {
         "its MTU of 9000 is more than the 1500 of host:eth7",
         "",
     ),
-    "ipvlans of others": (
+    "a foreign ipvlan": (
         MACVLAN,
         host(NIC, record(8, "iv", "ipvlan", link=7, data={1: u16(0), 2: u16(0)})),
         "host:eth7 has the ipvlan iv on it, which netorch did not make: a parent has either macvlans or ipvlans",
         "",
     ),
-    "a passthru of others": (
+    "a foreign macvlan in passthru": (
         MACVLAN,
         host(NIC, record(8, "mv", "macvlan", link=7, data={1: u32(8)})),
         "host:eth7 has the macvlan mv on it, which netorch did not make: in mode passthru",
@@ -359,11 +361,11 @@ FOUND = {
 }
 
 
-@pytest.mark.parametrize("what", FOUND)
+@pytest.mark.parametrize("what", OBSTACLES)
 def test_what_is_in_the_way_on_the_machine(what: str) -> None:
-    resource, snapshot, wanted, remedy = FOUND[what]
-    [(_, told, way)] = resource.obstacles(snapshot, {})
-    assert wanted in told and remedy in way, (told, way)
+    resource, snapshot, message, remedy = OBSTACLES[what]
+    [(_, text, way)] = resource.obstacles(snapshot, {})
+    assert message in text and remedy in way, (text, way)
 
 
 @pytest.mark.parametrize(
@@ -386,7 +388,7 @@ def test_a_parent_that_the_file_makes_may_not_be_there_yet() -> None:
     assert list(MACVLAN.obstacles(Snapshot({}), {})) == []
 
 
-# What changes in place
+# Changes in place
 
 
 def test_a_mode_changes_in_place_but_into_passthru_and_out_of_it() -> None:

@@ -1,4 +1,7 @@
-"""The JSON Schema takes what `validate` takes, and refuses what it refuses by its shape. The other unit tests' files are shown to it too."""
+"""The JSON Schema accepts what `validate` accepts, and refuses what has a wrong shape.
+
+tests/unit/conftest.py checks the files of the other unit tests against it, too.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ SCHEMA = schema()
 
 
 def subschemas(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield all mappings in a schema."""
     if isinstance(value, dict):
         yield value
         for item in value.values():
@@ -50,24 +54,24 @@ def test_it_is_a_schema_of_its_dialect_and_refers_to_nothing_outside() -> None:
 
 
 def test_defaults_and_examples_are_right_themselves() -> None:
-    told = [
+    schemas = [
         value
         for value in subschemas(SCHEMA)
         if {"default", "examples"} & value.keys() and not isinstance(value.get("default"), dict)
     ]
-    assert len(told) > 100
-    for value in told:
+    assert len(schemas) > 100
+    for value in schemas:
         one = Draft202012Validator({**value, "$defs": SCHEMA["$defs"]})
-        for said in [
+        for text in [
             *([value["default"]] if "default" in value else []),
             *value.get("examples", []),
         ]:
-            assert one.is_valid(said), (said, value)
+            assert one.is_valid(text), (text, value)
 
 
-def test_every_key_says_what_it_is() -> None:
+def test_every_key_has_a_description() -> None:
     for name, model in SCHEMA["$defs"].items():
-        if name != "interface-of-any-kind":  # made of the others
+        if name != "interface-of-any-kind":  # this repeats the keys of the other definitions
             for key, value in model.get("properties", {}).items():
                 assert "description" in value or "$ref" in value, (name, key)
 
@@ -81,8 +85,8 @@ def test_each_kind_has_its_own_keys(kind: str) -> None:
     }
     interface = Draft202012Validator({"$ref": "#/$defs/interface", "$defs": SCHEMA["$defs"]})
     some = {"vni": 1, "table": 5, "stp": True, "peers": []}
-    told = " ".join(error.message for error in interface.iter_errors({"kind": kind, **some}))
-    assert {key for key in some if f"'{key}'" in told} == some.keys() - keys.keys()
+    messages = " ".join(error.message for error in interface.iter_errors({"kind": kind, **some}))
+    assert {key for key in some if f"'{key}'" in messages} == some.keys() - keys.keys()
 
 
 @given(st.integers(0, 70_000), st.integers(0, 70_000), st.integers(0, 70_000))
@@ -92,22 +96,23 @@ def test_patterns_of_numbers(low: int, high: int, number: int) -> None:
         assert bool(re.fullmatch(decimal(low, high), str(each))) == (low <= each <= high)
 
 
-# What validate takes
+# Files that validate accepts
 
 
 def whole_files() -> dict[str, str]:
-    found = {path.name: path.read_text() for path in sorted((ROOT / "topologies").glob("*.yaml"))}
+    """Return the right files of the examples, the documentation and the plans by their names."""
+    texts = {path.name: path.read_text() for path in sorted((ROOT / "topologies").glob("*.yaml"))}
     for page in ("language.md", "index.md", "tutorial/02-one-file.md", "tutorial/03-routers.md"):
         blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / page).read_text(), re.S | re.M)
-        found |= {
+        texts |= {
             f"{page} {index}": block
             for index, block in enumerate(blocks)
             if not editor.problems(block)
         }
     for case in sorted((ROOT / "tests/plans").glob("*.yaml")):
         words = yaml.load(case.read_text(), yaml.BaseLoader)
-        found |= {f"{case.name} {side}": words[side] for side in ("observed", "desired")}
-    return found
+        texts |= {f"{case.name} {side}": words[side] for side in ("observed", "desired")}
+    return texts
 
 
 FILES = whole_files()
@@ -196,17 +201,17 @@ def test_random_files_are_right(sketch: Sketch) -> None:
     assert editor.complaints(sketch.text) == []
 
 
-# What validate refuses by its shape
+# Files that validate refuses because of their shape
 
 WRONG_VALUES: tuple[Any, ...] = ({"no": "such"}, [[1]], True, -7, "no such thing: ~", None, 1.5)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(topologies(nodes=3), st.data())
-def test_what_is_made_wrong_is_refused_by_both_or_by_none(
+def test_a_changed_file_is_refused_by_both_or_by_neither(
     sketch: Sketch, data: st.DataObject
 ) -> None:
-    """One key more, one value of another type: whatever `validate` says of the shape, the schema says too."""
+    """After one change of a key or a value, `validate` and the schema agree about the shape."""
     tree = json.loads(json.dumps(sketch.file))
     places = [
         (parent, key)
@@ -219,12 +224,13 @@ def test_what_is_made_wrong_is_refused_by_both_or_by_none(
     else:
         parent[key] = data.draw(st.sampled_from(WRONG_VALUES))
     text = yaml.safe_dump(tree, sort_keys=False)
-    found = editor.problems(text)
-    assert editor.let_pass(text, found) == []
-    assert found or editor.complaints(text) == []
+    problems = editor.problems(text)
+    assert editor.let_pass(text, problems) == []
+    assert problems or editor.complaints(text) == []
 
 
 def subtrees(value: Any) -> Iterator[Any]:
+    """Yield all mappings and lists in a tree."""
     if isinstance(value, (dict, list)):
         yield value
         for item in value.values() if isinstance(value, dict) else value:
