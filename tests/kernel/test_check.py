@@ -429,7 +429,7 @@ nodes:
 links:
   - {endpoints: [r:e1, s1:e0], subnet: [10.0.1.0/30, "fd00:1::/64"]}
   - {endpoints: [r:e2, s2:e0], subnet: [10.0.2.0/30, "fd00:2::/64"]}
-checks: [{from: r, to: s1}, {from: r, to: s2}, {from: r, to: s2, tcp: 80}, {from: s1, to: s2}, {from: r, to: s2, reachable: false}]
+checks: [{from: r, to: s1}, {from: r, to: s2}, {from: r, to: s2, tcp: 80}, {from: s1, to: s2}, {from: r, to: s2, mtu: 1280, reachable: false}]
 """
 
 
