@@ -182,7 +182,7 @@ class Previous(Value, dict=True):
         }
         return {name: desired for name, desired in loaded.items() if desired is not None}
 
-    def may_say(self, word: str) -> bool:
+    def may_contain(self, word: str) -> bool:
         """Whether the file that was applied last may contain a word; True without a record."""
         return self.record is None or self.record.may_contain(word)
 

@@ -66,7 +66,7 @@ def _may_have(kind: str, word: str, previous: Previous, state: Mapping[Key, Reso
     Also true if nothing is known about the previous file. Only then these objects are read,
     because dumping them is slow where there are many.
     """
-    return any(key.kind == kind for key in state) or previous.may_say(word)
+    return any(key.kind == kind for key in state) or previous.may_contain(word)
 
 
 def read_all(

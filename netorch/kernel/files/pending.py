@@ -31,6 +31,7 @@ class Pending(Value):
 
     @classmethod
     def new(cls, token: str, seconds: float, watcher: int = 0) -> Self:
+        """Return a pending confirmation whose deadline is in `seconds` seconds."""
         return cls(
             token,
             time.monotonic() + seconds,
