@@ -23,7 +23,7 @@ from netorch.resolve.masters import attach_ports
 from netorch.resolve.network_addresses import assign_addresses
 from netorch.resolve.packet_filters import filters, put_accepts, put_filter
 from netorch.resolve.port_vlans import put_vlans
-from netorch.resolve.published_ports import put_ways_back
+from netorch.resolve.published_ports import loosen_path_filters
 from netorch.resolve.resources import put_bridge, put_existing, put_site, put_standalone, put_veth
 from netorch.resolve.roles import BridgeRole, StandaloneRole, VethRole
 from netorch.resolve.routes import put_routes, put_rules
@@ -121,7 +121,7 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
     check_cautions(draft, segments)
     for filter_, rules in rulesets:
         put_filter(draft, filter_.site, rules)
-        put_ways_back(draft, filter_.published)
+        loosen_path_filters(draft, filter_.published)
     own_bridges = put_accepts(draft, segments)
     put_names(draft)
     return Desired(

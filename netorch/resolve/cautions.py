@@ -142,7 +142,7 @@ def _check_loops(draft: Draft) -> None:
             if one != other:
                 parent[one] = other
                 continue
-            named = far if near.made_up else near
+            named = far if near.internal else near
             what = (
                 f"the cable {near.display} – {far.display} closes a circle of bridges without a"
                 " spanning tree: the first broadcast circulates for ever."

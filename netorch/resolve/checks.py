@@ -113,7 +113,11 @@ def _target(draft: Draft, text: str, path: Path) -> CheckEnd | None:
             return None
         iface = site.ifaces[interface]
         return CheckEnd(
-            text, node, site.label, (iface.front or iface).dev, _addresses([iface.front or iface])
+            text,
+            node,
+            site.label,
+            (iface.uplink_bridge or iface).dev,
+            _addresses([iface.uplink_bridge or iface]),
         )
     try:
         address = ip_address(text)

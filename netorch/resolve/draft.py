@@ -107,7 +107,7 @@ class Iface(Struct):
     """The long form of a `dev` that had to be shortened, or ""."""
     role: Role = UNMADE
     """The way in which it is made."""
-    made_up: bool = False
+    internal: bool = False
     """Whether a network made it for itself, so that the file does not name it."""
     layers: list[CommonModel] = field(default_factory=list)
     """The parts of the file that define it. An earlier one overrides a later one."""
@@ -125,7 +125,7 @@ class Iface(Struct):
     """Its own ports."""
     port: PortDraft = field(default_factory=PortDraft)
     """Its settings as a bridge port."""
-    front: Iface | None = None
+    uplink_bridge: Iface | None = None
     """The bridge that has its addresses, if it is an uplink."""
 
     @property
@@ -134,7 +134,7 @@ class Iface(Struct):
         return self.role.peer if isinstance(self.role, VethRole) else None
 
     @property
-    def solo(self) -> StandaloneModel | None:
+    def standalone(self) -> StandaloneModel | None:
         """The model of a standalone link, or None for any other interface."""
         return self.role.model if isinstance(self.role, StandaloneRole) else None
 
@@ -157,7 +157,7 @@ class Iface(Struct):
         """Return the value of a key in the first layer that sets it, or else the default's."""
         for layer in (
             *self.layers,
-            *((self.default,) if self.default and not self.made_up else ()),
+            *((self.default,) if self.default and not self.internal else ()),
         ):
             if key in layer.model_fields_set:
                 return getattr(layer, key)
@@ -210,7 +210,7 @@ class Site(Struct):
     """The place in the file."""
     ifaces: dict[str, Iface] = field(default_factory=dict)
     """Name in the file → interface."""
-    made_up: dict[str, str] = field(default_factory=dict)
+    short_names: dict[str, str] = field(default_factory=dict)
     """Shortened name → the long name for which it stands."""
     forwards: set[int] = field(default_factory=set)
     """The IP versions that the node must forward for its networks."""
@@ -234,7 +234,7 @@ class Site(Struct):
         for salt in range(1000):
             digest = blake2b(f"{long}{salt or ''}".encode(), digest_size=8).digest()
             short = f"{long.encode()[:7].decode(errors='ignore')}-{_base32(digest)[:7]}"
-            if self.made_up.setdefault(short, long) == long:
+            if self.short_names.setdefault(short, long) == long:
                 return short, long
         raise AssertionError(long)
 

@@ -285,7 +285,7 @@ def _check_onlink(hop: Hop, gateway: scalars.Address, there: Namespace) -> BadHo
     table = there.table_of(hop.dev)
     here = {device for device in there.own.get(gateway, ()) if there.table_of(device) == table}
     if here:
-        return _own(gateway, min(here))
+        return _own_address(gateway, min(here))
     wide = is_of_no_host(gateway) or any(
         address == gateway and there.table_of(device) == table
         for device, address in there.broadcasts
@@ -316,11 +316,11 @@ def _check_ipv6(
             what = f"the gateway {gateway} is link-local, so it is ambiguous without the link."
             return BadHop("gateway-needs-dev", 0, what, "Add the interface as `dev`.")
         if hop.dev in devices:
-            return _own(gateway, hop.dev)
+            return _own_address(gateway, hop.dev)
         return _by_loopback(gateway) if hop.dev == "lo" else None
     same = {device for device in devices if there.table_of(device) == table}
     if same:
-        return _own(gateway, min(same))
+        return _own_address(gateway, min(same))
     if hop.dev == "lo":
         return _by_loopback(gateway)
     if not known:
@@ -328,10 +328,10 @@ def _check_ipv6(
     ways = [
         (length, way)
         for length, way in there.towards(gateway)
-        if way.direct or not _is_of(spec, gateway, length, way)
+        if way.direct or not _is_own_way(spec, gateway, length, way)
     ]
     if hop.onlink:
-        return _elsewhere(hop, gateway, ways, table)
+        return _check_ipv6_onlink(hop, gateway, ways, table)
     if _leads_straight(ways, spec, hop, there):
         return None
     if any(way.direct and way.device == hop.dev for _, way in ways):
@@ -340,7 +340,7 @@ def _check_ipv6(
     return _unreachable(gateway, hop)
 
 
-def _is_of(spec: RouteSpec, gateway: scalars.Address, length: int, way: Way) -> bool:
+def _is_own_way(spec: RouteSpec, gateway: scalars.Address, length: int, way: Way) -> bool:
     """Whether a way to a gateway comes from the route itself.
 
     That route does not exist yet when Linux looks the gateway up.
@@ -348,7 +348,7 @@ def _is_of(spec: RouteSpec, gateway: scalars.Address, length: int, way: Way) -> 
     return (length, way.table) == (spec.prefixlen, spec.table) and gateway in _destination(spec)
 
 
-def _elsewhere(
+def _check_ipv6_onlink(
     hop: Hop, gateway: scalars.Address, ways: Iterable[tuple[int, Way]], table: int
 ) -> BadHop | None:
     """Refuse `onlink` on another link than the one that already leads to the gateway."""
@@ -386,7 +386,7 @@ def _leads_straight(
     )
 
 
-def _own(gateway: scalars.Address, device: str) -> BadHop:
+def _own_address(gateway: scalars.Address, device: str) -> BadHop:
     what = f"the gateway {gateway} is an address of the node's own interface {device}."
     return BadHop("gateway-is-self", 0, what, "Name the address of the next router.")
 
@@ -498,5 +498,5 @@ def _makes(site: Site, model: HopModel, hop: Hop) -> bool:
     """Whether the hop comes from this entry of `nexthops`."""
     via = None if model.via is None else model.via.packed
     iface = site.ifaces.get(model.dev or "")
-    device = model.dev if iface is None else (iface.front or iface).dev
+    device = model.dev if iface is None else (iface.uplink_bridge or iface).dev
     return via == hop.via and device in {None, hop.dev}

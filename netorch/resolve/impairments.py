@@ -56,6 +56,6 @@ def _sources(draft: Draft, iface: Iface) -> list[tuple[ImpairModel, Path]]:
     """
     sources = list(iface.impairs)
     default = draft.topology.defaults.interface.impair
-    if default is not None and not isinstance(iface.role, LoopbackRole) and not iface.made_up:
+    if default is not None and not isinstance(iface.role, LoopbackRole) and not iface.internal:
         sources.append((default, ("defaults", "interface", "impair")))
     return sources

@@ -137,12 +137,12 @@ def check_unmade(draft: Draft) -> None:
         for iface in site.ifaces.values():
             if iface.name != "lo":
                 iface.default = default
-                if not iface.made_up:
+                if not iface.internal:
                     iface.addresses += draft_addresses(
                         default.addresses, ("defaults", "interface", "addresses")
                     )
             if isinstance(iface.role, UnmadeRole):
-                _without_a_maker(draft, iface)
+                _resolve_unmade(draft, iface)
             check_port(draft, iface)
             if iface.master is not None and iface.addresses and not keeps_addresses(iface):
                 draft.complain(
@@ -162,7 +162,7 @@ def check_names(draft: Draft) -> None:
     for site in draft.sites.values():
         for iface in site.ifaces.values():
             if iface.dev in NO_LINKS and not iface.is_existing:
-                where = iface.path[1] if iface.made_up else iface.name
+                where = iface.path[1] if iface.internal else iface.name
                 what = (
                     f"{where} would be an interface {iface.dev} in {site.name}, a name which Linux"
                     " does not take:"
@@ -177,7 +177,7 @@ def check_names(draft: Draft) -> None:
                 )
 
 
-def _without_a_maker(draft: Draft, iface: Iface) -> None:
+def _resolve_unmade(draft: Draft, iface: Iface) -> None:
     site = iface.site
     if site.created:
         network = next(iter(site.model.networks), None)
@@ -254,7 +254,7 @@ def _wire_link(draft: Draft, link: LinkModel, path: Path) -> None:
             iface.refuse()
     elif _connect(draft, ends[0], ends[1], path):
         for index, subnet in enumerate(link.subnet):
-            _number(draft, ends, subnet, (*path, "subnet", index))
+            _assign_subnet(draft, ends, subnet, (*path, "subnet", index))
 
 
 def _layer(iface: Iface, model: EndpointModel) -> None:
@@ -301,7 +301,7 @@ def _obstacle(near: Iface, far: Iface) -> str | None:
     return None
 
 
-def _number(draft: Draft, ends: list[Iface], subnet: Network, path: Path) -> None:
+def _assign_subnet(draft: Draft, ends: list[Iface], subnet: Network, path: Path) -> None:
     """Give the ends of a link addresses of a subnet, in order.
 
     An end that has an address of the subnet already gets no other.
@@ -372,10 +372,14 @@ def carrier(iface: Iface) -> Iface | None:
     It is the parent, else the interface that has the tunnel's local address. Return None if the
     file does not define it.
     """
-    if iface.parent is not None or iface.solo is None or (source := iface.solo.sends_from) is None:
+    if (
+        iface.parent is not None
+        or iface.standalone is None
+        or (source := iface.standalone.sends_from) is None
+    ):
         return iface.parent
     below = holder(iface.site, source)
-    return below if below is not None and below.solo is None else None
+    return below if below is not None and below.standalone is None else None
 
 
 def holder(site: Site, address: str) -> Iface | None:

@@ -129,7 +129,7 @@ def _load(
         sure = [
             _complaint(tree, entry, path) for entry, path in more if not early or is_sure(entry)
         ]
-        problems = [*early, *_apart([*rest.problems, *sure], early)]
+        problems = [*early, *_independent([*rest.problems, *sure], early)]
     except NetorchError as error:
         raise FileError(error.problems, file) from None
     if problems:
@@ -138,10 +138,10 @@ def _load(
     return Loaded(file, desired, tree, rest.topology)
 
 
-def _apart(problems: Sequence[Problem], early: Sequence[Problem]) -> list[Problem]:
-    """Return the problems without those that an error of the text may have caused.
+def _independent(problems: Sequence[Problem], early: Sequence[Problem]) -> list[Problem]:
+    """Return the problems that are not in a line with an error of the text.
 
-    These are the problems in the same line.
+    The error of the text may have caused the others.
     """
     if not early:
         return [*problems]
@@ -215,9 +215,9 @@ def _validate(tree: Map, complete: bool) -> Remainder:
         for path in dict.fromkeys([*mappings, *_mappings_above(remaining, cuts)]):
             problems += _broken(tree, remaining, path, above)
         for path in mappings:
-            less = _without_a_few(remaining, path)
-            cuts += less
-            holes += [_hole(remaining, cut) for cut in less]
+            dropped = _keys_to_drop(remaining, path)
+            cuts += dropped
+            holes += [_hole(remaining, cut) for cut in dropped]
         remaining = _without(remaining, cuts, names)
     raise FileError(_sorted(problems))
 
@@ -272,7 +272,7 @@ def _broken_in(tree: Any, path: TreePath, unknown: frozenset[str]) -> list[dict[
     return broken_constraints(model, _value(tree, path), unknown)
 
 
-def _without_a_few(tree: Any, path: TreePath) -> list[TreePath]:
+def _keys_to_drop(tree: Any, path: TreePath) -> list[TreePath]:
     """Return the paths of at most two keys without which a mapping breaks no constraint.
 
     Return the path of the mapping if that takes more keys.
@@ -381,7 +381,7 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
         before = where.before_name(parent) if where is not None and parent else where
         return Problem("missing-key", what, before, object=here)
     if kind in {"wrong", "value_error"}:
-        code, text = _of_ours(kind, context)
+        code, text = _code_and_text(kind, context)
         if text.startswith("`") or not path:
             return Problem(code, text, where, object=here)
         return Problem(code, f"{here}: {text}", named, object=here)
@@ -404,7 +404,7 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
     return Problem(code, f"{here}: {text}", named, remedy, here)
 
 
-def _of_ours(kind: str, context: Mapping[str, Any]) -> tuple[str, str]:
+def _code_and_text(kind: str, context: Mapping[str, Any]) -> tuple[str, str]:
     """Return the code and the sentence of an error from one of netorch's own validators.
 
     Scalars raise it by `netorch.language.scalars.wrong`, which sets both. Other validators raise a

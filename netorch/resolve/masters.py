@@ -63,8 +63,8 @@ def vrf_of(iface: Iface) -> Iface | None:
 
 def table_of(vrf: Iface) -> int:
     """Return the routing table of a VRF."""
-    assert isinstance(vrf.solo, VrfModel)
-    return vrf.solo.table
+    assert isinstance(vrf.standalone, VrfModel)
+    return vrf.standalone.table
 
 
 def keeps_addresses(port: Iface) -> bool:
@@ -75,12 +75,16 @@ def keeps_addresses(port: Iface) -> bool:
 def keeps_mac(port: Iface) -> bool:
     """Whether an interface is a bond's port and keeps its own MAC, because of the bond's mode."""
     bond = bond_of(port)
-    return bond is not None and isinstance(bond.solo, BondModel) and bond.solo.mode in OWN_MACS
+    return (
+        bond is not None
+        and isinstance(bond.standalone, BondModel)
+        and bond.standalone.mode in OWN_MACS
+    )
 
 
 def can_be_bridged(iface: Iface) -> bool:
     """Whether the kind of an interface can be a bridge's port."""
-    has_frames = iface.solo is None or iface.solo.MAKES.HAS_MAC
+    has_frames = iface.standalone is None or iface.standalone.MAKES.HAS_MAC
     return has_frames and kind_of(iface) not in _REFUSED["bridge"]
 
 
@@ -145,9 +149,9 @@ def join(draft: Draft, port: Iface, master: Iface, path: Path) -> None:
             "cannot-be-port", path, f"{port.display} is {_NAMES.get(what, f'a {what}')}: {into}"
         )
     elif (
-        not isinstance(master.solo, VrfModel)
-        and port.solo is not None
-        and not port.solo.MAKES.HAS_MAC
+        not isinstance(master.standalone, VrfModel)
+        and port.standalone is not None
+        and not port.standalone.MAKES.HAS_MAC
     ):
         draft.complain(
             "cannot-be-port",

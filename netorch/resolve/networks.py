@@ -51,14 +51,14 @@ def uplinks(draft: Draft, segments: dict[str, Segment]) -> None:
             continue
         nic = owner.ifaces.get(name)
         first = users.setdefault((owner.name, name), segment.name)
-        problem = _why_not(segment, nic) if nic is not None else ""
+        problem = _uplink_obstacle(segment, nic) if nic is not None else ""
         if name == "lo":
             draft.complain("loopback", path, "lo is the loopback interface: it cannot be an uplink")
         elif nic is None and owner.created:
             known = [
                 other.name
                 for other in owner.ifaces.values()
-                if not other.made_up and other.name != "lo"
+                if not other.internal and other.name != "lo"
             ]
             draft.unknown(
                 "unknown-interface",
@@ -82,19 +82,19 @@ def uplinks(draft: Draft, segments: dict[str, Segment]) -> None:
             assert isinstance(root.role, BridgeRole)
             root.role = replace(root.role, uplink=name)
             if nic is not None:
-                nic.front = root
+                nic.uplink_bridge = root
                 root.addresses += nic.addresses
                 nic.addresses = []
 
 
-def _why_not(segment: Segment, nic: Iface) -> str:
+def _uplink_obstacle(segment: Segment, nic: Iface) -> str:
     """Return why an interface of the file cannot be the uplink, or "" if it can."""
     if isinstance(nic.role, BridgeRole):
         return (
             f"{nic.display} is a bridge, so it cannot be a port of the bridge of network"
             f" {segment.name}"
         )
-    if nic.made_up or any(member.iface is nic for member in segment.members):
+    if nic.internal or any(member.iface is nic for member in segment.members):
         return (
             f"{nic.display} connects a node to a network, but an uplink must be an interface that"
             " leads elsewhere"

@@ -46,7 +46,7 @@ def add_endpoints(draft: Draft, segment: Segment) -> None:
         tunnel.port.trunk = True
         join(draft, tunnel, end.root, path)
         segment.ends[node] = end
-        _only_short_names(site, end.root, tunnel)
+        _drop_altnames(site, end.root, tunnel)
     for end in list(segment.ends.values())[:1]:
         segment.owner, segment.bridges = end.owner, end.bridges
 
@@ -79,7 +79,7 @@ def complete_endpoints(draft: Draft, segment: Segment) -> None:
 
     This needs the members and their addresses.
     """
-    mtu = _fit(draft, segment)
+    mtu = _network_mtu(draft, segment)
     for end in segment.ends.values():
         ports = [port for bridge in end.bridges for port in bridge.ports]
         for iface in (
@@ -88,7 +88,7 @@ def complete_endpoints(draft: Draft, segment: Segment) -> None:
             *(port.peer for port in ports if port.peer is not None),
         ):
             iface.mtu_hint = mtu
-        _only_short_names(end.owner, *end.bridges, *ports)
+        _drop_altnames(end.owner, *end.bridges, *ports)
     for member in segment.members:
         own_mtu = member.iface.own_mtu
         if own_mtu is not None and own_mtu > mtu:
@@ -130,7 +130,7 @@ def _tunnel(segment: Segment, node: str, entries: Sequence[FdbModel] = ()) -> Vx
     return VxlanModel.model_validate(values | {"learning": False, "fdb": list(entries)})
 
 
-def _fit(draft: Draft, segment: Segment) -> int:
+def _network_mtu(draft: Draft, segment: Segment) -> int:
     """Return the MTU of a network: the smallest MTU of its endpoints less VXLAN's headers."""
     widths: dict[str, int] = {}
     for node, address in segment.model.endpoints.items():
@@ -172,7 +172,7 @@ def _fit(draft: Draft, segment: Segment) -> int:
     return most if segment.model.mtu is None else min(most, segment.model.mtu)
 
 
-def _only_short_names(site: Site, *ifaces: Iface) -> None:
+def _drop_altnames(site: Site, *ifaces: Iface) -> None:
     """Remove the long alternative names of interfaces in nodes.
 
     Nobody types them there, and a topology file cannot contain names of that length.

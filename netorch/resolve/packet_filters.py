@@ -140,7 +140,7 @@ def _translations(draft: Draft, filter_: Filter) -> Iterator[FilterRule]:
             yield FilterRule(entry.version, Hook.PREROUTING, match, act, text)
         yield FilterRule(entry.version, Hook.OUTPUT, match, act, text)
     for index, nat in enumerate(filter_.site.model.nat):
-        yield from _own(draft, filter_.site, nat, (*filter_.site.path, "nat", index))
+        yield from _nat_rules(draft, filter_.site, nat, (*filter_.site.path, "nat", index))
     for version in (4, 6):
         if any(
             segment.model.mode_of(version) == "nat" and segment.subnet_of(version)
@@ -184,7 +184,7 @@ def _translations(draft: Draft, filter_: Filter) -> Iterator[FilterRule]:
                 yield FilterRule(version, Hook.POSTROUTING, out, leave, f"{segment.name}: out")
 
 
-def _own(draft: Draft, site: Site, model: NatModel, path: Path) -> Iterator[FilterRule]:
+def _nat_rules(draft: Draft, site: Site, model: NatModel, path: Path) -> Iterator[FilterRule]:
     if model.masquerade is not None:
         out, source = _interface(site, model.masquerade.out), model.masquerade.source
         for version in (4, 6) if source is None else (source.version,):

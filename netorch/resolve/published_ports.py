@@ -115,7 +115,7 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
 def _member_address(segment: Segment, site: Site, version: int) -> Address | None:
     for member in segment.members:
         if member.iface.site is site:
-            for entry in (member.iface.front or member.iface).addresses:
+            for entry in (member.iface.uplink_bridge or member.iface).addresses:
                 if entry.interface.version == version and not entry.ip.is_link_local:
                     return entry.ip
     return None
@@ -170,7 +170,7 @@ def prepare(draft: Draft, owner: Site, entries: Sequence[Published]) -> None:
             draft.put(_loopback_route(draft, owner, bridge, metrics), entry.path)
 
 
-def put_ways_back(draft: Draft, entries: Sequence[Published]) -> None:
+def loosen_path_filters(draft: Draft, entries: Sequence[Published]) -> None:
     """Loosen reverse path filters if the answers from a published port take another interface.
 
     Answers to the outside take the routes of the publishing node, whose default route leads into
@@ -186,7 +186,7 @@ def put_ways_back(draft: Draft, entries: Sequence[Published]) -> None:
         member = entry.segment.member(entry.node)
         if member is None:
             continue
-        asked = member.iface.front or member.iface
+        asked = member.iface.uplink_bridge or member.iface
         for iface in site.ifaces.values():
             if iface is not asked and iface.dev in leaving.get(site.label, ()):
                 _loosen(draft, asked, entry.path)

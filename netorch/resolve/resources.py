@@ -179,7 +179,7 @@ def put_standalone(draft: Draft, iface: Iface, role: StandaloneRole) -> None:
                 f"{iface.display} is of kind {model.kind}, which has no MAC of its own",
             )
         link = replace(link, mac="")
-    _check_solo(draft, iface, model, link)
+    _check_standalone(draft, iface, model, link)
     draft.put(link, iface.path)
     for resource, place in model.child_resources(link):
         draft.put(resource, (*iface.path, *place))
@@ -194,7 +194,9 @@ def put_standalone(draft: Draft, iface: Iface, role: StandaloneRole) -> None:
     put_addresses(draft, iface)
 
 
-def _check_solo(draft: Draft, iface: Iface, model: StandaloneModel, link: StandaloneLink) -> None:
+def _check_standalone(
+    draft: Draft, iface: Iface, model: StandaloneModel, link: StandaloneLink
+) -> None:
     """Complain of a standalone link that the kernel would refuse, or whose MTU it would lower."""
     below = carrier(iface)
     if iface.dev in link.RESERVED:
@@ -263,7 +265,7 @@ def _put_port(draft: Draft, iface: Iface) -> None:
     if master is None:
         return
     if not isinstance(master.role, BridgeRole):
-        after = (_up_below(iface),) if isinstance(master.solo, BondModel) else ()
+        after = (_up_below(iface),) if isinstance(master.standalone, BondModel) else ()
         joined = Port(
             site.label,
             iface.dev,
@@ -329,7 +331,7 @@ def put_addresses(draft: Draft, iface: Iface) -> None:
     mtu = mtu_of(iface) if iface.addresses else 0
     for entry in iface.addresses:
         address = address_of(entry)
-        if why := _no_host(entry.ip, iface):
+        if why := _address_obstacle(entry.ip, iface):
             draft.complain(
                 "not-a-host-address",
                 entry.path,
@@ -366,7 +368,7 @@ def put_addresses(draft: Draft, iface: Iface) -> None:
     _put_neighbours(draft, iface)
 
 
-def _no_host(ip: IPAddress, iface: Iface) -> str:
+def _address_obstacle(ip: IPAddress, iface: Iface) -> str:
     """Return why an interface cannot have an address, or "" if it can."""
     if ip.is_unspecified:
         return "it means any address"
@@ -378,7 +380,7 @@ def _no_host(ip: IPAddress, iface: Iface) -> str:
 
 
 def _put_neighbours(draft: Draft, iface: Iface) -> None:
-    layers = (*iface.layers, *((iface.default,) if iface.default and not iface.made_up else ()))
+    layers = (*iface.layers, *((iface.default,) if iface.default and not iface.internal else ()))
     for index, model in enumerate(model for layer in layers for model in layer.neighbours):
         path = (*iface.path, "neighbours", index)
         if model.address.is_multicast or model.address.is_unspecified:
@@ -396,12 +398,12 @@ def _put_neighbours(draft: Draft, iface: Iface) -> None:
                 f"{iface.display} is the loopback interface, so it has no IPv4 neighbours",
             )
             continue
-        if iface.solo is not None and not iface.solo.MAKES.HAS_MAC:
+        if iface.standalone is not None and not iface.standalone.MAKES.HAS_MAC:
             draft.complain(
                 "no-mac",
                 path,
-                f"{iface.display} is of kind {iface.solo.kind}, which has no MACs, so it takes no"
-                " `neighbours`",
+                f"{iface.display} is of kind {iface.standalone.kind}, which has no MACs, so it"
+                " takes no `neighbours`",
             )
             continue
         neighbour = Neighbour(
@@ -529,7 +531,7 @@ def _mac_of(draft: Draft, iface: Iface) -> str:
 
 def _put_settings(draft: Draft, iface: Iface) -> None:
     for layer in reversed(
-        (*iface.layers, *((iface.default,) if iface.default and not iface.made_up else ()))
+        (*iface.layers, *((iface.default,) if iface.default and not iface.internal else ()))
     ):
         for name, value in layer.sysctls.items():
             path = (*iface.path, "sysctls", name)

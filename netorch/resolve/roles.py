@@ -67,7 +67,7 @@ class BridgeRole(Value):
 class StandaloneRole(Value):
     """The interface is a standalone link, such as a VLAN device, a tunnel or a bond."""
 
-    NAME: ClassVar[str] = "solo"
+    NAME: ClassVar[str] = "standalone link"
     model: StandaloneModel
     """The keys of the interface."""
     parent: Iface | None = None

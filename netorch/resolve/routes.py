@@ -61,7 +61,7 @@ def put_routes(draft: Draft, site: Site, segments: dict[str, Segment]) -> tuple[
     for model in site.model.routes:
         if model.to is not None and model.dev in site.ifaces and not model.via:
             iface = site.ifaces[model.dev]
-            reaches.append(DirectNetwork(model.to, iface.front or iface))
+            reaches.append(DirectNetwork(model.to, iface.uplink_bridge or iface))
     numbered = list(enumerate(site.model.routes))
     for index, model in sorted(numbered, key=lambda pair: bool(pair[1].via or pair[1].nexthops)):
         path = (*site.path, "routes", index)
@@ -200,7 +200,7 @@ def _hop(
                 "unknown-interface", (*path, "dev"), f"interface {site.name}:", device, site.ifaces
             )
         elif iface is not None:
-            iface = iface.front or iface
+            iface = iface.uplink_bridge or iface
             device = iface.dev
     elif model.via is not None and (nearest := _towards(model.via, reaches)):
         iface = nearest[0]
@@ -236,7 +236,9 @@ def _towards(gateway: Address, reaches: Sequence[DirectNetwork]) -> list[Iface]:
 
 def _named_vrf(draft: Draft, site: Site, model: RouteModel, path: Path) -> Iface | None:
     """Return the VRF that a route sets by `vrf` or by `table`, or None."""
-    vrfs = {name: iface for name, iface in site.ifaces.items() if isinstance(iface.solo, VrfModel)}
+    vrfs = {
+        name: iface for name, iface in site.ifaces.items() if isinstance(iface.standalone, VrfModel)
+    }
     if model.vrf is not None and model.vrf not in vrfs:
         draft.unknown(
             "unknown-interface",
@@ -318,14 +320,14 @@ def _default_routes(
             or not member.iface.is_up
         ):
             continue
-        iface = member.iface.front or member.iface
+        iface = member.iface.uplink_bridge or member.iface
         if segment.gateway_node == site.name or any(
             entry.ip == gateway for entry in iface.addresses
         ):
             continue
         if not any(entry.interface.version == version for entry in iface.addresses):
             continue
-        if (other := _other_with(site, iface, gateway)) is not None:
+        if (other := _other_holder(site, iface, gateway)) is not None:
             draft.complain(
                 "gateway-is-self",
                 member.path,
@@ -368,7 +370,7 @@ def _default_routes(
     return made
 
 
-def _other_with(site: Site, iface: Iface, gateway: Address | None) -> Iface | None:
+def _other_holder(site: Site, iface: Iface, gateway: Address | None) -> Iface | None:
     """Return another interface of the node that has the IPv6 gateway as its address, or None.
 
     Linux refuses such a gateway.
@@ -406,7 +408,7 @@ def _allowed_routes(
             or not member.iface.is_up
         ):
             continue
-        iface = member.iface.front or member.iface
+        iface = member.iface.uplink_bridge or member.iface
         needed = _needed(site, [iface], version)
         for other in segments.values():
             if other is segment or other.name in mine or not needed or not segment.opens_to(other):

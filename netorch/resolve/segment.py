@@ -113,7 +113,7 @@ def bridge_of(draft: Draft, segment: Segment, name: str) -> Iface:
         dev,
         altname,
         role=BridgeRole(model),
-        made_up=True,
+        internal=True,
         mtu_hint=model.mtu,
     )
     owner.ifaces[name] = bridge
@@ -131,5 +131,5 @@ def make_interface(draft: Draft, segment: Segment, long: str, path: Path) -> Ifa
             f"{owner.name} has an interface {long!r}, but network {segment.name} has a port of that"
             " name",
         )
-    owner.ifaces[long] = Iface(owner, long, path, dev, altname, made_up=True)
+    owner.ifaces[long] = Iface(owner, long, path, dev, altname, internal=True)
     return owner.ifaces[long]

@@ -35,7 +35,7 @@ def check_segments(draft: Draft) -> None:
             below = role.parent if isinstance(role.model, StackedModel) else None
         # A VRF does not join its ports to one segment, because it routes between them.
         master = iface.master if vrf_of(iface) is None else None
-        for other in (peer, master, iface.front, joined, below):
+        for other in (peer, master, iface.uplink_bridge, joined, below):
             if other is not None:
                 parent[find(id(other))] = find(id(iface))
     check_subnets_twice(

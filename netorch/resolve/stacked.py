@@ -114,9 +114,9 @@ def _vlan(draft: Draft, segment: Segment, parent: Iface, number: int) -> Iface |
             # The module 8021q does not bring up a VLAN device whose parent is down.
             iface.layers.append(CommonModel(state="down"))
     elif (
-        not isinstance(iface.solo, VlanModel)
-        or iface.solo.id != number
-        or iface.solo.parent_name not in {parent.name, parent.display}
+        not isinstance(iface.standalone, VlanModel)
+        or iface.standalone.id != number
+        or iface.standalone.parent_name not in {parent.name, parent.display}
     ):
         draft.complain(
             "vlan-twice",
@@ -138,7 +138,7 @@ def _made(draft: Draft, segment: Segment, name: str, role: StandaloneRole) -> If
             " have the same name",
         )
     dev, altname = site.short(draft.prefix + name if site.label == HOST else name)
-    iface = Iface(site, name, segment.path, dev, altname, role=role, made_up=True)
+    iface = Iface(site, name, segment.path, dev, altname, role=role, internal=True)
     site.ifaces[name] = iface
     return iface
 
@@ -203,23 +203,27 @@ def _check_parent(
         draft.complain(
             "loopback", path, f"{parent.display} is the loopback interface, which carries no {kind}"
         )
-    elif isinstance(parent.solo, StackedModel) and _one_driver(model, parent.solo):
+    elif isinstance(parent.standalone, StackedModel) and _one_driver(model, parent.standalone):
         remedy = f"Write `parent: {parent.parent.display}`." if parent.parent is not None else ""
         draft.complain(
             "bad-parent",
             path,
-            f"{iface.display} cannot be on {parent.display}, which is of kind {parent.solo.kind}"
-            " itself.",
+            f"{iface.display} cannot be on {parent.display}, which is of kind"
+            f" {parent.standalone.kind} itself.",
             remedy,
         )
-    elif parent.solo is not None and not parent.solo.MAKES.HAS_MAC:
+    elif parent.standalone is not None and not parent.standalone.MAKES.HAS_MAC:
         draft.complain(
             "bad-parent",
             path,
-            f"{parent.display} is of kind {parent.solo.kind}, which has no Ethernet of its own, so"
-            f" it carries no {kind}",
+            f"{parent.display} is of kind {parent.standalone.kind}, which has no Ethernet of its"
+            f" own, so it carries no {kind}",
         )
-    elif first and (master := parent.front or parent.master) is not None and _takes_frames(master):
+    elif (
+        first
+        and (master := parent.uplink_bridge or parent.master) is not None
+        and _takes_frames(master)
+    ):
         what = (
             f"{parent.display} is a port of {master.display}, which gets all its frames, so it"
             f" cannot be the parent of {iface.display}."
@@ -238,14 +242,16 @@ def _one_driver(model: StandaloneModel, below: StandaloneModel) -> bool:
 
 def _takes_frames(master: Iface) -> bool:
     return isinstance(master.role, BridgeRole) or (
-        master.solo is not None and master.solo.MAKES.KIND in MASTERS
+        master.standalone is not None and master.standalone.MAKES.KIND in MASTERS
     )
 
 
 def _check_together(draft: Draft, uppers: list[Iface]) -> None:
     """Complain of the first two links on one parent that exclude each other."""
     links = [
-        (iface, iface.solo.link(_NO_FIELDS, None)) for iface in uppers if iface.solo is not None
+        (iface, iface.standalone.link(_NO_FIELDS, None))
+        for iface in uppers
+        if iface.standalone is not None
     ]
     for index, (iface, link) in enumerate(links):
         for earlier, other in links[:index]:
