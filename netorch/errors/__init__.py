@@ -1,4 +1,4 @@
-"""What can go wrong, as values: a code, what is wrong, with which object, where, and the remedy."""
+"""Errors as values: a code, what is wrong, with which object, at which place, and the remedy."""
 
 from __future__ import annotations
 
@@ -7,34 +7,45 @@ from typing import Any, NamedTuple, Self
 
 from netorch.immutable import Value
 
-OWN_NETWORK = "unshare -Urnm sh -c 'mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /etc/netns && exec bash'"
-"""What gives a plain user a network of his own to run netorch in: the remedy where root is missing."""
+OWN_NETWORK = (
+    "unshare -Urnm sh -c "
+    "'mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /etc/netns && exec bash'"
+)
+"""A command that starts a shell in which an unprivileged user can run netorch, in a network
+namespace of its own. The remedy if netorch does not run as root.
+"""
 
 
 class Position(NamedTuple):
-    """A place in a topology file; both count from 1."""
+    """A place in a topology file."""
 
     line: int
+    """Counts from 1."""
     column: int
+    """Counts from 1."""
 
     def text(self, file: str) -> str:
-        """What stands before the sentence of an error."""
+        """Return the text that precedes the sentence of an error."""
         return f"{file}:{self.line}:{self.column}: "
 
     def before_name(self, name: str) -> Position:
-        """The same place, before a sentence that begins with `name`."""
+        """Return this place for an error whose sentence already begins with `name`."""
         return self
 
 
 class InCode(Position):
-    """A value that a program gave: `line` is that of the call, `column` counts the values, and `path` leads to this one."""
+    """The place of a value that a program passed. `line` is the line of the call in the program.
+
+    `column` is the number of the value among all values of the call.
+    """
 
     path: str
+    """The keys that lead to the value, such as `nodes.r1.mtu`."""
 
     def __new__(cls, line: int, column: int, path: str) -> Self:
-        made = super().__new__(cls, line, column)
-        made.path = path
-        return made
+        place = super().__new__(cls, line, column)
+        place.path = path
+        return place
 
     def __getnewargs__(self) -> tuple[int, int, str]:
         return self.line, self.column, self.path
@@ -47,66 +58,73 @@ class InCode(Position):
 
 
 class Problem(Value):
-    """One thing that is wrong, in one line."""
+    """One fault, described in one line."""
 
     code: str
-    """The kind of fault, a key of the table in `netorch.errors.codes`. It stays the same when sentences change."""
+    """The kind of fault, a key of the table in `netorch.errors.codes`. It stays the same when
+    sentences change.
+    """
     what: str
-    """What is wrong, as a sentence."""
+    """A sentence that tells what is wrong."""
     where: Position | None = None
-    """The place in the file, where there is one."""
+    """The place in the file, None if there is none."""
     remedy: str = ""
-    """What would be right, as a sentence."""
+    """A sentence that tells what to do, "" if there is none."""
     object: str = ""
-    """What it is about: a node, an object of the kernel, a key of the file as `nodes.r1.mtu`, or a path."""
+    """The object with the fault: a node, an object of the kernel, a key of the file such as
+    `nodes.r1.mtu`, or a path.
+    """
     command: str = ""
-    """The command of the remedy: it cures the fault, or shows more of it."""
+    """The command in the remedy. It removes the fault, or shows more details."""
 
     def text(self, file: str = "") -> str:
+        """Return the line that users read, with the place in `file`."""
         file = printable(file)
         place = self.where.text(file) if self.where else f"{file}: " if file else ""
         return place + printable(f"{self.what} {self.remedy}".rstrip())
 
 
 class NetorchError(Exception):
-    """Anything that netorch refuses or fails at.
-
-    problems: what is wrong, one or more
-    file: what their positions are in
-    """
+    """The base class of all errors that netorch raises. It has one or more problems."""
 
     def __init__(self, problems: Problem | Iterable[Problem], file: str = "") -> None:
         self.problems: tuple[Problem, ...] = (
             (problems,) if isinstance(problems, Problem) else tuple(problems)
         )
         self.file = file
+        """The file to which the positions of the problems refer, "" if there is none."""
         super().__init__("\n".join(self.lines()))
 
     def __reduce__(self) -> tuple[type[NetorchError], tuple[Any, ...]]:
         return type(self), (self.problems, self.file)
 
     def lines(self) -> list[str]:
+        """Return one line for each problem."""
         return [problem.text(self.file) for problem in self.problems]
 
 
 class FileError(NetorchError):
-    """The topology file is wrong; nothing was touched."""
+    """The topology file is wrong. netorch changed nothing."""
 
 
 class ConflictError(NetorchError):
-    """Something that netorch did not make stands where the file wants an object; nothing was touched."""
+    """A foreign object has the place of one that the file asks for. netorch changed nothing."""
 
 
 class LacksError(NetorchError):
-    """This kernel, or this machine, lacks something that the file needs; nothing was touched."""
+    """The kernel or the machine lacks something that the file needs. netorch changed nothing."""
 
 
 class KernelRefused(NetorchError):
-    """Linux refused a step; the state is the one from before, unless a problem says otherwise."""
+    """Linux refused a step. netorch rolled the others back, unless a problem reports a failure."""
 
 
 class CommandError(NetorchError):
-    """The command cannot be run; `status` is what a shell would exit with: 127 not found, 126 not runnable."""
+    """A command cannot be run.
+
+    `status` is the exit status that a shell would return: 127 if the command does not exist, 126
+    if it cannot be run.
+    """
 
     def __init__(self, problem: Problem, status: int) -> None:
         self.status = status
@@ -117,7 +135,10 @@ class CommandError(NetorchError):
 
 
 class CommandFailed(CommandError):
-    """A command ran and ended with another status than 0 (`status`; -N: by signal N). `stdout` and `stderr` are what was captured."""
+    """A command ran and ended with a status other than 0.
+
+    `status` is -N if signal N ended the command. `stdout` and `stderr` are the captured output.
+    """
 
     def __init__(
         self, problem: Problem, status: int, stdout: Any = None, stderr: Any = None
@@ -130,21 +151,24 @@ class CommandFailed(CommandError):
 
 
 class CommandTimeout(CommandFailed):
-    """A command did not end in time and was killed; what it wrote until then is in `stdout` and `stderr`."""
+    """A command did not end in time and was killed. `stdout` and `stderr` are its output so far."""
 
 
 class LockedError(NetorchError):
-    """Another netorch changes this topology right now."""
+    """Another netorch is changing this topology."""
 
 
 def printable(text: str) -> str:
-    """Text from outside, such as a file's name, as a terminal and a UTF-8 stream take it."""
+    """Return a text from outside, such as a file name, without characters that cannot be printed.
+
+    They are replaced by escapes, so that any terminal and UTF-8 stream can show the result.
+    """
     visible = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
     return visible.encode("utf-8", "backslashreplace").decode()
 
 
 def did_you_mean(word: str, known: Sequence[str] | Iterable[str]) -> str:
-    """A question to put behind an error, or nothing: `Did you mean 'mtu'?`"""
+    """Return a question that suggests the most similar word, as `Did you mean 'mtu'?`, or ""."""
     from difflib import get_close_matches
 
     close = get_close_matches(word, list(known), n=1, cutoff=0.6)
@@ -152,7 +176,7 @@ def did_you_mean(word: str, known: Sequence[str] | Iterable[str]) -> str:
 
 
 def which_node(word: str, known: Iterable[str]) -> str:
-    """What to put behind an error about a node that is not there: the nearest name, else the names if they are few, else nothing."""
+    """Return the remedy for an unknown node: a similar name, all names if they are few, or ""."""
     names = sorted(set(known))
     few = 0 < len(names) <= 12
     return did_you_mean(word, names) or (f"There are {', '.join(names)}." if few else "")

@@ -1,6 +1,6 @@
-"""The table of all codes of errors: docs/errors.md is written from it.
+"""The table of all error codes, from which docs/errors.md is generated.
 
-Nothing imports it when netorch runs: an error holds the name of its code.
+netorch does not import it when it runs, because an error holds only the name of its code.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ AREAS: tuple[Area, ...] = (
     NODES,
     FINDINGS,
 )
-"""In the order in which a file meets them."""
+"""All areas, in the order in which netorch processes a file."""
 
 
 def table() -> dict[str, Code]:
-    """Name → code, of all areas."""
+    """Return the codes of all areas by their names."""
     return {code.name: code for area in AREAS for code in area.codes}
 
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 
 class Code(NamedTuple):
-    """One kind of fault, as a person looks it up."""
+    """One kind of fault, with the texts under which a user looks it up."""
 
     name: str
-    """What an error says in JSON, and the heading in docs/errors.md."""
+    """The `code` of an error in JSON, and the heading in docs/errors.md."""
     title: str
     """The fault in a few words."""
     cause: str
@@ -19,7 +19,7 @@ class Code(NamedTuple):
 
 
 class Area(NamedTuple):
-    """Codes that belong together."""
+    """A group of related codes: one section of docs/errors.md."""
 
     title: str
     codes: tuple[Code, ...]

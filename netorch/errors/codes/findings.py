@@ -1,4 +1,4 @@
-"""Codes of what `netorch doctor` finds beside errors."""
+"""Codes for the findings of `netorch doctor` that are not errors."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ from netorch.errors.codes.code import Area, Code
 
 # fmt: off
 FINDINGS = Area(
-    "Found by doctor",
+    "Findings of doctor",
     (
         Code(
             "old-kernel",
             "The kernel is old",
-            "netorch uses netlink as of Linux 5.5, and is tested on 6.1 and newer.",
+            "netorch needs the netlink of Linux 5.5 or newer, and is tested on 6.1 and newer.",
             "Update the system: `apt full-upgrade`.",
         ),
         Code(
             "forward-drops",
-            "iptables drops what is forwarded",
-            "The policy of the chain FORWARD is to drop, as Docker sets it. netorch puts accepts "
-            "for its networks there, and takes them away again.",
-            "Nothing is to be done.",
+            "iptables drops forwarded packets",
+            "The policy of the chain FORWARD is DROP, which Docker sets. netorch adds rules there "
+            "that accept the packets of its networks, and removes them with the networks.",
+            "You need not do anything.",
         ),
         Code(
             "firewall-drops",
             "A firewall drops packets of networks",
-            "nftables rules of another program, firewalld or ufw drop what they do not know, and "
-            "an accept elsewhere does not change that.",
-            "Let the bridges through with the command of the finding, as `firewall-cmd "
+            "The nftables rules of firewalld, ufw or another program drop packets that they do not "
+            "explicitly accept, and a rule of netorch that accepts them does not change that.",
+            "Allow the bridges with the command that the finding shows, such as `firewall-cmd "
             "--zone=trusted --add-interface=BRIDGE`.",
         ),
         Code(
             "cannot-see-rules",
-            "Rules of others cannot be looked into",
-            "The library is missing with which netorch would read the packet filter, so it cannot "
-            "let its networks through there.",
+            "Packet filter rules of other programs cannot be read",
+            "The library with which netorch reads the packet filter is missing, so netorch cannot "
+            "add rules there that accept the packets of its networks.",
             "Install it: `apt install libnftables1`, or `apt install iptables && pip install "
             "'netorch[iptables]'`.",
         ),
         Code(
             "bridged-frames-filtered",
             "Frames within a bridge are filtered",
-            "The module br_netfilter hands frames from one port of a bridge to another to the "
+            "The module br_netfilter passes frames between two ports of a bridge through the "
             "packet filter, which may drop them.",
             "Turn it off: `sysctl -w net.bridge.bridge-nf-call-iptables=0`.",
         ),
@@ -49,40 +49,42 @@ FINDINGS = Area(
             "A network manager may take interfaces",
             "NetworkManager or systemd-networkd is running, and its configuration matches the "
             "interfaces that netorch makes on the host.",
-            "Have it leave them alone: the command of the finding writes a file that says so.",
+            "Run the command that the finding shows: it writes a configuration file that excludes "
+            "these interfaces.",
         ),
         Code(
             "forwarding-off",
             "The host does not forward",
-            "netorch turns forwarding on for networks that lead out, and back when they are "
-            "destroyed.",
-            "Nothing is to be done.",
+            "netorch turns forwarding on when it makes a network that routes through the host, and "
+            "restores it when the network is destroyed.",
+            "You need not do anything.",
         ),
         Code(
             "namespace-limit",
             "Too few network namespaces are allowed",
-            "The file makes more namespaces than each user may have.",
-            "Raise it: `sysctl -w user.max_net_namespaces=NUMBER`.",
+            "The file needs more namespaces than the limit for each user allows.",
+            "Raise the limit: `sysctl -w user.max_net_namespaces=NUMBER`.",
         ),
         Code(
             "neighbour-limit",
             "The table of neighbours is small",
             "All namespaces share one table of neighbours for each IP version. When it is full, "
-            "nodes do not find one another.",
-            "Raise it: `sysctl -w net.ipv4.neigh.default.gc_thresh3=NUMBER`.",
+            "nodes cannot resolve each other's addresses.",
+            "Raise its limit: `sysctl -w net.ipv4.neigh.default.gc_thresh3=NUMBER`.",
         ),
         Code(
             "strict-reverse-path",
             "Reverse path filters are strict",
-            "New namespaces have a strict `rp_filter`. Nodes that packets reach by two ways drop "
-            "what comes by the other one.",
-            "Run `sysctl -w net.ipv4.conf.all.rp_filter=2`, or say it as `sysctls` of the nodes.",
+            "New namespaces have a strict `rp_filter`. A node drops a packet that arrives on an "
+            "interface other than the one to which its reply would be routed.",
+            "Run `sysctl -w net.ipv4.conf.all.rp_filter=2`, or set it in the `sysctls` of the "
+            "nodes.",
         ),
         Code(
             "plan-warning",
             "A plan has a warning",
-            "The file can be applied, and a person should know what the warning says.",
-            "Read the warning: nothing has failed.",
+            "The file can be applied, but has an effect that you should know about.",
+            "Read the warning. Nothing has failed.",
         ),
     ),
 )

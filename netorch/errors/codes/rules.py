@@ -1,4 +1,4 @@
-"""Codes of the rules between the keys of one mapping (`netorch.language.constraints`)."""
+"""Codes for constraints between the keys of one mapping (`netorch.language.constraints`)."""
 
 from __future__ import annotations
 
@@ -11,61 +11,61 @@ RULES = Area(
         Code(
             "rule-needs-table",
             "A policy rule has no table",
-            "A policy rule with the action `lookup`, which is the default, says in which table "
-            "to look for a route.",
-            "Add `table: NUMBER`, or take an `action` such as `blackhole`.",
+            "A policy rule with the action `lookup`, which is the default, looks for a route in a "
+            "table, so it needs the table's number.",
+            "Add `table: NUMBER`, or use an `action` such as `blackhole`.",
         ),
         Code(
             "rule-takes-no-table",
-            "A policy rule that refuses has a table",
+            "A policy rule that drops packets has a table",
             "A policy rule with the action `blackhole`, `unreachable` or `prohibit` drops the "
-            "packet, so no table is looked at.",
-            "Remove `table`, or take `action: lookup`.",
+            "packet, so it does not look at a table.",
+            "Remove `table`, or use `action: lookup`.",
         ),
         Code(
             "route-hops-and-gateway",
-            "A route has two descriptions of its way",
-            "A route has either one gateway or device, or a list of next hops.",
+            "A route has both a gateway and next hops",
+            "A route has either a gateway and a device (`via`, `dev`), or a list of next hops.",
             "Move `via` and `dev` into an entry of `nexthops`, or remove `nexthops`.",
         ),
         Code(
             "route-leads-nowhere",
-            "A route that refuses has a way",
+            "A route that drops packets has a gateway or a device",
             "A route of the type `blackhole`, `unreachable` or `prohibit` drops packets, so it "
             "has no gateway and no device.",
             "Remove `via`, `dev` and `nexthops`, or the `type`.",
         ),
         Code(
             "route-needs-gateway",
-            "A route has no way",
+            "A route has no gateway and no device",
             "A unicast route needs a gateway, a device, or next hops.",
             "Add `via: ADDRESS` or `dev: INTERFACE`.",
         ),
         Code(
             "hop-needs-gateway",
-            "A next hop has no way",
+            "A next hop has no gateway and no device",
             "Each next hop needs a gateway or a device.",
             "Add `via` or `dev` to the entry of `nexthops`.",
         ),
         Code(
             "hop-twice",
-            "A next hop is there twice",
-            "Linux takes a gateway by an interface once in an IPv6 route.",
-            "Remove one of them, and say `weight` where it is to have a larger share.",
+            "A next hop appears twice",
+            "An IPv6 route of Linux can have each pair of gateway and interface only once.",
+            "Remove one of them. To give a next hop a larger share, set its `weight`.",
         ),
         Code(
             "gateway-needs-dev",
             "A gateway needs its interface",
-            "A link-local address is one of each link, so it does not say where the gateway is, and "
-            "with `onlink` no address does.",
+            "A link-local address exists on every link, so it does not tell where the gateway is. "
+            "The same is true of any address with `onlink`.",
             "Add `dev: INTERFACE` to the route or next hop.",
         ),
         Code(
             "gateway-needs-scope",
-            "The scope of a route leaves no room for a gateway",
-            "A route with the scope `link` or `host` leads to the link or the host itself, so "
-            "that it has no gateway.",
-            "Leave out `scope`, or the gateway.",
+            "A route with this scope has no gateway",
+            "A route with the scope `link` or `host` leads to the link or the host itself, "
+            "without a gateway.",
+            "Remove `scope` or the gateway.",
         ),
         Code(
             "route-vrf-and-table",
@@ -76,19 +76,19 @@ RULES = Area(
         Code(
             "route-onlink-needs-gateway",
             "`onlink` lacks a gateway or a device",
-            "`onlink` says that the gateway is on the link of the device even though no subnet "
-            "contains it, so both have to be there.",
+            "`onlink` states that the gateway is on the device's link even though no subnet "
+            "contains it, so the route needs both.",
             "Add `via` and `dev`, or remove `onlink`.",
         ),
         Code(
             "check-needs-ends",
-            "A check does not say between whom",
-            "A check is either between `from` and `to`, or between all members of a list.",
+            "A check has no ends",
+            "A check is either from `from` to `to`, or between all nodes that `all` names.",
             "Write `{from: NODE, to: NODE}` or `{all: NETWORK}`.",
         ),
         Code(
             "check-tcp-and-mtu",
-            "A check asks for a port and for a size of packets",
+            "A check has both a port and an MTU",
             "`mtu` is the size of a ping, and a TCP connection has no such size.",
             "Make two checks: one with `tcp`, one with `mtu`.",
         ),
@@ -100,139 +100,142 @@ RULES = Area(
         ),
         Code(
             "network-key-needs-vxlan",
-            "A key is for the driver vxlan only",
+            "A key needs the driver vxlan",
             "The key describes a VXLAN, and this network has another driver.",
             "Add `driver: vxlan`, or remove the key.",
         ),
         Code(
             "vxlan-needs-vni",
-            "A network of the driver vxlan has no number",
-            "The VNI tells the packets of one VXLAN from those of another.",
+            "A network with the driver vxlan has no VNI",
+            "The VNI distinguishes the packets of one VXLAN from those of another.",
             "Add `vni: NUMBER`.",
         ),
         Code(
             "vxlan-needs-endpoints",
-            "A network of the driver vxlan has no endpoints",
-            "Members plug into bridges in the endpoint nodes, so there has to be one at least.",
+            "A network with the driver vxlan has no endpoints",
+            "Members are connected to bridges in the endpoint nodes, so the network needs at least "
+            "one endpoint.",
             "Add `endpoints: {NODE: ADDRESS}`.",
         ),
         Code(
             "vxlan-is-segment",
-            "The driver vxlan has the mode `segment` only",
+            "The driver vxlan supports only the mode `segment`",
             "A network with a bridge in each endpoint has no single node that could translate "
             "or filter for it.",
-            "Remove `mode`. To lead out, take `gateway: NODE`.",
+            "Remove `mode`. To connect it with other networks, add `gateway: NODE`.",
         ),
         Code(
             "vxlan-takes-no-node",
-            "The driver vxlan takes no `node`",
+            "The driver vxlan does not support `node`",
             "The bridges of a VXLAN are in its endpoint nodes.",
             "Remove `node`, and name the nodes under `endpoints`.",
         ),
         Code(
             "vxlan-takes-no-port-isolation",
-            "The driver vxlan takes no `port_isolation`",
-            "A bridge can isolate its own ports only, and a VXLAN has several bridges.",
+            "The driver vxlan does not support `port_isolation`",
+            "A bridge can isolate only its own ports, and a VXLAN has several bridges.",
             "Remove `port_isolation`.",
         ),
         Code(
             "network-key-needs-parent-driver",
-            "A key is for the drivers macvlan and ipvlan only",
+            "A key needs the driver macvlan or ipvlan",
             "The key describes links on a parent interface, and this network has a bridge.",
             "Add `driver: macvlan` or `driver: ipvlan`, or remove the key.",
         ),
         Code(
             "parent-driver-is-segment",
-            "The drivers macvlan and ipvlan have the mode `segment` only",
-            "Members are on the segment of the parent interface, so that netorch neither "
-            "translates nor filters for them.",
-            "Remove `mode`, or take the default driver, a bridge.",
+            "The drivers macvlan and ipvlan support only the mode `segment`",
+            "Members are on the segment of the parent interface, so netorch neither translates "
+            "nor filters for them.",
+            "Remove `mode`, or use the default driver, which makes a bridge.",
         ),
         Code(
             "driver-mode-of-other-driver",
-            "The driver has no such mode",
-            "macvlan and ipvlan have different modes of their own.",
-            "Take one of the modes that the message lists.",
+            "The driver does not have this mode",
+            "The modes of macvlan and those of ipvlan are different.",
+            "Use one of the modes that the error lists.",
         ),
         Code(
             "parent-driver-has-no-bridge",
-            "A key describes a bridge, and the driver has none",
-            "With macvlan and ipvlan members are links on the parent interface.",
+            "A key describes a bridge, and the driver does not make one",
+            "With macvlan and ipvlan, the members' interfaces are links on the parent interface.",
             "Remove the key, or the `driver`.",
         ),
         Code(
             "network-key-needs-parent",
             "A key needs a `parent`",
-            "The key says more of the parent interface. Without a parent the network is closed.",
+            "The key describes the parent interface. A network without a parent is connected to "
+            "nothing else.",
             "Add `parent: NODE:INTERFACE`, or remove the key.",
         ),
         Code(
             "ipvlan-l3-takes-no-gateway",
-            "ipvlan in a layer 3 mode takes no `gateway`",
-            "In the modes l3 and l3s the parent's node routes what the members send.",
-            "Remove `gateway`, or take `driver_mode: l2`.",
+            "ipvlan in a layer 3 mode does not support `gateway`",
+            "In the modes l3 and l3s, the node of the parent routes the members' packets.",
+            "Remove `gateway`, or use `driver_mode: l2`.",
         ),
         Code(
             "uplink-needs-bridged",
-            "`uplink` is for the mode `bridged` only",
-            "An uplink is a NIC that netorch puts into the bridge of a bridged network.",
+            "`uplink` needs the mode `bridged`",
+            "An uplink is a NIC that netorch makes a port of a bridged network's bridge.",
             "Add `mode: bridged`, or remove `uplink`.",
         ),
         Code(
             "bridged-needs-uplink",
-            "The mode `bridged` has no uplink",
-            "A bridged network is a part of the segment behind a NIC, so the file has to name "
-            "the NIC.",
+            "A network with the mode `bridged` has no uplink",
+            "A bridged network is a part of the segment behind a NIC, so it needs the name of "
+            "that NIC.",
             "Add `uplink: INTERFACE`.",
         ),
         Code(
             "bridged-filters-nothing",
-            "A key of filters stands in a bridged network",
+            "A bridged network has a key that filters packets",
             "Members of a bridged network are on the segment behind the uplink, where netorch "
-            "filters nothing.",
-            "Remove the key, or take another mode.",
+            "does not filter packets.",
+            "Remove the key, or use another mode.",
         ),
         Code(
             "bridged-gateway-needs-subnet",
             "A bridged network has a gateway and no subnet",
-            "The gateway's address can be used only by members that have addresses of its subnet.",
-            "Add the `subnet` that the gateway is in.",
+            "Only members with an address in the gateway's subnet can use the gateway.",
+            "Add the `subnet` that contains the gateway's address.",
         ),
         Code(
             "vrf-table-of-all",
-            "A VRF uses a table that everything uses",
-            "The tables `local`, `main` and `default` are read for all packets, so a VRF on one "
-            "of them would separate nothing.",
-            "Take another number as `table`.",
+            "A VRF uses a table that all packets use",
+            "Linux looks up all packets in the tables `local`, `main` and `default`, so a VRF with "
+            "one of them would not separate anything.",
+            "Use another number as `table`.",
         ),
         Code(
             "vxlan-remote-and-group",
-            "A VXLAN has one other end and a group",
-            "A VXLAN sends to one other end, or to a multicast group.",
+            "A VXLAN has a remote address and a group",
+            "A VXLAN sends either to one other end, or to a multicast group.",
             "Remove `remote` or `group`.",
         ),
         Code(
             "vxlan-group-needs-parent",
-            "The group of a VXLAN has no interface",
-            "A multicast group is joined on an interface.",
+            "A VXLAN with a group has no parent",
+            "Linux joins a multicast group on an interface.",
             "Add `parent: INTERFACE`.",
         ),
         Code(
             "bond-lacp-rate-needs-8023ad",
-            "`lacp_rate` without the mode 802.3ad",
-            "Only a bond of the mode 802.3ad speaks LACP.",
-            "Take `mode: 802.3ad`, or remove `lacp_rate`.",
+            "`lacp_rate` needs the mode 802.3ad",
+            "Only a bond with the mode 802.3ad uses LACP.",
+            "Use `mode: 802.3ad`, or remove `lacp_rate`.",
         ),
         Code(
             "bond-mode-has-no-primary",
-            "`primary` in a mode that prefers no port",
+            "The mode of a bond does not support `primary`",
             "Only some modes of a bond have a preferred port.",
-            "Take one of the modes that the message lists, or remove `primary`.",
+            "Use one of the modes that the error lists, or remove `primary`.",
         ),
         Code(
             "tunnel-needs-end",
-            "A tunnel has no end",
-            "Without `remote` and `local` the kernel would mean its own default tunnel.",
+            "A tunnel has no addresses",
+            "A tunnel without `remote` and `local` would be the same as the kernel's own default "
+            "tunnel.",
             "Add `remote: ADDRESS` or `local: ADDRESS`.",
         ),
     ),

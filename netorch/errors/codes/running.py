@@ -1,4 +1,4 @@
-"""Codes of live topologies: their names, records, locks and saved plans."""
+"""Codes for commands and live topologies: their names, records, locks and saved plans."""
 
 from __future__ import annotations
 
@@ -11,108 +11,112 @@ RUNNING = Area(
         Code(
             "usage",
             "The command line is wrong",
-            "An option or argument is unknown, is missing, or does not go with another one.",
-            "`netorch COMMAND --help` shows what the command takes.",
+            "An option or argument is unknown, is missing, or cannot be combined with another one.",
+            "`netorch COMMAND --help` shows the options and arguments of the command.",
         ),
         Code(
             "interrupted",
             "The command was interrupted",
-            "Ctrl-C or a signal ended the command. An apply that had begun was rolled back.",
+            "Ctrl-C or a signal ended the command. If an apply had begun, netorch rolled it back.",
             "Run it again.",
         ),
         Code(
             "not-live",
             "The topology is not live",
-            "Nothing of this topology is on this machine.",
-            "Run `netorch apply FILE`. `netorch list` shows what is live.",
+            "No object of this topology exists on this machine.",
+            "Run `netorch apply FILE`. `netorch list` shows the live topologies.",
         ),
         Code(
             "not-confirmed",
-            "The answer was no",
+            "You did not confirm `destroy --all`",
             "`destroy --all` asks on a terminal before it removes every topology of the machine.",
             "Answer `y`, or write `netorch destroy --all --yes`.",
         ),
         Code(
             "nothing-live",
             "No topology is live",
-            "The command was given no file, there is no `topo.yaml` here, and no topology is live.",
+            "You did not name a file, the current folder has no `topo.yaml`, and no topology is "
+            "live.",
             "Name a file.",
         ),
         Code(
             "several-live",
             "Several topologies are live",
-            "The command was given no name, and more than one topology could be meant.",
-            "Name one of those in the error.",
+            "You did not name a topology, and several are live.",
+            "Name one of the topologies that the error lists.",
         ),
         Code(
             "already-live",
             "The topology is live already",
-            "A program asked for a topology of its own, and one of this name exists. It is not "
-            "the program's to take away.",
+            "A program wants to make a temporary topology, and one with this name is live. netorch "
+            "does not let the program replace or remove it.",
             "Give it another `name`, use `private=True`, or run `netorch destroy NAME`.",
         ),
         Code(
             "wrong-topology",
-            "The file is of another topology",
-            "A running topology can only change to another version of itself, with the same name.",
+            "The file describes another topology",
+            "A live topology can be changed only by a file with the same topology name.",
             "Correct the `name` of the file.",
         ),
         Code(
             "locked",
-            "Another netorch is at work",
-            "One netorch at a time changes a topology. The error says which process holds the "
-            "lock.",
-            "Try again when it is done, or wait longer with `--lock-timeout`.",
+            "Another netorch is changing the topology",
+            "Only one netorch at a time can change a topology. The error names the process that "
+            "holds the lock.",
+            "Try again when that process has ended, or wait longer with `--lock-timeout`.",
         ),
         Code(
             "awaits-confirmation",
-            "The topology waits to be confirmed",
-            "`apply --confirm-within` waits for `netorch confirm`. Until then nothing else may "
-            "change the topology.",
-            "Run `netorch confirm NAME` to keep what was applied, or wait for the rollback.",
+            "An apply waits for confirmation",
+            "`apply --confirm-within` waits for `netorch confirm`. Until then, no other command "
+            "can change the topology.",
+            "Run `netorch confirm NAME` to keep the changes, or wait for the rollback.",
         ),
         Code(
             "nothing-to-confirm",
-            "Nothing waits to be confirmed",
-            "No `apply --confirm-within` waits, or its time is over and it was rolled back.",
-            "`netorch diff` shows what is there now.",
+            "No apply waits for confirmation",
+            "No `apply --confirm-within` is waiting, or its time is over and netorch rolled it "
+            "back.",
+            "`netorch diff` compares the file with the current state.",
         ),
         Code(
             "watcher-failed",
-            "`--confirm-within` cannot begin",
-            "The process that would roll back could not be started.",
-            "Do what the error says, and apply again.",
+            "`--confirm-within` is not possible",
+            "netorch could not start the process that would roll the changes back.",
+            "Follow the advice in the error, and apply again.",
         ),
         Code(
             "no-record",
-            "It is not on record what was applied",
-            "The topology is live by its marks, but its record in `/run/netorch` is missing.",
-            "Name the file.",
+            "The record of a topology is missing",
+            "Objects with the topology's marks exist, but `/run/netorch` has no record of the file "
+            "that was applied.",
+            "Name the file in the command.",
         ),
         Code(
             "record-damaged",
             "A record is damaged",
-            "The record of a topology in `/run/netorch` cannot be used.",
+            "The record of a topology in `/run/netorch` is not readable or not valid.",
             "Move it away and apply the file again: `mv /run/netorch/NAME /run/netorch-damaged`. "
-            "netorch knows its objects by their marks.",
+            "netorch recognises the objects that it made by their marks.",
         ),
         Code(
             "records-unreadable",
             "`/run/netorch` cannot be used",
-            "The folder of the records is not a folder, or cannot be read or written.",
-            "Do what the error says. `netorch doctor` shows more.",
+            "The path of the records is not a folder, or netorch cannot read or write it.",
+            "Follow the advice in the error. `netorch doctor` shows more details.",
         ),
         Code(
             "bad-plan",
-            "Not a saved plan",
-            "The file was not written by `netorch diff --out`, or by another version of netorch.",
+            "The file is not a saved plan",
+            "`netorch diff --out` did not write the file, or a version of netorch with another "
+            "format did.",
             "Make it again: `netorch diff FILE --out PLAN`.",
         ),
         Code(
             "plan-outdated",
             "A saved plan is outdated",
-            "The kernel has changed since the plan was saved, so that it would not do any more "
-            "what was read.",
+            "The state of the kernel has changed since you saved the plan, so its steps would "
+            "differ from those that you reviewed.",
             "Make it again: `netorch diff FILE --out PLAN`.",
         ),
     ),

@@ -1,4 +1,4 @@
-"""Codes of the text of a file: how it is read, and its variables, ranges and profiles."""
+"""Codes for the text of a file: its encoding and YAML, its variables, ranges and profiles."""
 
 from __future__ import annotations
 
@@ -11,62 +11,63 @@ TEXT = Area(
         Code(
             "file-not-found",
             "There is no such file",
-            "A command was given a file or a folder that does not exist, or there is no "
-            "`topo.yaml` in the current folder and no file was named.",
-            "Check the path. Where a command takes the name of a live topology too, `netorch "
+            "The file or folder that you named does not exist, or you named none and there is no "
+            "`topo.yaml` in the current folder.",
+            "Check the path. If the command also accepts the name of a live topology, `netorch "
             "list` shows the names.",
         ),
         Code(
             "file-unreadable",
             "A file cannot be read",
-            "Linux refused to open or read the file. The error has the reason of the system, such "
-            "as `Permission denied` or `Is a directory`.",
-            "Check the path and the rights of the file with `ls -l FILE`.",
+            "Linux refused to open or read the file. The error contains the reason, such as "
+            "`Permission denied` or `Is a directory`.",
+            "Check the path and the permissions of the file with `ls -l FILE`.",
         ),
         Code(
             "file-unwritable",
             "A file cannot be written",
             "Linux refused to write the file that `--out` or `--to` names.",
-            "Check that the folder exists, that you may write to it and that the disk has room.",
+            "Check that the folder exists, that you may write to it and that the disk is not full.",
         ),
         Code(
             "bad-file-name",
-            "Not a name of a file",
-            "The path has a character that no file name can have, such as a NUL byte.",
+            "A file name is not valid",
+            "The path contains a character that a file name cannot have, such as a NUL byte.",
             "Correct the path.",
         ),
         Code(
             "bad-source",
-            "A program gave something that is not a topology",
-            "`netorch.load` and its relatives take a path, a text or a `Topology`. A `Topology` "
-            "has its name and its variables already.",
-            "Give a path or a text, and give the variables where the `Topology` is made.",
+            "A program passed something that is not a topology",
+            "`netorch.load` and similar functions take a path, a text or a `Topology`. A "
+            "`Topology` already has a name and variables, so you cannot pass them again.",
+            "Pass a path or a text, or set the variables when you make the `Topology`.",
         ),
         Code(
             "file-too-large",
             "The file is too large",
-            "A topology file can have 10 MB.",
-            "Use ranges such as `h[1-100]`, profiles and defaults in place of repeated text.",
+            "A topology file can have at most 10 MB.",
+            "Use ranges such as `h[1-100]`, profiles and defaults instead of repeated text.",
         ),
         Code(
             "too-many-values",
-            "The file stands for too many values",
-            "With its ranges, aliases and variables expanded, the file has more than 1,000,000 "
-            "values, or more than 10 MB of text, or one of its texts grows too long.",
-            "Check the ranges first: `[1-10000]` in two places of one name makes 100 million.",
+            "The file expands to too many values",
+            "After its ranges, aliases and variables are expanded, the file has more than "
+            "1,000,000 values or more than 10 MB of text, or one of its texts is too long.",
+            "Check the ranges first: a range `[1-10000]` inside another one makes 100 million "
+            "values.",
         ),
         Code(
             "too-deep",
-            "Something nests too deep",
-            "Mappings and lists, variables or profiles that use one another can nest 64 levels "
-            "deep.",
-            "Write the file flatter.",
+            "Values are nested too deeply",
+            "Mappings and lists, variables that use other variables, and profiles that use other "
+            "profiles can be nested at most 64 levels deep.",
+            "Use fewer levels.",
         ),
         Code(
             "too-many-problems",
             "The file has too many errors",
-            "netorch stops after 1,000 errors.",
-            "Correct the first ones: many others are often their consequence.",
+            "netorch stops reading after 1,000 errors.",
+            "Correct the first ones: the others are often consequences of them.",
         ),
         Code(
             "bad-encoding",
@@ -76,111 +77,113 @@ TEXT = Area(
         ),
         Code(
             "control-character",
-            "The text has a control character",
+            "The text contains a control character",
             "YAML does not allow invisible control characters.",
-            "Delete the character. The error has its line and column.",
+            "Delete the character. The error shows its line and column.",
         ),
         Code(
             "not-yaml",
             "The file is not YAML",
-            "The YAML parser cannot read on at this place. The usual reasons are a wrong "
-            "indentation, a tab, a missing quote, or a text with `: ` in it that is not quoted.",
-            "Look at the line, and at the one before it. Quote a text that has special characters.",
+            "The YAML parser cannot continue at this place. The usual reasons are wrong "
+            "indentation, a tab, a missing quote, or an unquoted text that contains `: `.",
+            "Look at the line, and at the line before it. Quote a text with special characters.",
         ),
         Code(
             "second-document",
             "The file has a second document",
-            "A line `---` begins another YAML document, and a file holds one topology.",
-            "Put each topology into a file of its own.",
+            "A line `---` begins another YAML document, but a file contains only one topology.",
+            "Put each topology into its own file.",
         ),
         Code(
             "duplicate-key",
-            "A key is there twice",
-            "Two entries of one mapping have the same key, or two ranges stand for the same name. "
-            "YAML would drop one of them without a word.",
-            "Keep one of them, or make the ranges disjoint.",
+            "A key appears twice",
+            "Two entries of one mapping have the same key, or two ranges expand to the same name. "
+            "Plain YAML would silently ignore one of them.",
+            "Remove one of them, or change the ranges so that they do not overlap.",
         ),
         Code(
             "bad-key",
             "A key is not text",
-            "A mapping or a list stands where a key is expected, or a program gave a key that is "
-            "neither a text nor a number.",
+            "The key is a mapping or a list, or a program passed a key that is neither a text nor "
+            "a number.",
             "Quote the key if it is a text that looks like YAML.",
         ),
         Code(
             "unknown-alias",
             "An alias has no anchor",
-            "`*name` refers to `&name`, and there is no such anchor before it.",
-            "Write the anchor, or quote the text if it only begins with `*`.",
+            "`*name` refers to the anchor `&name`, and the text before it has no such anchor.",
+            "Add the anchor. If `*` belongs to a plain text, quote the text.",
         ),
         Code(
             "circle",
             "Something refers to itself",
             "An alias, a variable or a profile uses itself, directly or through others.",
-            "Break the circle that the error shows.",
+            "Remove one of the references that the error shows.",
         ),
         Code(
             "bad-merge",
-            "`<<` does not take this",
+            "The value of `<<` is wrong",
             "The merge key `<<` takes a mapping or a list of mappings.",
             "Give it an alias of a mapping, such as `<<: *base`.",
         ),
         Code(
             "yaml-tag",
-            "A YAML tag is not understood",
-            "Tags such as `!!int` or `!mine` are not part of the language, or the value does not "
-            "fit the tag.",
+            "A YAML tag is not allowed",
+            "netorch supports only the tags of its own types, such as `!!str` and `!!int`, and the "
+            "value has to fit the tag.",
             "Delete the tag.",
         ),
         Code(
             "bad-variable",
             "A variable has a wrong name or value",
-            "Names of variables have letters, digits and `_`, and do not begin with a digit. `i` "
-            "is the value of a range. Values are texts, numbers or booleans.",
-            "Rename the variable, or give it a plain value.",
+            "The name of a variable consists of letters, digits and `_`, and does not begin with a "
+            "digit. The name `i` is reserved for the value of a range. The value is a text, a "
+            "number or a boolean.",
+            "Rename the variable, or give it a text, a number or a boolean.",
         ),
         Code(
             "bad-setting",
-            "`--set` cannot be used so",
-            "`--set` takes `NAME=VALUE` and goes with a file. A topology that is named as it was applied has the "
-            "variables of then.",
+            "`--set` is used wrongly",
+            "`--set` takes `NAME=VALUE`, and works only with a file. A live topology that you name "
+            "keeps the variables with which it was applied.",
             "Write for example `netorch apply topo.yaml --set count=3`.",
         ),
         Code(
             "unknown-variable",
             "There is no such variable",
             "`$(name)` uses a variable that neither `vars` nor `--set` nor the environment "
-            "(`NETORCH_VAR_name`) defines. `$(i)` exists only inside an entry with a range. Or `--set`, or `variables` "
-            "in Python, gives a value to a variable that the file neither declares nor uses.",
-            "Declare the variable under `vars`, or write a default: `$(name:-default)`. Or correct its name "
-            "behind `--set`.",
+            "(`NETORCH_VAR_name`) defines. `$(i)` exists only inside an entry with a range. The "
+            "same error occurs if `--set`, or `variables` in Python, sets a variable that the file "
+            "neither declares nor uses.",
+            "Declare the variable under `vars`, or write a default: `$(name:-default)`. If the "
+            "name after `--set` is wrong, correct it.",
         ),
         Code(
             "bad-expression",
-            "A `$(…)` cannot be read",
-            "An expression takes names, integers, `+ - * // %` and brackets. A lone `$` has to be "
-            "written `$$`.",
-            "Correct the expression. Variables have round brackets: `$(name)`.",
+            "A `$(…)` is not a valid expression",
+            "An expression can contain names, integers, `+ - * // %` and parentheses. A dollar "
+            "sign itself is written `$$`.",
+            "Correct the expression. Variables are written in parentheses: `$(name)`.",
         ),
         Code(
             "bad-arithmetic",
             "A `$(…)` cannot be computed",
-            "The expression divides by zero, gets too large, or uses a value that is not an "
-            "integer.",
-            "Check the values of the variables in it.",
+            "The expression divides by zero, its result is too large, or it uses a value that is "
+            "not an integer.",
+            "Check the values of the variables in the expression.",
         ),
         Code(
             "bad-range",
             "A range is wrong",
             "A range goes from a smaller to a larger number or letter, such as `[1-10]`, "
-            "`[01-10]` or `[a-f]`, and a name has one range at most.",
-            "Write the range as the error proposes.",
+            "`[01-10]` or `[a-f]`. A name can contain at most one range.",
+            "Write the range as the error suggests.",
         ),
         Code(
             "uneven-ranges",
             "Ranges of one entry differ in length",
-            "The ranges of one link or check run together, value by value, so they need the same "
-            "number of values.",
+            "The ranges of one link or check advance together, value by value, so they need the "
+            "same number of values.",
             "Make them equally long.",
         ),
         Code(
@@ -192,7 +195,7 @@ TEXT = Area(
         Code(
             "unknown-profile",
             "There is no such profile",
-            "A node takes a profile that the file does not have.",
+            "A node, a profile or a default uses a profile that the file does not have.",
             "Declare it under `profiles`, or correct the name.",
         ),
     ),

@@ -1,4 +1,4 @@
-"""Codes of a topology as a whole: how its nodes, links and networks go together."""
+"""Codes for a topology as a whole: how its nodes, links and networks fit together."""
 
 from __future__ import annotations
 
@@ -17,177 +17,181 @@ TOPOLOGY = Area(
         Code(
             "unknown-interface",
             "There is no such interface",
-            "The name of an interface is used that the node does not have in this file.",
+            "The file or the command names an interface that the node does not have in this file.",
             "Correct the name, or declare the interface under `nodes.NODE.interfaces` or in a "
             "link.",
         ),
         Code(
             "unknown-network",
             "There is no such network",
-            "The name of a network is used that the file does not have, or that the node is not a "
-            "member of.",
+            "The file names a network that it does not declare, or of which the node is not a "
+            "member.",
             "Correct the name, or declare the network under `networks`.",
         ),
         Code(
             "unknown-address",
-            "Nobody has this address",
-            "An address is named as an end, and no node has it, or it is not the address of one "
+            "No node has this address",
+            "An end is given as an address that no node has, or that cannot belong to a single "
             "interface.",
-            "Take an address of the node. `netorch show` lists them.",
+            "Use an address of a node. `netorch show` lists them.",
         ),
         Code(
             "unknown-gateway",
             "The gateway of a network does not exist",
-            "The bridge of a network of mode `segment` has no address of its own, so one of the "
-            "members has to have the gateway's address.",
-            "Name a member as `gateway`, or take `mode: host-only`.",
+            "The bridge of a network with the mode `segment` has no address, so one of the members "
+            "has to have the gateway's address.",
+            "Name a member as `gateway`, or use `mode: host-only`.",
         ),
         Code(
             "name-twice",
-            "A name is there twice",
-            "Two things that share a namespace of names would have the same one: an alias and a "
+            "A name is used twice",
+            "Two objects whose names have to differ have the same name: for example an alias and a "
             "node, or the bridge or port of a network and an interface.",
-            "Rename one of them. `bridge: NAME` says the name of a network's bridge.",
+            "Rename one of them. `bridge: NAME` sets the name of a network's bridge.",
         ),
         Code(
             "name-too-long",
-            "A name becomes too long",
-            "With the `prefix`, the name of the node is longer than a name of a namespace can be.",
+            "A name with its prefix is too long",
+            "The `prefix` and the node's name together are longer than the name of a namespace can "
+            "be.",
             "Shorten the name or the prefix.",
         ),
         Code(
             "reserved-name",
             "A name is reserved",
-            "netorch uses this name for a namespace of its own, or Linux makes a device of this "
-            "name in every namespace (as `tunl0` with the module `ipip`).",
-            "Take another name.",
+            "netorch uses this name for its own namespace, or Linux makes a device with this name "
+            "in every namespace (for example `tunl0`, if the module `ipip` is loaded).",
+            "Use another name.",
         ),
         Code(
             "unmade-interface",
-            "Nothing makes an interface",
-            "The node declares an interface that is in no link and no network and has no `kind`.",
-            "Add it to `links`, make the node a member of a network, or say its `kind`.",
+            "The file does not tell how to make an interface",
+            "The node declares an interface that has no `kind`, and is in no link and no network.",
+            "Add it to `links`, make the node a member of a network, or set its `kind`.",
         ),
         Code(
             "existing-interface",
-            "An interface of the host cannot be used in this way",
-            "The interface is not made by this file. netorch can add addresses, neighbours and "
-            "sysctls to it, and does not change anything else of it.",
+            "An existing interface of the host cannot be used in this way",
+            "This file does not make the interface. netorch can add addresses, neighbours and "
+            "sysctls to it, but does not change anything else about it.",
             "Use it as `uplink` of a network, or move it into a node with `kind: physical`.",
         ),
         Code(
             "already-wired",
-            "An interface cannot be the end of this link",
-            "An interface is the end of one link, or is made by one network or by its `kind`. A "
-            "link has two different ends.",
-            "Take another name for one of the two.",
+            "An interface cannot be an endpoint of this link",
+            "An interface is an endpoint of one link, or a network makes it, or it has a `kind`. "
+            "The two endpoints of a link are different interfaces.",
+            "Use another name for one of the two.",
         ),
         Code(
             "loopback",
             "`lo` cannot be used here",
-            "`lo` is the loopback interface of every node: it is not an Ethernet interface, "
-            "cannot be moved and takes no settings of other kinds.",
-            "Take another interface, or a `kind: dummy`.",
+            "`lo` is the loopback interface of every node: it is not an Ethernet interface, it "
+            "cannot be moved, and it does not have the settings of other kinds.",
+            "Use another interface, or one with `kind: dummy`.",
         ),
         Code(
             "port-of-two",
-            "An interface is a port of two",
-            "An interface can be a port of one bridge, bond or VRF.",
+            "An interface has two masters",
+            "An interface can be a port of only one bridge, bond or VRF.",
             "Delete it from one of them.",
         ),
         Code(
             "cannot-be-port",
             "An interface cannot be a port",
-            "Bridges and bonds take Ethernet interfaces. They do not take loopback, bridges, "
-            "tunnels without Ethernet, wireless interfaces, or an interface that is on top of "
-            "them.",
-            "Take another interface, or `gretap` and the like in place of `gre`.",
+            "The ports of bridges and bonds are Ethernet interfaces. Loopback, a bridge, a tunnel "
+            "without Ethernet, a wireless interface, or an upper link of the bridge or bond itself "
+            "cannot be a port.",
+            "Use another interface, or a kind with Ethernet, such as `gretap` instead of `gre`.",
         ),
         Code(
             "bridge-loop",
-            "Bridges are in a circle",
-            "Cables lead round a circle of bridges, and none of them has a spanning tree that would "
-            "block one. Each broadcast goes round for ever, and takes all of the processor.",
-            "Say `stp: true` of one of the bridges, or take a cable out.",
+            "Bridges form a loop",
+            "The links between several bridges form a loop, and none of the bridges has STP, which "
+            "would block one of the links. Each broadcast circulates forever and uses up the "
+            "processor.",
+            "Set `stp: true` on one of the bridges, or remove one of the links.",
         ),
         Code(
             "bridge-full",
             "A bridge has too many ports",
-            "A bridge of Linux takes 1,023 ports.",
+            "A Linux bridge can have at most 1,023 ports.",
             "Use several bridges, and connect them with links.",
         ),
         Code(
             "address-on-port",
             "A port has an address",
-            "What arrives on a port goes to its bridge or bond, so an address of the port would "
-            "not work.",
-            "Give the address to the bridge or bond.",
+            "Frames that arrive on a port go to its bridge or bond, so an address of the port "
+            "would not work.",
+            "Move the address to the bridge or bond.",
         ),
         Code(
             "not-a-port",
-            "`port` stands at an interface that is not a port",
-            "`port` says how a bridge treats one of its ports. The bridge's own port takes only "
-            "`pvid` and `vlans`.",
+            "An interface with `port` is not a port",
+            "`port` configures a port of a bridge. On a bridge itself, it configures the bridge's "
+            "own port, and can contain only `pvid` and `vlans`.",
             "Move the key to a port of a bridge.",
         ),
         Code(
             "bond-port-differs",
             "A port of a bond has its own MTU or MAC",
-            "The ports of a bond take the MTU and the MAC address of the bond.",
-            "Say it of the bond.",
+            "The ports of a bond have the MTU and the MAC address of the bond.",
+            "Set the value on the bond.",
         ),
         Code(
             "needs-vlan-filtering",
-            "The bridge does not know VLANs",
-            "VLANs of a port mean nothing to a bridge without `vlan_filtering`, and an entry can "
-            "only be in a VLAN that the port has.",
-            "Say `vlan_filtering: true` of the bridge, or add the VLAN to the port.",
+            "A bridge does not filter VLANs",
+            "A bridge without `vlan_filtering` ignores the VLANs of its ports. A static entry can "
+            "be only in a VLAN that its port has.",
+            "Set `vlan_filtering: true` on the bridge, or add the VLAN to the port.",
         ),
         Code(
             "uplink-vlans",
             "A bridge with an uplink filters VLANs",
-            "netorch has no words for the VLANs of an uplink, which would lose all frames that "
-            "have a tag.",
-            "Leave out `vlan_filtering`, or give the VLANs networks of their own.",
+            "The file cannot set the VLANs of an uplink, so the uplink would drop all frames with "
+            "a tag.",
+            "Remove `vlan_filtering`, or make a separate network for each VLAN.",
         ),
         Code(
             "mac-twice",
-            "A MAC address is there twice",
+            "A MAC address is used twice",
             "Two interfaces of one segment have the same MAC address, or one MAC address is "
-            "behind two ports. A bridge could not tell where to send its frames.",
-            "Change one of them, or leave out `mac`.",
+            "declared behind two ports. A bridge would not know to which port it sends the frames "
+            "for this address.",
+            "Change one of them, or remove `mac`.",
         ),
         Code(
             "no-mac",
             "An interface has no MAC address of its own",
-            "Interfaces such as `gre`, `tun` or `ipvlan` have no MAC address, or that of their "
-            "parent. They take neither `mac` nor `neighbours`.",
-            "Delete the key, or say `mac` of the parent.",
+            "Interfaces of kinds such as `gre`, `tun` or `ipvlan` have no MAC address, or use "
+            "their parent's. They support neither `mac` nor `neighbours`.",
+            "Delete the key, or set `mac` on the parent.",
         ),
         Code(
             "address-twice",
-            "An address is there twice",
-            "Two interfaces of one segment, or one interface twice, have the same IP address.",
+            "An address is used twice",
+            "Two interfaces of one segment have the same IP address, or one interface has an "
+            "address twice.",
             "Change one of them.",
         ),
         Code(
             "not-a-host-address",
-            "Not an address of a host",
-            "The first and the last address of an IPv4 subnet are the network and the broadcast "
-            "address. A host cannot have them.",
-            "Take an address between the two.",
+            "An address cannot be used by a host",
+            "The first and the last address of an IPv4 subnet are the network address and the "
+            "broadcast address. A host cannot have them.",
+            "Use an address between the two.",
         ),
         Code(
             "outside-subnet",
-            "An address is outside of the subnet",
-            "The address, gateway or `ip_range` is not within the subnets of the network.",
+            "An address is outside the subnet",
+            "The address, gateway or `ip_range` is not within a subnet of the network.",
             "Correct it, or add the subnet to the network.",
         ),
         Code(
             "needs-prefix-length",
             "An address has no prefix length",
-            "The network has no subnet from which the prefix length could be taken.",
-            "Write it, as `10.0.0.1/24`, or give the network a `subnet`.",
+            "The network has no subnet from which netorch could take the prefix length.",
+            "Write the prefix length, as in `10.0.0.1/24`, or add a `subnet` to the network.",
         ),
         Code(
             "needs-subnet",
@@ -198,135 +202,140 @@ TOPOLOGY = Area(
         Code(
             "subnet-full",
             "A subnet has no address left",
-            "The members of a network, or the two ends of a link, are more than the subnet or "
-            "`ip_range` has addresses.",
-            "Take a larger subnet or range.",
+            "The subnet or `ip_range` has fewer addresses than the members of the network, or the "
+            "two ends of the link, need.",
+            "Use a larger subnet or range.",
         ),
         Code(
             "subnets-overlap",
             "Two subnets overlap",
-            "Subnets of one network, or of two networks that one node is in, overlap, so that the "
-            "routes would not be clear.",
+            "Two subnets of one network, or of two networks with a common member, overlap, so "
+            "routes would be ambiguous.",
             "Change one of them.",
         ),
         Code(
             "two-gateways",
             "A network has two gateways",
-            "A network has one gateway for IPv4 and one for IPv6.",
+            "A network can have one gateway for IPv4 and one for IPv6.",
             "Delete one of them.",
         ),
         Code(
             "gateway-is-bridge",
-            "The gateway is the bridge",
-            "In this mode the bridge itself is the gateway of the network, so a node cannot be.",
-            "Write an address as `gateway`, or take `mode: segment`.",
+            "The bridge is already the gateway",
+            "In this mode the network's bridge is the gateway, so a node cannot be the gateway.",
+            "Write an address as `gateway`, or use `mode: segment`.",
         ),
         Code(
             "gateway-is-self",
             "A node is its own gateway",
-            "The gateway of the route is an address of the node that has the route.",
-            "Name the address of the next router.",
+            "The gateway of the route is an address of the node to which the route belongs.",
+            "Write the address of the next router.",
         ),
         Code(
             "foreign-source",
-            "The source address of a route belongs to nobody",
+            "The source address of a route is not an address of the node",
             "`src` of a route has to be an address of the same node.",
             "Add the address to the node, or correct `src`.",
         ),
         Code(
             "route-twice",
-            "A route is there twice",
+            "A route appears twice",
             "Two routes of a node have the same destination, table and metric.",
             "Delete one of them, or give it another `metric` or `table`.",
         ),
         Code(
             "rule-twice",
-            "A rule is there twice",
+            "A policy rule appears twice",
             "Two policy rules of a node are the same.",
             "Delete one of them.",
         ),
         Code(
             "two-default-routes",
             "A node has two default routes",
-            "Two memberships of the node insist on its default route by `default_route: true`.",
+            "Several memberships of the node have `default_route: true`, but a routing table has "
+            "only one default route for each IP version.",
             "Delete one of them.",
         ),
         Code(
             "which-vrf",
-            "It is not clear which VRF is meant",
-            "The gateways of the route are in different VRFs, or the gateway is in several.",
-            "Say the `vrf` of the route, or the `dev` of its next hop.",
+            "The VRF of a route is ambiguous",
+            "The gateways of the route are in different VRFs, or its gateway is in several VRFs.",
+            "Set the `vrf` of the route, or the `dev` of its next hop.",
         ),
         Code(
             "table-taken",
-            "Two VRFs have one table",
-            "Each VRF needs a routing table of its own.",
+            "Two VRFs have the same table",
+            "Each VRF needs its own routing table.",
             "Change the `table` of one of them.",
         ),
         Code(
             "mixed-families",
             "IPv4 and IPv6 are mixed",
             "The two addresses have to be of the same IP version.",
-            "Take two addresses of one version.",
+            "Use two addresses of the same version.",
         ),
         Code(
             "mtu-too-large",
             "An MTU is too large",
-            "An interface cannot carry more than the interface that it is on, less the headers "
-            "that are added.",
-            "Make it smaller, or the MTU of the interface below larger.",
+            "The MTU of an upper link or a tunnel is at most the MTU of the interface below it, "
+            "less the headers that are added. Some kinds of interfaces have a limit of their own.",
+            "Lower this MTU, or raise the MTU of the interface below.",
         ),
         Code(
             "mtu-too-small",
-            "An MTU is too small for IPv6",
-            "IPv6 needs an MTU of 1280. Linux turns it off below, and the addresses vanish.",
-            "Make the MTU 1280 or more, or delete the IPv6 address.",
+            "An MTU is too small",
+            "IPv6 needs an MTU of at least 1280. With a smaller one Linux turns IPv6 off on the "
+            "interface, and removes its addresses. Some kinds of interfaces have a lower limit of "
+            "their own.",
+            "Raise the MTU to the number in the error, or delete the IPv6 address.",
         ),
         Code(
             "ipv6-off",
-            "IPv6 is off where an IPv6 address is wanted",
-            "The sysctl `disable_ipv6` is 1 on the interface, by the file or on this machine, as "
-            "in most containers. Linux refuses IPv6 addresses then.",
-            "Say `sysctls: {disable_ipv6: 0}` of the interface, or run `sysctl -w "
+            "An interface with an IPv6 address has IPv6 turned off",
+            "The sysctl `disable_ipv6` of the interface is 1, because the file sets it or because "
+            "it is the default of the machine, as in most containers. Linux refuses IPv6 addresses "
+            "on such an interface.",
+            "Set `sysctls: {disable_ipv6: 0}` on the interface, or run `sysctl -w "
             "net.ipv6.conf.all.disable_ipv6=0`.",
         ),
         Code(
             "neighbour-twice",
-            "A neighbour is there twice",
-            "An interface has two entries of one address with different MAC addresses.",
+            "A neighbour appears twice",
+            "An interface has two entries for one address with different MAC addresses.",
             "Delete one of them.",
         ),
         Code(
             "needs-forwarding",
-            "A node has to forward",
-            "The node has the bridge of a network that leads out, so it is a router, and the file "
-            "says `forwarding: false`.",
-            "Delete `forwarding: false`, or take `mode: segment`.",
+            "A node that has to forward has `forwarding: false`",
+            "The node owns a network whose mode connects it with other networks, so the node is a "
+            "router and has to forward packets.",
+            "Delete `forwarding: false`, or use `mode: segment`.",
         ),
         Code(
             "contradiction",
-            "Two keys say different things",
-            "`forwarding` and a sysctl of the node set the same value of the kernel differently.",
+            "Two keys contradict each other",
+            "`forwarding` and a sysctl of the node set the same setting of the kernel to different "
+            "values.",
             "Delete one of them.",
         ),
         Code(
             "bad-forward-delay",
             "The forward delay of a bridge is too short",
-            "With STP a bridge waits for 2 seconds at least.",
-            "Write `forward_delay: 2s` or more, or leave out `stp`.",
+            "A bridge with STP needs a forward delay of at least 2 seconds.",
+            "Write `forward_delay: 2s` or more, or remove `stp`.",
         ),
         Code(
             "bad-impairment",
-            "An impairment makes no sense",
-            "A key of `impair` has no effect without another one, or the interface has no queue "
+            "An impairment has no effect",
+            "A key of `impair` has no effect without another key, or the interface has no queue "
             "(`txqueuelen: 0`) in which packets could wait.",
-            "Do what the error says about the key.",
+            "Follow the advice in the error.",
         ),
         Code(
             "no-resolv-conf",
             "`dns` cannot be set",
-            "`dns` writes the `resolv.conf` of a node, which `names: false` turns off, and which "
-            "netorch does not write for namespaces of others.",
+            "`dns` writes the `resolv.conf` of a node. `names: false` turns that file off, and "
+            "netorch does not write it for attached namespaces.",
             "Delete `dns`, or `names: false`.",
         ),
         Code(
@@ -338,99 +347,105 @@ TOPOLOGY = Area(
         Code(
             "parent-elsewhere",
             "The parent is in another node",
-            "An interface of this kind lives in the namespace of its parent.",
-            "Move one of the two, or take a kind that can have its parent elsewhere, as `macvlan`.",
+            "An interface of this kind has to be in the namespace of its parent.",
+            "Move one of the two, or use a kind that can have a parent in another namespace, such "
+            "as `macvlan`.",
         ),
         Code(
             "bad-parent",
             "An interface cannot be a parent",
-            "The parent has no Ethernet, is of the same kind, or is a port of a bridge or bond "
-            "that gets all its frames.",
-            "Take the interface that the error names.",
+            "The parent is not an Ethernet interface, is of the same kind, or is a port of a "
+            "bridge or bond, which receives all its frames.",
+            "Use the interface that the error names.",
         ),
         Code(
             "parent-conflict",
             "Two interfaces cannot share a parent",
-            "An interface carries either macvlans, or ipvlans of one mode, or is a port. In mode "
-            "`passthru` a macvlan is alone on its parent.",
-            "Take another parent, or the same kind and mode for both. `ip -d link` shows what is "
-            "there.",
+            "An interface has macvlans as upper links, or ipvlans that all have the same mode, or "
+            "is a port. A macvlan with the mode `passthru` is the only one of its parent.",
+            "Use another parent, or the same kind and mode for both. `ip -d link` shows the "
+            "existing upper links.",
         ),
         Code(
             "same-tunnel",
             "Two tunnels have the same ends",
-            "Linux takes one tunnel of a kind with the same `local`, `remote` and number.",
+            "Linux allows only one tunnel of a kind with the same `local`, `remote` and number.",
             "Give one of them another `key`, `id` or `remote`.",
         ),
         Code(
             "vlan-twice",
             "A VLAN has two interfaces",
-            "A network makes the interface of a VLAN itself, and the file declares another one "
+            "A network makes the interface of its VLAN itself, and the file declares another one "
             "with the same parent and number.",
             "Delete the interface, or the `vlan` of the network.",
         ),
         Code(
             "not-an-overlay",
-            "A network has no endpoints",
-            "`at` of a membership says at which endpoint of a VXLAN network the node is.",
-            "Delete `at`, or make the network `driver: vxlan`.",
+            "A network with `at` has no endpoints",
+            "`at` of a membership names the endpoint of a VXLAN network to which the node is "
+            "connected, and this network has no endpoints.",
+            "Delete `at`, or add `driver: vxlan` to the network.",
         ),
         Code(
             "needs-endpoint",
-            "A member does not say its endpoint",
-            "The VXLAN network has several endpoints, and the node is none of them.",
+            "The endpoint of a member is missing",
+            "The VXLAN network has several endpoints, and the node itself is not one of them.",
             "Add `at: NODE` to the membership.",
         ),
         Code(
             "bad-uplink",
             "An interface cannot be an uplink",
-            "The interface is a bridge, is a port already, or is there to plug a node into a "
-            "network. An uplink leads elsewhere.",
-            "Take another interface.",
+            "The interface is a bridge, is already a port, or connects a node to a network. An "
+            "uplink has to lead out of the topology.",
+            "Use another interface.",
         ),
         Code(
             "nic-twice",
-            "A NIC has two uses",
-            "A NIC of the host can be in one node, or the uplink of one network, and the file "
-            "uses it elsewhere as well.",
+            "A NIC is used twice",
+            "A NIC of the host can be in one node or be the uplink of one network, and the file "
+            "uses it a second time.",
             "Delete one of the uses.",
         ),
         Code(
             "nothing-to-isolate",
-            "Isolation of a segment",
-            "A network of mode `segment` leads nowhere, so there is nothing to isolate it from.",
-            "Delete the key, or take another mode.",
+            "A segment cannot be isolated",
+            "A network with the mode `segment` is not connected to other networks, so there is "
+            "nothing from which it could be isolated.",
+            "Delete the key, or use another mode.",
         ),
         Code(
             "no-way-between",
-            "`allow` leads nowhere",
-            "The two networks have no common router, so that `allow` could not have an effect.",
-            "Put both on one node in a mode that leads out, or add routes.",
+            "`allow` has no effect",
+            "The two networks have no common router, so no packets can go from one to the other.",
+            "Give both networks the same owner and a mode that routes, or add routes.",
         ),
         Code(
             "cannot-publish",
             "A port cannot be published",
-            "A node publishes ports through a network of mode nat, in which it has an address.",
-            "Make the node a member of such a network, or name it as `network` of the entry.",
+            "netorch publishes a node's port through a network with the mode `nat` in which the "
+            "node has an address.",
+            "Make the node a member of such a network, or name the network in the entry's "
+            "`network`.",
         ),
         Code(
             "port-published-twice",
             "A port is published twice",
-            "Two nodes publish the same port on the same address and protocol.",
-            "Change one of the ports, or publish on another address.",
+            "Two entries publish the same port with the same address and protocol.",
+            "Change one of the ports, or publish it on another address.",
         ),
         Code(
             "bad-check-target",
-            "A check has a target that cannot be tried",
-            "A check sends packets to one host. A link-local address needs the interface that it "
-            "is on.",
-            "Name a node or an address of one host, as `fe80::1%eth0` if it is link-local.",
+            "A check cannot send packets to its target",
+            "A check sends packets to a single host. A link-local address needs the interface to "
+            "which it belongs.",
+            "Write a node or the address of a single host. Write a link-local address as in "
+            "`fe80::1%eth0`.",
         ),
         Code(
             "contradicting-checks",
             "Two checks contradict each other",
-            "Both try the same packet from the same node. One expects an answer and the other, "
-            "with `reachable: false`, expects none.",
+            "Both checks send the same packet from the same node. One expects an answer, and the "
+            "other, with `reachable: false`, expects none.",
             "Remove one of the two checks.",
         ),
     ),

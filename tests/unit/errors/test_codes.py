@@ -1,4 +1,4 @@
-"""Codes of errors: each is in the table, raised somewhere, documented, and shown in JSON."""
+"""Tests of the error codes: each is in the table, raised somewhere, documented, and in JSON."""
 
 from __future__ import annotations
 
@@ -54,33 +54,35 @@ PLACES = {
 }
 """Callable → the position of the code among its arguments."""
 
-SOME = {
+SAME_NAME = {
     "add": {"findings.add", "self.findings.add"},
     "stop": {"findings.stop", "self.findings.stop", "self.stop"},
     "wrong": {"self.wrong"},
 }
-"""Names that other functions have too: as which of them they take a code."""
+"""Callables whose names other functions have too → the expressions that call the right one."""
 
 NAMES = {"code", "TAKEN"}
-"""Variables and fields that hold a code."""
+"""Variables and fields whose value is a code."""
 
 
 def raised() -> dict[str, str]:
-    """Code → a place in the tree where it is given to an error."""
-    found: dict[str, str] = {}
+    """Return each code with a place in the source that raises it."""
+    places: dict[str, str] = {}
     for path in sorted((ROOT / "netorch").rglob("*.py")):
         if path.parent.name != "codes":
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 place = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
-                found |= dict.fromkeys(codes_of(node), place)
-    return found
+                places |= dict.fromkeys(codes_of(node), place)
+    return places
 
 
 def codes_of(node: ast.AST) -> Iterator[str]:
+    """Yield the codes that a call, an assignment or a function's default contains."""
     match node:
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
             function = ast.unparse(node.func)
-            place = PLACES.get(name if name not in SOME or function in SOME[name] else "", 99)
+            takes_code = name not in SAME_NAME or function in SAME_NAME[name]
+            place = PLACES.get(name if takes_code else "", 99)
             if len(node.args) > place:
                 assert not isinstance(node.args[place], ast.JoinedStr), ast.unparse(node)
                 yield from texts_of(node.args[place])
@@ -101,6 +103,7 @@ def codes_of(node: ast.AST) -> Iterator[str]:
 
 
 def texts_of(node: ast.expr) -> Iterator[str]:
+    """Yield the non-empty text constants that an expression can evaluate to."""
     match node:
         case ast.Constant(value=str(text)) if text:
             yield text
@@ -206,7 +209,9 @@ def test_a_command_that_fails(
 
 
 def test_a_remedy_that_is_a_command() -> None:
-    text = b"name: t\nnodes: {a: {interfaces: {v: {kind: vrf, table: 10}, w: {kind: vrf, table: 11}}}}\n"
+    text = (
+        b"name: t\nnodes: {a: {interfaces: {v: {kind: vrf, table: 10}, w: {kind: vrf, table: 11}}}}"
+    )
     loaded = load(text, "topo.yaml")
 
     class Kernel:
@@ -242,8 +247,8 @@ def test_a_hazard_as_a_problem() -> None:
 
 def test_a_finding_has_its_code() -> None:
     [finding] = look(Situation(Machine(release="4.19.0-9-amd64")))
-    found = Diagnosis("4.19.0-9-amd64", True, "", (), (finding,))
-    [entry] = doctor.document(found)["findings"]
+    diagnosis = Diagnosis("4.19.0-9-amd64", True, "", (), (finding,))
+    [entry] = doctor.document(diagnosis)["findings"]
     assert (entry["check"], entry["code"], entry["object"]) == ("kernel", "old-kernel", None)
 
 
