@@ -1,7 +1,8 @@
-"""Sphinx builds the pages, which are Markdown (MyST). The version is the package's."""
+"""Sphinx configuration: the pages are Markdown (MyST), and the version is the package's."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,5 +54,19 @@ def add_contents(app: Sphinx, page: str, source: list[str]) -> None:
         source[0] += f"\n```{{toctree}}\n:hidden:\n{title}\n{pages}\n```\n"
 
 
+ITEM = re.compile(r"^- ((?:`[^`\n]+`(?:, )?)+): (.+\n(?:  .+\n)*)", re.MULTILINE)
+"""An item of a bullet list that explains a term: "- `TERM`, `TERM`: text"."""
+
+
+def define_terms(app: Sphinx, page: str, source: list[str]) -> None:
+    """Turn lists of options and files into definition lists, which manual pages have for them.
+
+    The page itself has bullet lists, because a forge shows definition lists as paragraphs.
+    """
+    if page == "man":
+        source[0] = ITEM.sub(r"\1\n: \2\n", source[0])
+
+
 def setup(app: Sphinx) -> None:
     app.connect("source-read", add_contents)
+    app.connect("source-read", define_terms)

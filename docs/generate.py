@@ -1,12 +1,17 @@
-"""Writes the key tables of language.md and kinds.md from the models, the script of explain.md, the commands of man.md from the parser,
-and the codes of errors.md from their table,
-between `<!-- generated: NAME -->` and `<!-- end -->`.
+"""Generate the parts of the pages that come from the code.
 
-    python docs/generate.py           refresh the pages
-    python docs/generate.py --check   exit with 1 if one is stale
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`:
 
-A table has the keys that a model adds to the ones it is built on, in the spelling of the file. The last brackets of a description are the
-key's default: `"Packets (1000)."`.
+- the tables of keys in language.md and kinds.md, from the models;
+- the script in explain.md, from the topology file that it shows;
+- the commands in man.md, from the parser;
+- the error codes in errors.md, from their table.
+
+    python docs/generate.py           write the pages
+    python docs/generate.py --check   exit with 1 if a page is out of date
+
+A table has the keys that a model adds to its base models, spelled as in the topology file. The
+last parentheses of a description hold the default of the key: `"Packets (1000)."`.
 """
 
 from __future__ import annotations
@@ -73,11 +78,14 @@ MODELS: dict[str, Model] = {
     "snat": publish.SnatModel,
     "dnat": publish.DnatModel,
 }
-"""Block → model. The block `kinds` has a heading and a table for each kind of interface that is registered,
-`common changes` the keys of all of them."""
+"""The model of each block with a table of keys.
+
+Two more blocks have tables: `kinds` has a heading and a table for each registered kind of
+interface, and `common changes` has the keys that all kinds share.
+"""
 
 BASES = (CommonModel, InterfaceModel, BridgeSettings)
-"""Models whose keys have a table of their own, and are not repeated in the tables of what is built on them."""
+"""Models with a table of their own. The tables of their subclasses do not repeat these keys."""
 
 EXPANDED: dict[str, list[tuple[str, str, str, str]]] = {
     "top level": [
@@ -108,7 +116,10 @@ EXPANDED: dict[str, list[tuple[str, str, str, str]]] = {
         )
     ],
 }
-"""Keys that are resolved in the text, before there are models: key, type, default, meaning."""
+"""Further rows of a block (key, type, default, meaning) for keys that no model has.
+
+netorch resolves these keys in the YAML tree, before it makes models of it.
+"""
 
 TYPES = {
     "interface_name": "interface name",
@@ -153,7 +164,7 @@ TYPES = {
     "key_text": "public key",
     "address_and_port": "`ADDRESS:PORT`",
 }
-"""What a validating function takes, in words."""
+"""The type that each validating function accepts, in words."""
 
 PLACES: dict[Model, str] = {
     NeighbourModel: "`{address, mac}`",
@@ -177,7 +188,7 @@ PLACES: dict[Model, str] = {
     ImpairModel: "[impairment](#impairments)",
     PeerModel: "[peer](#wireguard)",
 }
-"""Model → link to its table."""
+"""A link to the table of each model."""
 
 
 def main() -> int:
@@ -208,7 +219,7 @@ def main() -> int:
 
 
 def block(name: str) -> str:
-    """What stands between the markers."""
+    """Return the text between the markers of a block."""
     if name == "commands":
         return f"\n{manual()}\n"
     if name == "codes":
@@ -230,7 +241,7 @@ def block(name: str) -> str:
 
 
 def codes_block(title: str, codes: Iterable[Code]) -> str:
-    """One area of errors, with a heading for each code."""
+    """Return the section of one area of errors, with a heading for each code."""
     entries = (
         "\n\n".join([f"### {code.name}", f"**{code.title}.** {code.cause}", code.cure])
         for code in codes
@@ -246,10 +257,13 @@ def _wrapped(text: str) -> str:
 
 
 def script(file: str) -> str:
-    """A topology, and what `netorch explain` makes of it."""
+    """Return a topology file and the script that `netorch explain` prints for it."""
     text = (DOCS.parent / file).read_text(encoding="utf-8")
-    made = "\n".join(whole_topology.lines(load(text.encode(), file).desired, file))
-    return f"\n```yaml\n{text}```\n\n`netorch explain` prints this script for it:\n\n```sh\n{made}\n```\n\n"
+    commands = "\n".join(whole_topology.lines(load(text.encode(), file).desired, file))
+    return (
+        f"\n```yaml\n{text}```\n\n`netorch explain` prints this script for it:\n\n"
+        f"```sh\n{commands}\n```\n\n"
+    )
 
 
 def kind_block(kind: str, model: type[InterfaceModel]) -> str:
@@ -266,8 +280,8 @@ def kind_block(kind: str, model: type[InterfaceModel]) -> str:
     ]
     rows = changes(kind, model, own)
     return (
-        f"## {kind}\n\n{words}"
-        + (f" Needs {', '.join(needs)}." if needs else "")
+        f"## {kind}\n\n"
+        + _wrapped(words + (f" Needs {', '.join(needs)}." if needs else ""))
         + "\n"
         + (f"\n{rows}" if rows else "")
     )
@@ -295,7 +309,7 @@ def table(rows: list[tuple[str, str, str, str]]) -> str:
 
 
 def own_keys(model: Model) -> Iterator[tuple[str, Any]]:
-    """(field name, annotation) of what the model has beyond the bases that have tables of their own."""
+    """Yield the name and the annotation of each field that no model of `BASES` has."""
     hints = get_type_hints(model, include_extras=True)
     shared: set[str] = set()
     for base in model.__mro__[1:]:
@@ -307,7 +321,10 @@ def own_keys(model: Model) -> Iterator[tuple[str, Any]]:
 
 
 def rows_of(model: Model, names: list[str] | None = None) -> Iterator[tuple[str, str, str, str]]:
-    """Key, type, default and meaning of what a person may write: of the keys that are the model's own, or of these."""
+    """Yield a row (key, type, default, meaning) for each field in `names`.
+
+    Without `names`, the rows are those of the model's own keys.
+    """
     hints = get_type_hints(model, include_extras=True)
     for name, annotation in (
         own_keys(model) if names is None else [(name, hints[name]) for name in names]
@@ -324,7 +341,7 @@ def rows_of(model: Model, names: list[str] | None = None) -> Iterator[tuple[str,
 
 
 def in_words(annotation: Any) -> str:
-    """A type as a person would say it."""
+    """Return a type in words."""
     if get_origin(annotation) is Annotated:
         inner, *extras = get_args(annotation)
         return next(
@@ -354,7 +371,7 @@ def in_words(annotation: Any) -> str:
 
 
 def by_validator(check: Callable[..., Any] | None, inner: Any) -> str:
-    """What a validating function says of the type; nothing if it says nothing."""
+    """Return the type that a validating function accepts, in words, or an empty text."""
     if check is None:
         return ""
     maker = check.__qualname__.partition(".")[0]

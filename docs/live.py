@@ -1,4 +1,7 @@
-"""What a change of a key does to a link, asked of netorch itself: two files that differ in the key, and the plan between them."""
+"""Determine what a change of a key does to a link.
+
+netorch itself gives the answer: it plans the way between two files that differ in the key.
+"""
 
 from __future__ import annotations
 
@@ -56,9 +59,12 @@ SAMPLES: dict[str, tuple[Any, Any]] = {
     "tap.group": (1000, 1001),
     "tun.group": (1000, 1001),
 }
-"""Two values of a key (None: left out) that only its kind can tell apart from nonsense; for one kind alone as `KIND.KEY`."""
+"""Two values of each key whose type does not tell which values are valid.
 
-WITH: dict[str, dict[str, Any]] = {
+None leaves the key out. `KIND.KEY` has the values for one kind alone.
+"""
+
+REQUIRED: dict[str, dict[str, Any]] = {
     "vxlan.group": {"parent": "eth0"},
     "None.port": {"master": "br0"},
     "bond.lacp_rate": {"mode": "802.3ad"},
@@ -66,58 +72,68 @@ WITH: dict[str, dict[str, Any]] = {
     **{kind: {"remote": "192.0.2.9"} for kind in ("gre", "gretap", "ipip", "sit")},
     **{kind: {"remote": "fd00::9"} for kind in ("ip6gre", "ip6gretap", "ip6tnl")},
 }
-"""What has to be said beside a key for it to make sense, as `KIND.KEY` → further words; as `KIND` beside every key of it."""
+"""Further keys without which a file with a key is wrong.
+
+`KIND.KEY` has those of one key, `KIND` those of every key of the kind.
+"""
 
 
-def state(words: dict[str, Any]) -> State:
-    """What a file with the interface `a:x` of these words asks for; `eth0`, `eth1` and the bridge `br0` are there beside it."""
+def state(interface: dict[str, Any]) -> State:
+    """Resolve a file in which the interface `a:x` has these keys.
+
+    The node `a` also has the interfaces `eth0` and `eth1` and the bridge `br0`.
+    """
     file = {
         "name": "t",
-        "nodes": {"a": {"interfaces": {"br0": {"kind": "bridge"}, "x": words}}, "b": {}},
+        "nodes": {"a": {"interfaces": {"br0": {"kind": "bridge"}, "x": interface}}, "b": {}},
         "links": [
             ["a:eth0", "b:eth0"],
             ["a:eth1", "b:eth1"],
-            *([["a:x", "b:x"]] if "kind" not in words else []),
+            *([["a:x", "b:x"]] if "kind" not in interface else []),
         ],
     }
     return load(json.dumps(file).encode(), "docs/live.py").desired.state
 
 
 def effect(kind: str | None, model: type[InterfaceModel], name: str) -> str:
-    """`update`, `flap` or `replace`; `beside` where what hangs on the link changes and the link itself does not."""
+    """Return `update`, `flap` or `replace`.
+
+    The result is `separate` if a change of the key changes other objects, such as addresses, and not
+    the link.
+    """
     field = model.model_fields[name]
     key = field.serialization_alias or name
     first, second = _values(kind or "", key, field.annotation, field.default)
-    base = _base(kind, model) | WITH.get(f"{kind}.{key}", {})
+    base = _base(kind, model) | REQUIRED.get(f"{kind}.{key}", {})
     before, after = (
         state({**base, **({} if value is None else {key: value})}) for value in (first, second)
     )
     link = link_key("a", "x")
-    found = {
+    disruptions = {
         step.disruption
         for step in plan(before, after).steps
         if link in {step.key, step.resource.part_of}
     }
     order = (Disruption.REPLACE, Disruption.FLAP, Disruption.UPDATE)
     return next(
-        (disruption.value for disruption in order if disruption in found),
-        "flap" if _went(before, after) else "beside",
+        (disruption.value for disruption in order if disruption in disruptions),
+        "flap" if _attributes_differ(before, after) else "separate",
     )
 
 
 def sample(kind: str, model: type[InterfaceModel]) -> Resource:
-    """A link of the kind."""
+    """Return a link of the kind."""
     return state(_base(kind, model))[link_key("a", "x")]
 
 
-def _went(before: State, after: State) -> bool:
-    """Whether an attribute that is a resource of its own, such as `up`, came or went."""
+def _attributes_differ(before: State, after: State) -> bool:
+    """Tell whether an attribute that is a resource of its own, such as `up`, is new or gone."""
     link = link_key("a", "x")
-    own = [
-        {key for key, resource in there.items() if resource.part_of == link}
-        for there in (before, after)
+    attributes = [
+        {key for key, resource in resources.items() if resource.part_of == link}
+        for resources in (before, after)
     ]
-    return own[0] != own[1]
+    return attributes[0] != attributes[1]
 
 
 def _base(kind: str | None, model: type[InterfaceModel]) -> dict[str, Any]:
@@ -129,7 +145,7 @@ def _base(kind: str | None, model: type[InterfaceModel]) -> dict[str, Any]:
     return {
         "kind": kind,
         **{key: _sample(kind, key)[0] for key, field in fields if field.is_required()},
-        **WITH.get(kind, {}),
+        **REQUIRED.get(kind, {}),
     }
 
 

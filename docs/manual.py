@@ -1,40 +1,44 @@
-"""The commands and options of the manual page, from the table of commands and their parsers."""
+"""Generate the commands and options of the manual page from the parsers of the commands."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from textwrap import fill
 
 from netorch.cli.commands import NAMES, find
 from netorch.cli.parser import parser
 
 
 def commands() -> dict[str, tuple[str, argparse.ArgumentParser]]:
-    """Name → what it does, and its words."""
+    """Return the summary and the parser of each command by its name."""
     parsers = parser().commands
     return {name: (find(name).summary, parsers[name]) for name in NAMES}
 
 
 def manual() -> str:
-    """A section for each command; options that every command has stand in one of their own."""
-    found = commands()
+    """Return a section for each command, and one for the options that every command has."""
+    table = commands()
     shared = set.intersection(
-        *({spelled(action) for action in _said(words)} for _, words in found.values())
+        *({spelled(action) for action in _documented(words)} for _, words in table.values())
     )
     sections = [
-        _section(name, about, [action for action in _said(words) if spelled(action) not in shared])
-        for name, (about, words) in found.items()
+        _section(
+            name,
+            summary,
+            [action for action in _documented(words) if spelled(action) not in shared],
+        )
+        for name, (summary, words) in table.items()
     ]
-    some = next(iter(found.values()))[1]
-    sections.append(
-        f"### Options of every command\n\n{_list(action for action in _said(some) if spelled(action) in shared)}"
-    )
+    first = next(iter(table.values()))[1]
+    common = _list(action for action in _documented(first) if spelled(action) in shared)
+    sections.append(f"### Options of every command\n\n{common}")
     sections.append("`netorch --version` prints the version, `netorch --help` the commands.\n")
     return "\n".join(sections)
 
 
 def spelled(action: argparse.Action) -> str:
-    """How an option or argument is written: `-o`, `--output FORM`."""
+    """Return an option or argument as a user writes it: "`-o`, `--output FORM`"."""
     value = _value(action)
     if not action.option_strings:
         return f"`{value}`"
@@ -44,7 +48,7 @@ def spelled(action: argparse.Action) -> str:
     )
 
 
-def _said(words: argparse.ArgumentParser) -> list[argparse.Action]:
+def _documented(words: argparse.ArgumentParser) -> list[argparse.Action]:
     return [action for action in words._actions if action.help != argparse.SUPPRESS]
 
 
@@ -71,17 +75,22 @@ def _usage(name: str, actions: Iterable[argparse.Action]) -> str:
     return " ".join(words)
 
 
-def _section(name: str, about: str, actions: list[argparse.Action]) -> str:
-    text = f"### {_usage(name, actions)}\n\n{_sentence(about)}\n"
+def _section(name: str, summary: str, actions: list[argparse.Action]) -> str:
+    text = f"### {_usage(name, actions)}\n\n{_wrapped(_sentence(summary))}\n"
     return f"{text}\n{_list(actions)}" if actions else text
 
 
 def _list(actions: Iterable[argparse.Action]) -> str:
-    lines = (
-        f"{spelled(action)}\n: {_sentence((action.help or '') % {'default': action.default})}\n"
+    """Return a bullet list. conf.py makes a definition list of it for the manual page."""
+    items = (
+        f"- {spelled(action)}: {_sentence((action.help or '') % {'default': action.default})}"
         for action in sorted(actions, key=lambda action: bool(action.option_strings))
     )
-    return "\n".join(lines)
+    return "\n".join(_wrapped(item, "  ") for item in items) + "\n"
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return fill(text, 118, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _sentence(text: str) -> str:

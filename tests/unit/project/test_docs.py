@@ -73,7 +73,7 @@ def prose(page: Path) -> Iterator[tuple[int, str]]:
         yield number, line
 
 
-DEFINITION_LISTS = {"architecture.md", "cli.md", "kinds.md", "language.md", "man.md"}
+DEFINITION_LISTS = {"architecture.md", "cli.md", "language.md"}
 """Pages that still have definition lists."""
 
 LONG_LINES = {
@@ -81,9 +81,7 @@ LONG_LINES = {
     "architecture.md",
     "cli.md",
     "json.md",
-    "kinds.md",
     "language.md",
-    "man.md",
     "performance.md",
     "reliability.md",
 }
@@ -120,7 +118,7 @@ def test_every_exit_status_is_told(page: str) -> None:
     assert [
         status
         for status in statuses
-        if not re.search(rf"^(\| )?{status}( \||\n: )", text, re.MULTILINE)
+        if not re.search(rf"^(\| {status} \||- `{status}`: )", text, re.MULTILINE)
     ] == []
 
 
