@@ -123,7 +123,7 @@ class Address(Resource):
     KIND: ClassVar[str] = "address"
     TAKEN: ClassVar[str] = "address-taken"
     FOREIGN_KIND: ClassVar[str] = "address"
-    HINTS: ClassVar[tuple[str, ...]] = ("shared", "given")
+    HINTS: ClassVar[tuple[str, ...]] = ("shared", "exact_request")
     netns: str
     link: str
     address: Ifaddr
@@ -141,7 +141,7 @@ class Address(Resource):
 
     Each is a name and a value.
     """
-    given: AddressAdd | None = None
+    exact_request: AddressAdd | None = None
     """The request that makes the address again with these settings."""
 
     @property
@@ -213,7 +213,9 @@ class Address(Resource):
                     primary=primary,
                     shared=shared,
                     settings=settings,
-                    given=_exact_request(view.label, link.name, record) if settings else None,
+                    exact_request=_exact_request(view.label, link.name, record)
+                    if settings
+                    else None,
                 )
 
     @classmethod
@@ -251,8 +253,8 @@ class Address(Resource):
         return replace(self, protocol=number)
 
     def create(self) -> Iterable[Request]:
-        if self.given is not None:
-            return (self.given,)
+        if self.exact_request is not None:
+            return (self.exact_request,)
         family, local, address, length = self._packed()
         return (
             AddressAdd(

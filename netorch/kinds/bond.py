@@ -48,7 +48,7 @@ WATCHING = frozenset(("802.3ad", "balance-tlb", "balance-alb"))
 """Modes that watch the carrier of their ports by default (BOND_DEFAULT_MIIMON)."""
 OWN_MACS = frozenset(("balance-tlb", "balance-alb"))
 """Modes in which the bond distributes the ports' own MAC addresses among the ports."""
-PREFERRING = ("active-backup", "balance-tlb", "balance-alb")
+WITH_PRIMARY = ("active-backup", "balance-tlb", "balance-alb")
 """Modes that have a primary port."""
 
 
@@ -102,7 +102,8 @@ class BondModel(MasterModel, StandaloneModel):
         "balance-alb",
     ] = Field(
         "balance-rr",
-        description="How the bond distributes frames over its ports (balance-rr).",
+        description="How the bond distributes frames over its ports, or whether it uses only one"
+        " port at a time (balance-rr).",
     )
     miimon: Annotated[int, BeforeValidator(integer(0, 2**31 - 1))] | None = Field(
         None,
@@ -136,8 +137,8 @@ class BondModel(MasterModel, StandaloneModel):
         ),
         forbid(
             "bond-mode-has-no-primary",
-            f"mode {{mode}} has no primary port: `primary` is for {', '.join(PREFERRING)}",
-            HasValue("primary") & ~Equals("mode", PREFERRING),
+            f"mode {{mode}} has no primary port: `primary` is for {', '.join(WITH_PRIMARY)}",
+            HasValue("primary") & ~Equals("mode", WITH_PRIMARY),
         ),
     )
 

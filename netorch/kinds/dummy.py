@@ -21,7 +21,9 @@ class Dummy(StandaloneLink):
 
 @interface_model("dummy")
 class DummyModel(StandaloneModel):
-    """A link that drops everything that is sent over it. Its addresses can always be up."""
+    """A link that drops everything that is sent over it. Use it for addresses that are to be up at
+    all times.
+    """
 
     MAKES: ClassVar[type[StandaloneLink]] = Dummy
     kind: Literal["dummy"] = "dummy"

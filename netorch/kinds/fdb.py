@@ -37,14 +37,14 @@ class FdbModel(Model):
     )
 
 
-def many(mac: str) -> bool:
+def has_many_ends(mac: str) -> bool:
     """Return whether a MAC address may be behind several ends at once."""
     return mac == ALL or bool(int(mac[:2], 16) & 1)
 
 
 def fdb_key(netns: str, link: str, mac: str, dst: str) -> Key:
     """Return the key of an entry. The end is a part of it only if a MAC may have several."""
-    return Key("fdb", netns, link, mac, *((dst,) if many(mac) else ()))
+    return Key("fdb", netns, link, mac, *((dst,) if has_many_ends(mac) else ()))
 
 
 @observed
@@ -84,10 +84,12 @@ class Fdb(NoForeignObjects, Resource):
                     )
 
     def create(self) -> Iterable[Request]:
-        return (NeighbourAdd(self.netns, self.link, *self._packed(), append=many(self.mac)),)
+        return (
+            NeighbourAdd(self.netns, self.link, *self._packed(), append=has_many_ends(self.mac)),
+        )
 
     def update(self, before: Self) -> Sequence[Request] | None:
-        return None if many(self.mac) else tuple(self.create())
+        return None if has_many_ends(self.mac) else tuple(self.create())
 
     def delete(self) -> Iterable[Request]:
         return (NeighbourDel(self.netns, self.link, *self._packed(), self.extra),)
@@ -98,11 +100,11 @@ class Fdb(NoForeignObjects, Resource):
             numbers.get(number, f"NDA {number}"): _number(number, payload)
             for number, payload in self.extra
         }
-        return ({} if many(self.mac) else {"dst": self.dst}) | extra
+        return ({} if has_many_ends(self.mac) else {"dst": self.dst}) | extra
 
     def title(self) -> str:
         return f"fdb {label_text(self.netns)}/{self.link} {self.mac}" + (
-            f" dst {self.dst}" if many(self.mac) else ""
+            f" dst {self.dst}" if has_many_ends(self.mac) else ""
         )
 
     def _packed(self) -> tuple[int, bytes, bytes]:

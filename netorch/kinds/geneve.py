@@ -26,7 +26,7 @@ class Geneve(StandaloneLink):
     KIND: ClassVar[str] = "geneve"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_GENEVE", "geneve")
     MTUS: ClassVar[tuple[int, int]] = (68, 65485)
-    REMEASURES: ClassVar[bool] = True
+    RECHOOSES_MTU: ClassVar[bool] = True
     UNIQUE: ClassVar[tuple[str, ...]] = ("vni", "remote", "port")
     ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (
         Attribute("vni", IFLA_GENEVE_ID, U32),

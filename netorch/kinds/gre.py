@@ -87,7 +87,7 @@ def key_number(value: object) -> int:
 class GreModel(IpTunnelModel):
     """The keys of a GRE tunnel."""
 
-    GROUPS: ClassVar[bool] = True
+    TAKES_GROUPS: ClassVar[bool] = True
     key: Annotated[int, BeforeValidator(key_number)] | None = Field(
         None,
         description="Key that distinguishes tunnels between the same ends: a number, which may be"

@@ -27,8 +27,8 @@ class Ifb(StandaloneLink):
 
 @interface_model("ifb")
 class IfbModel(StandaloneModel):
-    """An intermediate functional block: it hands redirected packets back after its qdisc. This
-    makes it possible to queue and shape incoming traffic.
+    """An intermediate functional block. Packets that are redirected to it pass its qdisc and then
+    continue on their way. This makes it possible to queue and shape incoming traffic.
     """
 
     MAKES: ClassVar[type[StandaloneLink]] = Ifb

@@ -17,7 +17,7 @@ from netorch.values.requests import Attrs
 class Ip6gre(GreTunnel):
     KIND: ClassVar[str] = "ip6gre"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IPV6_GRE", "ip6_gre")
-    FOUR: ClassVar[bool] = False
+    OVER_IPV4: ClassVar[bool] = False
     ttl: int = HOP_LIMIT
 
     def data(self) -> Attrs:
@@ -30,7 +30,7 @@ class Ip6greModel(GreModel):
 
     MAKES: ClassVar[type[StandaloneLink]] = Ip6gre
     VERSION: ClassVar[int] = 6
-    GROUPS: ClassVar[bool] = False
+    TAKES_GROUPS: ClassVar[bool] = False
     kind: Literal["ip6gre"] = "ip6gre"
     ttl: Ttl = Field(
         HOP_LIMIT,

@@ -22,7 +22,7 @@ from netorch.values.requests import Attrs
 class Ip6tnl(IpTunnel):
     KIND: ClassVar[str] = "ip6tnl"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IPV6_TUNNEL", "ip6_tunnel")
-    FOUR: ClassVar[bool] = False
+    OVER_IPV4: ClassVar[bool] = False
     ttl: int = HOP_LIMIT
 
     def data(self) -> Attrs:

@@ -82,7 +82,7 @@ class MacvlanLike(StackedModel):
 @interface_model("macvlan")
 class MacvlanModel(MacvlanLike):
     """A link on another interface, its parent, with a MAC address of its own. It connects a node to
-    the segment on which a NIC is. The link and its parent cannot reach each other.
+    the segment of a NIC. The link and its parent cannot reach each other.
     """
 
     MAKES: ClassVar[type[StandaloneLink]] = Macvlan

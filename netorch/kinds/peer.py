@@ -29,7 +29,7 @@ from netorch.values.secret import Secret
 KEY_SIZE = 32
 _PLAIN = str.maketrans("+/", "-_")
 NO_KEY = Secret(bytes(KEY_SIZE))
-UNSEEN = Secret(b"")
+UNREAD = Secret(b"")
 """Stands for the key in a file that netorch has not read, as when it compares two topology files.
 
 It is never sent to the kernel, which would refuse it.
@@ -122,7 +122,7 @@ class Peer(NoForeignObjects, Resource):
     """
 
     KIND: ClassVar[str] = "peer"
-    HINTS: ClassVar[tuple[str, ...]] = ("met",)
+    HINTS: ClassVar[tuple[str, ...]] = ("had_handshake",)
     netns: str
     link: str
     public_key: str
@@ -131,7 +131,7 @@ class Peer(NoForeignObjects, Resource):
     """The endpoint, or None if the file gives none."""
     allowed_ips: AllowedIps = ()
     keepalive: int = 0
-    met: bool = False
+    had_handshake: bool = False
     """Whether there was a handshake, as read from the kernel."""
 
     @property
@@ -187,7 +187,7 @@ class Peer(NoForeignObjects, Resource):
             if self.preshared_key == before.preshared_key
             else self
         )
-        if self.endpoint is None or self.endpoint == before.endpoint or not before.met:
+        if self.endpoint is None or self.endpoint == before.endpoint or not before.had_handshake:
             # without an endpoint in the file, the kernel's is as good as any
             return (
                 adapted if self.endpoint is not None else replace(adapted, endpoint=before.endpoint)
@@ -248,7 +248,7 @@ class Peer(NoForeignObjects, Resource):
 
 def secret_for_kernel(key: WireguardKey | None) -> Secret:
     """Return the key to send to the kernel, for which zeros mean that there is no key."""
-    return NO_KEY if key is None else key.secret or UNSEEN
+    return NO_KEY if key is None else key.secret or UNREAD
 
 
 def sort_subnets(subnets: Iterable[tuple[bytes, int]]) -> AllowedIps:

@@ -249,7 +249,7 @@ class Route(Resource):
         if _same_route(spec, old):
             return fewer
         if before.shared:
-            # because replacing would replace the oldest route, whoever made it (fib_table_insert)
+            # because NLM_F_REPLACE replaces the oldest route, whoever made it (fib_table_insert)
             return [*fewer, RouteDel(self.netns, old), RouteAdd(self.netns, spec, append=True)]
         return [*fewer, RouteAdd(self.netns, spec, replace=True)]
 

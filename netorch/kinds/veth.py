@@ -43,7 +43,9 @@ class Veth(Link):
     FOREIGN_KIND: ClassVar[str] = "link"
     HINTS: ClassVar[tuple[str, ...]] = ("far",)
     peer: tuple[str, str] = UNKNOWN
+    """The namespace label and the name of the other end."""
     far: bool = False
+    """Whether the other end makes the pair."""
 
     @property
     def paired_key(self) -> Key | None:

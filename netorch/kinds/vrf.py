@@ -41,8 +41,8 @@ class Vrf(StandaloneLink):
 
 @interface_model("vrf")
 class VrfModel(MasterModel, StandaloneModel):
-    """A routing table for some interfaces of a node, its ports. They keep their addresses, and
-    packets over them are routed by this table alone.
+    """A routing table for some interfaces of a node, the ports of the VRF. They keep their
+    addresses, and only this table routes the packets over them.
     """
 
     MAKES: ClassVar[type[StandaloneLink]] = Vrf

@@ -19,7 +19,7 @@ from netorch.kinds.base.standalone import (
     parent_of,
 )
 from netorch.kinds.base.udp_tunnel import Port, UdpTunnelModel
-from netorch.kinds.fdb import ALL, DEFAULT_ENDS, Fdb, FdbModel, many
+from netorch.kinds.fdb import ALL, DEFAULT_ENDS, Fdb, FdbModel, has_many_ends
 from netorch.language.constraints import HasValue, constraints, forbid, require
 from netorch.language.scalars import Flag, IPAddress, empty_list, one_or_many, wrong
 from netorch.netlink.attribute_types import ADDRESS, BE16, FLAG, U8, U32
@@ -139,7 +139,7 @@ class VxlanModel(UdpTunnelModel):
         None, description="Source address of the outer packets (by the route)."
     )
     remote: IPAddress | None = Field(
-        None, description="Address of the other end of a tunnel with two ends (none)."
+        None, description="Address of the other end, if there is only one (none)."
     )
     group: IPAddress | None = Field(
         None, description="Multicast group that all ends have joined. Needs `parent` (none)."
@@ -209,7 +209,7 @@ class VxlanModel(UdpTunnelModel):
             if entry.mac == ALL and entry.dst in (self.remote, self.group):
                 key = "remote" if entry.dst == self.remote else "group"
                 wrong(f"fdb: {entry.dst} gets all frames for unknown addresses already, by `{key}`")
-            what = (entry.mac, entry.dst) if many(entry.mac) else entry.mac
+            what = (entry.mac, entry.dst) if has_many_ends(entry.mac) else entry.mac
             if what in seen:
                 wrong(f"fdb: {entry.mac} is there twice, but it can be behind only one end")
             seen.add(what)

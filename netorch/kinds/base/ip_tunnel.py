@@ -43,12 +43,12 @@ class IpTunnel(StandaloneLink):
     """
 
     HAS_MAC: ClassVar[bool] = False
-    WHOLE: ClassVar[bool] = True
-    REMEASURES: ClassVar[bool] = True
+    REPEATS_ALL: ClassVar[bool] = True
+    RECHOOSES_MTU: ClassVar[bool] = True
     RESERVED: ClassVar[frozenset[str]] = MADE_BY_LINUX
     UNIQUE: ClassVar[tuple[str, ...]] = ("local", "remote")
     ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = IPTUN_ATTRIBUTES
-    FOUR: ClassVar[bool] = True
+    OVER_IPV4: ClassVar[bool] = True
     """Whether the tunnel goes over IPv4."""
     local: str | None = None
     remote: str | None = None
@@ -57,7 +57,11 @@ class IpTunnel(StandaloneLink):
     def change(self, attribute: Attribute, before: Self) -> Attrs | None:
         # ip_tunnel_changelink cannot change whether an IPv4 tunnel without Ethernet is
         # point-to-point, broadcast or neither, which follows from the remote address
-        if self.FOUR and not self.HAS_MAC and _link_type(self.remote) != _link_type(before.remote):
+        if (
+            self.OVER_IPV4
+            and not self.HAS_MAC
+            and _link_type(self.remote) != _link_type(before.remote)
+        ):
             return None
         return StandaloneLink.change(self, attribute, before)
 
@@ -71,7 +75,7 @@ class IpTunnelModel(StandaloneModel):
 
     VERSION: ClassVar[int] = 4
     """The IP version of the outer packets."""
-    GROUPS: ClassVar[bool] = False
+    TAKES_GROUPS: ClassVar[bool] = False
     """Whether `remote` may be a multicast group."""
     local: IPAddress | None = Field(None, description="Address of this end (any).")
     remote: IPAddress | None = Field(None, description="Address of the other end (any).")
@@ -104,7 +108,7 @@ class IpTunnelModel(StandaloneModel):
                 )
             if end.is_unspecified:
                 wrong(f"{end} is not the address of a host: leave `{key}` out for any")
-            if end.is_multicast and not (key == "remote" and self.GROUPS):
+            if end.is_multicast and not (key == "remote" and self.TAKES_GROUPS):
                 wrong(f"{end} is a multicast address, which {name} does not take as `{key}`")
         return self
 

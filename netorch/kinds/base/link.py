@@ -142,7 +142,7 @@ class InterfaceModel(CommonModel):
         " interface.",
     )
     master: InterfaceName | None = Field(
-        None, description="Bridge, bond or VRF of this node whose port it is."
+        None, description="Bridge, bond or VRF of this node that the interface is a port of."
     )
     port: PortModel | None = Field(
         None,

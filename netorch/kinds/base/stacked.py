@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar, Self
 
 from netorch.kinds.base.link import link_key
-from netorch.kinds.base.standalone import StandaloneLink, StandaloneModel, find, value_text
+from netorch.kinds.base.standalone import StandaloneLink, StandaloneModel, find_link, value_text
 from netorch.netlink.constants import IFF_LOOPBACK
 from netorch.state.key import label_text
 from netorch.state.resource import Obstacle, State
@@ -45,13 +45,13 @@ class StackedLink(StandaloneLink):
 
     def obstacles(self, snapshot: Snapshot, desired: State) -> Iterator[Obstacle]:
         yield from StandaloneLink.obstacles(self, snapshot, desired)
-        netns, below = find(snapshot, self.parent) if self.parent is not None else (None, None)
+        netns, below = find_link(snapshot, self.parent) if self.parent is not None else (None, None)
         if self.parent is None or netns is None or below is None:
             return
         if link_key(*self.parent) not in desired:
             yield from self._on(netns, below)
-        # upper links in other namespaces are not checked, because this snapshot cannot relate them
-        # to their parent
+        # foreign upper links that have moved to another namespace are not checked, because the list
+        # has only the links of the parent's namespace
         for record in netns.links:
             kind = KINDS.get(record.kind)
             if (

@@ -77,7 +77,7 @@ class StandaloneLink(NoForeignObjects, Link):
     """Whether the link has a MAC address that can be set."""
     FITS_PARENT: ClassVar[bool] = False
     """Whether its MTU cannot be larger than that of its parent."""
-    WHOLE: ClassVar[bool] = False
+    REPEATS_ALL: ClassVar[bool] = False
     """Whether a change in place has to repeat all attributes."""
     CONFIG: ClassVar[tuple[str, str]] = ("", "")
     """The CONFIG_ option and the module that a kernel with this kind has."""
@@ -87,7 +87,7 @@ class StandaloneLink(NoForeignObjects, Link):
     """Fields that cannot all be equal for two links of the kind in one network namespace."""
     RESERVED: ClassVar[frozenset[str]] = frozenset()
     """Names that Linux uses itself."""
-    REMEASURES: ClassVar[bool] = False
+    RECHOOSES_MTU: ClassVar[bool] = False
     """Whether the kernel chooses the MTU again when an attribute changes in place."""
     parent: ParentPlace | None = None
 
@@ -125,13 +125,17 @@ class StandaloneLink(NoForeignObjects, Link):
     def obstacles(self, snapshot: Snapshot, desired: State) -> Iterator[Obstacle]:
         if self.parent is None or link_key(*self.parent) in desired:
             return
-        netns, below = find(snapshot, self.parent)
+        netns, below = find_link(snapshot, self.parent)
         label, name = label_text(self.parent[0]), self.parent[1]
         if netns is None:
             return
         if below is None:
             first, dot, number = name.rpartition(".")
-            if dot and number.isdigit() and find(snapshot, (self.parent[0], first))[1] is not None:
+            if (
+                dot
+                and number.isdigit()
+                and find_link(snapshot, (self.parent[0], first))[1] is not None
+            ):
                 remedy = (
                     f"{first} exists: write `kind: vlan` with `parent: {first}` and"
                     f" `id: {number}`, or in a network `vlan: {number}`."
@@ -161,7 +165,11 @@ class StandaloneLink(NoForeignObjects, Link):
         value = getattr(before, attribute.key)
         blank = attribute.form.blank(value)
         return (
-            () if self.WHOLE else None if blank is None else ((attribute.number_of(value), blank),)
+            ()
+            if self.REPEATS_ALL
+            else None
+            if blank is None
+            else ((attribute.number_of(value), blank),)
         )
 
     @classmethod
@@ -220,10 +228,10 @@ class StandaloneLink(NoForeignObjects, Link):
         if changed:
             data = (
                 self.data()
-                if self.WHOLE
+                if self.REPEATS_ALL
                 else tuple(pair for pairs in changes for pair in pairs or ())
             )
-            mtu = ((IFLA_MTU, u32(self.mtu)),) if self.mtu and self.REMEASURES else ()
+            mtu = ((IFLA_MTU, u32(self.mtu)),) if self.mtu and self.RECHOOSES_MTU else ()
             requests.append(LinkSet(self.netns, self.name, mtu, kind=self.KIND, data=data))
         return requests
 
@@ -355,7 +363,9 @@ def link_feature(kind: str, config: str, module: str) -> Feature:
     return Feature(f"{kind} links", config, module, (LinkAdd("", "probe0", kind),))
 
 
-def find(snapshot: Snapshot, place: ParentPlace) -> tuple[NetnsSnapshot | None, LinkRecord | None]:
+def find_link(
+    snapshot: Snapshot, place: ParentPlace
+) -> tuple[NetnsSnapshot | None, LinkRecord | None]:
     """Return the snapshot of the namespace and the link with the name; None for what is missing."""
     netns = snapshot.namespaces.get(place[0])
     links = netns.links if netns is not None else ()

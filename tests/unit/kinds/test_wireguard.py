@@ -271,7 +271,7 @@ def test_a_port_that_the_kernel_chose_is_no_difference() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "before", "met", "last", "differs"),
+    ("asked", "before", "had_handshake", "last", "differs"),
     [
         ("", "192.0.2.9:5", True, "", False),  # learned
         ("", "192.0.2.9:5", False, "", False),
@@ -296,13 +296,13 @@ def test_a_port_that_the_kernel_chose_is_no_difference() -> None:
     ],
 )
 def test_an_endpoint_moves_with_its_peer(
-    asked: str, before: str, met: bool, last: str | None, differs: bool
+    asked: str, before: str, had_handshake: bool, last: str | None, differs: bool
 ) -> None:
     def at(text: str) -> Endpoint | None:
         return address_and_port(text) if text else None
 
     desired = replace(peer("keepalive: 5"), endpoint=at(asked))
-    observed = replace(desired, endpoint=at(before), met=met)
+    observed = replace(desired, endpoint=at(before), had_handshake=had_handshake)
     previous = None if last is None else replace(desired, endpoint=at(last))
     assert desired.adapt_to(observed, lambda: previous).differs(observed) is differs
 
