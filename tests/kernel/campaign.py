@@ -1,6 +1,6 @@
-"""What the fault campaigns have in common: how many places are tried, and the figures that come out.
+"""Settings of the fault campaigns: how many places they try, and the figures that they report.
 
-NETORCH_CAMPAIGN=long tries every place and takes its time; a number tries so many of each.
+NETORCH_CAMPAIGN=long tries every place, however long it takes. A number tries that many of each.
 """
 
 from __future__ import annotations
@@ -9,29 +9,29 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-_SAID = os.environ.get("NETORCH_CAMPAIGN", "")
-LONG = _SAID == "long"
+_SETTING = os.environ.get("NETORCH_CAMPAIGN", "")
+LONG = _SETTING == "long"
 FIGURES: list[str] = []
 SLOW = Path("/run/uml").exists()
-"""On the second test kernel all that is done costs ten times as much."""
+"""Whether this is the second test kernel, where every step costs ten times as much."""
 
 
 def spread(total: int, few: int) -> Sequence[int]:
-    """1 to `total`, or of them only so many, evenly spread with both ends."""
-    few = int(_SAID) if _SAID.isdigit() else max(2, few // 2) if SLOW else few
+    """Return the numbers from 1 to `total`, or a few of them, evenly spread, with both ends."""
+    few = int(_SETTING) if _SETTING.isdigit() else max(2, few // 2) if SLOW else few
     if LONG or total <= few:
         return range(1, total + 1)
     return sorted({1 + round(number * (total - 1) / (few - 1)) for number in range(few)})
 
 
 def rounds(few: int, many: int) -> int:
-    """How many rounds are made of what is drawn by lot: `few` with every test run, `many` in the long form."""
-    if _SAID.isdigit():
-        return int(_SAID)
+    """Return the number of random rounds: `few` in every test run, `many` in the long form."""
+    if _SETTING.isdigit():
+        return int(_SETTING)
     return many if LONG else max(1, few // 3) if SLOW else few
 
 
 def tell(figure: str) -> None:
-    """A figure of a campaign, which pytest prints at its end if somebody asked for one."""
-    if _SAID:
+    """Add a campaign's figure, which pytest prints at its end if NETORCH_CAMPAIGN is set."""
+    if _SETTING:
         FIGURES.append(figure)

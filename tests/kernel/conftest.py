@@ -1,4 +1,4 @@
-"""Tests on the running kernel: each has a private host, so that nothing on this machine changes."""
+"""Tests on the running kernel. Each has a private host, so nothing on this machine changes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def pytest_runtest_makereport(
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Host]:
-    """A machine of the test's own, gone when the test ends, however it ends."""
+    """A private host for the test. It is removed when the test ends, also after a failure."""
     if os.geteuid() != 0 and "CI" not in os.environ:
         pytest.skip("needs root")
     private = Host(tmp_path)

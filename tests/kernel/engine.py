@@ -1,8 +1,12 @@
-"""A stand-in for Docker and Podman in a private host: their documented API on a unix socket, for real namespaces of real processes.
+"""A stand-in for Docker and Podman in a private host.
 
-    python -m tests.kernel.engine SOCKET docker|podman     commands on standard input, a line of JSON each, answered by one
+It serves their documented API on a unix socket, for network namespaces of real processes:
 
-A container is a process in a network namespace of its own, with the eth0 on docker0 that Docker gives it.
+    python -m tests.kernel.engine SOCKET docker|podman
+
+It reads commands from standard input, one JSON list in each line, and answers each with one line
+of JSON. A container is a process in a network namespace of its own. Its eth0 is connected to
+docker0, as Docker does it.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ NETNS = "/run/docker/netns"
 
 
 class Engine:
-    """The test's side: start an engine, run containers, stop them, and make it misbehave."""
+    """The test's side of an engine: starts it, runs and stops containers, makes it misbehave."""
 
     def __init__(self, host: Host, socket: str = "/run/docker.sock", make: str = "docker") -> None:
         self._process = host.start(sys.executable, "-m", "tests.kernel.engine", socket, make)
@@ -46,18 +50,18 @@ class Engine:
         return self._answer()
 
     def run(self, name: str, network: str = "bridge") -> int:
-        """`docker run -d --name NAME --network NETWORK`; the process id inside the private host."""
+        """Do `docker run -d --name NAME --network NETWORK`; return its PID in the private host."""
         self("create", name, network)
         return int(self("start", name))
 
     def end(self) -> None:
-        """The engine goes; its containers stay, as with `live-restore`."""
+        """End the engine. Its containers stay, as with `live-restore`."""
         self("end")
         self._process.wait()
 
 
 class Container:
-    """The engine's side of a container."""
+    """A container, as the engine keeps it."""
 
     def __init__(self, number: int, name: str, network: str, make: str) -> None:
         self.number, self.name, self.network, self.make = number, name, network, make
@@ -84,7 +88,7 @@ class Container:
             self.network,
             ["unshare", "--net"] if shared is None else ["nsenter", f"--net=/proc/{shared}/ns/net"],
         )
-        # out of its own accord it leaves no process behind when the engine is killed with the private host
+        # as a direct child, it ends when the engine is killed together with the private host
         self.process = subprocess.Popen(
             [*own, "sleep", "100000"],
             stdin=subprocess.DEVNULL,
@@ -142,14 +146,17 @@ class Container:
             "Restarting": self.status == "restarting",
             "Pid": self.pid,
         }
-        found: dict[str, Any] = {"Id": self.id, "Name": f"/{self.name}", "State": state}
+        answer: dict[str, Any] = {"Id": self.id, "Name": f"/{self.name}", "State": state}
         if self.make == "docker":
-            return found | {
+            return answer | {
                 "NetworkSettings": {"SandboxKey": self.sandbox},
                 "HostConfig": {"NetworkMode": self.network},
             }
-        # Podman has been seen to leave out either
-        return found | {"NetworkSettings": {"SandboxKey": "", "Networks": None}, "HostConfig": None}
+        # because some versions of Podman leave out Networks, and some leave out HostConfig
+        return answer | {
+            "NetworkSettings": {"SandboxKey": "", "Networks": None},
+            "HostConfig": None,
+        }
 
 
 def command(*argv: str) -> None:
@@ -157,7 +164,7 @@ def command(*argv: str) -> None:
 
 
 class Server(ThreadingUnixStreamServer):
-    """The API, and the misbehaviour that `fault` names."""
+    """The API server. `fault` names the way in which it misbehaves, if any."""
 
     daemon_threads = True
 
@@ -183,7 +190,7 @@ class Server(ThreadingUnixStreamServer):
 
     def look(self, word: str) -> list[dict[str, Any]]:
         with self.lock:
-            return [found.inspect() for found in self.find(word)]
+            return [container.inspect() for container in self.find(word)]
 
     def _do(self, verb: str, *words: str) -> object:
         match verb, *words:
@@ -223,7 +230,7 @@ class Handler(BaseHTTPRequestHandler):
         if fault and self.misbehave(fault):
             return
         if path == "/containers/json":
-            self.say(
+            self.send(
                 200,
                 [
                     {"Id": each.id, "Names": [f"/{each.name}"], "State": each.status}
@@ -232,17 +239,17 @@ class Handler(BaseHTTPRequestHandler):
             )
             return
         word = path.removeprefix("/containers/").removesuffix("/json")
-        found = self.server.look(word)
-        if len(found) == 1:
+        matches = self.server.look(word)
+        if len(matches) == 1:
             if fault.startswith("restarts"):
-                # so that what is said is no longer true when it is heard
+                # the container restarts between the look and the answer, so the answer is outdated
                 self.server.fault = "" if fault == "restarts once" else fault
-                self.server.do("restart", found[0]["Name"].removeprefix("/"))
-            self.say(200, found[0])
-        elif found:
-            self.say(400, {"message": f"multiple IDs found with provided prefix: {word}"})
+                self.server.do("restart", matches[0]["Name"].removeprefix("/"))
+            self.send(200, matches[0])
+        elif matches:
+            self.send(400, {"message": f"multiple IDs found with provided prefix: {word}"})
         else:
-            self.say(404, {"message": f"No such container: {word}"})
+            self.send(404, {"message": f"No such container: {word}"})
 
     def misbehave(self, fault: str) -> bool:
         raw = {
@@ -257,7 +264,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(raw[fault])
             self.close_connection = True
         elif fault == "an error":
-            self.say(500, {"message": "the disk is on fire\x1b[31m"})
+            self.send(500, {"message": "the disk is on fire\x1b[31m"})
         elif fault == "hangs":
             time.sleep(30)
         elif fault == "drips":
@@ -274,7 +281,7 @@ class Handler(BaseHTTPRequestHandler):
             return False
         return True
 
-    def say(self, status: int, value: object) -> None:
+    def send(self, status: int, value: object) -> None:
         body = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

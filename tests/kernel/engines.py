@@ -1,7 +1,7 @@
-"""Real container engines in a private host: Debian's Docker and Podman, with an image made of busybox.
+"""Real container engines in a private host: Debian's Docker and Podman, with a busybox image.
 
-An engine is started with what it needs of a machine: cgroups of version 1 below a tmpfs, and storage on a tmpfs. Nothing of it is
-left when the private host ends.
+Each engine gets what it needs from a machine: cgroups of version 1 below a tmpfs, and storage on
+a tmpfs. All of it disappears with the private host.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ cp $(command -v busybox) /run/engine/image/bin/busybox
 for name in sh sleep httpd; do ln /run/engine/image/bin/busybox /run/engine/image/bin/$name; done
 """
 
-# Connects to each SIGN ADDRESS PORT at the same time, and prints + or - for it. What is to answer gets the time that a busy machine needs.
+# Connects to each SIGN ADDRESS PORT at the same time, and prints + or - for each. A target with
+# the sign + gets 30 s to answer, because the machine may be busy.
 CLIENT = """
 import socket, sys, threading, time
 def ask(place):
@@ -48,19 +49,19 @@ def ask(place):
     while (left := deadline - time.monotonic()) > 0:
         try:
             socket.create_connection((address, int(port)), timeout=min(left, 5)).close()
-            found[place] = "+"
+            answers[place] = "+"
             return
         except OSError:
             time.sleep(0.05)
 targets = list(zip(sys.argv[1::3], sys.argv[2::3], sys.argv[3::3]))
-found = ["-"] * len(targets)
+answers = ["-"] * len(targets)
 threads = [threading.Thread(target=ask, args=(place,)) for place in range(len(targets))]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
-print("".join(found))
+print("".join(answers))
 """
 
-# Listens at each PORT, of both IP versions.
+# Listens on each PORT with both IP versions.
 SERVER = """
 import socket, sys, threading
 def serve(listener):
@@ -77,7 +78,7 @@ _UP_WITHIN = 60.0
 
 
 def need(*programs: str) -> None:
-    """Skip the test where one of the programs is not installed."""
+    """Skip the test if one of the programs is not installed."""
     missing = [program for program in programs if shutil.which(program, path=_PATH) is None]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
@@ -87,7 +88,10 @@ _PATH = "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Machine:
-    """A private host that is ready for engines, whose `iptables` is that of a flavour (nft, legacy)."""
+    """A private host that is ready for engines. Its `iptables` has the given flavour.
+
+    `flavour` is `nft` or `legacy`.
+    """
 
     def __init__(self, host: Host, flavour: str) -> None:
         need("busybox", f"iptables-{flavour}", f"ip6tables-{flavour}")
@@ -98,30 +102,31 @@ class Machine:
             pytest.skip(f"no cgroups for containers here: {done.stderr.strip()}")
 
     def rules(self) -> str:
-        """All rules of everybody in the order of the kernel, without counters and dates."""
+        """Return everybody's rules in the kernel's order, without counters and dates."""
         commands = [
             f"ip{six}tables-{flavour}-save" for flavour in ("nft", "legacy") for six in ("", "6")
         ]
-        shown = self.host.run("sh", "-c", "; ".join(["nft list ruleset", *commands, "true"]))
-        return _COUNTERS.sub("", shown.stdout)
+        listing = self.host.run("sh", "-c", "; ".join(["nft list ruleset", *commands, "true"]))
+        return _COUNTERS.sub("", listing.stdout)
 
-    def theirs(self) -> list[str]:
-        """What iptables has of everybody but netorch."""
+    def foreign_rules(self) -> list[str]:
+        """Return the iptables rules that netorch did not make."""
         commands = [
             f"ip{six}tables-{flavour}-save" for flavour in ("nft", "legacy") for six in ("", "6")
         ]
-        shown = self.host.run("sh", "-c", "; ".join([*commands, "true"])).stdout
-        return [line for line in _COUNTERS.sub("", shown).splitlines() if "netorch" not in line]
+        listing = self.host.run("sh", "-c", "; ".join([*commands, "true"])).stdout
+        return [line for line in _COUNTERS.sub("", listing).splitlines() if "netorch" not in line]
 
     def misses(self, where: str | int, *expected: str) -> list[str]:
-        """Of each "+ ADDRESS PORT" (answers) and "- ADDRESS PORT" (does not) those that turn out otherwise.
+        """Return the targets that do not behave as expected.
 
-        Asked from a named namespace or from that of a process.
+        A target is "+ ADDRESS PORT" if it must answer, "- ADDRESS PORT" if it must not.
+        `where` is the name of a namespace, or the PID of a process in one.
         """
         return self.all_misses({where: expected})
 
     def all_misses(self, asked: Mapping[str | int, Sequence[str]]) -> list[str]:
-        """The same from several places at the same time."""
+        """Do the same as `misses` from several namespaces at the same time."""
         clients = []
         for where, expected in asked.items():
             netns = f"/run/netns/{where}" if isinstance(where, str) else f"/proc/{where}/ns/net"
@@ -132,17 +137,17 @@ class Machine:
         for where, expected, client in clients:
             with client:
                 out, err = client.communicate(timeout=240)
-            found = out.strip()
-            assert len(found) == len(expected), err
+            signs = out.strip()
+            assert len(signs) == len(expected), err
             misses += [
                 f"{where}: {sign}{target[1:]}"
-                for sign, target in zip(found, expected, strict=True)
+                for sign, target in zip(signs, expected, strict=True)
                 if sign != target[0]
             ]
         return misses
 
     def serve(self, netns: str, *ports: int) -> Background:
-        """A program that listens in a named namespace. It ends with the host at the latest."""
+        """Start a program that listens in a namespace. It ends at the latest with the host."""
         words = [str(port) for port in ports]
         server = self.host.start(
             "nsenter", f"--net=/run/netns/{netns}", sys.executable, "-ISc", SERVER, *words
@@ -153,7 +158,7 @@ class Machine:
 
 
 class Docker:
-    """A real dockerd, and its containers. `options` are dockerd's."""
+    """A real dockerd and its containers. `options` are dockerd's."""
 
     def __init__(self, machine: Machine, *options: str) -> None:
         need("dockerd", "docker", "containerd", "runc")
@@ -186,7 +191,7 @@ class Docker:
             time.sleep(0.1)
 
     def stop(self) -> None:
-        """The daemon ends and takes its containers along, unless it was told `--live-restore`."""
+        """End the daemon. Its containers end too, unless it was started with `--live-restore`."""
         assert self._daemon is not None
         self._daemon.signal(signal.SIGTERM)
         self._daemon.wait(60)
@@ -195,7 +200,10 @@ class Docker:
             (self.host.root / "run/docker.pid").unlink()
 
     def run(self, name: str, *options: str, listen: tuple[int, ...] = ()) -> int:
-        """`docker run -d --name NAME OPTIONS`, with web servers at the ports. The process id on the private host."""
+        """Do `docker run -d --name NAME OPTIONS` and serve HTTP on the ports in `listen`.
+
+        Returns the process ID in the private host.
+        """
         servers = [f"httpd -p {port}" for port in listen]
         script = "; ".join([*servers, "exec sleep 100000"])
         self(
@@ -223,7 +231,7 @@ class Docker:
 
 
 class Podman:
-    """A real Podman with its API on the usual socket."""
+    """A real Podman that serves its API on the usual socket."""
 
     def __init__(self, machine: Machine) -> None:
         need("podman", "conmon", "runc")

@@ -1,4 +1,7 @@
-"""One topology of five nodes with an object of every kind that this kernel has, and a changed version of it."""
+"""A topology of five nodes with an object of every kind that this kernel has.
+
+There is also a changed version of it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ SOLO = {
     "tun": "kind: tun",
     "tap": "kind: tap",
 }
-"""Kind → the words of an interface in a node that has `up` with 10.0.0.1/24 and fd00::1/64, and `up2`."""
+"""Kind → an interface as YAML. Its node has `up` with 10.0.0.1/24 and fd00::1/64, and `up2`."""
 MORE = {
     "gre": "kind: gre, mtu: 1400, local: 10.0.0.1, remote: 10.0.0.3",
     "sit": "kind: sit, mtu: 1400, local: 10.0.0.1, remote: 10.0.0.4",
@@ -30,7 +33,7 @@ MORE = {
     "ip6gretap": "kind: ip6gretap, mtu: 1400, local: fd00::1, remote: fd00::5",
 }
 NIC = "ip link add eth8 type veth peer name wire8; ip link set eth8 up; ip addr add 192.0.2.8/24 dev eth8"
-"""Gives the host a NIC that the topology moves into a node."""
+"""Gives the host a NIC, which the topology moves into a node."""
 
 TOPOLOGY = """\
 name: lab
@@ -71,7 +74,11 @@ links:
 
 
 def every_kind(host: Host) -> tuple[str, str]:
-    """The file, and a changed version: other values of what changes in place, of what flaps and of what is made anew."""
+    """Return the topology's file and a changed version of it.
+
+    The changed version differs in values that Linux changes in place, in values whose change
+    makes a link flap, and in values for which netorch has to make the object again.
+    """
     made = "".join(
         f"      {kind}x: {{{words}}}\n"
         for kind, words in {**SOLO, **MORE}.items()

@@ -1,4 +1,4 @@
-"""Flows that last: a server that answers again and again, and clients that keep one socket."""
+"""Lasting flows: a server that answers any number of questions, and clients that keep a socket."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ except OSError:
     sock = None
 number = 0
 def ask():
-    # what is answered late is no answer to the next question
+    # a late answer must not pass for the answer to the next question
     end = time.monotonic() + float(patience)
     sock.send(f"{number}".encode())
     while (left := end - time.monotonic()) > 0:
@@ -79,7 +79,10 @@ for line in sys.stdin:
 
 
 def answering(host: Host, node: str | None, *sockets: str) -> Background:
-    """A server in a node, `tcp:80` and `udp:53` each, that says whom it sees and at which port."""
+    """Start a server in a node, or on the host, that listens on `sockets` such as `tcp:80`.
+
+    Each of its answers names the client's address and the server's port.
+    """
     where = ("ip", "netns", "exec", node) if node else ()
     server = host.start(*where, sys.executable, "-c", SERVER, *sockets)
     assert server.stdout is not None and server.stdout.readline() == "ready\n"
@@ -87,7 +90,7 @@ def answering(host: Host, node: str | None, *sockets: str) -> Background:
 
 
 class Flow:
-    """One socket of a node that stays open: what it is answered each time."""
+    """One socket in a node, or on the host, that stays open between the questions."""
 
     def __init__(
         self,
@@ -98,14 +101,20 @@ class Flow:
         port: int,
         connecting: float = 10,
     ) -> None:
-        """`connecting`: seconds that a connection may take to begin. One that does not is answered `nothing`."""
+        """Connect. `connecting` is the time in seconds that the connection may take to begin.
+
+        If it does not begin, `ask` returns `nothing`.
+        """
         where = ("ip", "netns", "exec", node) if node else ()
         words = (sys.executable, "-c", CLIENT, proto, address, str(port), "0.7", str(connecting))
         self.title = f"{node} → {proto} {address} {port}"
         self._client = host.start(*where, *words)
 
     def ask(self, tries: int = 8) -> str:
-        """`CLIENT-ADDRESS PORT` as the server has seen it, or `nothing`. One that must not be answered needs few tries."""
+        """Return `CLIENT-ADDRESS PORT` as the server saw them, or `nothing`.
+
+        A question that must not be answered needs only a few `tries`.
+        """
         assert self._client.stdin is not None and self._client.stdout is not None
         self._client.stdin.write(f"{tries}\n")
         self._client.stdin.flush()

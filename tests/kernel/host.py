@@ -1,7 +1,7 @@
-"""A private host for one test: its own network, mounts and processes on the kernel that runs the tests.
+"""A private host for one test: a network, mounts and processes of its own on the running kernel.
 
-Everything here looks at Linux through outside tools (ip, bridge, tc, nft, iptables, grep), never through netorch's own reader,
-so that a test asserts with an independent witness.
+This module looks at Linux only through other tools (ip, bridge, tc, nft, iptables, grep), never
+through netorch's own reader, so that tests compare netorch with an independent source.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from tests.kernel.warm import Warm
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SOURCE = Path(netorch.__file__).resolve().parent.parent
 
-# Runs as process 1 of the private host. The outer pid is read before /proc is replaced; `cat` ends with its input, which is
-# a pipe held by the test's process alone: however that process ends, process 1 ends, and with it everything in here.
+# Runs as process 1 of the private host. It reads its outer PID before it replaces /proc. `cat` ends
+# with its input, a pipe that only the test's process holds. So process 1 ends however that process
+# ends, and the kernel ends everything else in the private host with it.
 HOLDER = """
 read -r pid rest </proc/self/stat
 mount -t proc proc /proc
@@ -39,20 +40,21 @@ echo "$pid"
 exec cat >/dev/null
 """
 
-# One namespace as the outside tools show it: sections of `0x1e NAME newline CONTENT`. $1 is its path below /run/netns, or "".
-# What cannot be there is not asked for: each process started costs 70 ms under user-mode Linux.
+# One namespace as other tools print it: sections of `0x1e NAME newline CONTENT`. $1 is its path
+# below /run/netns, or "". It skips the commands that can print nothing here, because starting a
+# process costs 70 ms under user-mode Linux.
 LOOK = r"""
 section() { printf '\036%s\n' "$1"; }
-section addresses; found=$(ip -j -d address show); printf '%s' "$found"
+section addresses; links=$(ip -j -d address show); printf '%s' "$links"
 section routes; ip -j -d route show table all
 section rules4; ip -j -d rule show
 section rules6; ip -j -d -6 rule show
 section neighbours; ip -j neighbour show nud permanent
 section proxies; ip -j neighbour show proxy
-case $found in *'"info_kind":"bridge"'*)
+case $links in *'"info_kind":"bridge"'*)
     section ports; bridge -j -d link show
     section vlans; bridge -j vlan show ;; esac
-case $found in *'"info_kind":"bridge"'*|*'"info_kind":"vxlan"'*) section fdb; bridge -j fdb show ;; esac
+case $links in *'"info_kind":"bridge"'*|*'"info_kind":"vxlan"'*) section fdb; bridge -j fdb show ;; esac
 section qdiscs; tc -j qdisc show
 if command -v nft >/dev/null; then section nft; nft list ruleset; fi
 if grep -q . /proc/net/ip_tables_names; then section iptables; iptables-legacy-save; fi
@@ -71,11 +73,12 @@ done
 printf '\035mounts\n'; cat /proc/self/mountinfo
 """
 
-# Values that move by themselves, or that say nothing about what was configured.
+# Keys whose values change by themselves, or do not depend on the configuration.
 VOLATILE = {
-    # numbers that the kernel hands out in order of arrival; links and masters are compared by name
+    # numbers that the kernel counts up; links and masters are compared by name
     *("ifindex", "link_index", "link_netnsid", "new_netnsid", "id", "no", "handle"),
-    # carrier and spanning tree follow the other end a little later; IFF_UP, which was asked for, stays in `flags`
+    # carrier and spanning tree follow the other end a little later; the configured IFF_UP is still
+    # compared, in `flags`
     *(
         "operstate",
         "state",
@@ -97,9 +100,9 @@ VOLATILE = {
         "message_age_timer",
         "forward_delay_timer",
     ),
-    # lifetimes count down where an address came from a router; duplicate address detection ends after a second or two
+    # lifetimes of addresses from a router count down; duplicate address detection takes a second
     *("valid_life_time", "preferred_life_time", "tentative"),
-    # how many hold a qdisc, and who listens on a link: a tcpdump or a bridge's own bookkeeping
+    # users of a qdisc, and listeners on a link such as tcpdump or a bridge
     *("refcnt", "promiscuity", "allmulti"),
 }
 VOLATILE_FLAGS = {"LOWER_UP", "NO-CARRIER", "M-DOWN", "PROMISC", "ALLMULTI", "linkdown", "dead"}
@@ -114,20 +117,20 @@ netorch.converge.compare.refuse_sysctls = lambda *_: None
 netorch.converge.preflight.gateway_obstacles = lambda *_: ()
 netorch.resolve.check_gateways = lambda draft: None
 """
-"""A netorch that does not look ahead at gateways and settings: Linux refuses them in the middle of an apply."""
+"""A netorch that does not check gateways and settings first: Linux refuses them during an apply."""
 
 _WARM = Warm()
 
 Snapshot = dict[str, dict[str, str]]
-"""Where (`host`, `netns r1`, `files`, `mounts`) → what (`address eth0 10.0.0.1/24`) → how it looks."""
+"""Place (`host`, `netns r1`, `files`, `mounts`) → object (`link eth0`) → its text."""
 
 
 class Host:
-    """A machine of its own for one test. `directory` is where its commands run and its files are written."""
+    """A private host for one test. Its commands run in `directory`, and its files are there."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        Path("/etc/netns").mkdir(exist_ok=True)  # a place to mount on; it stays empty
+        Path("/etc/netns").mkdir(exist_ok=True)  # a mount point, which stays empty
         self._holder = subprocess.Popen(
             ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", HOLDER],
             stdin=subprocess.PIPE,
@@ -140,13 +143,14 @@ class Host:
         if not answer:
             self.close()
             raise RuntimeError(
-                "no private host: unshare or a mount in it was refused (see the lines above); are you root?"
+                "the private host was not made: unshare or a mount was refused, see the lines "
+                "above; run the tests as root"
             )
         self.pid = int(answer)
-        """Process 1 of the private host, as the test's own process numbers it."""
+        """PID of the private host's process 1, as the test's own process sees it."""
 
     def close(self) -> None:
-        """End every process of the private host; the kernel then drops its namespaces and mounts."""
+        """End every process of the private host. The kernel then drops its namespaces."""
         if self._holder.poll() is None:
             for stream in (self._holder.stdin, self._holder.stdout):
                 assert stream is not None
@@ -156,7 +160,7 @@ class Host:
 
     @staticmethod
     def environment() -> dict[str, str]:
-        """What every command sees: nothing of the tester's own shell."""
+        """Return the environment of every command: nothing from the tester's own shell."""
         return {
             "PATH": PATH,
             "HOME": "/root",
@@ -167,11 +171,11 @@ class Host:
 
     @property
     def root(self) -> Path:
-        """The private host's file system as the test's own process can open it: `host.root / "run/netns"`."""
+        """The private host's root directory, as a path that the test's own process can open."""
         return Path(f"/proc/{self.pid}/root")
 
     def inside(self, *argv: str | Path) -> list[str]:
-        """The command line that runs `argv` in the private host."""
+        """Return the command line that runs `argv` in the private host."""
         enter = [
             "nsenter",
             f"--target={self.pid}",
@@ -184,7 +188,7 @@ class Host:
         return enter + [str(word) for word in argv]
 
     def start(self, *argv: str | Path, env: Mapping[str, str] | None = None) -> Background:
-        """Start a command and go on. It ends with the test at the latest."""
+        """Start a command and return. The command ends with the test at the latest."""
         return Background(self.inside(*argv), env=self.environment() | dict(env or {}))
 
     def run(
@@ -195,7 +199,7 @@ class Host:
         timeout: float = 240,
         env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end. One that takes longer than `timeout` seconds takes the whole private host with it."""
+        """Run a command to its end. Closes the host if that takes over `timeout` seconds."""
         with self.start(*argv, env=env) as process:
             try:
                 out, err = process.communicate(input, timeout=timeout)
@@ -217,9 +221,12 @@ class Host:
         timeout: float = 240,
         env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run this source tree's netorch, with the Python that runs the tests; like `run`, but for the start of Python."""
+        """Run this source tree's netorch with the Python that runs the tests.
+
+        It behaves like `run`, but does not start Python anew.
+        """
         words = [str(word) for word in args]
-        # with an environment of its own, or beside another, it is a real process
+        # with its own environment, or while another command runs, netorch is a process of its own
         if env is not None or not _WARM.busy.acquire(blocking=False):
             return self.run(
                 sys.executable,
@@ -247,7 +254,7 @@ class Host:
 
     @contextmanager
     def refusing_names(self) -> Iterator[None]:
-        """Nobody can write to /etc/netns: an apply of nodes that know names fails after much of it is done."""
+        """Make /etc/netns read-only: an apply of nodes with name servers or aliases fails late."""
         self.run("mount", "-o", "remount,ro", "/etc/netns")
         try:
             yield
@@ -255,23 +262,26 @@ class Host:
             self.run("mount", "-o", "remount,rw", "/etc/netns")
 
     def unforeseen(self, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run netorch so that it foresees no wrong gateway or setting, and Linux is the one that refuses."""
+        """Run a netorch that does not refuse wrong gateways or settings, so that Linux does."""
         program = f"{UNFORESEEN}sys.exit(main(sys.argv[1:]))"
         return self.run(sys.executable, "-c", program, *args, check=check)
 
     def write(self, name: str, text: str) -> Path:
-        """Write a file into `directory` and give its path."""
+        """Write a file into `directory` and return its path."""
         path = self.directory / name
         path.write_text(text)
         return path
 
     def ip(self, *args: str) -> Any:
-        """What `ip -json -details ARGS` prints, parsed; None where it prints nothing."""
+        """Return the parsed output of `ip -json -details ARGS`, or None if there is none."""
         out = self.run("ip", "-json", "-details", *args).stdout
         return json.loads(out) if out.strip() else None
 
     def links(self, *where: str) -> list[str]:
-        """Names, without the devices that some kernels put into each namespace; `where`: nothing, or -n and a namespace."""
+        """Return names of links, without the devices that some kernels put into each namespace.
+
+        `where` is empty, or `-n` and a namespace.
+        """
         return [
             link["ifname"]
             for link in self.ip(*where, "link")
@@ -279,7 +289,10 @@ class Host:
         ]
 
     def ping(self, netns: str | None, target: str, count: int = 1) -> bool:
-        """Whether `target` answers `count` pings from the namespace `netns`, or from the host. Names work, from /etc/netns."""
+        """Return whether `target` answers `count` pings from the namespace `netns` or the host.
+
+        `target` may be a name from /etc/netns.
+        """
         where = ("ip", "netns", "exec", netns) if netns else ()
         return (
             self.run(
@@ -300,18 +313,21 @@ class Host:
         )
 
     def reaches(self, netns: str | None, target: str, within: float = 60) -> bool:
-        """Whether `target` answers one of the pings of so many seconds."""
+        """Return whether `target` answers a ping within that many seconds."""
         deadline = time.monotonic() + within
         while not (answered := self.ping(netns, target)) and time.monotonic() < deadline:
             time.sleep(0.2)
         return answered
 
     def snapshot(self) -> Snapshot:
-        """The complete state of the private host and of every named namespace, without the values that move by themselves.
+        """Return the state of the private host and of every named namespace.
 
-        Left out besides VOLATILE: IPv6 addresses that the kernel makes itself (link-local, from the MAC) and the IPv6 routes
-        that it makes for them and for any address (local table, multicast, fe80::/64), since they come and go with the carrier;
-        learned neighbours, learned and multicast forwarding entries; the numbers of namespaces and of mount groups; packet counters.
+        Besides VOLATILE, it leaves out what changes by itself:
+        - IPv6 addresses that the kernel makes (link-local ones, from the MAC), and the IPv6 routes
+          that it makes for any address (local table, multicast, fe80::/64), because they come and
+          go with the carrier
+        - learned neighbours, and learned and multicast forwarding entries
+        - numbers of namespaces and of mount groups, and packet counters
         """
         shot: Snapshot = {}
         for part in self.run("sh", "-c", LOOK_EVERYWHERE, LOOK).stdout.split("\x1d")[1:]:
@@ -322,16 +338,19 @@ class Host:
 
 
 def taken_back(host: Host) -> None:
-    """Wait until an apply that nobody has confirmed is taken back, so that the file is in sync."""
+    """Wait until an unconfirmed apply is rolled back and the file is in sync again."""
     deadline = time.monotonic() + 60
     while host.netorch("diff", check=False).returncode:
-        assert time.monotonic() < deadline, "it is not taken back"
+        assert time.monotonic() < deadline, "the apply was not rolled back"
         time.sleep(0.1)
-    host.netorch("apply")  # waits for the lock, which is held to the end
+    host.netorch("apply")  # waits for the lock, which the rollback holds until it has ended
 
 
 class Background(subprocess.Popen[str]):
-    """A process in the private host. nsenter stays outside as its parent, so signals go to the child that is inside."""
+    """A process in the private host.
+
+    Its parent, nsenter, stays outside, so `signal` sends signals to its child.
+    """
 
     def __init__(self, argv: list[str], env: dict[str, str]) -> None:
         super().__init__(
@@ -350,7 +369,10 @@ class Background(subprocess.Popen[str]):
 
 
 def diff_snapshots(before: Snapshot, after: Snapshot, ignore: Collection[str] = ()) -> list[str]:
-    """What changed, one readable line each; nothing for equal snapshots. `ignore`: beginnings of lines (without sign) to leave out."""
+    """Return the changes, one readable line each. Equal snapshots have none.
+
+    `ignore` has beginnings of lines (without the sign) to leave out.
+    """
     lines = []
     for where in sorted(before.keys() | after.keys()):
         old, new = before.get(where, {}), after.get(where, {})
@@ -369,7 +391,7 @@ def diff_snapshots(before: Snapshot, after: Snapshot, ignore: Collection[str] = 
 
 
 def _change(was: str, now: str) -> str:
-    """Of two JSON objects only the keys that differ, of anything else the whole."""
+    """Describe a change: only the differing keys of two JSON objects, the whole of other values."""
     try:
         old, new = json.loads(was), json.loads(now)
     except ValueError:
@@ -401,12 +423,12 @@ def _netns(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _items(content: str) -> list[dict[str, Any]]:
-    found = json.loads(content) if content.strip() else []
-    return [item for item in found if item]
+    items = json.loads(content) if content.strip() else []
+    return [item for item in items if item]
 
 
 def _steady(value: Any) -> Any:
-    """The value without what moves by itself."""
+    """Return the value without the parts that change by themselves."""
     if isinstance(value, dict):
         return {key: _steady(item) for key, item in value.items() if key not in VOLATILE}
     if isinstance(value, list):
@@ -427,7 +449,7 @@ def _links(content: str) -> Iterator[tuple[str, str]]:
         name = link["ifname"]
         addresses = [address for address in link.pop("addr_info", []) if address]
         if "::" in link.get("permaddr", ""):
-            link.pop("permaddr")  # of a tunnel over IPv6: drawn by lot
+            link.pop("permaddr")  # because a tunnel over IPv6 has a random one
         yield f"link {name}", _text(link)
         for address in addresses:
             own = (
@@ -440,7 +462,7 @@ def _links(content: str) -> Iterator[tuple[str, str]]:
 
 
 def _of_the_kernels_own(item: dict[str, Any]) -> bool:
-    """Whether a route, neighbour or forwarding entry was made by the kernel by itself, at a moment of its choosing."""
+    """Return whether the kernel made the route, neighbour or forwarding entry by itself."""
     if item.get("protocol") == "kernel" and ":" in str(item.get("dst", "")):
         return item.get("table") == "local" or str(item["dst"]).startswith(("fe80:", "ff00:"))
     learned = item.get("state") not in ("permanent", "static")
@@ -448,7 +470,7 @@ def _of_the_kernels_own(item: dict[str, Any]) -> bool:
 
 
 def _numbered(section: str, items: Iterator[dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Entries that may stand there twice, keyed by their own text so that order says nothing."""
+    """Key entries by their text and count equal ones, so that their order does not matter."""
     seen: dict[str, int] = {}
     for item in items:
         text = f"{section} {_text(item)}"
@@ -465,14 +487,14 @@ def _sysctls(content: str) -> Iterator[tuple[str, str]]:
 
 
 def _ruleset(section: str, content: str) -> Iterator[tuple[str, str]]:
-    """A ruleset is one text: order matters in it. Counters and iptables-save's dates are taken out."""
+    """Yield a ruleset as one text, because its order matters. Leaves out counters and dates."""
     lines = [COUNTERS.sub("", line) for line in content.splitlines() if not line.startswith("#")]
     if lines:
         yield section, "\n".join(lines)
 
 
 def _mounts(text: str) -> Iterator[tuple[str, str]]:
-    """Mounts below /run and /etc with their type and propagation; a mount on top of another counts on."""
+    """Yield mounts below /run and /etc with type and propagation, one above another in order."""
     seen: dict[str, list[str]] = {}
     for line in text.splitlines():
         left, _, right = line.partition(" - ")
@@ -484,21 +506,21 @@ def _mounts(text: str) -> Iterator[tuple[str, str]]:
         )
         if point.startswith(("/run", "/etc")):
             seen.setdefault(point, []).append(f"{right.split()[0]} {options}{propagation}")
-    for point, found in seen.items():
-        yield point, " · ".join(found)
+    for point, mounts in seen.items():
+        yield point, " · ".join(mounts)
 
 
 def _files(root: Path) -> Iterator[tuple[str, str]]:
-    """What lies in the directories where netorch and ip keep things: mode and contents."""
+    """Yield mode and contents of the files that netorch and ip write."""
     for top in ("run/netns", "run/netorch", "etc/netns"):
         for path in sorted([root / top, *(root / top).rglob("*")]):
             if not path.exists():
                 continue
             mode = f"{path.stat().st_mode & 0o7777:o}"
-            shown = path.relative_to(root)
+            name = path.relative_to(root)
             if path.is_dir():
-                yield f"/{shown}/", mode
+                yield f"/{name}/", mode
             elif top == "run/netns":
-                yield f"/{shown}", "file"
+                yield f"/{name}", "file"
             else:
-                yield f"/{shown}", f"{mode} {path.read_text(errors='replace')!r}"
+                yield f"/{name}", f"{mode} {path.read_text(errors='replace')!r}"

@@ -1,6 +1,8 @@
-"""What every kind of link has to stand, as a table: made, read back, changed by the file, changed by hand, gone without a trace.
+"""A table of what netorch must do with each kind of link.
 
-A case is a file with the place `$WORDS` for what changes. The witnesses are `ip`, `bridge` and `tc`.
+netorch makes it, reads it back, changes it as the file changes, repairs damage done by hand, and
+removes it without a trace. A case is a file in which `$WORDS` stands for the part that changes.
+The tests compare netorch with `ip`, `bridge` and `tc`.
 """
 
 from __future__ import annotations
@@ -14,44 +16,56 @@ from tests.kernel.host import Host
 NAME = "lab"
 
 REQUIRED: list[str] = []
-"""Kinds that the running test asked for; `conftest` empties it and reports them."""
+"""Kinds that the running test needs. `conftest` reports them and empties the list."""
 
 
 @dataclass(frozen=True)
 class Edit:
-    """The file says `words` instead: `told` is the line of the diff, or its beginning and its end around ` … `."""
+    """A change of the file, and the lines of the diff for it."""
 
     words: str
-    told: str
+    """The new text for `$WORDS`."""
+    reported: str
+    """A line of the diff, or its beginning and its end around ` … `."""
     also: tuple[str, ...] = ()
+    """More lines of the same form."""
 
 
 @dataclass(frozen=True)
 class Damage:
-    """Somebody runs `command` (sh) on the host: `told` as in an `Edit`."""
+    """A change by hand, and the lines of the diff for it."""
 
     command: str
-    told: str
+    """A shell command that runs on the host."""
+    reported: str
+    """A line of the diff, or its beginning and its end around ` … `."""
     also: tuple[str, ...] = ()
+    """More lines of the same form."""
 
 
 @dataclass(frozen=True)
 class KindCase:
-    """`needs`: link kinds as `ip link add … type` knows them, and qdiscs. `sees`: (command, text that its output has) once it is applied."""
+    """What the kernel must do with one kind of link."""
 
     file: str
+    """The topology file, with `$WORDS` for the part that changes."""
     words: str
+    """The first text for `$WORDS`."""
     needs: tuple[str, ...]
+    """Link kinds, as in `ip link add … type`, and qdiscs."""
     sees: tuple[tuple[str, str], ...] = ()
+    """Pairs of a command and a text that its output contains after the first apply."""
     edits: tuple[Edit, ...] = ()
+    """Changes of the file, one after another."""
     damages: tuple[Damage, ...] = ()
+    """Changes by hand, each repaired before the next."""
 
 
 QDISCS = {"netem": ("delay", "1ms"), "tbf": ("rate", "1mbit", "burst", "5kb", "latency", "50ms")}
 
 
 def has_kind(host: Host, kind: str) -> bool:
-    """Whether this kernel makes links (or qdiscs) of the kind, tried in a namespace of its own inside the test's host."""
+    """Return whether this kernel makes such links or qdiscs, by trying it in a new namespace."""
     if kind in QDISCS:
         words = ("unshare", "-n", "tc", "qdisc", "add", "dev", "lo", "root", kind, *QDISCS[kind])
         return host.run(*words, check=False).returncode == 0
@@ -83,14 +97,14 @@ def has_kind(host: Host, kind: str) -> bool:
 
 
 def require(host: Host, *kinds: str) -> None:
-    """Skip, naming what this kernel lacks; the second test kernel has it."""
+    """Skip the test, and name the kinds that this kernel lacks. The second test kernel has them."""
     REQUIRED.extend(kinds)
     if missing := [kind for kind in kinds if not has_kind(host, kind)]:
         pytest.skip(f"this kernel has no {', '.join(missing)}")
 
 
 def trace(host: Host) -> tuple[list[str], list[str], str]:
-    """Links of the host with their marks, namespaces, files: what must be the same afterwards."""
+    """Return the host's links with their marks, its namespaces and its files, for comparison."""
     links = [
         f"{link['ifname']} {link.get('ifalias', '')} {link.get('group')} {link['flags']}"
         for link in host.ip("-d", "link")
@@ -109,7 +123,7 @@ def trace(host: Host) -> tuple[list[str], list[str], str]:
 
 
 def hold(host: Host, case: KindCase) -> None:
-    """Put the case through all of it."""
+    """Run the whole case."""
     require(host, *case.needs)
     before = trace(host)
     file = host.write(f"{NAME}.yaml", case.file.replace("$WORDS", case.words))
@@ -120,10 +134,10 @@ def hold(host: Host, case: KindCase) -> None:
         assert text in seen, f"{command}\n{seen}"
     for edit in case.edits:
         file.write_text(case.file.replace("$WORDS", edit.words))
-        told(
+        assert_reported(
             host,
             host.netorch("diff", file, check=False).stdout,
-            (edit.told, *edit.also),
+            (edit.reported, *edit.also),
             edit.words,
         )
         host.netorch("apply", file)
@@ -134,10 +148,10 @@ def hold(host: Host, case: KindCase) -> None:
         settled(host)
     for damage in case.damages:
         host.run("sh", "-ec", damage.command)
-        told(
+        assert_reported(
             host,
             host.netorch("diff", check=False).stdout,
-            (damage.told, *damage.also),
+            (damage.reported, *damage.also),
             damage.command,
         )
         host.netorch("apply", file)
@@ -150,10 +164,10 @@ def settled(host: Host) -> None:
     assert host.netorch("diff", check=False).stdout == f"{NAME}: in sync\n"
 
 
-def told(host: Host, diff: str, wanted: tuple[str, ...], why: str) -> None:
+def assert_reported(host: Host, diff: str, expected: tuple[str, ...], why: str) -> None:
     lines = diff.splitlines()
-    for want in wanted:
-        first, _, last = want.partition(" … ")
+    for line_expected in expected:
+        first, _, last = line_expected.partition(" … ")
         assert any(line.startswith(first) and line.endswith(last) for line in lines), (
-            f"{why}\n{want}\n{diff}"
+            f"{why}\n{line_expected}\n{diff}"
         )

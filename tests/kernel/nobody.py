@@ -1,4 +1,4 @@
-"""Python for a user without rights, who may not even read the folder that Python and netorch are in."""
+"""Python for an unprivileged user, who may not read the folders that Python and netorch are in."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import pydantic
 from tests.kernel.host import PATH, SOURCE, Host
 
 HOME = Path("/mnt/home")
-"""A folder of that user's own."""
+"""The user's own folder."""
 _VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def let_nobody_in(host: Host) -> list[str]:
-    """Put what nobody needs where nobody can read it, in the private host alone; the words that run Python as nobody."""
+    """Make Python and netorch readable for `nobody` in the private host.
+
+    Returns the words that run Python as `nobody`.
+    """
     packages = Path(pydantic.__file__).resolve().parent.parent
     script = f"""
     mount -t tmpfs tmpfs /mnt

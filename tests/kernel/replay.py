@@ -1,4 +1,4 @@
-"""Runs a page of the documentation as a reader would: on a machine of its own, in a clone of the repository."""
+"""Runs a page of the documentation as a reader would, in a clone on a private host."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from tests.kernel.host import PATH, Background, Host
 from tests.pages import HOME, PLACE, ROOT, Command, Docker, File, PageError, Script, same, steps
 
 PATIENCE = 60.0
-"""Seconds that a command may print something else while what an earlier one started in the background gets ready."""
+"""Seconds in which a command may print something else, while a background command gets ready."""
 
 ASK = ("netorch exec ", "netorch check")
-"""Commands that are worth a second try then, since they change nothing."""
+"""Commands that may be tried again meanwhile, because they change nothing."""
 
 NEEDS_SHELL = re.compile(r"[|&;<>()$`\\\"'*?\[#~=%!{}\n]")
 
 
 TOOLS = {"python": [], "netorch": ["-m", "netorch"], "pytest": ["-m", "pytest"]}
-"""Programs of the reader's .venv: what the Python that runs the tests is started with."""
+"""Programs in the reader's .venv → the words that the Python of the tests is started with."""
 
 
 def replay(text: str, host: Host) -> Iterator[tuple[Command, str]]:
-    """Each command of the page with what it printed, standard output and standard error. The host's directory is an empty one."""
+    """Yield each command of the page with the text that it printed, on both streams.
+
+    The host's directory must be empty.
+    """
     directory = host.directory
     for name in ("topologies", "docs/examples"):
         if (ROOT / name).is_dir():
@@ -51,7 +54,7 @@ def replay(text: str, host: Host) -> Iterator[tuple[Command, str]]:
                     and name.startswith(("topologies/", "docs/"))
                     and path.read_text() != content
                 ):
-                    raise PageError(f"the page shows {name} otherwise than it is")
+                    raise PageError(f"the page differs from the file {name} that it shows")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(content)
             case Script(script):
@@ -82,7 +85,11 @@ def replay(text: str, host: Host) -> Iterator[tuple[Command, str]]:
 
 
 def _once(host: Host, typed: str, env: dict[str, str]) -> str:
-    """What it prints. netorch is run by the warm server where a shell would add nothing but a pipe or the status: that is most of the time."""
+    """Return the text that the command prints.
+
+    The warm server runs netorch if the shell would add only a pipe or the exit status. Most
+    commands are such, and this saves most of the time.
+    """
     first, pipe, rest = typed.removesuffix("; echo $?").partition(" | ")
     if first.startswith("netorch ") and not NEEDS_SHELL.search(first):
         done = host.netorch(*shlex.split(first)[1:], check=False)

@@ -1,4 +1,4 @@
-"""netorch on a terminal of so many columns, as a person or `expect` would run it."""
+"""netorch on a terminal of a given width, as a user or `expect` would run it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ def on_a_terminal(
     *words: str,
     env: dict[str, str] | None = None,
     columns: int = 80,
-    heard: Callable[[subprocess.Popen[bytes], bytes], None] = lambda *_: None,
+    observe: Callable[[subprocess.Popen[bytes], bytes], None] = lambda *_: None,
 ) -> str:
-    """What the command writes to a terminal that is both its output and its error output.
+    """Return the text that the command writes to a terminal, which gets both of its streams.
 
-    `heard` sees all of it so far; `leader` of its process is the person's end of the terminal.
+    `observe` is called with the process and everything that it has written so far. The process's
+    attribute `leader` is the user's end of the terminal.
     """
     leader, follower = pty.openpty()
     fcntl.ioctl(
@@ -40,7 +41,7 @@ def on_a_terminal(
     )
     process.leader = leader  # type: ignore[attr-defined]
     os.close(follower)
-    said = b""
+    output = b""
     while True:
         try:
             part = os.read(leader, 65536)
@@ -50,8 +51,8 @@ def on_a_terminal(
             break
         if not part:
             break
-        said += part
-        heard(process, said)
+        output += part
+        observe(process, output)
     os.close(leader)
     process.wait()
-    return said.decode()
+    return output.decode()

@@ -89,7 +89,7 @@ def test_an_error_and_an_interrupt_stand_on_a_line_of_their_own(host: Host) -> N
                 os.kill(int(child), signal.SIGINT)
 
     sent = False
-    said = on_a_terminal(host, "apply", heard=interrupt)
+    said = on_a_terminal(host, "apply", observe=interrupt)
     assert "] rolling back" in said
     assert (
         said.rpartition(CLEAR)[2]

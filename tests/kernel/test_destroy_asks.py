@@ -71,7 +71,7 @@ class Person:
 @pytest.mark.parametrize("keys", [b"n\n", b"\n", b"\x04", b"what\n"])
 def test_no_leaves_everything(two: Host, keys: bytes) -> None:
     person = Person(keys)
-    said = on_a_terminal(two, "destroy", "--all", heard=person)
+    said = on_a_terminal(two, "destroy", "--all", observe=person)
     assert person.asked
     assert "This removes 2 topologies: shop, store. Go on? [y/N]" in said
     assert "nothing was removed: the answer was no." in said
@@ -81,7 +81,7 @@ def test_no_leaves_everything(two: Host, keys: bytes) -> None:
 @pytest.mark.parametrize("keys", [b"y\n", b"Yes\n"])
 def test_yes_removes_everything(two: Host, keys: bytes) -> None:
     person = Person(keys)
-    said = on_a_terminal(two, "destroy", "--all", heard=person)
+    said = on_a_terminal(two, "destroy", "--all", observe=person)
     assert person.asked
     assert "shop: 1 removed" in said
     assert namespaces(two) == set()

@@ -131,10 +131,10 @@ def test_each_reaches_what_the_other_publishes_and_nothing_else(
 
 def test_what_is_dockers_is_the_same_at_every_stage(docker: Docker) -> None:
     machine, host = docker.machine, docker.host
-    before, theirs = machine.rules(), machine.theirs()
+    before, theirs = machine.rules(), machine.foreign_rules()
     host.write("lab.yaml", LAB)
     host.netorch("apply", "lab.yaml")
-    assert machine.theirs() == theirs
+    assert machine.foreign_rules() == theirs
     assert host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"
     assert host.netorch("apply", "lab.yaml").stdout == "lab: in sync, nothing to do\n"
     applied = machine.rules()
@@ -272,9 +272,9 @@ def test_beside_podman(podman: Podman, policy: str) -> None:
     """To Podman a member is a stranger as the PC is: the policy of FORWARD says whether what is not published is closed."""
     machine, host = podman.machine, podman.host
     host.run("iptables-nft", "-P", "FORWARD", policy)
-    before, theirs = machine.rules(), machine.theirs()
+    before, theirs = machine.rules(), machine.foreign_rules()
     with live(podman, LAB):
-        assert machine.theirs() == theirs
+        assert machine.foreign_rules() == theirs
         sign = "+" if policy == "ACCEPT" else "-"
         members = dict.fromkeys(("pc", "a", "o"), (f"{sign} 10.88.0.2 81",))
         published = ("+ 192.0.2.1 8080", "+ 10.88.0.1 8080", "+ 10.6.0.2 81")

@@ -1,4 +1,4 @@
-"""Servers and clients of the standard library for traffic tests: who reaches whom, and whom does the server see?"""
+"""Servers and clients in Python for traffic tests: who reaches whom, and from which address?"""
 
 from __future__ import annotations
 
@@ -60,11 +60,17 @@ print(*ThreadPoolExecutor(max(1, len(lines))).map(ask, lines), sep="\\n")
 """
 
 PATIENCE = 6.0
-"""Seconds to wait for an answer that must come: a new router forwards IPv6 only once its link-local address is ready."""
+"""Seconds to wait for a required answer.
+
+A new router forwards IPv6 only when its link-local address is ready.
+"""
 
 
 def serve(host: Host, node: str, *sockets: str) -> Background:
-    """A server in a node, `tcp:80` and `udp:53` each, that answers with the client's address and its own port; ready when it returns."""
+    """Start a server in a node that listens on `sockets` such as `tcp:80`, and wait until it does.
+
+    Each of its answers names the client's address and the server's port.
+    """
     server = host.start("ip", "netns", "exec", node, sys.executable, "-c", SERVER, *sockets)
     assert server.stdout is not None
     line = server.stdout.readline()
@@ -75,7 +81,10 @@ def serve(host: Host, node: str, *sockets: str) -> Background:
 def ask(
     host: Host, node: str | None, *questions: tuple[str, str, int], patience: float = PATIENCE
 ) -> list[str | None]:
-    """For each (proto, address, port), all asked at once from a node or the host: `CLIENT-ADDRESS PORT` as the server saw it, or None."""
+    """Ask each (proto, address, port) at the same time, from a node or the host.
+
+    Returns for each `CLIENT-ADDRESS PORT` as the server saw them, or None without an answer.
+    """
     if not questions:
         return []
     where = ("ip", "netns", "exec", node) if node else ()
@@ -87,7 +96,7 @@ def ask(
 
 
 def mbit(host: Host, source: str, target: str, address: str) -> float:
-    """What iperf3 gets through with TCP from one node to another, in Mbit/s as the receiver counts it."""
+    """Return the throughput of TCP between two nodes in Mbit/s, as iperf3's receiver counts it."""
     if shutil.which("iperf3") is None:
         pytest.skip("no iperf3 here")
     server = host.start("ip", "netns", "exec", target, "iperf3", "-s", "-1", "--forceflush")
@@ -102,7 +111,7 @@ def mbit(host: Host, source: str, target: str, address: str) -> float:
 
 
 def round_trip(host: Host, source: str, address: str) -> float:
-    """The quickest of a few pings, in ms."""
+    """Return the shortest round trip of four pings in ms."""
     out = host.run(
         "ip", "netns", "exec", source, "ping", "-n", "-q", "-i", "0.2", "-c", "4", address
     ).stdout

@@ -1,9 +1,14 @@
-"""netorch with everything imported, forked for each command: starting Python and the models costs more than most tests do.
+"""A process that has imported netorch and forks for each command.
 
-    python -m tests.kernel.warm     reads jobs, a line of JSON each, and answers with an exit status each
+It saves the start of Python and of the models, which takes longer than most tests.
 
-A command runs in the namespaces of a private host as a process of its own, from the parsed command line on; what happens before that
-(the interpreter's start, the entry point) has tests that start the real thing.
+    python -m tests.kernel.warm
+
+reads jobs, one line of JSON each, and prints the exit status of each.
+
+Each command is a process of its own in the namespaces of a private host. It begins with the parsed
+command line. Tests that start the real program cover the part before that: the interpreter's start
+and the entry point.
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ KINDS = ("net", "mnt", "pid")
 
 
 class Warm:
-    """The server, started at the first command; one for each process that runs tests."""
+    """The server, started with the first command. Each process that runs tests has one."""
 
     def __init__(self) -> None:
         self.busy = threading.Lock()
@@ -40,7 +45,10 @@ class Warm:
         env: dict[str, str],
         timeout: float,
     ) -> tuple[int, str, str] | None:
-        """(exit status, stdout, stderr) of `netorch ARGV` in the namespaces of process `pid`; None if it takes longer than that."""
+        """Run `netorch ARGV` in the namespaces of process `pid`.
+
+        Returns (exit status, stdout, stderr), or None if it takes longer than `timeout` seconds.
+        """
         process = self._server()
         assert process.stdin is not None and process.stdout is not None
         with tempfile.TemporaryDirectory(prefix="netorch-warm-") as place:
@@ -84,7 +92,7 @@ class Warm:
 
 
 def serve() -> None:
-    """Answer jobs until there are no more."""
+    """Run jobs from standard input until it ends."""
     import netorch.checks.run
     import netorch.cli.diff_report
     import netorch.cli.dispatch
@@ -111,7 +119,10 @@ def serve() -> None:
 
 
 def _enter(job: dict[str, object]) -> None:
-    """In the namespaces; only a child of whoever enters a pid namespace is in it."""
+    """Run the job in its namespaces.
+
+    Forks once more, because only children of the process that enters a PID namespace are in it.
+    """
     streams = [
         os.open(str(file), os.O_RDONLY if index == 0 else os.O_WRONLY | os.O_CREAT, 0o600)
         for index, file in enumerate(job["files"])

@@ -1,4 +1,4 @@
-"""What passes on an interface while a command runs, as tcpdump tells it."""
+"""The packets on an interface while a command runs, as tcpdump prints them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ import pytest
 from tests.kernel.host import Host
 
 PATIENCE = 15.0
-"""Seconds in which tcpdump, which may lag behind on a busy machine, must have told what was on the wire."""
+"""Seconds to wait for tcpdump, which may lag behind on a busy machine."""
 
 
-def sniff(host: Host, node: str, dev: str, expression: str, wanted: str, *command: str) -> str:
-    """The packets that match on an interface of a node while `command` runs on the host, with MAC addresses, until `wanted` is told."""
+def sniff(host: Host, node: str, dev: str, expression: str, expected: str, *command: str) -> str:
+    """Return the packets on a node's interface, with MAC addresses, while `command` runs.
+
+    `expression` selects them. Returns when a line contains `expected`, or after PATIENCE.
+    """
     if shutil.which("tcpdump") is None:
         pytest.skip("needs tcpdump")
     where = ("ip", "netns", "exec", node, "tcpdump")
@@ -31,7 +34,7 @@ def sniff(host: Host, node: str, dev: str, expression: str, wanted: str, *comman
     reader.start()
     host.run(*command, check=False)
     end = time.monotonic() + PATIENCE
-    while not any(wanted in line for line in lines) and time.monotonic() < end:
+    while not any(expected in line for line in lines) and time.monotonic() < end:
         time.sleep(0.02)
     tcpdump.signal(signal.SIGINT)
     reader.join()

@@ -1,4 +1,4 @@
-"""The campaign inside a private host: a line of JSON for each round.
+"""The campaign of predictions inside a private host. Prints one line of JSON for each round.
 
 python -m tests.kernel.predictions.agent SEED FIRST ROUNDS
 """
@@ -29,13 +29,14 @@ from tests.kernel.predictions.networks import NAME, network
 from tests.kernel.predictions.pings import Pair, Pings
 
 FILE = "lab.yaml"
-JUDGED = ("arrives", "fails")
+DECIDED = ("arrives", "fails")
+"""Predictions that are compared with a ping."""
 SAMPLE = 30
-"""Pairs that are followed in each round."""
+"""The number of pairs that are followed in each round."""
 
 
 def netorch(*argv: str) -> tuple[int, str]:
-    """Status and output of a command."""
+    """Run a command of netorch. Returns its status and output."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         status = main(list(argv))
@@ -43,51 +44,55 @@ def netorch(*argv: str) -> tuple[int, str]:
 
 
 def targets(world: World) -> list[str]:
-    """Addresses of the file, of both versions."""
+    """Return the file's addresses of both IP versions."""
     assert world.asked is not None
-    found = {
-        str(held.address.ip)
+    addresses = {
+        str(entry.address.ip)
         for label, place in world.asked.places.items()
         if label in world.names.values() and label != HOST
-        for held in place.addresses
-        if not held.address.ip.is_loopback and not held.address.ip.is_link_local
+        for entry in place.addresses
+        if not entry.address.ip.is_loopback and not entry.address.ip.is_link_local
     }
-    return sorted(found)
+    return sorted(addresses)
 
 
 def prediction(walk: Walk) -> str:
-    """`arrives` or `fails`; `uncertain` where the walk says so, `differs` where it depends on the way."""
+    """Return `arrives` or `fails`, or why the walk predicts neither.
+
+    The result is `uncertain` if the walk has doubts or leaves the topology, and `differs` if the
+    outcome depends on the path.
+    """
     if not walk.certain or walk.outcome == LEAVES:
         return "uncertain"
     return "differs" if walk.differs else walk.outcome
 
 
 class Round:
-    """One topology: applied, damaged, followed, pinged, mended, destroyed."""
+    """One topology: applied, damaged, followed, pinged, repaired, destroyed."""
 
     def __init__(self, seed: str, number: int) -> None:
         self.rng = Random(f"{seed}/{number}")
         self.number = number
-        self.unseen: list[str] = []
-        """Commands that take back what was done to what `diff` does not look at."""
+        self.undos: list[str] = []
+        """Commands that undo the damage to settings that `diff` does not compare."""
         self.text = network(self.rng)
         Path(FILE).write_text(self.text)
         self.desired = load(self.text.encode(), FILE).desired
-        self.told: dict[str, Any] = {"round": number, "wrong": [], "faults": []}
+        self.report: dict[str, Any] = {"round": number, "wrong": [], "faults": []}
 
     def run(self) -> dict[str, Any]:
-        status, said = netorch("apply", FILE)
+        status, text = netorch("apply", FILE)
         if status:
-            return self.told | {"faults": [f"apply: {said}"], "file": self.text}
+            return self.report | {"faults": [f"apply: {text}"], "file": self.text}
         try:
             self._live()
         finally:
-            status, said = netorch("destroy", NAME)
+            status, text = netorch("destroy", NAME)
             if status:
-                self.told["faults"].append(f"destroy: {said}")
-        if self.told["wrong"] or self.told["faults"]:
-            self.told["file"] = self.text
-        return self.told
+                self.report["faults"].append(f"destroy: {text}")
+        if self.report["wrong"] or self.report["faults"]:
+            self.report["file"] = self.text
+        return self.report
 
     def _live(self) -> None:
         nodes = [label for label in self.desired.labels.values() if label != HOST]
@@ -96,13 +101,13 @@ class Round:
             every = [(label, address) for label in nodes for address in targets(world)]
             pairs = self.rng.sample(every, min(SAMPLE, len(every)))
             self._compare(kernel, pings, pairs, world, "clean")
-            promised = pings.ask(pairs, 0.3) | pings.ask(pairs, 0.3)
+            answered = pings.ask(pairs, 0.3) | pings.ask(pairs, 0.3)
             damage = self._damage(targets(world))
-            self.told["damage"] = damage
+            self.report["damage"] = damage
             world = look(kernel, self.desired)
             self._compare(kernel, pings, pairs, world, "damaged")
-            broken = promised - pings.ask(promised, 0.5)
-        self._mend(promised, broken, nodes)
+            broken = answered - pings.ask(answered, 0.5)
+        self._repair(answered, broken, nodes)
 
     def _damage(self, others: list[str]) -> list[str]:
         labels = sorted(path.name for path in Path("/run/netns").iterdir())
@@ -125,7 +130,7 @@ class Round:
                 made = subprocess.run(command, shell=True, capture_output=True, check=False)
                 if made.returncode == 0:
                     done.append(command)
-                    self.unseen += [scene.undo] if scene.undo else []
+                    self.undos += [scene.undo] if scene.undo else []
                     break
         return done
 
@@ -133,83 +138,84 @@ class Round:
         self, kernel: LinuxKernel, pings: Pings, pairs: list[Pair], world: World, when: str
     ) -> None:
         walks = {pair: explain(world, self._node(pair[0]), pair[1]) for pair in pairs}
-        said = {pair: prediction(walk) for pair, walk in walks.items()}
-        for answer in said.values():
-            self.told[f"{when} {answer}"] = self.told.get(f"{when} {answer}", 0) + 1
+        predictions = {pair: prediction(walk) for pair, walk in walks.items()}
+        for value in predictions.values():
+            self.report[f"{when} {value}"] = self.report.get(f"{when} {value}", 0) + 1
         doubts = sorted({doubt for walk in walks.values() for doubt in walk.doubts})
         if doubts:
-            self.told["doubts"] = doubts
-        hoped = [pair for pair in pairs if said[pair] == "arrives"]
-        got = pings.ask(hoped, 1.0, 0.0)
-        got |= pings.ask([pair for pair in pairs if said[pair] != "arrives"], 0.35)
+            self.report["doubts"] = doubts
+        arriving = [pair for pair in pairs if predictions[pair] == "arrives"]
+        answered = pings.ask(arriving, 1.0, 0.0)
+        answered |= pings.ask([pair for pair in pairs if predictions[pair] != "arrives"], 0.35)
         for pair in pairs:
-            if said[pair] in JUDGED and (said[pair] == "arrives") != (pair in got):
+            value = predictions[pair]
+            if value in DECIDED and (value == "arrives") != (pair in answered):
                 self._recheck(kernel, pings, pair, when)
 
     def _recheck(self, kernel: LinuxKernel, pings: Pings, pair: Pair, when: str) -> None:
-        """A pair that was not as predicted is followed and pinged alone: others may have helped."""
+        """Follow and ping a pair alone after a wrong prediction, as other pings may have helped."""
         for _ in range(2):
             walk = explain(look(kernel, self.desired), self._node(pair[0]), pair[1])
-            said = prediction(walk)
-            answered = bool(pings.ask([pair], 3.0 if said == "arrives" else 0.5))
-            if said not in JUDGED or (said == "arrives") == answered:
+            value = prediction(walk)
+            answered = bool(pings.ask([pair], 3.0 if value == "arrives" else 0.5))
+            if value not in DECIDED or (value == "arrives") == answered:
                 return
-        self.told["wrong"].append(
+        self.report["wrong"].append(
             [when, *pair, walk.outcome, "answers" if answered else "silent", walk.cause]
         )
 
     def _node(self, label: str) -> str:
         return next(node for node, there in self.desired.labels.items() if there == label)
 
-    def _mend(self, promised: set[Pair], broken: set[Pair], nodes: list[str]) -> None:
-        """`diff` sees all of the damage but what it does not look at, and `apply` mends it.
+    def _repair(self, answered: set[Pair], broken: set[Pair], nodes: list[str]) -> None:
+        """Repair the damage with `apply`, and check that `diff` saw it.
 
-        What it does not look at is taken back by hand. Where `diff` said that all is in sync, no
-        more than that may be needed.
+        The commands in `undos` repair the settings that `diff` does not compare. If `diff` reported
+        that the topology is in sync, nothing else may be needed.
         """
-        status, said = netorch("diff", FILE)
+        status, text = netorch("diff", FILE)
         if status not in (0, 2):
-            self.told["faults"].append(f"diff: {said}")
+            self.report["faults"].append(f"diff: {text}")
         in_sync = status == 0
-        if broken and in_sync and not self.unseen:
-            self.told["faults"].append(f"diff says in sync, {sorted(broken)[0]} is broken")
+        if broken and in_sync and not self.undos:
+            self.report["faults"].append(f"diff reports in sync, but {sorted(broken)[0]} is broken")
         if broken:
-            self.told["unseen" if in_sync else "mended"] = True
+            self.report["unseen" if in_sync else "mended"] = True
         if not in_sync:
-            self._apply(bool(self.unseen))
-        for command in reversed(self.unseen):
+            self._apply(bool(self.undos))
+        for command in reversed(self.undos):
             subprocess.run(command, shell=True, capture_output=True, check=False)
-        if self.unseen and not in_sync:
+        if self.undos and not in_sync:
             self._apply(False)
         with Pings(nodes) as pings:
-            left = set(promised)
+            left = set(answered)
             for _ in range(12):
                 left -= pings.ask(left, 0.5)
                 if not left:
                     break
         if left:
-            how = "seen by diff" if in_sync else "mended by apply"
-            self.told["faults"].append(f"not {how}: {sorted(left)[0]} ({len(left)})")
-        status, said = netorch("diff", FILE)
+            how = "seen by diff" if in_sync else "repaired by apply"
+            self.report["faults"].append(f"not {how}: {sorted(left)[0]} ({len(left)})")
+        status, text = netorch("diff", FILE)
         if status:
-            self.told["faults"].append(f"diff after the apply: {said}")
+            self.report["faults"].append(f"diff after the apply: {text}")
 
     def _apply(self, may_fail: bool) -> None:
-        """Apply the file. What `diff` does not look at may be in the way: `may_fail`."""
-        status, said = netorch("apply", FILE)
+        """Apply the file. It `may_fail` if a setting that `diff` does not compare is in the way."""
+        status, text = netorch("apply", FILE)
         if status and not may_fail:
-            self.told["faults"].append(f"apply after the damage: {said}")
+            self.report["faults"].append(f"apply after the damage: {text}")
 
 
 def campaign(seed: str, first: int, rounds: int) -> None:
     for number in range(first, first + rounds):
         try:
-            told = Round(seed, number).run()
+            report = Round(seed, number).run()
         except Exception:
-            told = {"round": number, "faults": [traceback.format_exc()], "wrong": []}
+            report = {"round": number, "faults": [traceback.format_exc()], "wrong": []}
             netorch("destroy", NAME)
-        print(json.dumps(told), flush=True)
-        gc.collect()  # because the command line turns that off, which is right for one command
+        print(json.dumps(report), flush=True)
+        gc.collect()  # because the command line turns it off, which suits a single command
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a person with `ip`, `bridge`, `nft` and `sysctl` and a bad day does to a live network."""
+"""Random damage to a live network, done with `ip`, `bridge`, `nft` and `sysctl`."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ from random import Random
 from typing import Any
 
 Act = Callable[["Scene"], str]
-"""A command for what is there, "" where there is nothing to do it to."""
+"""Returns a command for a scene, or "" if the scene has nothing to apply it to."""
 
 
 def ask(*argv: str) -> list[dict[str, Any]]:
-    """What a tool of iproute2 answers as JSON."""
+    """Run a tool of iproute2 and return its JSON output."""
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     return json.loads(done.stdout or "[]")
 
 
 class Scene:
-    """One namespace of a live topology, looked at by `ip`, with a link and an address drawn in it.
-
-    `label`: its name in /run/netns. `others`: addresses of all namespaces. `undo`: the command that takes an act back, of
-    an act that `diff` does not see.
-    """
+    """One namespace of a live topology as `ip` lists it, with a randomly chosen link in it."""
 
     def __init__(self, rng: Random, label: str, others: list[str], macs: list[str]) -> None:
-        self.rng, self.label, self.others, self.macs = rng, label, others, macs
+        self.rng = rng
+        self.label = label
+        """The namespace's name in /run/netns."""
+        self.others = others
+        """Addresses of all namespaces."""
+        self.macs = macs
+        """MAC addresses of all links."""
         self.undo = ""
+        """The command that undoes the act, if `diff` does not see it."""
         self.links = [
             link for link in ask("ip", "-n", label, "-j", "-d", "address") if link["ifname"] != "lo"
         ]
@@ -53,22 +56,22 @@ class Scene:
         return str(self.link.get("linkinfo", {}).get("info_kind", ""))
 
     def own(self) -> str:
-        """An address of the link with its length, "" without one."""
+        """Return an address of the link with its length, or "" if it has none."""
         family = "inet" if self.version == 4 else "inet6"
-        found = [
+        addresses = [
             f"{entry['local']}/{entry['prefixlen']}"
             for entry in self.link.get("addr_info", [])
             if entry["family"] == family and entry.get("scope") == "global"
         ]
-        return self.rng.choice(found) if found else ""
+        return self.rng.choice(addresses) if addresses else ""
 
     def other(self) -> str:
-        """An address of anybody."""
-        found = [entry for entry in self.others if (":" in entry) == (self.version == 6)]
-        return self.rng.choice(found) if found else ""
+        """Return an address of any namespace."""
+        addresses = [entry for entry in self.others if (":" in entry) == (self.version == 6)]
+        return self.rng.choice(addresses) if addresses else ""
 
     def target(self) -> str:
-        """A prefix: of one address, of its subnet, or of everything."""
+        """Return the prefix of one address, of its subnet, or of everything."""
         address = self.other()
         if not address:
             return ""
@@ -79,34 +82,34 @@ class Scene:
         return str(ip_interface(f"{address}/{length}").network)
 
     def near(self) -> str:
-        """An address on the network of the link."""
+        """Return an address in the subnet of the link."""
         own = self.own()
-        found = [
+        addresses = [
             entry
             for entry in self.others
             if own
             and (":" in entry) == (self.version == 6)
             and ip_interface(f"{entry}/{own.split('/')[1]}").network == ip_interface(own).network
         ]
-        return self.rng.choice(found) if found else ""
+        return self.rng.choice(addresses) if addresses else ""
 
     def route(self) -> str:
-        """A route of the main table, as `ip route del` takes it."""
-        found = [
+        """Return a route of the main table in the form that `ip route del` takes."""
+        routes = [
             entry
             for entry in ask("ip", "-n", self.label, f"-{self.version}", "-j", "route")
             if not str(entry["dst"]).startswith(("fe80", "ff00"))
         ]
-        if not found:
+        if not routes:
             return ""
-        entry = self.rng.choice(found)
+        entry = self.rng.choice(routes)
         dev = f" dev {entry['dev']}" if "dev" in entry else ""
         metric = f" metric {entry['metric']}" if "metric" in entry else ""
         return f"{entry['dst']}{dev}{metric}"
 
 
 def _with(text: str, *words: str) -> str:
-    """The command, unless a word of it is missing."""
+    """Return the command, or "" if one of the words is missing."""
     return text if all(words) else ""
 
 
@@ -185,7 +188,7 @@ def _neighbour_failed(scene: Scene) -> str:
 COMPARED_SYSCTLS = frozenset(
     ("net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding", "net/ipv6/conf/all/forwarding")
 )
-"""What `forwarding` of a node sets, and `diff` compares."""
+"""Sysctls that a node's `forwarding` sets, and that `diff` compares."""
 
 
 def _sysctl(scene: Scene) -> str:
@@ -299,7 +302,7 @@ def _xtables(scene: Scene) -> str:
 
 
 def _rule_of_netorch(scene: Scene) -> str:
-    """One rule of netorch's own ruleset is deleted, or all of it."""
+    """Delete one rule of netorch's ruleset, or the whole table."""
     listed = ask(*f"ip netns exec {scene.label} nft -j list ruleset".split())
     objects = listed.get("nftables", []) if isinstance(listed, dict) else []
     rules = [entry["rule"] for entry in objects if "rule" in entry]
@@ -337,7 +340,7 @@ PORT_FLAGS = {
     **{f"{flag} off": f"{flag} on" for flag in ("flood", "mcast_flood", "bcast_flood")},
     **{f"{flag} on": f"{flag} off" for flag in ("neigh_suppress", "locked", "guard")},
 }
-"""Flags of ports that `diff` does not compare → what they were."""
+"""Port flags that `diff` does not compare → the value before."""
 
 
 def _isolated_all(scene: Scene) -> str:
@@ -381,7 +384,7 @@ def _fdb(scene: Scene) -> str:
 
 
 def _address(scene: Scene) -> str:
-    """An address of another link, or one more."""
+    """Add another link's address, or replace an address by itself with a random prefix length."""
     other, own = scene.other(), scene.own()
     length = scene.rng.choice([24, 32] if scene.version == 4 else [64, 128])
     text = f"{other}/{length}" if other else ""

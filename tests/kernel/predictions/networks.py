@@ -1,5 +1,7 @@
-"""Random networks for the campaign of predictions: routers with segments, cables, NAT, macvlans,
-tunnels and policy routing. Every address is reached from every other, as far as NAT allows.
+"""Random networks for the campaign of predictions.
+
+They have routers with segments, cables, NAT, macvlans, tunnels and policy routing. Every address
+reaches every other, as far as NAT allows.
 """
 
 from __future__ import annotations
@@ -15,9 +17,7 @@ NAME = "lab"
 
 
 class Sketch:
-    """A topology that grows: `adjacent` maps a router to its neighbours, each with the subnet
-    between them.
-    """
+    """A topology under construction."""
 
     def __init__(self, rng: Random) -> None:
         self.rng = rng
@@ -25,6 +25,7 @@ class Sketch:
         self.networks: dict[str, dict[str, Any]] = {}
         self.links: list[dict[str, Any]] = []
         self.adjacent: dict[str, dict[str, int]] = {}
+        """Router → its adjacent routers, each with the number of the subnet between them."""
         self.subnets: dict[int, str] = {}
         """Number of a subnet → a router that is on it."""
         self.number = 0
@@ -74,7 +75,7 @@ class Sketch:
             self.subnets[number] = one
 
     def cable(self, router: str) -> None:
-        """A host on a cable of its own."""
+        """Add a host on a cable of its own."""
         number, host = self.next_number(), self.next_leaf()
         self.node(host)["routes"] = [
             {"to": "default", "via": f"10.0.{number}.1"},
@@ -87,7 +88,7 @@ class Sketch:
         self.subnets[number] = router
 
     def segment(self, router: str, mode: str = "") -> None:
-        """A network with two or three hosts, and the router as their gateway or its owner."""
+        """Add a network of one or two hosts with the router as its gateway or owner."""
         number = self.next_number()
         name = f"lan{number}"
         words: dict[str, Any] = {"subnet": [f"10.0.{number}.0/24", f"fd00:0:{number}::/64"]}
@@ -102,7 +103,7 @@ class Sketch:
             self.node(self.next_leaf())["networks"] = [name]
 
     def upper_links(self, router: str) -> None:
-        """Two macvlans beside a host on a cable."""
+        """Add a host on a cable, and two macvlans on its interface."""
         number, owner = self.next_number(), self.next_leaf()
         gateways = [f"10.0.{number}.1", f"fd00:0:{number}::1"]
         routes = [{"to": "default", "via": gateway} for gateway in gateways]
@@ -126,7 +127,7 @@ class Sketch:
             self.nodes[self.next_leaf()] = {"interfaces": {"eth0": words}, "routes": list(routes)}
 
     def tunnel(self) -> None:
-        """A VXLAN between two routers, with addresses of its own."""
+        """Add a VXLAN with addresses of its own between two adjacent routers, if there are any."""
         if len(self.adjacent) < 2:
             return
         one, other = self.rng.sample(sorted(self.adjacent), 2)
@@ -145,11 +146,11 @@ class Sketch:
             }
 
     def _first(self, one: str, other: str) -> bool:
-        """Whether `one` is the first end of the cable between two routers."""
+        """Return whether `one` is the first end of the cable between two routers."""
         return any(link["endpoints"][0] == f"{one}:to-{other}" for link in self.links)
 
     def routing(self) -> None:
-        """Routes of all routers to all subnets, by all shortest ways or by one of them."""
+        """Add routes from all routers to all subnets, over all shortest paths or one of them."""
         for router in self.adjacent:
             routes = self.node(router).setdefault("routes", [])
             for number, owner in sorted(self.subnets.items()):
@@ -169,20 +170,20 @@ class Sketch:
         return {"to": to, "via": self.rng.choice(gateways)}
 
     def _hops(self, router: str, owner: str) -> list[str]:
-        """The neighbours of a router on its shortest ways to another one."""
+        """Return the adjacent routers that are on a shortest path from a router to another."""
         far = self._distances(owner)
         best = min(far[near] for near in self.adjacent[router])
         return [near for near in sorted(self.adjacent[router]) if far[near] == best]
 
     def _distances(self, owner: str) -> dict[str, int]:
-        found, queue = {owner: 0}, deque([owner])
+        distances, queue = {owner: 0}, deque([owner])
         while queue:
             at = queue.popleft()
             for near in self.adjacent[at]:
-                if near not in found:
-                    found[near] = found[at] + 1
+                if near not in distances:
+                    distances[near] = distances[at] + 1
                     queue.append(near)
-        return found
+        return distances
 
     def _gateway(self, router: str, hop: str, version: int) -> str:
         number = self.adjacent[router][hop]
@@ -190,7 +191,7 @@ class Sketch:
         return f"10.0.{number}.{place}" if version == 4 else f"fd00:0:{number}::{place}"
 
     def policy(self) -> None:
-        """A router that looks some sources up in a table of their own, with the same routes."""
+        """Give a router rules that look some sources up in another table with the same routes."""
         router = self.rng.choice(sorted(self.adjacent))
         words = self.node(router)
         if not self.subnets:
@@ -205,7 +206,7 @@ class Sketch:
 
 
 def network(rng: Random) -> str:
-    """A topology as YAML."""
+    """Return a random topology as YAML."""
     sketch = Sketch(rng)
     sketch.routers(rng.randint(1, 4))
     names = sorted(sketch.adjacent)

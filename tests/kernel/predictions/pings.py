@@ -1,4 +1,4 @@
-"""Pings from namespaces: raw sockets that stay open, so that a few hundred cost milliseconds."""
+"""Pings from namespaces over raw sockets that stay open: a few hundred take milliseconds."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ipaddress import ip_address
 from netorch.kernel.system.syscalls import CLONE_NEWNET, setns
 
 Pair = tuple[str, str]
-"""A namespace's name in /run/netns, and the address that is pinged from there."""
+"""A namespace's name in /run/netns, and the address that is pinged from it."""
 
 
 class Pings:
-    """Sockets of some namespaces. A context manager."""
+    """Raw sockets in some namespaces. Used as a context manager."""
 
     def __init__(self, labels: Iterable[str]) -> None:
         self._sockets: dict[tuple[str, int], socket.socket] = {}
@@ -52,14 +52,14 @@ class Pings:
                 self._sockets[label, version] = sock
 
     def ask(self, pairs: Iterable[Pair], patience: float, least: float = 0.0) -> set[Pair]:
-        """The pairs that are answered by the address that was asked.
+        """Return the pairs for which the pinged address itself answers.
 
-        Waits `patience` seconds for `pairs`, or `least` if all of them are answered sooner.
+        Waits up to `patience` seconds, and at least `least` even if all have answered sooner.
         """
         waiting: dict[int, Pair] = {}
         answered: set[Pair] = set()
         begun = time.monotonic()
-        # a connection of its own, of which no packet filter has heard
+        # a new identifier, because a packet filter would take a known one for a known connection
         self._ident = int.from_bytes(os.urandom(2), "big")
         for pair in pairs:
             self._number = (self._number + 1) & 0xFFFF
