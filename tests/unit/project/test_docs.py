@@ -73,7 +73,7 @@ def prose(page: Path) -> Iterator[tuple[int, str]]:
         yield number, line
 
 
-DEFINITION_LISTS = {"architecture.md", "cli.md", "language.md"}
+DEFINITION_LISTS = {"architecture.md", "cli.md"}
 """Pages that still have definition lists."""
 
 LONG_LINES = {
@@ -81,7 +81,6 @@ LONG_LINES = {
     "architecture.md",
     "cli.md",
     "json.md",
-    "language.md",
     "performance.md",
     "reliability.md",
 }
