@@ -1,5 +1,7 @@
-"""What a run says at its end, and the signals of what it starts. The end stands here because the process that reports a run in
-several processes loads no deeper conftest.
+"""Summaries at the end of a test run, and signal handling for processes that tests start.
+
+The summary hook is defined here because the process that reports a run in several processes
+(pytest-xdist) loads no conftest.py of a subfolder.
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ ENDING = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM)
 def _ignored_signals_are_not_inherited() -> Iterator[None]:
     """Give the processes that tests start the default action of signals that this one ignores.
 
-    A script starts its background jobs with SIGINT and SIGQUIT ignored, nohup with SIGHUP. A new
-    program inherits that, but not a handler. So a handler that does nothing stands here instead,
-    and the tests themselves still ignore the signal. It is a fixture because the process that only
-    hands out tests to others has to leave the signals ignored for them.
+    A script starts its background jobs with SIGINT and SIGQUIT ignored, and nohup ignores SIGHUP.
+    A new program inherits an ignored signal, but not a handler. So this fixture installs a handler
+    that does nothing: the tests themselves still ignore the signal. It is a fixture because the
+    process that only distributes tests to workers must leave the signals ignored for them.
     """
     ignored = [number for number in ENDING if signal.getsignal(number) is signal.SIG_IGN]
     for number in ignored:
@@ -33,7 +35,7 @@ def _ignored_signals_are_not_inherited() -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Which kinds of links were put to the test on this kernel, and the figures of campaigns."""
+    """Print which kinds of links this run tested on this kernel, and the figures of campaigns."""
     ran: dict[str, bool] = {}
     for outcome in ("passed", "failed", "skipped"):
         for report in terminalreporter.stats.get(outcome, ()):

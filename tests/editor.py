@@ -1,4 +1,7 @@
-"""A file as an editor sees it that knows the schema: read by YAML 1.2's core schema, and checked by a validator that is not ours."""
+"""A topology file as an editor that knows the schema sees it.
+
+The file is read by YAML 1.2's core schema and checked by the validator of the package jsonschema.
+"""
 
 from __future__ import annotations
 
@@ -17,29 +20,29 @@ from netorch.resolve.loader import load
 from netorch.topology.schema import schema
 
 MEANING = {
-    "what is named exists, and does once": "does not exist|There is no profile|is there twice|is here twice|is a name of|in a circle"
+    "a name exists, and only once": "does not exist|There is no profile|is there twice|is here twice|is a name of|in a circle"
     "|is given to .* already|nothing makes the interface|is not an address of|have the same name",
-    "what stands where": "is wired to|in another link already|both its ends|is a port of|cannot be a port|be one of|is not a port"
+    "how objects may be combined": "is wired to|in another link already|both its ends|is a port of|cannot be a port|be one of|is not a port"
     "|is on top of|of kind .* itself|are both the host's|stays there|on one segment, but both|cannot both be"
     "|is the uplink of|cannot be the uplink|connects a node to|is not in|has another interface|cannot move it|moves a NIC from"
     "|is not made by this file|default route from one|two peers|both have|expects the opposite|has the neighbour",
-    "addresses and subnets, which take arithmetic": "bits set to the right|is outside|no room|needs a prefix length|overlap|is left for|is in no"
+    "arithmetic on addresses and subnets": "bits set to the right|is outside|no room|needs a prefix length|overlap|is left for|is in no"
     "|network or broadcast|network address of|broadcast address of|is the unspecified|multicast|is not a host's address|nobody answers|nothing can answer"
     "|is an address of|exists on every link|is not an address of one host|contradict each other|in several VRFs|has this address|no IPv[46] address|not an IPv[46] address|IPv4 and IPv6|IP versions?\\b|over IPv"
     "|turns IPv6 off|IPv6 needs|endpoints have the address|gets all frames for unknown|needs a `subnet`",
-    "amounts that follow from one another": "cannot have MTU|has 1[0-9]{3}|forward delay must be|varies a delay|none does|overtake delayed|no queue|not a queue"
+    "numbers that depend on each other": "cannot have MTU|has 1[0-9]{3}|forward delay must be|varies a delay|none does|overtake delayed|no queue|not a queue"
     "|runs backwards|comes before|ends before|differ in length|one range|not between 8bit|longer than the 2.147|VLAN [0-9]+ is there twice",
-    "what one kind of interface cannot do, wherever its kind is said": "loopback interface|cannot be set on lo|cannot be set for host|cannot be called lo"
+    "what a kind of interface cannot do, when its kind is given elsewhere": "loopback interface|cannot be set on lo|cannot be set for host|cannot be called lo"
     "|`host` is|has the MAC of its parent|no MAC of its own|has no MACs|Linux itself makes|could not tell|carries no|knows no VLANs"
     "|means nothing to|whose own port|behind it there|is behind .* already|`at` is for|add `at: NODE`|bridge's own address|needs resolv.conf"
     "|have the same mode|reserved|begin with `from=`|joined on|of the bond|gets its",
-    "which gateways are within reach": "closes a circle|cannot leave with|the gateway |no gateway|be a gateway|without the link|next hop|cannot have the address|is not the address of",
-    "names made of others": "which Linux does not take",
+    "gateways that cannot be reached": "closes a circle|cannot leave with|the gateway |no gateway|be a gateway|without the link|next hop|cannot have the address|is not the address of",
+    "names that netorch makes from other names": "which Linux does not take",
     "letters that look alike": "accents in one piece",
-    "the text that a substitution makes": "no variable",
+    "the text after substitution": "no variable",
     "the name of the file": "the file's name|has no file name",
 }
-"""Why the schema lets pass what `validate` refuses: class → what the sentences say."""
+"""Reasons why the schema accepts what `validate` refuses: reason → pattern of the messages."""
 _MEANING = re.compile("|".join(f"(?:{words})" for words in MEANING.values()))
 
 _NO_FILE = (
@@ -53,12 +56,12 @@ _NO_FILE = (
 
 
 class _Core(yaml.SafeLoader):
-    """YAML 1.2's core schema: what editors read, which is not what netorch reads in each corner."""
+    """YAML 1.2's core schema, which editors use. netorch reads some corner cases differently."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        """Of a key that is there twice the first, as netorch reads it."""
+        """Use the first value of a repeated key, as netorch does."""
         first = {str(key.value): (key, value) for key, value in reversed(node.value)}
         node.value = list(reversed(first.values()))
         return super().construct_mapping(node, deep)
@@ -88,7 +91,7 @@ def validator() -> Draft202012Validator:
 
 
 def read(text: str) -> Any:
-    """The file as JSON."""
+    """Return the file as a JSON value."""
     return _named(yaml.load(text, _Core))
 
 
@@ -101,11 +104,11 @@ def _named(value: Any) -> Any:
 
 
 def complaints(text: str) -> list[str]:
-    """What the schema says against a file, each with its place."""
-    return [_told(error) for error in validator().iter_errors(read(text))]
+    """Return the schema's errors about a file, each with its path."""
+    return [_with_path(error) for error in validator().iter_errors(read(text))]
 
 
-def _told(error: ValidationError) -> str:
+def _with_path(error: ValidationError) -> str:
     deepest = max(_leaves(error), key=lambda leaf: len(leaf.absolute_path))
     return f"{'.'.join(map(str, deepest.absolute_path))}: {deepest.message}"
 
@@ -117,22 +120,22 @@ def _leaves(error: ValidationError) -> Iterator[ValidationError]:
 
 
 def places(text: str) -> set[Position | None]:
-    """Where the schema complains of a file."""
+    """Return the positions in the file that the schema complains about."""
     tree = parse(text.encode(), Findings())
-    found: set[Position | None] = set()
+    positions: set[Position | None] = set()
     for error in validator().iter_errors(read(text)):
         for leaf in _leaves(error):
             path: list[str | int] = list(leaf.absolute_path)
-            found.add(locate(tree, path))
+            positions.add(locate(tree, path))
             if leaf.validator == "additionalProperties":
-                found |= {locate(tree, [*path, key]) for key in leaf.instance}
+                positions |= {locate(tree, [*path, key]) for key in leaf.instance}
             elif leaf.validator in {"propertyNames", "pattern"} and isinstance(leaf.instance, str):
-                found.add(locate(tree, [*path, leaf.instance]))
-    return found
+                positions.add(locate(tree, [*path, leaf.instance]))
+    return positions
 
 
 def problems(text: str, file: str = "lab.yaml") -> list[Problem]:
-    """What `validate` says against it."""
+    """Return the problems that `validate` reports."""
     try:
         load(text.encode(), file)
     except FileError as error:
@@ -140,10 +143,13 @@ def problems(text: str, file: str = "lab.yaml") -> list[Problem]:
     return []
 
 
-def let_pass(text: str, found: list[Problem]) -> list[str]:
-    """What is wrong by its shape, and the schema has nothing against. What is not YAML, or no mapping, it never sees."""
-    shape = [problem for problem in found if not _MEANING.search(problem.what)]
+def let_pass(text: str, reported: list[Problem]) -> list[str]:
+    """Return the problems in the shape of a file that the schema does not report.
+
+    Text that is not YAML, or not a mapping, never reaches the schema, so it is left out.
+    """
+    shape = [problem for problem in reported if not _MEANING.search(problem.what)]
     if not shape or any(words in problem.what for problem in shape for words in _NO_FILE):
         return []
-    there = places(text)
-    return [problem.what for problem in shape if problem.where not in there]
+    positions = places(text)
+    return [problem.what for problem in shape if problem.where not in positions]

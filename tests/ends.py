@@ -1,4 +1,4 @@
-"""That something comes to an end: a guard against what hangs or grows without bound, far from any figure of speed."""
+"""A guard against code that hangs or grows without bound; its limit is no measure of speed."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from contextlib import contextmanager
 from types import FrameType
 
 SECONDS = 60.0
-"""Of the processor's time in this process: a loaded machine does not count."""
+"""The limit, in processor time of this process, so that a busy machine does not matter."""
 
 
 @contextmanager
 def ends() -> Iterator[None]:
-    """AssertionError in the body if it goes on and on."""
+    """Raise AssertionError in the body when it takes longer than the limit."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise AssertionError(
-            f"this took {SECONDS:.0f} seconds of the processor's time, and was not at its end"
-        )
+        raise AssertionError(f"this was not finished after {SECONDS:.0f} seconds of processor time")
 
     before = signal.signal(signal.SIGVTALRM, stop)
     signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)

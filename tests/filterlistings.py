@@ -1,8 +1,9 @@
-"""What libnftables says of rules that others make, and how that is recorded.
+"""Listings by libnftables of rules that other programs make, and the program that records them.
 
-    python -m tests.filterlistings          # as root: record anew what this machine's library says
+    python -m tests.filterlistings          # as root: record what this machine's library prints
 
-`RULES` are single rules, each listed on its own; `RULESETS` are what well-known programs set up, as commands.
+`RULES` are single rules, each listed on its own. `RULESETS` are the commands by which well-known
+programs set up their rules.
 """
 
 from __future__ import annotations
@@ -193,11 +194,11 @@ listing = nftables.list_all()
 extensions = [[list(place), list(words)] for place, words in listing.extensions.items()]
 print(json.dumps({"text": listing.text, "json": json.loads(listing.json), "extensions": extensions}))
 """
-"""A program that prints what nftables has in the namespace that it runs in."""
+"""A program that prints all nftables rules of the namespace that it runs in."""
 
 
 def commands(family: str) -> str:
-    """A shell script that loads each rule of a family into one chain."""
+    """Return a shell script that loads each rule of a family into one chain."""
     base, rules = FAMILIES[family]
     chains = f"chain inner {{ }}\nchain c {{ {base} }}\n"
     text = "\n".join(f"add rule {family} t c {rule}" for rule in rules)
@@ -205,7 +206,7 @@ def commands(family: str) -> str:
 
 
 def chains_of(listing: Mapping[str, Any]) -> tuple[ListedChain, ...]:
-    """The chains of what `LIST` printed."""
+    """Return the chains in the output of `LIST`."""
     from netorch.firewall.nftables import rule_texts
 
     extensions = {
@@ -219,20 +220,23 @@ def chains_of(listing: Mapping[str, Any]) -> tuple[ListedChain, ...]:
 
 @cache
 def recorded() -> Mapping[str, Any]:
-    """Ruleset → its listing; and `rules`: family and rule → its statements; `sets`: name → elements."""
-    found: Mapping[str, Any] = json.loads(PATH.read_text())
-    return found
+    """Return the recorded listings.
+
+    `rulesets`: name → listing; `rules`: family → rule → statements; `sets`: name → elements.
+    """
+    recording: Mapping[str, Any] = json.loads(PATH.read_text())
+    return recording
 
 
 def statements(family: str, rules: Iterable[str]) -> list[list[object]]:
-    """What the library says of rules."""
+    """Return the library's statements for these rules."""
     return [recorded()["rules"][family][rule] for rule in rules]
 
 
 def split(listing: Mapping[str, Any], family: str) -> dict[str, list[object]]:
-    """Rule → statements, of what `commands` loaded."""
-    found = [entry["rule"] for entry in listing["json"]["nftables"] if "rule" in entry]
-    return {rule: entry["expr"] for rule, entry in zip(FAMILIES[family][1], found, strict=True)}
+    """Return rule → statements, from the listing of what `commands` loaded."""
+    rules = [entry["rule"] for entry in listing["json"]["nftables"] if "rule" in entry]
+    return {rule: entry["expr"] for rule, entry in zip(FAMILIES[family][1], rules, strict=True)}
 
 
 def _record() -> None:
@@ -241,8 +245,8 @@ def _record() -> None:
         done = subprocess.run(
             ["unshare", "-n", "sh", "-ec", program], check=True, capture_output=True, text=True
         )
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
+        listing: dict[str, Any] = json.loads(done.stdout)
+        return listing
 
     singles = {family: listed(commands(family)) for family in FAMILIES}
     sets = [
@@ -250,17 +254,17 @@ def _record() -> None:
         for entry in singles["inet"]["json"]["nftables"]
         if "set" in entry or "map" in entry
     ]
-    found = {
+    recording = {
         "version": singles["inet"]["json"]["nftables"][0]["metainfo"]["version"],
         "sets": {one["name"]: one.get("elem", []) for one in sets},
         "rules": {family: split(listing, family) for family, listing in singles.items()},
         "rulesets": {name: listed(script) for name, script in RULESETS.items()},
     }
-    PATH.write_text(_lines(found, 3) + "\n")
+    PATH.write_text(_lines(recording, 3) + "\n")
 
 
 def _lines(value: object, depth: int) -> str:
-    """JSON with one line for each entry at this depth, so that a difference can be read."""
+    """Return JSON with a line for each entry down to this depth, so that diffs are readable."""
     if not depth or not isinstance(value, dict):
         return json.dumps(value)
     entries = (f"{json.dumps(key)}: {_lines(entry, depth - 1)}" for key, entry in value.items())

@@ -1,8 +1,12 @@
-"""Files that nobody would write, in great numbers: each is loaded, or refused with an error that says where; nothing else may happen.
+"""Fuzzing of the loader: great numbers of spoiled files that nobody would write.
 
-    python -m tests.fuzz [COUNT] [SEED]     tells the inputs tried, the slowest, and the memory at its highest
+The loader must load each file or refuse it with an error that says where.
 
-Inputs are files that are right, spoiled: values put where they do not belong, lines moved, doubled and cut, bytes changed.
+    python -m tests.fuzz [COUNT] [SEED]
+
+The program prints the number of inputs, the time of the slowest one and the peak memory. Inputs are
+good files with random damage: values in places where they do not belong, lines moved, doubled and
+cut, bytes changed.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from netorch.resolve.loader import load
 
 SEEDS = Path(__file__).resolve().parents[1] / "topologies"
 SLOW = 2.0
-"""Seconds of the processor's time that no input may take."""
+"""The limit for one input, in seconds of processor time."""
 
 EVIL = (
     *(
@@ -193,7 +197,7 @@ WORDS = (
 
 
 def spoil(text: str, dice: random.Random) -> bytes:
-    """A file with one to five things wrong with it, or perhaps none."""
+    """Damage a file in one to five ways. The result may still be valid."""
     for _ in range(dice.randint(1, 5)):
         text = dice.choice(_WAYS)(text, dice)
     data = text.encode("utf-8", "surrogatepass")
@@ -208,16 +212,16 @@ def spoil(text: str, dice: random.Random) -> bytes:
 
 
 def _spans(text: str) -> list[tuple[int, int]]:
-    """The words of a text, as places."""
-    found, start = [], None
+    """Return the start and end of each word of a text."""
+    spans, start = [], None
     for at, letter in enumerate(text + " "):
         if letter in " \n,{}[]":
             if start is not None:
-                found.append((start, at))
+                spans.append((start, at))
             start = None
         elif start is None:
             start = at
-    return found
+    return spans
 
 
 def _value(text: str, dice: random.Random) -> str:
@@ -279,16 +283,17 @@ _WAYS: tuple[Callable[[str, random.Random], str], ...] = (
 
 @dataclass(slots=True)
 class Tally:
-    """What came of it. `failures`: the input, and what happened in place of an error."""
+    """The results of a run."""
 
     tried: int = 0
     right: int = 0
     slowest: float = 0.0
     failures: list[tuple[bytes, str]] = field(default_factory=list)
+    """Inputs that were neither loaded nor refused properly, with a description of what happened."""
 
 
 def run(count: int, seed: int = 0) -> Tally:
-    """Load `count` inputs; the same for the same seed."""
+    """Load `count` inputs. The same seed makes the same inputs."""
     dice, tally = random.Random(seed), Tally()
     files = [
         path.read_text() for path in sorted(SEEDS.glob("*.yaml")) if path.stat().st_size < 10_000
@@ -303,7 +308,7 @@ def run(count: int, seed: int = 0) -> Tally:
             if not error.lines() or any(
                 "\n" in line or "Traceback" in line for line in error.lines()
             ):
-                tally.failures.append((data, "an error of no or of several lines"))
+                tally.failures.append((data, "an error message that is empty or has several lines"))
         except Exception:
             tally.failures.append((data, traceback.format_exc()))
         seconds = time.process_time() - started
@@ -318,7 +323,7 @@ def main(count: int = 100_000, seed: int = 0) -> int:
     tally = run(count, seed)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"{tally.tried} inputs, {tally.right} of them right; slowest {tally.slowest:.2f} s, at most {peak:.0f} MB"
+        f"{tally.tried} inputs, {tally.right} of them valid; slowest {tally.slowest:.2f} s, at most {peak:.0f} MB"
     )
     kinds = Counter(why.strip().splitlines()[-1] for _, why in tally.failures)
     for why, times in kinds.most_common():

@@ -1,6 +1,8 @@
-"""`python -m tests.kinds LOG…`: from what test runs on several kernels printed, the table of kinds of links and qdiscs × kernels.
+"""The table of kinds of links and qdiscs × kernels, from the output of tests on several kernels.
 
-Exit status 1 if a kind was put to the test on none of them.
+    python -m tests.kinds LOG…
+
+The exit status is 1 if a kind was not tested on any of the kernels.
 """
 
 from __future__ import annotations
@@ -14,19 +16,26 @@ _LINE = re.compile(r"^kinds tested on Linux (\S+):((?: \S+=(?:yes|lacking))+)", 
 
 
 def line(release: str, ran: Mapping[str, bool]) -> str:
-    """What a run says at its end; `ran`: kind → whether a test with it passed, not only skipped."""
+    """Return the line that a test run prints at its end.
+
+    `ran`: kind → whether a test with it passed; False if all such tests were skipped or failed.
+    """
     words = [f"{kind}={'yes' if ran[kind] else 'lacking'}" for kind in sorted(ran)]
     return f"kinds tested on Linux {release}: {' '.join(words)}"
 
 
 def table(text: str, kinds: list[str]) -> tuple[str, list[str]]:
-    """The table, and the kinds that no kernel ran."""
+    """Return the table, and the kinds that no kernel ran."""
     runs: dict[str, dict[str, str]] = {}
     for release, words in _LINE.findall(text):
-        said = dict(word.split("=") for word in words.split())
-        # a second run on a kernel can add to the first
+        outcomes = dict(word.split("=") for word in words.split())
+        # a second run on the same kernel may test more kinds than the first one
         runs.setdefault(release, {}).update(
-            {kind: how for kind, how in said.items() if how == "yes" or kind not in runs[release]}
+            {
+                kind: outcome
+                for kind, outcome in outcomes.items()
+                if outcome == "yes" or kind not in runs[release]
+            }
         )
     rows = [["kind", *runs]]
     rows += [
@@ -55,7 +64,7 @@ def main(paths: list[str]) -> int:
     drawn, never = table(text, sorted({*INTERFACE_WORDS, *SHAPERS}))
     print(drawn)
     if never:
-        print(f"never put to the test: {', '.join(never)}")
+        print(f"not tested on any kernel: {', '.join(never)}")
     return 1 if never else 0
 
 

@@ -1,4 +1,7 @@
-"""Messages as a kernel might send them, made up: the attributes of each kind in any order, some twice, others that nobody knows."""
+"""Random netlink messages as a kernel might send them.
+
+The attributes of each message are in any order, some occur twice, and some are unknown.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ WORD = st.text("abcdefgh0123456789-._ü", min_size=1, max_size=14)
 MAC = st.binary(min_size=6, max_size=6)
 V4, V6 = st.binary(min_size=4, max_size=4), st.binary(min_size=16, max_size=16)
 UNKNOWN = st.tuples(st.integers(300, 1000), st.binary(max_size=12))
-"""Attributes of a kernel that is newer than anybody here."""
+"""Attributes that only a newer kernel knows."""
 
 
 def number(form: str, values: st.SearchStrategy[int]) -> Bytes:
@@ -31,7 +34,10 @@ words = WORD.map(lambda word: word.encode() + b"\0")
 
 @st.composite
 def nest(draw: st.DrawFn, known: Mapping[int, Bytes], *, twice: bool = True) -> bytes:
-    """Some of the `known` attributes, in any order; the two flags of a type say nothing that a reader needs."""
+    """Return some of the `known` attributes, in any order.
+
+    The two flag bits of an attribute's type are set at random, because readers must ignore them.
+    """
     chosen = draw(
         st.lists(
             st.sampled_from(sorted(known)),
@@ -48,7 +54,7 @@ def nest(draw: st.DrawFn, known: Mapping[int, Bytes], *, twice: bool = True) -> 
 
 
 def whole(kind: int, header: Bytes, known: Mapping[int, Bytes]) -> Bytes:
-    """A message with its header."""
+    """Return messages with their netlink headers."""
     return st.builds(lambda first, parts: message(kind, 2, 1, first + parts), header, nest(known))
 
 
@@ -72,7 +78,7 @@ link_parts: dict[int, Bytes] = {
     ),
     c.IFLA_LINKINFO: nest(
         {
-            # a kind that pyroute2 has no table for, so that any data will do
+            # pyroute2 does not know this kind, so the data may be anything
             c.IFLA_INFO_KIND: st.just(b"nonesuch\0"),
             c.IFLA_INFO_DATA: nest({number: st.binary(max_size=9) for number in (1, 2, 30)}),
             c.IFLA_INFO_SLAVE_KIND: st.just(b"nonesuch\0"),
@@ -284,7 +290,7 @@ def peer(draw: st.DrawFn) -> bytes:
         lambda port, address: b"\x0a\0" + port + bytes(4) + address + bytes(4), be16, V6
     )
     subnets = st.lists(subnet(), max_size=3).map(
-        lambda found: b"".join(attr(c.NLA_F_NESTED, one) for one in found)
+        lambda parts: b"".join(attr(c.NLA_F_NESTED, one) for one in parts)
     )
     handshake = st.builds(struct.pack, st.just("=qq"), st.integers(0, 2**33), st.integers(0, 10**9))
     rest = draw(nest({2: key | st.just(bytes(32)), 4: endpoint, 5: u16, 6: handshake, 9: subnets}))

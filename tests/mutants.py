@@ -1,7 +1,8 @@
-"""Files that a person might write by mistake: a good file with a few values, keys or references that are wrong.
+"""Topology files with mistakes that a user might make: good files with a few wrong values or keys.
 
-`seeds()` are the good files, `mutate()` makes a file of them. Other than `tests.fuzz`, which spoils the text, this spoils
-the meaning: most of what comes out is well formed, and many of them are right.
+`seeds()` returns the good files, and `mutate()` makes a file with mistakes from one of them. While
+`tests.fuzz` damages the text, this module changes the meaning: most of the files are well formed,
+and many of them are valid.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from netorch.resolve.loader import load
 
 SOURCE = Path(__file__).resolve().parents[1]
 NAME = "mutant"
-"""Every mutant's `name`."""
+"""The topology's `name` in all of these files."""
 LARGEST = 6_000
-"""Characters of a seed: a large topology takes long and says nothing more."""
+"""The longest seed, in characters: a large topology takes long and tests nothing more."""
 
 Tree = Any
 Place = tuple[Any, Any]
-"""A mapping or list, and the key or position in it."""
+"""A mapping or list, and a key or position in it."""
 
 NUMBERS = (
     *(-1, 0, 1, 2, 10, 67, 68, 255, 256, 1279, 1280, 1400, 1499, 1500, 1501, 4094, 4095, 9000),
@@ -49,7 +50,7 @@ MODES = ("segment", "host-only", "nat", "routed", "bridged", "bridge", "private"
 
 
 def seeds() -> list[Tree]:
-    """Every good file of the source tree that is not large, as plain values, in a fixed order."""
+    """Return the good files of the source tree as plain values, in a fixed order, no large ones."""
     texts = [
         path.read_text()
         for folder in ("topologies", "docs/examples")
@@ -58,16 +59,16 @@ def seeds() -> list[Tree]:
     texts += [
         text for path in sorted((SOURCE / "tests/kernel").glob("test_*.py")) for text in _in(path)
     ]
-    found: dict[str, Tree] = {}
+    trees: dict[str, Tree] = {}
     for text in texts:
         tree = _tree(re.sub(r"(\d)-\d{2,}\]", r"\1-9]", text))
         if tree is not None and len(text) <= LARGEST:
-            found.setdefault(json.dumps(tree), tree)
-    return list(found.values())
+            trees.setdefault(json.dumps(tree), tree)
+    return list(trees.values())
 
 
 def _in(path: Path) -> Iterator[str]:
-    """The constant texts of a program that may be files."""
+    """Yield the constant strings of a Python file that may be topology files."""
     for node in ast.walk(ast.parse(path.read_text())):
         if (
             isinstance(node, ast.Constant)
@@ -78,7 +79,7 @@ def _in(path: Path) -> Iterator[str]:
 
 
 def _tree(text: str) -> Tree | None:
-    """A good file as plain values, None of any other text."""
+    """Return a good file as plain values, and None for any other text."""
     try:
         tree = _plain(parse(text.encode(), Findings()))
         load(json.dumps(tree).encode(), f"{NAME}.yaml")
@@ -94,7 +95,7 @@ def _plain(value: Any) -> Tree:
 
 
 def mutate(seed: Tree, dice: random.Random) -> str:
-    """The seed with one to three things wrong with it, as JSON, which is YAML."""
+    """Make one to three mistakes in the seed. The result is JSON, which is also YAML."""
     tree = json.loads(json.dumps(seed))
     for _ in range(dice.choice((1, 1, 2, 3))):
         dice.choice(_WAYS)(tree, dice)
@@ -103,7 +104,10 @@ def mutate(seed: Tree, dice: random.Random) -> str:
 
 
 def with_a_wrong_value(seed: Tree, dice: random.Random) -> tuple[str, frozenset[int]]:
-    """A file with a value that is wrong wherever it stands, and the lines of that and of what it is in."""
+    """Put a value into the file that is wrong everywhere.
+
+    Return the file, and the numbers of the lines of the value and of the entries that contain it.
+    """
     tree = json.loads(json.dumps(seed))
     tree["name"] = NAME
     place = _choose(tree, dice, lambda key, value: key != "name" and _is_scalar(key, value))
@@ -112,7 +116,7 @@ def with_a_wrong_value(seed: Tree, dice: random.Random) -> tuple[str, frozenset[
     lines = json.dumps(tree, indent=1).split("\n")
     at = next(number for number, line in enumerate(lines) if "wrong-value" in line)
     indent, about = len(lines[at]) - len(lines[at].lstrip()), {at, at + 1}
-    for number in range(at, -1, -1):  # the sections say nothing of one entry
+    for number in range(at, -1, -1):  # a section as a whole is not about one of its entries
         if 2 <= len(lines[number]) - len(lines[number].lstrip()) < indent:
             indent = len(lines[number]) - len(lines[number].lstrip())
             about.add(number + 1)
@@ -120,7 +124,7 @@ def with_a_wrong_value(seed: Tree, dice: random.Random) -> tuple[str, frozenset[
 
 
 def _places(tree: Tree) -> Iterator[Place]:
-    """Every key and position of a tree."""
+    """Yield every key and position of a tree."""
     if isinstance(tree, dict | list):
         for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
             yield tree, key
@@ -128,8 +132,8 @@ def _places(tree: Tree) -> Iterator[Place]:
 
 
 def _choose(tree: Tree, dice: random.Random, fits: Callable[[Any, Any], bool]) -> Place | None:
-    found = [(where, key) for where, key in _places(tree) if fits(key, where[key])]
-    return dice.choice(found) if found else None
+    places = [(where, key) for where, key in _places(tree) if fits(key, where[key])]
+    return dice.choice(places) if places else None
 
 
 def _is_scalar(_: Any, value: Any) -> bool:
@@ -137,17 +141,20 @@ def _is_scalar(_: Any, value: Any) -> bool:
 
 
 def _words(tree: Tree, key: str) -> list[Any]:
-    """The values that a key has anywhere."""
+    """Return all values that a key has in the tree."""
     return [where[at] for where, at in _places(tree) if at == key]
 
 
 def _mapping(value: Any) -> dict[str, Any]:
-    """The value if it is a mapping: an earlier mutation may have put something else there."""
+    """Return the value if it is a mapping, and an empty one otherwise.
+
+    An earlier mutation may have put something else there.
+    """
     return value if isinstance(value, dict) else {}
 
 
 def _named(tree: Tree, dice: random.Random) -> str:
-    """A name of something in the file, or one that is not."""
+    """Return the name of something in the file, or a name that the file may not have."""
     known = [*_mapping(tree.get("nodes")), *_mapping(tree.get("networks"))]
     for where, key in _places(tree):
         value = where[key]
@@ -159,8 +166,8 @@ def _named(tree: Tree, dice: random.Random) -> str:
 
 
 def _addresses(tree: Tree) -> list[str]:
-    """Addresses in the subnets of the file: those that it names, their neighbours and their edges."""
-    found: list[str] = []
+    """Return addresses of the file, and the first, last and some other addresses of its subnets."""
+    addresses: list[str] = []
     for where, key in _places(tree):
         if isinstance(where[key], str) and ("." in where[key] or ":" in where[key]):
             try:
@@ -169,9 +176,9 @@ def _addresses(tree: Tree) -> list[str]:
                 continue
             network = interface.network
             size = network.num_addresses
-            found += [str(interface.ip), str(network[0]), str(network[-1])]
-            found += [str(network[at]) for at in (1, 2, 3, 9) if at < size]
-    return found or [*ADDRESSES]
+            addresses += [str(interface.ip), str(network[0]), str(network[-1])]
+            addresses += [str(network[at]) for at in (1, 2, 3, 9) if at < size]
+    return addresses or [*ADDRESSES]
 
 
 def _address(tree: Tree, dice: random.Random) -> str:
@@ -188,7 +195,7 @@ def _subnet(tree: Tree, dice: random.Random) -> str:
 
 
 def _like(tree: Tree, old: Any, dice: random.Random) -> Any:
-    """Another value of about the same type."""
+    """Return another value of about the same type."""
     if isinstance(old, bool):
         return not old
     if isinstance(old, int):
@@ -216,7 +223,7 @@ def _value(tree: Tree, dice: random.Random) -> None:
 
 
 def _same_key(tree: Tree, dice: random.Random) -> None:
-    """A key gets the value that the same key has elsewhere."""
+    """Give a key the value that the same key has elsewhere."""
     if (place := _choose(tree, dice, lambda key, _: isinstance(key, str))) is not None:
         where, key = place
         where[key] = json.loads(json.dumps(dice.choice(_words(tree, key))))
@@ -242,7 +249,7 @@ def _double(tree: Tree, dice: random.Random) -> None:
 
 
 def _move(tree: Tree, dice: random.Random) -> None:
-    """A key goes to another mapping."""
+    """Move a key to another mapping."""
     if (place := _choose(tree, dice, lambda key, _: isinstance(key, str))) is not None:
         where, key = place
         value = where.pop(key)
@@ -311,7 +318,7 @@ def _interface(tree: Tree, dice: random.Random) -> Tree:
 
 
 def _insert(tree: Tree, dice: random.Random) -> None:
-    """A node or a network says one thing more."""
+    """Add a key to a node or to a network."""
     networks = [words for words in _mapping(tree.get("networks")).values() if _mapping(words)]
     nodes = _mapping(tree.get("nodes"))
     if networks and dice.random() < 0.4:
@@ -387,7 +394,7 @@ def _put(node: Tree, key: str, value: Tree) -> None:
 
 
 def _link(tree: Tree, dice: random.Random) -> None:
-    """One link more."""
+    """Add a link."""
     nodes = sorted(_mapping(tree.get("nodes"))) or ["a"]
     ends = [f"{dice.choice(nodes)}:{_named(tree, dice)}" for _ in range(2)]
     link: Tree = {"endpoints": ends}

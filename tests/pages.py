@@ -1,19 +1,25 @@
-"""The pages of the documentation as something to run: their files, their commands, and what the commands print.
+"""The pages of the documentation as programs: their files, commands and outputs.
 
-A `console` block is a terminal: a line that begins with `# ` (as root) or `$ ` is typed, what follows up to the next such line is what
-one sees. The first line says which of the two it is in the whole block, so what is printed may have lines that begin with the other.
-Comments, which no reader of a page sees, say the rest:
+A `console` block is a terminal. A line that begins with `# ` (as root) or `$ ` is a command; the
+lines up to the next such line are its output. The first line says which of the two prompts the
+whole block uses, so that an output may have lines that begin with the other one. HTML comments,
+which readers of a page do not see, contain further instructions:
 
-    <!-- file: NAME -->         the next block is the file NAME; below topologies/ and docs/ it is the file of that name here
-    <!-- run: SCRIPT -->        `sh` runs SCRIPT before what follows: what a reader does by hand, or what is there already
-    <!-- not run: REASON -->    the next console block is left alone
-    <!-- docker: VERB NAMES --> what stands in for Docker does `run` or `restart` with containers of these names
-    <!-- needs: KINDS -->       a kernel without these kinds of links cannot run the page; the second test kernel can
+    <!-- file: NAME -->         the next block is the file NAME; if NAME is below topologies/ or
+                                docs/, it is that file of this repository
+    <!-- run: SCRIPT -->        `sh` runs SCRIPT before the rest: a reader does this by hand, or
+                                has done it already
+    <!-- not run: REASON -->    the next console block is not run
+    <!-- docker: VERB NAMES --> the stand-in for Docker does `run` or `restart` with containers of
+                                these names
+    <!-- needs: KINDS -->       a kernel without these kinds of links cannot run the page; the
+                                second test kernel can
 
-In what a command prints, a line `…` stands for any lines and `…` within a line for any text. Of what is different each time,
-such as durations and dates, only that it is there is compared: see VARIES.
+In an output, a line `…` stands for any number of lines, and `…` within a line for any text. For
+values that differ each time, such as durations and dates, the tests only check that there is one:
+see VARIES.
 
-    python -m tests.pages [PAGE …]    as root: write what the commands print now into the pages
+    python -m tests.pages [PAGE …]    as root: write the commands' present outputs into the pages
 """
 
 from __future__ import annotations
@@ -31,10 +37,10 @@ PAGES = (
 )
 
 PLACE = "/srv/netorch"
-"""How pages call the folder that commands run in, a clone of the repository."""
+"""The folder in which commands run according to the pages: a clone of the repository."""
 
 HOME = "/root"
-"""How pages call the home directory, which is one of their own."""
+"""The home directory according to the pages. Each page has its own."""
 
 VARIES = (
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d"), "DATE"),
@@ -43,19 +49,21 @@ VARIES = (
     (re.compile(r"\bin \d+(\.\d+)? ?m?s\b"), "in TIME"),
     (re.compile(r"\b\d+(\.\d+)? ?ms\b"), "TIME"),
     (re.compile(r"\b(\d+\.\d+/){2,}\d+\.\d+\b"), "TIMES"),
+    # it depends on timing which of the two is noticed first
     (
         re.compile(r"\S+ gets no ARP answer from (\S+)( or the gateway to it)?"),
         r"no answer from \1",
-    ),  # whichever is noticed first
+    ),
     (re.compile(r"@if\d+"), "@ifN"),
+    # Linux updates the state of a link up to a second after it came up
     (
         re.compile(r"\b(UNKNOWN|LOWERLAYERDOWN|DOWN|UP) {2,}"),
         "UP ",
-    ),  # Linux tells it of a link that came up within the next second
+    ),
     (re.compile(r" \(id: \d+\)"), ""),
     (re.compile(r"[ \t]+$"), ""),
 )
-"""What is different each time, and what stands for it when two outputs are compared."""
+"""Patterns of text that differs each time, and the replacements for comparing outputs."""
 
 _COMMENT = re.compile(r"<!-- (file|run|docker|not run): *(.*?) *-->", re.S)
 _NEEDS = re.compile(r"<!-- needs: *([\w -]*?) *-->")
@@ -63,11 +71,13 @@ _FENCE = re.compile(r"( *)(`{3,})\{?([\w-]*)\}?.*")
 
 
 class Block(Value):
-    """A fenced block: `lines` without its indentation, which begin at line `start` (from 0) of the page."""
+    """A fenced block."""
 
     language: str
     lines: tuple[str, ...]
+    """The lines without their indentation."""
     start: int
+    """The line of the page, from 0, on which `lines` begin."""
     indent: str
 
 
@@ -81,11 +91,13 @@ class Script(Value):
 
 
 class Command(Value):
-    """`output`: the lines that the page shows, which begin at line `start` (from 0) of it."""
+    """A command and its output on the page."""
 
     text: str
     output: tuple[str, ...]
+    """The lines that the page shows."""
     start: int
+    """The line of the page, from 0, on which `output` begins."""
     indent: str
 
 
@@ -98,44 +110,44 @@ Step = File | Script | Docker | Command
 
 
 class PageError(ValueError):
-    """A page that says something that cannot be run."""
+    """A page has an instruction that cannot be followed."""
 
 
 def steps(text: str) -> list[Step]:
-    """What a page has one do, in its order."""
-    found: list[Step] = []
-    said: tuple[str, str] | None = None
+    """Return the steps of a page in order."""
+    result: list[Step] = []
+    pending: tuple[str, str] | None = None
     for part in _parts(text):
         if isinstance(part, tuple):
-            if said:
-                raise PageError(f"no block follows <!-- {said[0]} -->")
+            if pending:
+                raise PageError(f"no block follows <!-- {pending[0]} -->")
             match part:
                 case ("run", script):
-                    found.append(Script(script))
+                    result.append(Script(script))
                 case ("docker", words):
                     verb, *names = words.split()
-                    found.append(Docker(verb, tuple(names)))
+                    result.append(Docker(verb, tuple(names)))
                 case _:
-                    said = part
+                    pending = part
             continue
-        match said:
+        match pending:
             case ("file", name):
-                found.append(File(name, "".join(f"{line}\n" for line in part.lines)))
+                result.append(File(name, "".join(f"{line}\n" for line in part.lines)))
             case ("not run", reason):
                 if part.language != "console" or not reason:
                     raise PageError(
-                        f"line {part.start}: `not run` says why, and stands before a console block"
+                        f"line {part.start}: `not run` needs a reason, and a console block after it"
                     )
             case _ if part.language == "console":
-                found += _commands(part)
-        said = None
-    if said:
-        raise PageError(f"no block follows <!-- {said[0]} -->")
-    return found
+                result += _commands(part)
+        pending = None
+    if pending:
+        raise PageError(f"no block follows <!-- {pending[0]} -->")
+    return result
 
 
 def needs(text: str) -> tuple[str, ...]:
-    """Kinds of links that not every kernel has, and that the page wants."""
+    """Return the kinds of links that the page needs and that not every kernel has."""
     return tuple(kind for kinds in _NEEDS.findall(text) for kind in kinds.split())
 
 
@@ -167,7 +179,7 @@ def _commands(block: Block) -> Iterator[Command]:
     prompt = block.lines[0][:2] if block.lines else ""
     if prompt not in ("# ", "$ "):
         raise PageError(
-            f"line {block.start + 1}: a console block begins with `# ` or `$ ` and a command"
+            f"line {block.start + 1}: a console block must begin with `# ` or `$ ` and a command"
         )
     starts = [at for at, line in enumerate(block.lines) if line.startswith(prompt)]
     for at, end in zip(starts, [*starts[1:], len(block.lines)], strict=True):
@@ -178,10 +190,13 @@ def _commands(block: Block) -> Iterator[Command]:
         yield Command(typed, block.lines[first:end], block.start + first, block.indent)
 
 
-def same(shown: tuple[str, ...] | list[str], printed: str) -> bool:
-    """Whether a page shows what a command printed; empty lines at the end of either do not count."""
+def same(expected: tuple[str, ...] | list[str], printed: str) -> bool:
+    """Tell whether a page shows the output that a command printed.
+
+    Empty lines at the end of either do not count.
+    """
     pattern = ""
-    for line in "\n".join(shown).rstrip("\n").splitlines():
+    for line in "\n".join(expected).rstrip("\n").splitlines():
         words = _steady(line)
         pattern += (
             r"(?:[^\n]*\n)*"
@@ -197,13 +212,16 @@ def same(shown: tuple[str, ...] | list[str], printed: str) -> bool:
 
 
 def _steady(line: str) -> str:
-    for what, stands in VARIES:
-        line = what.sub(stands, line)
+    for pattern, replacement in VARIES:
+        line = pattern.sub(replacement, line)
     return line
 
 
 def rewritten(text: str, printed: dict[int, str]) -> str:
-    """The page with other outputs: line of the page that a command's output begins at (`Command.start`) → what it is to be."""
+    """Return the page with other outputs.
+
+    `printed`: the line on which an output begins (`Command.start`) → the new output.
+    """
     lines = text.splitlines()
     for command in sorted(
         (step for step in steps(text) if isinstance(step, Command)),

@@ -1,12 +1,16 @@
-"""Record what the running kernel answers to every question that netorch asks: the raw messages, for the tests of the decoder.
+"""Record the running kernel's answers to all questions of netorch, for the tests of the decoder.
 
-    python -m tests.record                                                  # of this machine's kernel
-    tests/uml -t 600 -- python -m tests.record - | python -m tests.record keep      # of the second test kernel
-    tests/qemu -t 900 -- python -m tests.record - | python -m tests.record keep     # of the third one
+    # this machine's kernel
+    python -m tests.record
+    # the second test kernel
+    tests/uml -t 600 -- python -m tests.record - | python -m tests.record keep
+    # the third test kernel
+    tests/qemu -t 900 -- python -m tests.record - | python -m tests.record keep
 
-As root. Everything happens in a private host: a topology with an object of every kind that the kernel has, and, in a namespace of
-its own, what netorch never makes but meets. The recording is written to tests/recorded/, or printed (with `-`), since a kernel that
-runs within this one can write no file here.
+Needs root. The program works in a private host. There it applies a topology with an object of every
+kind that the kernel has, and makes objects that netorch never makes but meets in a separate
+namespace. It writes the raw messages to tests/recorded/, or prints them (with `-`), because a
+kernel that runs within this one cannot write files here.
 """
 
 from __future__ import annotations
@@ -44,7 +48,7 @@ QUESTIONS: dict[str, tuple[int, bytes]] = {
     "forwarding": (c.RTM_GETNEIGH, struct.pack("=B11x", c.AF_BRIDGE)),
     "qdiscs": (c.RTM_GETQDISC, bytes(20)),
 }
-"""What is dumped of each namespace, as netorch asks for it."""
+"""The dumps of each namespace, requested as netorch requests them."""
 
 OTHERS = """\
 name: others
@@ -71,7 +75,8 @@ TUNNEL = """\
           - {public_key: "PEER3"}
 """
 
-# What others make. A line that the kernel does not know is not a failure: it is not in the recording then.
+# Objects that other programs make. A command that the kernel does not support may fail; its object
+# is not in the recording then.
 ODDS = """
 ip link set lo up
 ip link add w0 type veth peer name w1
@@ -175,7 +180,7 @@ def main(*words: str) -> None:
     if words == ("look",):
         print(json.dumps(look()))
     elif words == ("keep",):
-        # an emulated machine's console says more behind it
+        # only the first line: the console of an emulated machine prints more after it
         keep(sys.stdin.readline().strip().encode("ascii"))
     else:
         with tempfile.TemporaryDirectory() as folder:
@@ -197,7 +202,7 @@ def keep(data: bytes) -> None:
 
 
 def record(host: Host) -> dict[str, object]:
-    """Kernel → its version; spaces → what each namespace answered, hexadecimal."""
+    """Return `kernel`: its version, and `spaces`: namespace → its answers in hexadecimal."""
     host.run("sh", "-c", NIC)
     host.write("every.yaml", every_kind(host)[0])
     host.netorch("apply", "every.yaml")
@@ -235,7 +240,7 @@ def others(host: Host) -> str:
 
 
 KEYS = {
-    # made up for the recording: bytes in a row
+    # made up for the recording: consecutive bytes
     "own.key": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHl8=",
     "own.psk": "QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8=",
     "peer1": "YGFiY2RlZmdoaWprbG1ub3BxcnN0dXZ3eHl6e3x9fn8=",
@@ -245,24 +250,24 @@ KEYS = {
 
 
 def look() -> dict[str, list[str]]:
-    """What the namespace of this process answers; messages with their headers."""
+    """Return the answers in the namespace of this process: question → messages with headers."""
     rtnl = Rtnl()
-    found: dict[str, list[str]] = {}
+    answers: dict[str, list[str]] = {}
     for what, (kind, payload) in QUESTIONS.items():
         try:
-            found[what] = whole(rtnl.dump(kind, payload))
+            answers[what] = whole(rtnl.dump(kind, payload))
         except OSError:
-            found[what] = []
+            answers[what] = []
     every = attr(c.NETCONFA_IFINDEX, i32(c.NETCONFA_IFINDEX_ALL))
     netconf = [struct.pack("=B3x", family) + every for family in (c.AF_INET, c.AF_INET6)]
-    found["netconf"] = [
+    answers["netconf"] = [
         text for answer in rtnl.get(c.RTM_GETNETCONF, netconf) for text in whole(answer)
     ]
-    found["nsid"] = []
+    answers["nsid"] = []
     for path in sorted(Path("/run/netns").iterdir()):
         with path.open("rb") as namespace:
             question = bytes(4) + attr(c.NETNSA_FD, u32(namespace.fileno()))
-            found["nsid"] += [
+            answers["nsid"] += [
                 text for answer in rtnl.get(c.RTM_GETNSID, (question,)) for text in whole(answer)
             ]
     devices = [
@@ -271,15 +276,15 @@ def look() -> dict[str, list[str]]:
     rtnl.close()
     generic = Rtnl(genl.NETLINK_GENERIC)
     answer = generic.get(genl.GENL_ID_CTRL, (genl.family_question(wireguard.FAMILY),))[0]
-    found["family"] = whole(answer)
+    answers["family"] = whole(answer)
     number = genl.family_number(answer)
-    found["wireguard"] = []
+    answers["wireguard"] = []
     if number is not None:
         for index in devices:
-            found["wireguard"] += whole(generic.dump(number, wireguard.get_device(index)))
+            answers["wireguard"] += whole(generic.dump(number, wireguard.get_device(index)))
     generic.close()
-    found["errors"] = errors()
-    return found
+    answers["errors"] = errors()
+    return answers
 
 
 def whole(messages: Iterable[Message]) -> list[str]:
@@ -287,7 +292,10 @@ def whole(messages: Iterable[Message]) -> list[str]:
 
 
 def errors() -> list[str]:
-    """NLMSG_ERROR with and without the request and the kernel's sentence in it; nothing is done by any of these."""
+    """Return NLMSG_ERROR messages with and without the request and the kernel's error text.
+
+    None of the requests changes anything.
+    """
     loopback = struct.pack("=BxHiII", 0, 0, 1, 0, 0)
     requests = (
         (c.RTM_NEWLINK, loopback + attr(c.IFLA_MTU, u32(2**31 - 1))),
@@ -304,7 +312,7 @@ def errors() -> list[str]:
         (c.RTM_NEWLINK, loopback),
         (c.RTM_NEWLINK, b"\0"),
     )
-    found = []
+    messages = []
     for options in (
         (),
         (c.NETLINK_EXT_ACK,),
@@ -316,8 +324,8 @@ def errors() -> list[str]:
                 opened.setsockopt(c.SOL_NETLINK, option, 1)
             for kind, payload in requests:
                 opened.send(message(kind, c.NLM_F_REQUEST | c.NLM_F_ACK, 1, payload))
-                found.append(opened.recv(1 << 16).hex())
-    return found
+                messages.append(opened.recv(1 << 16).hex())
+    return messages
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""What kernels answered to netorch's questions, byte by byte (tests/record.py made it), and how it is kept: JSON, packed and in base64."""
+"""Recorded answers of kernels to netorch's questions, byte by byte, as tests/record.py made them.
+
+A recording is stored as JSON, compressed and in base85.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,13 @@ SUFFIX = ".json.xz.b85"
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One message as it came, header and all. `what`: the question, `space`: the namespace (host: "")."""
+    """One message as it came, with its header."""
 
     kernel: str
     space: str
+    """The namespace; empty for the host."""
     what: str
+    """The question."""
     data: bytes
 
     @property
@@ -43,18 +48,21 @@ def packed(recording: dict[str, Any]) -> bytes:
 
 
 def unpacked(data: bytes) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(lzma.decompress(base64.b85decode(data)))
-    return found
+    recording: dict[str, Any] = json.loads(lzma.decompress(base64.b85decode(data)))
+    return recording
 
 
 @cache
 def recordings() -> tuple[Recorded, ...]:
-    """All messages of all kernels, in the order in which each came."""
+    """Return all messages of all kernels, in the order in which they came."""
     return tuple(_all())
 
 
 def of(*what: str) -> list[Recorded]:
-    """The different messages that answered these questions: what namespaces have in common is there once."""
+    """Return the different messages that answered these questions.
+
+    A message that several namespaces have in common occurs once.
+    """
     return list(
         {
             (one.what, one.data[16:], one.flags): one for one in recordings() if one.what in what
@@ -63,7 +71,7 @@ def of(*what: str) -> list[Recorded]:
 
 
 def dumped(kernel: str, space: str, what: str) -> list[Message]:
-    """One answer as a whole."""
+    """Return all messages of one answer."""
     return [
         one.message
         for one in recordings()

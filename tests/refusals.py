@@ -1,4 +1,4 @@
-"""What is wrong with a file, as unit tests ask for it."""
+"""The problems of a file, for unit tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from netorch.resolve.loader import load
 
 
 def codes_of(text: str) -> list[str]:
-    """The codes of the problems with which the file is refused; none if it is right."""
+    """Return the codes of the problems for which netorch refuses the file; none if it is valid."""
     try:
         load(text.encode(), "lab.yaml")
     except FileError as error:

@@ -1,7 +1,8 @@
-"""Random topologies for property tests, right by construction: drawn as loose parts, put together as the file of a person.
+"""Random topologies for property tests: drawn as independent parts that form a topology file.
 
-Parts are keyed (`links` → `3` → …) and every key has its own names and subnets, so that any mixture of the parts of two
-topologies is a topology again: that is what a changed version is. What does not fit together is left out on the way.
+Parts have keys (`links` → `3` → …), and every key has its own names and subnets. So any mixture of
+the parts of two topologies is a topology again, and that is how a changed version is made. The
+builder leaves out parts that do not fit together.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _interface_sysctls = st.dictionaries(
 
 
 def _words(**keys: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """A mapping in which each key may be missing."""
+    """Return mappings in which each key may be missing."""
     return st.fixed_dictionaries({}, optional=keys)
 
 
@@ -45,9 +46,8 @@ _common = _words(
     description=st.sampled_from(["uplink", "to the printer"]),
     sysctls=_interface_sysctls,
     mac=st.integers(1, 3),
-    impair=st.sampled_from(
-        [{"rate": "1mbit"}, {"rate": "2gbit"}]
-    ),  # what a kernel without netem can do
+    # only `rate`, because a kernel without netem can do that, too
+    impair=st.sampled_from([{"rate": "1mbit"}, {"rate": "2gbit"}]),
     neighbours=st.sampled_from(
         [[], *([{"address": "10.99.0.9", "mac": f"02:00:00:00:99:0{number}"}] for number in (1, 2))]
     ),
@@ -130,7 +130,7 @@ _route = st.fixed_dictionaries(
         "src": _flag,
     },
 )
-_rider = st.fixed_dictionaries(
+_upper = st.fixed_dictionaries(
     {
         "node": st.sampled_from(NODES),
         "kind": st.sampled_from(["macvlan", "macvtap"]),
@@ -179,7 +179,7 @@ def _parts(nodes: int, masters: bool) -> st.SearchStrategy[Parts]:
             "networks": st.dictionaries(st.sampled_from(NETWORKS), _network, max_size=2),
             "members": st.dictionaries(_keys(NETWORKS, NODES[:-1]), _member, max_size=2 * nodes),
             "links": st.dictionaries(st.sampled_from(LINKS), _link, max_size=nodes + 1),
-            "riders": st.dictionaries(st.sampled_from(LINKS), _rider, max_size=2),
+            "upper_links": st.dictionaries(st.sampled_from(LINKS), _upper, max_size=2),
             "bridges": st.dictionaries(
                 st.sampled_from(NODES), st.tuples(st.integers(0, 2), _bridge, _common), max_size=2
             ),
@@ -195,7 +195,7 @@ def _parts(nodes: int, masters: bool) -> st.SearchStrategy[Parts]:
 
 @dataclass(frozen=True)
 class Sketch:
-    """A topology: its parts, and the file that they make."""
+    """A topology as its parts, and the file that they form."""
 
     parts: Parts
 
@@ -211,19 +211,22 @@ class Sketch:
         return f"\n---\n{self.text}---"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """A failing example is shown as the file."""
+        """Show a failing example as a topology file."""
         printer.text(repr(self))
 
 
 @st.composite
 def topologies(draw: st.DrawFn, nodes: int = 6, masters: bool = True) -> Sketch:
-    """Topologies of up to `nodes` nodes; all have the name `random`. `masters`: with bonds and VRFs, which not every kernel has."""
+    """Draw topologies of up to `nodes` nodes. All have the name `random`.
+
+    `masters`: with bonds and VRFs, which not every kernel has.
+    """
     return Sketch(draw(_parts(nodes, masters)))
 
 
 @st.composite
 def changed(draw: st.DrawFn, before: Sketch, nodes: int = 6, masters: bool = True) -> Sketch:
-    """A changed version: most parts as before, some gone, some new, some different."""
+    """Draw a changed version: most parts stay, others are removed, added or changed."""
     fresh = draw(_parts(nodes, masters))
     result: Parts = {}
     for section, there in before.parts.items():
@@ -237,22 +240,24 @@ def changed(draw: st.DrawFn, before: Sketch, nodes: int = 6, masters: bool = Tru
 
 @st.composite
 def pairs(draw: st.DrawFn, nodes: int = 6, masters: bool = True) -> tuple[Sketch, Sketch]:
-    """A topology and a changed version of it."""
+    """Draw a topology and a changed version of it."""
     before = draw(topologies(nodes, masters))
     return before, draw(changed(before, nodes, masters))
 
 
 class Reach(NamedTuple):
-    """A gateway that a node can have a route to; `dev` where the file knows the name, `sources` are addresses of the node there."""
+    """A gateway that a node can have a route to."""
 
     version: int
     gateway: str
     dev: str | None
+    """The interface that leads there; None if the file does not give its name."""
     sources: tuple[str, ...] = ()
+    """Addresses of the node in the gateway's subnet."""
 
 
 class _Builder:
-    """Parts to a file. `reaches` fills up on the way, routes come last."""
+    """Builds the file from the parts. It collects `reaches` on the way, and adds routes last."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
@@ -272,7 +277,7 @@ class _Builder:
         for number, part in self.parts["links"].items():
             if self.exists(part):
                 self.link(number, part, ports, bonded, routed)
-        for number, part in self.parts["riders"].items():
+        for number, part in self.parts["upper_links"].items():
             self.upper(number, part, ports)
         for key, part in self.parts["routes"].items():
             node, slot = key.split("/")
@@ -313,7 +318,7 @@ class _Builder:
         if part["alias"]:
             words["aliases"] = [f"{name}-alias"]
         number = NODES.index(name)
-        # one address, or several of one subnet with the first as the primary one
+        # one address, or several of one subnet, of which the first is the primary one
         four = [f"10.255.{number}.{host}/24" for host in range(1, part["loopback"])] or [
             f"10.255.{number}.1/32"
         ]
@@ -335,7 +340,7 @@ class _Builder:
             if part["flood"]
             else []
         )
-        # two of a node would be one tunnel if they had the same number
+        # two tunnels of a node must have different numbers
         self.interface(node, f"vx{slot}").update(
             words | {"kind": "vxlan", "vni": 10 * int(slot) + part["vni"], "fdb": flood + one}
         )
@@ -393,14 +398,18 @@ class _Builder:
             words["addresses"] = False
         else:
             hosts = [50 + number, 150 + number, 100 + number][: part["explicit"]]
-            told = [f"10.{index}.0.{host}" for host in hosts if 4 in families]
-            told += [f"fd00:{index}::{host:x}" for host in hosts if 6 in families]
-            if told:
-                full = [f"{address}/{64 if ':' in address else 24}" for address in told]
-                words["address"] = (told if part["bare"] else full) if len(told) > 1 else told[0]
+            addresses = [f"10.{index}.0.{host}" for host in hosts if 4 in families]
+            addresses += [f"fd00:{index}::{host:x}" for host in hosts if 6 in families]
+            if addresses:
+                full = [f"{address}/{64 if ':' in address else 24}" for address in addresses]
+                words["address"] = (
+                    (addresses if part["bare"] else full) if len(addresses) > 1 else addresses[0]
+                )
             for family in families:
                 gateway = f"10.{index}.0.250" if family == 4 else f"fd00:{index}::250"
-                sources = tuple(address for address in told if (":" in address) == (family == 6))
+                sources = tuple(
+                    address for address in addresses if (":" in address) == (family == 6)
+                )
                 self.reaches[node].append(Reach(family, gateway, words.get("name"), sources))
         self.nodes[node].setdefault("networks", {})[network] = words
 
@@ -413,7 +422,10 @@ class _Builder:
         return words
 
     def ports(self) -> set[tuple[str, str]]:
-        """Bridges in nodes; the link ends that are their ports. No loop: there would be a storm."""
+        """Add bridges to nodes, and return the link ends that are their ports.
+
+        The bridges never form a loop, because that would cause a broadcast storm.
+        """
         joined: dict[str, str] = {}
 
         def root(node: str) -> str:
@@ -421,7 +433,7 @@ class _Builder:
                 node = joined[node]
             return node
 
-        found: set[tuple[str, str]] = set()
+        ports: set[tuple[str, str]] = set()
         bridges = {node: part for node, part in self.parts["bridges"].items() if node in self.nodes}
         for number, part in self.parts["links"].items():
             one, other = part["ends"]
@@ -431,13 +443,13 @@ class _Builder:
                 if root(one) == root(other):
                     continue
                 joined[root(one)] = root(other)
-            found |= {(node, number) for node in (one, other) if node in bridges}
+            ports |= {(node, number) for node in (one, other) if node in bridges}
         for node, (addresses, words, common) in bridges.items():
             number = NODES.index(node)
             ends = {
                 self.end(link, part["ends"].index(node))
                 for link, part in self.parts["links"].items()
-                if (node, link) in found
+                if (node, link) in ports
             }
             bridge = self.interface(node, "br0")
             bridge |= {
@@ -456,13 +468,16 @@ class _Builder:
                 self.reaches[node].append(
                     Reach(6, f"fd00:102:{number}::250", "br0", (f"fd00:102:{number}::1",))
                 )
-        return found
+        return ports
 
     def masters(
         self, bridged: set[tuple[str, str]]
     ) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
-        """Bonds and VRFs in nodes; the link ends that are ports of bonds, and those that are ports of VRFs."""
-        found: dict[str, set[tuple[str, str]]] = {"bond": set(), "vrf": set()}
+        """Add bonds and VRFs to nodes.
+
+        Returns the link ends that are ports of bonds, and those that are ports of VRFs.
+        """
+        ports: dict[str, set[tuple[str, str]]] = {"bond": set(), "vrf": set()}
         for node, part in self.parts["masters"].items():
             if node not in self.nodes:
                 continue
@@ -477,7 +492,7 @@ class _Builder:
                 for link in free
                 if (node, link) not in bridged and len(set(self.parts["links"][link]["ends"])) == 2
             ]
-            found[kind] |= {(node, link) for link in taken}
+            ports[kind] |= {(node, link) for link in taken}
             ends = sorted(
                 self.end(link, self.parts["links"][link]["ends"].index(node)) for link in taken
             )
@@ -503,7 +518,7 @@ class _Builder:
                         Reach(4, f"10.105.{number}.250", "bond0", (f"10.105.{number}.1",))
                     )
             self.interface(node, f"{kind}0").update(words)
-        return found["bond"], found["vrf"]
+        return ports["bond"], ports["vrf"]
 
     @staticmethod
     def end(number: str, index: int) -> str:
@@ -553,7 +568,7 @@ class _Builder:
                     )
                 if addresses:
                     words["addresses"] = addresses
-                if (node, number) in routed:  # what is reached there is in a table of its own
+                if (node, number) in routed:  # its gateways are in the VRF's own table
                     del self.reaches[node][reached:]
             ends.append({"node": node, "interface": name, **words})
         if any((node, number) in bonded for node in part["ends"]):
@@ -561,7 +576,7 @@ class _Builder:
         self.cable(part, ends, [text for text, _, _ in subnets])
 
     def upper(self, number: str, part: dict[str, Any], ports: set[tuple[str, str]]) -> None:
-        """A macvlan on the first end of a link, in whichever node."""
+        """Add a macvlan on the first end of a link, in any node."""
         link = self.parts["links"].get(number)
         if (
             link is None
@@ -578,7 +593,7 @@ class _Builder:
 
     @staticmethod
     def subnet(number: str, length: int) -> tuple[str, int, tuple[str, str]]:
-        """(subnet, version, the two ends' addresses)."""
+        """Return a subnet, its IP version, and the addresses of the two ends."""
         four, first = length < 64, 0 if length in (31, 127) else 1
         base = f"10.100.{number}." if four else f"fd00:100:{number}::"
         return (
@@ -588,22 +603,22 @@ class _Builder:
         )
 
     def cable(self, part: dict[str, Any], ends: list[dict[str, Any]], subnets: list[str]) -> None:
-        """One link in one of its forms, which all mean the same."""
+        """Add a link in one of its forms, which all mean the same."""
         form, short = part["form"], [f"{end['node']}:{end['interface']}" for end in ends]
         if form == "long":
-            told: list[Any] = ends
+            endpoints: list[Any] = ends
         else:
             for end in ends:
                 self.interface(end["node"], end["interface"]).update(
                     {k: v for k, v in end.items() if k not in ("node", "interface")}
                 )
-            told = list(short)
+            endpoints = list(short)
         if form == "veth" and not subnets:
             self.interface(ends[0]["node"], ends[0]["interface"]).update(kind="veth", peer=short[1])
         elif form == "short" and not subnets and not part["mtu"]:
-            self.links.append(told)
+            self.links.append(endpoints)
         else:
-            words = {"endpoints": told, "subnet": subnets, "mtu": part["mtu"]}
+            words = {"endpoints": endpoints, "subnet": subnets, "mtu": part["mtu"]}
             self.links.append({key: value for key, value in words.items() if value})
 
     def route(self, node: str, slot: str, part: dict[str, Any]) -> dict[str, Any] | None:
@@ -637,7 +652,7 @@ class _Builder:
             )
             return {**route, "nexthops": hops}
         if form == "default":
-            # one a table
+            # each table has only one default route
             route |= (
                 {"to": "default", "table": 1000 + int(slot)}
                 if slot != "0"
@@ -660,8 +675,9 @@ class _Builder:
             "fwmark": {"fwmark": f"0x{slot}1/0xff", "family": f"ipv{part['version']}"},
             "all": {"family": f"ipv{part['version']}"},
         }[part["select"]]
-        # the priority has the slot in it: two rules of a node are never the same. What forbids everything comes after `main`
-        # (32766), or no gateway of a later route would be found
+        # The priority contains the slot, so that two rules of a node always differ. A rule that
+        # forbids everything comes after the table `main` (32766); otherwise the kernel could not
+        # resolve the gateways of later routes.
         forbids = "action" in part and part["select"] in ("iif", "oif", "all")
         does = {"action": part["action"]} if "action" in part else {"table": 100 + int(slot)}
         return {
@@ -672,7 +688,7 @@ class _Builder:
 
 
 def star(nodes: int) -> str:
-    """One network with so many members."""
+    """Return the file of a topology with one network that has so many members."""
     return f"name: star\nnodes: {{'h[1-{nodes}]': {{networks: [lan]}}}}\nnetworks: {{lan: {{subnet: 10.0.0.0/16}}}}\n"
 
 

@@ -1,10 +1,11 @@
 /* Registers of newer processors for user-mode Linux: preloaded by tests/uml.
  *
- * User-mode Linux keeps a process's floating-point registers in 832 bytes, as processors with AVX have them, and
- * sets them by PTRACE_SETREGSET. A kernel below it takes only all registers that the processor has, which are 2,696
- * bytes with AVX-512 and 11,008 with AMX, and refuses less: then no process can be started.
+ * User-mode Linux stores a process's floating-point registers in 832 bytes, which is their size on
+ * processors with AVX, and sets them with PTRACE_SETREGSET. The kernel below it accepts only the full
+ * set of the processor's registers (2,696 bytes with AVX-512, 11,008 with AMX) and refuses less, so
+ * that user-mode Linux could not start any process.
  *
- * So this keeps all of them, for each buffer that user-mode Linux has asked for, and sets them together.
+ * So this library stores the full set for each buffer that user-mode Linux uses, and sets all of it.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -25,7 +26,7 @@ enum { SLOTS = 8192, LARGEST = 16384 };
 static struct slot {
     void *buffer;
     unsigned char all[LARGEST];
-} slots[SLOTS]; /* no malloc, because that of user-mode Linux is its kernel's */
+} slots[SLOTS]; /* static, because `malloc` in user-mode Linux belongs to its kernel */
 
 static size_t size;
 static long (*next)(int, pid_t, void *, void *);
