@@ -73,13 +73,12 @@ def prose(page: Path) -> Iterator[tuple[int, str]]:
         yield number, line
 
 
-DEFINITION_LISTS = {"architecture.md", "cli.md"}
+DEFINITION_LISTS = {"architecture.md"}
 """Pages that still have definition lists."""
 
 LONG_LINES = {
     "security.md",
     "architecture.md",
-    "cli.md",
     "json.md",
     "performance.md",
     "reliability.md",
