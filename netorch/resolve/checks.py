@@ -109,7 +109,9 @@ def _target(draft: Draft, text: str, path: Path) -> CheckEnd | None:
         if not colon:
             return _node(site)
         if interface not in site.ifaces:
-            draft.unknown("unknown-interface", path, f"interface {node}:", interface, site.ifaces)
+            draft.unknown(
+                "unknown-interface", path, f"node {node}: interface", interface, site.ifaces
+            )
             return None
         iface = site.ifaces[interface]
         return CheckEnd(

@@ -116,7 +116,7 @@ def _parent(draft: Draft, iface: Iface, model: StandaloneModel, place: str) -> I
             draft.unknown(
                 "unknown-interface",
                 path,
-                f"interface {site.name}:",
+                f"node {site.name}: interface",
                 name,
                 site.ifaces,
                 "A parent must be an interface that this file declares.",

@@ -107,7 +107,7 @@ def attach_ports(draft: Draft) -> None:
                     draft.unknown(
                         "unknown-interface",
                         path,
-                        f"interface {site.name}:",
+                        f"node {site.name}: interface",
                         port,
                         site.ifaces,
                         "A port must be an interface that this file declares.",
@@ -121,7 +121,7 @@ def attach_ports(draft: Draft) -> None:
                     draft.unknown(
                         "unknown-interface",
                         path,
-                        f"{what} {site.name}:",
+                        f"node {site.name}: {what}",
                         model.master,
                         masters,
                         f"Declare it under nodes.{site.name}.interfaces.",

@@ -63,7 +63,7 @@ def uplinks(draft: Draft, segments: dict[str, Segment]) -> None:
             draft.unknown(
                 "unknown-interface",
                 path,
-                f"interface {owner.name}:",
+                f"node {owner.name}: interface",
                 name,
                 known,
                 f"Declare it in `links`, or under nodes.{owner.name}.",

@@ -85,7 +85,9 @@ def put_site(draft: Draft, site: Site) -> None:
             _put_setting(draft, iface, (here,), value, place)
             continue
         if name is not None and site.created and name != "lo":
-            draft.unknown("unknown-interface", place, f"interface {site.name}:", name, site.ifaces)
+            draft.unknown(
+                "unknown-interface", place, f"node {site.name}: interface", name, site.ifaces
+            )
         draft.put(Sysctl(site.label, (path,), (value,)), place)
     if site.created:
         lo = site.ifaces.get("lo")

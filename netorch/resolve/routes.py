@@ -197,7 +197,11 @@ def _hop(
         iface = site.ifaces.get(device)
         if iface is None and site.created:
             draft.unknown(
-                "unknown-interface", (*path, "dev"), f"interface {site.name}:", device, site.ifaces
+                "unknown-interface",
+                (*path, "dev"),
+                f"node {site.name}: interface",
+                device,
+                site.ifaces,
             )
         elif iface is not None:
             iface = iface.uplink_bridge or iface
@@ -243,7 +247,7 @@ def _named_vrf(draft: Draft, site: Site, model: RouteModel, path: Path) -> Iface
         draft.unknown(
             "unknown-interface",
             (*path, "vrf"),
-            f"VRF {site.name}:",
+            f"node {site.name}: VRF",
             model.vrf,
             vrfs,
             f"Declare it under nodes.{site.name}.interfaces.",

@@ -89,7 +89,7 @@ def _parent(draft: Draft, segment: Segment) -> Iface | None:
     site, name = segment.owner, parse_place(segment.model.parent)[1]
     if name not in site.ifaces:
         if site.created:
-            what = f"interface {site.name}:"
+            what = f"node {site.name}: interface"
             draft.unknown(
                 "unknown-interface",
                 (*segment.path, "parent"),

@@ -279,12 +279,12 @@ nodes:
 links: [[a:p1, b:p1], [a:p3, b:p3]]
 """,
         [
-            "4:39: interface a: 'p2' does not exist. A port must be an interface that this file declares.",
+            "4:39: node a: interface 'p2' does not exist. A port must be an interface that this file declares.",
             "4:43: a:br1 is a bridge: it cannot be a port of the bridge br0",
             "4:48: a:lo is the loopback interface: it cannot be a port of the bridge br0",
             "5:35: a:p1 is a port of br0 already, so it cannot be a port of br1 too",
             "6:24: a:p1 is a port of br0, so it cannot have the address 10.0.0.2/24. Give it to a:br0.",
-            "7:12: bridge, bond or VRF a: 'br2' does not exist. Did you mean 'br1'?",
+            "7:12: node a: bridge, bond or VRF 'br2' does not exist. Did you mean 'br1'?",
             "8:7: nothing makes the interface a:p4: it is in no link and no network. Add it to `links`, or give it a `kind`.",
         ],
     ),
@@ -357,7 +357,7 @@ nodes:
             "7:9: nodes.a.routes.2: a route takes either `nexthops`, or `via`, `dev` and `onlink`",
             "8:9: nodes.a.routes.3: a route of type blackhole takes no `via`, `dev` or `nexthops`",
             "9:10: nodes.a.routes.4.to: '10.4.0.1/16' has bits set to the right of its prefix length: 10.4.0.0/16 is the subnet",
-            "10:42: interface a: 'eht0' does not exist.",
+            "10:42: node a: interface 'eht0' does not exist.",
             "11:9: `onlink` needs `via` and `dev`",
             "12:9: nodes.a.routes.7 lacks the key 'to'.",
             "13:42: nodes.a.routes.8.metric: -1 is not between 0 and 4294967295",
@@ -387,7 +387,7 @@ nodes:
       - {from: 10.0.0.0/8, table: 6, priority: 5}
 """,
         [
-            "5:42: interface a: 'eht0' does not exist.",
+            "5:42: node a: interface 'eht0' does not exist.",
             "7:9: route a 10.6.0.0/16 is there twice: give one of them another metric or table",
             "8:42: 10.0.0.77 is not an address of node a",
             "9:29: node a: the gateway fd00::1 is an address of the node's own interface lo. Name the address of the next router.",
@@ -407,7 +407,7 @@ nodes:
 """,
         [
             "4:7: nodes.a.sysctls.kernel.hostname: 'kernel.hostname' belongs to the whole machine, not to a network namespace: only net.* can be set",
-            "5:7: interface a: 'eth9' does not exist.",
+            "5:7: node a: interface 'eth9' does not exist.",
             "6:7: nodes.a.sysctls.../../etc/passwd: '../../etc/passwd' is not a sysctl such as net.ipv4.conf.all.rp_filter",
             "7:7: nodes.a.sysctls.net: 'net' is not a sysctl such as net.ipv4.conf.all.rp_filter",
             "8:7: nodes.a.sysctls.net.ipv4.tcp_rmem: [1, 2, 3] is not a sysctl's value",
@@ -561,7 +561,7 @@ checks:
             "4:6: node 'x' does not exist.",
             "5:6: network 'lan' does not exist.",
             "6:5: checks.3: a check needs `from` and `to`, or only `all`",
-            "7:15: interface a: 'eth0' does not exist.",
+            "7:15: node a: interface 'eth0' does not exist.",
             "8:29: checks.5.tcp: 99999 is not between 1 and 65535",
         ],
     ),
