@@ -1,4 +1,4 @@
-"""Networks that lead out, published ports and isolation, with real traffic, in both backends' words."""
+"""Test NAT, routed networks, published ports and isolation with real traffic and both backends."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def published_to_everyone(host: Host, backend: str) -> None:
-    """Who reaches the published port, and whom does the server see?"""
+def check_published_ports(host: Host, backend: str) -> None:
+    """Check who reaches the published ports, and which source address the server sees."""
     host.write("lab.yaml", LAB.format(backend=backend))
     host.netorch("apply", "lab.yaml")
     serve(host, "web", "tcp:80", "udp:6001", "udp:6002", "udp:6003", "udp:6004")
@@ -55,21 +55,21 @@ def published_to_everyone(host: Host, backend: str) -> None:
         ("tcp", "192.0.2.1", 7070),
     )
     assert outside == ["192.0.2.2 80", "2001:db8::2 80", "192.0.2.2 80"], (
-        "the client's address is kept"
+        "the server sees the client's own address"
     )
     assert ask(host, "pc", *(("udp", "192.0.2.1", port) for port in (5001, 5002, 5003))) == [
         "192.0.2.2 6001",
         "192.0.2.2 6002",
         "192.0.2.2 6003",
-    ], "a range leads one to one"
+    ], "each port of the range leads to the port with the same offset"
     owner = ask(
         host,
         "box",
         *(("tcp", address, 8080) for address in ("192.0.2.1", "127.0.0.1", "2001:db8::1", "::1")),
     )
-    assert all(owner), f"from the owner by each of its addresses: {owner}"
+    assert all(owner), f"the owner reaches the port at each of its addresses: {owner}"
     assert ask(host, "box", ("tcp", "127.0.0.1", 9090))[0], (
-        "bound to loopback, from the owner itself"
+        "the owner reaches a port that is published on loopback only"
     )
     for member in ("mate", "web"):
         assert all(
@@ -83,18 +83,18 @@ def published_to_everyone(host: Host, backend: str) -> None:
             )
         ), member
     assert all(ask(host, "other", ("tcp", "192.0.2.1", 8080), ("tcp", "2001:db8::1", 8080))), (
-        "published is public, for other networks too"
+        "members of other networks reach published ports too"
     )
 
 
 def test_who_reaches_the_published_port_and_whom_the_server_sees(host: Host, backend: str) -> None:
-    published_to_everyone(host, backend)
+    check_published_ports(host, backend)
 
 
 @pytest.mark.uml
 def test_a_kernel_with_iptables_alone_serves_the_same(host: Host) -> None:
     pytest.importorskip("iptc", reason="python-iptables is not installed")
-    published_to_everyone(host, "iptables")
+    check_published_ports(host, "iptables")
 
 
 def test_what_is_not_published_stays_closed(host: Host, backend: str) -> None:
@@ -104,11 +104,11 @@ def test_what_is_not_published_stays_closed(host: Host, backend: str) -> None:
     assert ask(host, "mate", ("tcp", "172.17.0.2", 81), ("tcp", "fd17::2", 81)) == [
         "172.17.0.3 81",
         "fd17::3 81",
-    ], "among members all is open"
+    ], "members reach every port of each other"
     closed = ask(
         host,
         "pc",
-        ("tcp", "192.0.2.1", 9090),  # published on loopback alone
+        ("tcp", "192.0.2.1", 9090),  # published on loopback only
         ("tcp", "172.17.0.2", 81),  # straight to the member
         ("tcp", "172.17.0.2", 80),
         ("udp", "192.0.2.1", 5004),  # next to the range
@@ -118,7 +118,7 @@ def test_what_is_not_published_stays_closed(host: Host, backend: str) -> None:
     assert ask(host, "other", ("tcp", "172.17.0.2", 80), ("tcp", "fd17::2", 80), patience=0.6) == [
         None,
         None,
-    ], "isolated networks"
+    ], "networks are isolated from each other"
 
 
 def test_the_way_out(host: Host, backend: str) -> None:
@@ -127,19 +127,19 @@ def test_the_way_out(host: Host, backend: str) -> None:
     serve(host, "pc", "tcp:80", "udp:53")
     out = (("tcp", "192.0.2.2", 80), ("udp", "192.0.2.2", 53), ("tcp", "2001:db8::2", 80))
     assert ask(host, "web", *out) == ["192.0.2.1 80", "192.0.2.1 53", "2001:db8::1 80"], (
-        "masqueraded"
+        "the addresses of a nat network are masqueraded"
     )
     assert ask(host, "open", *out) == ["172.19.0.2 80", "172.19.0.2 53", "fd19::2 80"], (
-        "routed keeps its own address"
+        "members of a routed network keep their own addresses"
     )
     assert ask(host, "inner", ("tcp", "192.0.2.2", 80), patience=0.6) == [None], (
-        "host-only leads nowhere"
+        "a host-only network has no way out"
     )
     serve(host, "open", "tcp:81")
     assert ask(host, "pc", ("tcp", "172.19.0.2", 81), ("tcp", "fd19::2", 81)) == [
         "192.0.2.2 81",
         "2001:db8::2 81",
-    ], "routed is open"
+    ], "members of a routed network are reached from outside"
 
 
 def test_isolation_in_both_directions(host: Host, backend: str) -> None:
@@ -171,7 +171,7 @@ def test_isolation_in_both_directions(host: Host, backend: str) -> None:
     host.write("lab.yaml", allowed.format(backend=backend))
     host.netorch("apply", "lab.yaml")
     assert host.ping("other", addresses["web"]) and host.ping("web", addresses["other"]), (
-        "allowed by name"
+        "`allow` opens the two networks to each other"
     )
     assert host.netorch("diff", "lab.yaml", check=False).returncode == 0
 
@@ -286,7 +286,7 @@ def test_on_the_host_itself_everything_is_as_it_was_after_destroy(host: Host, ba
     )
     assert host.netorch("apply", "bad.yaml", check=False).returncode == 1
     assert host.netorch("diff", "lab.yaml", check=False).returncode == 0, (
-        "a failed change leaves the rules that were there"
+        "a failed apply leaves the previous rules in place"
     )
     host.netorch("destroy", "lab")
     assert diff_snapshots(before, host.snapshot()) == []
@@ -310,11 +310,11 @@ def test_rules_changed_by_hand_show_and_are_mended(host: Host, backend: str) -> 
     }
     for command in damage[backend]:
         host.run(*inside, *command)
-        shown = host.netorch("diff", "lab.yaml", check=False)
-        assert shown.returncode == 2, command
-        assert "filter box" in shown.stdout
-        found = json.loads(host.netorch("diff", "lab.yaml", "-o", "json", check=False).stdout)
-        assert [change["kind"] for change in found["changes"]] == ["filter"]
+        diff = host.netorch("diff", "lab.yaml", check=False)
+        assert diff.returncode == 2, command
+        assert "filter box" in diff.stdout
+        document = json.loads(host.netorch("diff", "lab.yaml", "-o", "json", check=False).stdout)
+        assert [change["kind"] for change in document["changes"]] == ["filter"]
         host.netorch("apply", "lab.yaml")
         assert host.netorch("diff", "lab.yaml", check=False).returncode == 0, command
 
@@ -336,7 +336,7 @@ def test_an_equal_filter_is_not_loaded_again(host: Host) -> None:
     host.netorch("apply", "lab.yaml")
     assert (
         host.run(*inside, "nft", "-a", "list", "table", "inet", "netorch_lab").stdout == before
-    ), "not even a handle is new"
+    ), "every rule still has its old handle"
 
 
 def test_the_backend_can_be_changed(host: Host) -> None:
@@ -403,7 +403,7 @@ def test_datagrams_follow_a_port_to_its_new_node(host: Host, backend: str) -> No
     assert answer() == "a"
     host.write("lab.yaml", lab.replace("[net]B", "[net]" + port).replace("[net]A", "[net]"))
     host.netorch("apply", "lab.yaml")
-    assert answer() == "b", "the remembered way does not outlive the rule"
+    assert answer() == "b", "the translation of the connection ends with its rule"
 
 
 @pytest.mark.parametrize(

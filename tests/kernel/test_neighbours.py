@@ -1,4 +1,4 @@
-"""Permanent neighbours, on what netorch makes and on what was there before."""
+"""Test permanent neighbours on interfaces that netorch makes and on interfaces of the host."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_neighbour_of_somebody_elses_interface(host: Host) -> None:
 
 
 def test_a_neighbour_needs_no_question(host: Host) -> None:
-    """Nobody answers for the address; the frames for it go to the MAC that the file says."""
+    """Nothing answers for the address, and yet frames for it go to the MAC that the file gives."""
     host.netorch("apply", host.write("lab.yaml", NEIGHBOURS.file.replace("$WORDS", WORDS)))
     written = host.write("again.yaml", host.netorch("show", "-o", "yaml").stdout)
     assert "neighbours" in written.read_text()
@@ -146,15 +146,19 @@ def test_a_neighbour_by_hand_is_drift_where_the_file_has_none(host: Host) -> Non
 
 
 def test_a_neighbour_that_is_not_asked_for_is_drift(host: Host) -> None:
-    """`nud noarp` stays as `nud permanent` does; those of groups and of links that ask for no MACs are the kernel's."""
+    """An entry with `nud noarp` is drift, because it stays as long as a permanent one.
+
+    The kernel itself makes such entries for multicast groups and on links with ARP off.
+    netorch does not report those.
+    """
     host.write("lab.yaml", PLAIN)
     host.netorch("apply", "lab.yaml")
     host.run("ip", "-n", "b", "link", "set", "e0", "arp", "off")
     assert not host.ping("b", "10.0.0.9")
-    kept = host.run("ip", "-n", "b", "neigh", "show", "nud", "noarp").stdout
-    assert "10.0.0.9 dev e0" in kept and "ff02::" in kept
-    shown = host.netorch("diff", "lab.yaml", check=False).stdout
-    assert shown.splitlines() == ["~ link b/e0  arp off → on  [update]", "lab: 1 to update"]
+    entries = host.run("ip", "-n", "b", "neigh", "show", "nud", "noarp").stdout
+    assert "10.0.0.9 dev e0" in entries and "ff02::" in entries
+    diff = host.netorch("diff", "lab.yaml", check=False).stdout
+    assert diff.splitlines() == ["~ link b/e0  arp off → on  [update]", "lab: 1 to update"]
     host.netorch("apply", "lab.yaml")
     wrong = (("a", "e0", "10.0.0.2"), ("a", "e0", "fd00::2"), ("", "lan", "fd01::2"))
     for node, link, address in wrong:
@@ -178,30 +182,30 @@ def test_a_static_entry_by_hand_in_a_tunnels_database_is_drift(host: Host) -> No
     for mac in ("02:00:00:00:00:01", "ff:ff:ff:ff:ff:ff"):
         words = f"bridge -n a fdb append {mac} dev vx0 dst 192.0.2.9 static"
         host.run(*words.split())
-    shown = host.netorch("diff", "lab.yaml", check=False).stdout
-    assert shown.count("\n- ") + shown.startswith("- ") == 2 and "02:00:00:00:00:01" in shown
+    diff = host.netorch("diff", "lab.yaml", check=False).stdout
+    assert diff.count("\n- ") + diff.startswith("- ") == 2 and "02:00:00:00:00:01" in diff
     host.netorch("apply", "lab.yaml")
     settled(host)
     assert "192.0.2.9" not in host.run("bridge", "-n", "a", "fdb", "show", "dev", "vx0").stdout
 
 
 def test_a_static_mac_of_a_port_by_hand_is_drift_where_the_file_has_none(host: Host) -> None:
-    """The bridge sends the frames of a member to another one's port, and never learns better."""
+    """The bridge sends a member's frames to another member's port and never relearns the MAC."""
     host.write("lab.yaml", PLAIN.replace("b: {}", "b: {networks: [lan]}"))
     host.netorch("apply", "lab.yaml")
     mac = host.run("ip", "netns", "exec", "b", "cat", "/sys/class/net/eth0/address").stdout.strip()
     words = f"bridge fdb replace {mac} dev a-eth0 master static sticky"
     host.run(*words.split())
     assert not host.ping("a", "10.1.0.3")
-    shown = host.netorch("diff", "lab.yaml", check=False).stdout
-    assert shown.splitlines() == [f"- fdb host/a-eth0 {mac}", "lab: 1 to delete"]
+    diff = host.netorch("diff", "lab.yaml", check=False).stdout
+    assert diff.splitlines() == [f"- fdb host/a-eth0 {mac}", "lab: 1 to delete"]
     host.netorch("apply", "lab.yaml")
     assert host.ping("a", "10.1.0.3")
     settled(host)
 
 
 def test_neighbours_of_a_topology_with_the_same_number_are_left_alone(host: Host) -> None:
-    """Of `p0` and `p12` the protocol numbers agree."""
+    """The topologies `p0` and `p12` have the same protocol number."""
     words = "interfaces: {br-$NAME: {kind: bridge, neighbours: [{address: 10.0.0.9, mac: '02:00:00:00:00:09'}]}}"
     for name in ("p0", "p12"):
         text = f"name: {name}\nnodes: {{host: {{{words.replace('$NAME', name)}}}}}\n"
@@ -214,22 +218,25 @@ def test_neighbours_of_a_topology_with_the_same_number_are_left_alone(host: Host
 
 
 def test_a_large_topology_says_that_neighbours_are_not_compared(host: Host) -> None:
-    """101 namespaces; with the word `neighbours` they are read at every size."""
+    """The topology has 101 namespaces.
+
+    With the key `neighbours` in the file, netorch reads neighbours at every size.
+    """
     text = "name: lab\nnodes:\n  a: {interfaces: {d0: {kind: bridge%s}}}\n  n[1-100]: {}\n"
-    for words, is_told in (("", False), (", neighbours: []", True)):
+    for words, compared in (("", False), (", neighbours: []", True)):
         host.write("lab.yaml", text % words)
         host.netorch("apply", "lab.yaml")
         entry = ("replace", "10.0.0.2", "lladdr", "02:00:00:00:00:01", "dev", "d0")
         host.run("ip", "-n", "a", "neigh", *entry, "nud", "permanent")
         done = host.netorch("diff", "lab.yaml", check=False)
-        found = json.loads(host.netorch("diff", "-o", "json", "lab.yaml", check=False).stdout)
-        assert ("- neighbour a/d0 10.0.0.2" in done.stdout) is is_told
-        assert found["in_sync"] is not is_told
-        assert found["not_compared"] == ([] if is_told else ["neighbours"])
-        assert done.stdout.endswith("lab: in sync\n") is not is_told
+        document = json.loads(host.netorch("diff", "-o", "json", "lab.yaml", check=False).stdout)
+        assert ("- neighbour a/d0 10.0.0.2" in done.stdout) is compared
+        assert document["in_sync"] is not compared
+        assert document["not_compared"] == ([] if compared else ["neighbours"])
+        assert done.stdout.endswith("lab: in sync\n") is not compared
         verbose = host.netorch("diff", "-v", "lab.yaml", check=False).stdout
         not_compared = "lab: in sync (not compared in a topology of this size: neighbours)"
-        assert (not_compared in verbose) is not is_told
+        assert (not_compared in verbose) is not compared
     host.netorch("apply", "lab.yaml")
     assert "in sync\n" in host.netorch("diff", "lab.yaml").stdout
     host.netorch("destroy", "lab")

@@ -1,4 +1,4 @@
-"""Routes of several next hops: over links that are down and come up again, and over gateways of the other family."""
+"""Test routes with several next hops, over links that go down and up and in both families."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ links:
 """
 LOCK = ["files: /run/netorch/"]
 
-LEGS = {
+GATEWAYS = {
     "e0": {
         "10.9.0.0/16": "10.0.0.2",
         "fd09::/64": "fd00::2",
@@ -47,15 +47,15 @@ def apply(host: Host, *down: str) -> None:
     assert "changed meanwhile" not in host.netorch("apply").stderr
     assert host.netorch("diff").stdout == "lab: in sync\n"
     assert "in sync" in host.netorch("apply").stdout
-    for route in LEGS["e0"]:
+    for route in GATEWAYS["e0"]:
         family = "-4" if route.startswith("10.") else "-6"
-        shown = host.run("ip", "-n", "r", family, "route", "show", *route.split()).stdout
-        for name, legs in LEGS.items():
-            assert (f"via {legs[route]} " in shown) == (name not in down), shown
+        output = host.run("ip", "-n", "r", family, "route", "show", *route.split()).stdout
+        for name, gateways in GATEWAYS.items():
+            assert (f"via {gateways[route]} " in output) == (name not in down), output
 
 
 @pytest.mark.uml
-def test_the_legs_that_are_up(host: Host) -> None:
+def test_the_route_has_the_next_hops_whose_links_are_up(host: Host) -> None:
     apply(host)
     both = host.snapshot()
     for down in (("e1",), ("e0",), ("e0", "e1"), ("e1",), ()):
@@ -69,16 +69,16 @@ def test_the_legs_that_are_up(host: Host) -> None:
 
 
 def test_a_link_that_somebody_takes_down(host: Host) -> None:
-    """Linux keeps the dead next hop: with the link it is there again."""
+    """Linux keeps the dead next hop, which works again as soon as the link is up."""
     apply(host)
     both = host.snapshot()
     host.run("ip", "-n", "r", "link", "set", "e1", "down")
-    told = host.netorch("diff", check=False).stdout
-    assert told.startswith("~ link r/e1  state down → up"), told
+    diff = host.netorch("diff", check=False).stdout
+    assert diff.startswith("~ link r/e1  state down → up"), diff
     host.netorch("apply")
     assert host.netorch("diff").stdout == "lab: in sync\n"
     assert diff_snapshots(both, host.snapshot(), LOCK) == []
-    # and a file that says so takes the dead ones out
+    # an apply of a file in which the link is down removes the dead next hops
     host.run("ip", "-n", "r", "link", "set", "e1", "down")
     apply(host, "e1")
 
@@ -87,26 +87,26 @@ def test_one_next_hop_of_two_changes_without_a_gap(host: Host) -> None:
     apply(host)
     text = FILE.replace("$DOWN", "").replace('{via: "fd01::2"}', '{via: "fd01::3"}', 1)
     host.write("topo.yaml", text)
-    told = host.netorch("diff", check=False).stdout
-    assert told.startswith("~ route r fd09::/64  nexthops "), told
-    assert told.splitlines()[0].endswith("[update]")
+    diff = host.netorch("diff", check=False).stdout
+    assert diff.startswith("~ route r fd09::/64  nexthops "), diff
+    assert diff.splitlines()[0].endswith("[update]")
     host.netorch("apply")
     assert host.netorch("diff").stdout == "lab: in sync\n"
 
 
-def test_a_gateway_of_the_other_family_beside_one_of_its_own(host: Host) -> None:
+def test_a_route_with_gateways_of_both_families(host: Host) -> None:
     apply(host)
-    shown = host.run("ip", "-n", "r", "route", "show", "10.8.0.0/16").stdout
-    assert "via inet6 fd00::2 dev e0" in shown
+    output = host.run("ip", "-n", "r", "route", "show", "10.8.0.0/16").stdout
+    assert "via inet6 fd00::2 dev e0" in output
     before = host.snapshot()
     host.run("ip", "-n", "r", "route", "replace", "10.8.0.0/16", "via", "10.0.1.2")
     assert host.netorch("diff", check=False).returncode == 2
     host.netorch("apply")
     assert diff_snapshots(before, host.snapshot(), LOCK) == []
-    # as a file again
-    shown = host.netorch("show", "lab", "-o", "yaml").stdout
+    # `show` writes a file that makes the same route again
+    written = host.netorch("show", "lab", "-o", "yaml").stdout
     host.netorch("destroy", "lab")
-    host.write("again.yaml", shown)
+    host.write("again.yaml", written)
     host.netorch("apply", "again.yaml")
     assert diff_snapshots(before, host.snapshot(), LOCK) == []
 
@@ -132,5 +132,5 @@ links:
         host.netorch("apply")
         assert host.netorch("diff").stdout == "lab: in sync\n"
         for family, gateway in (("-4", "inet6 fd01::2"), ("-6", "fd01::2")):
-            shown = host.run("ip", "-n", "r", family, "route", "show", "table", "10").stdout
-            assert (f"via {gateway} " in shown) == (not down), shown
+            output = host.run("ip", "-n", "r", family, "route", "show", "table", "10").stdout
+            assert (f"via {gateway} " in output) == (not down), output

@@ -1,4 +1,4 @@
-"""Rulesets in the kernel by libnftables: what they do to packets, and how changes to them are seen."""
+"""Test rulesets that libnftables loads: what they do to packets, and how changes are noticed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ NET, OTHER, OUTSIDE = (
 )
 NET6 = IPv6Network("fd09::/64")
 
-# The host routes between br0 with the members a and b, br1 with c, and wan with pc, who knows the way to all of them.
+# The host routes between br0 with the members a and b, br1 with c, and wan with pc. Each namespace
+# has a default route by way of the host.
 TOPOLOGY = """
 node() {
     ip netns add $1
@@ -78,13 +79,15 @@ bridge link set dev va hairpin on
 echo 1 >/proc/sys/net/ipv4/conf/br0/route_localnet
 """
 
-# A router finds its IPv6 neighbours from its link-local address, which it gives itself when it hears that the link is ready.
+# A router asks for its IPv6 neighbours from its link-local address, which the kernel adds only when
+# the link is ready.
 IPV6_READY = """
 links() { for where in "-n a" "-n b" "-n pc" ""; do ip $where -6 -o address show scope link -tentative; done; }
 until [ "$(links | grep -c 'eth0\\|br0\\|wan')" = 5 ]; do sleep 0.02; done
 """
 
-# Answers on each of the ports, in tcp and udp, IPv4 and IPv6: its own name, whom it sees, and the port it was reached at.
+# Answers on each of the ports, over TCP and UDP, IPv4 and IPv6, with its own name, the client's
+# address, and the port that the client reached.
 SERVER = """
 import selectors, socket, sys
 name, *ports = sys.argv[1:]
@@ -143,14 +146,17 @@ print(json.dumps(getattr(libnftables, function)(*arguments, *fresh)))
 
 
 class Lab:
-    """The host with its table, and questions asked from its namespaces."""
+    """The host with its table, and requests sent from its namespaces."""
 
     def __init__(self, host: Host, stack: ExitStack) -> None:
         self.host, self._stack = host, stack
         host.run("sh", "-ec", TOPOLOGY)
 
     def call(self, function: str, *arguments: str) -> Any:
-        """A function of netorch.kernel.firewall.libnftables, in the private host; that nothing but its answer is printed."""
+        """Call a function of netorch.kernel.firewall.libnftables in the private host.
+
+        Return its result, and check that nothing was printed on standard error.
+        """
         done = self.host.run(sys.executable, "-c", CALL, input=json.dumps([function, arguments]))
         assert done.stderr == ""
         return json.loads(done.stdout)
@@ -176,7 +182,11 @@ class Lab:
         assert server.stdout.readline() == "ready\n"
 
     def ask(self, netns: str, *targets: str) -> list[str | None]:
-        """What the servers at `tcp ADDRESS PORT` say: who answers, the source that it sees, the port that it is at."""
+        """Send requests to targets of the form `tcp ADDRESS PORT`, and return the answers.
+
+        An answer is the server's name, the source that it sees, and its port. It is None where no
+        server answers.
+        """
         if any(":" in target for target in targets):
             self.host.run("sh", "-c", IPV6_READY)
         where = ("ip", "netns", "exec", netns) if netns != "host" else ()
@@ -202,18 +212,18 @@ def publish(
     target: int | PortRange | None = None,
     **match: Any,
 ) -> Ruleset:
-    """Reached at every address of the host, from outside and from itself."""
+    """Return rules that publish a port at every address of the host, also to the host itself."""
     address, ports, target = (
         ip_address(to),
         *((value, value) if isinstance(value, int) else value for value in (port, target)),
     )
-    wanted = Match(**{"local": True, **match, "protocol": protocol, "port": ports})
+    condition = Match(**{"local": True, **match, "protocol": protocol, "port": ports})
     chains = (Hook.PREROUTING, Hook.OUTPUT)
     return tuple(
         FilterRule(
             address.version,
             chain,
-            wanted,
+            condition,
             DestinationTo(address, target),
             f"lab: {protocol} {port}",
         )
@@ -398,20 +408,22 @@ def test_what_is_published_is_at_every_local_address(lab: Lab) -> None:
             "host",
             *(f"{protocol} {address} 8080" for address in (*addresses, "127.0.0.1", "127.1.2.3")),
         )
-        # the host's own way to a is by 10.9.0.1, unless the program chose another of its addresses as source first
+        # Linux chose the source for the original destination, so it may be any address of the host.
+        # Only requests to 127.0.0.0/8 are masqueraded, and so come from 10.9.0.1.
         assert [answer and answer.split()[::2] for answer in seen] == [["a", "80"]] * 6
         assert [str(answer).split()[1] for answer in seen[-2:]] == ["10.9.0.1"] * 2
     assert lab.ask("pc", "tcp 2001:db8::1 8080", "tcp fd09::1 8080") == ["a 2001:db8::2 80"] * 2
     assert lab.ask("host", "tcp fd09::1 8080") == ["a fd09::1 80"]
-    # an address that is not local is left alone
+    # the rules leave requests to other addresses alone
     assert lab.ask("host", "tcp 192.0.2.2 8080") == ["pc 192.0.2.1 8080"]
     assert lab.ask("c", "tcp 192.0.2.2 8080") == ["pc 10.8.0.2 8080"]
 
 
 def test_what_is_published_is_at_the_ipv6_loopback(lab: Lab) -> None:
-    """The answer's way back to ::1 is looked up on the very link that it came by: it needs a local route there.
+    """The answer to ::1 needs a local route on br0, because the kernel looks the route up there.
 
-    And where br_netfilter translates on the bridge already, IPv6 sees a packet to ::1 from outside and drops it.
+    Where br_netfilter translates on the bridge already, IPv6 sees a packet to ::1 from outside
+    and drops it.
     """
     lab.serve("a", 80)
     lab.host.run(
@@ -432,7 +444,7 @@ def test_what_is_published_is_at_the_ipv6_loopback(lab: Lab) -> None:
 
 @pytest.mark.parametrize("filtered", [0, 1])
 def test_hairpin(lab: Lab, filtered: int) -> None:
-    """Members reach one another, and a itself, by the published port; also with br_netfilter on."""
+    """Members, also a itself, reach the published port of a, with br_netfilter on or off."""
     lab.serve("a", 80)
     write = f"! [ -e /proc/sys/net/bridge ] || for f in /proc/sys/net/bridge/bridge-nf-call-ip*; do echo {filtered} >$f; done"
     lab.host.run("sh", "-c", write)
@@ -453,7 +465,7 @@ def test_hairpin(lab: Lab, filtered: int) -> None:
             "a fd09::1 80",
             "a fd09::1 80",
         ]
-    # what is not translated keeps its source
+    # a connection that is not translated keeps its source
     assert lab.ask("b", "tcp 10.9.0.2 80") == ["a 10.9.0.3 80"]
 
 
@@ -486,7 +498,7 @@ def test_isolation_lets_through_what_is_published(lab: Lab) -> None:
     )
     for netns, target, _ in direct:
         assert lab.ask(netns, target) == [None]
-    # the rules for IPv4 are for IPv4
+    # rules for IPv4 do not match IPv6
     assert lab.ask("pc", "tcp 192.0.2.1 8080", "tcp fd09::2 80") == [
         "a 192.0.2.2 80",
         "a 2001:db8::2 80",
@@ -501,7 +513,8 @@ def test_isolation_lets_through_what_is_published(lab: Lab) -> None:
     ]
 
 
-# Kernels for every day have no SCTP sockets: an INIT chunk from a raw socket to a raw socket (RFC 9260, 3.3.2).
+# Most kernels have no SCTP sockets, so this sends an INIT chunk from a raw socket to a raw socket
+# (RFC 9260, 3.3.2).
 SCTP = """
 import socket, struct, sys
 def crc32c(data):
@@ -556,21 +569,21 @@ def test_a_listing_is_equal_after_a_round_trip(lab: Lab) -> None:
     assert listed == lab.nft("--stateless", "list", "table", "inet", TABLE)
     assert lab.call("normalise", script, TABLE) == listed
     assert len(nftables.listing(listed)) == len(ALL_KINDS) + 5
-    # traffic moves no line
+    # traffic does not change the listing
     lab.ask("pc", "tcp 192.0.2.1 8080", "udp 192.0.2.1 8080")
     assert lab.call("list_text", TABLE) == listed
     assert lab.call("run", script) is None
     assert lab.call("list_text", TABLE) == listed
-    # what the listing says can be said again
+    # nft accepts the listing as a script
     lab.nft("delete", "table", "inet", TABLE)
     lab.host.run("nft", "-f", lab.host.write("listed", listed))
     assert lab.call("list_text", TABLE) == listed
 
 
 def meaning(chain: ListedChain) -> ListedChain:
-    """A chain in one of the ways in which the same can be written: no texts, ports as ranges, values in order."""
+    """Return the chain in a normal form: without texts, with ports as ranges and values sorted."""
 
-    def same(value: object) -> object:
+    def as_range(value: object) -> object:
         return (value, value) if isinstance(value, int) else value
 
     def clause(one: Clause) -> Clause:
@@ -578,7 +591,7 @@ def meaning(chain: ListedChain) -> ListedChain:
         return replace(
             one,
             values=tuple(
-                sorted((same(value) if ranges else value for value in one.values), key=str)
+                sorted((as_range(value) if ranges else value for value in one.values), key=str)
             ),
         )
 
@@ -698,11 +711,11 @@ def test_changes_by_hand_are_seen(lab: Lab) -> None:
     assert f"- {before[3]}" in changes(before, lab.listing())
     lab.nft(f"add chain inet {TABLE} forward {{ policy drop; }}")
     lab.nft("add", "chain", "inet", TABLE, "extra")
-    found = lab.listing()
-    assert "forward type filter hook forward priority filter; policy drop;" in found
-    assert "extra" in found
+    changed = lab.listing()
+    assert "forward type filter hook forward priority filter; policy drop;" in changed
+    assert "extra" in changed
 
-    # the same rules in another order are another filter
+    # rules in another order are another filter
     lab.load(*ALL_KINDS)
     first = lab.listing()
     lab.load(*reversed(ALL_KINDS))
@@ -737,7 +750,7 @@ print("done")
     assert (done.stdout, done.stderr) == ("done\n", "")
 
 
-def test_what_is_missing_is_said(host: Host) -> None:
+def test_an_error_names_what_is_missing(host: Host) -> None:
     program = """
 import ctypes
 from netorch.kernel.firewall import libnftables
@@ -747,7 +760,8 @@ print(libnftables.available())
 print(libnftables.run("add table inet x"))
 """
     assert host.run(sys.executable, "-c", program).stdout == (
-        "libnftables.so.1 is not installed (Debian: apt install libnftables1)\nlibnftables.so.1: cannot open shared object file\n"
+        "libnftables.so.1 is not installed (Debian: apt install libnftables1)\n"
+        "libnftables.so.1: cannot open shared object file\n"
     )
     ask = "from netorch.kernel.firewall import libnftables; print(libnftables.available())"
     refused = host.run(
@@ -760,7 +774,7 @@ print(libnftables.run("add table inet x"))
 
 
 def test_a_thousand_published_ports_are_quick(lab: Lab) -> None:
-    """About 50 ms to load and 20 ms to list; the limit is for machines under load."""
+    """Loading takes about 50 ms and listing 20 ms; the limit allows for machines under load."""
     rules = tuple(
         replace(publish("tcp", port, "10.9.0.2", 80)[0], comment=f"lab: tcp {port}")
         for port in range(20000, 21000)
@@ -785,7 +799,8 @@ print(json.dumps(times))
     start = time.perf_counter()
     assert len(lab.listing()) == 1001
     print(
-        f"1,000 published ports: load {load} ms, replace {again} ms, list {listed} ms, all of it {time.perf_counter() - start:.2f} s"
+        f"1,000 published ports: load {load} ms, replace {again} ms, list {listed} ms, "
+        f"all of it {time.perf_counter() - start:.2f} s"
     )
     assert load < 1000
     assert listed < 1000
@@ -801,7 +816,7 @@ networks: {lan: {subnet: 10.0.0.0/16, mode: nat}}
 
 
 def test_a_network_of_more_nodes_than_select_takes_files(host: Host) -> None:
-    """libnftables waits by select(2): a descriptor from 1,024 on would end the process at once."""
+    """libnftables waits with select(2), which ends the process on a descriptor above 1,023."""
     host.write("many.yaml", MANY)
     host.netorch("apply", "-q", "many.yaml")
     assert host.netorch("diff", "many.yaml").stdout == "many: in sync\n"

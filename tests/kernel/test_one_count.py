@@ -1,4 +1,4 @@
-"""How many differences there are is one number, whoever tells it; and `show` marks each line that differs."""
+"""Test that all commands count the same differences, and that `show` marks what differs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ DAMAGE = {
     "bridge": (SHARED, ["ip link del lan"]),
     "port": (SHARED, ["ip link set b-eth0 nomaster", "ip -n a link set eth0 down"]),
 }
-PROGRAM = "import netorch; found = netorch.diff('topo.yaml'); print(len(found), sum(found.counts.values()))"
+PROGRAM = (
+    "import netorch; report = netorch.diff('topo.yaml'); "
+    "print(len(report), sum(report.counts.values()))"
+)
 
 
 @pytest.mark.parametrize("what", DAMAGE)
@@ -49,16 +52,16 @@ def test_one_count(host: Host, what: str) -> None:
     assert count > 0
     words = diff.stdout.splitlines()[-1].removeprefix("lab: ").split(", ")
     assert sum(int(word.split()[0]) for word in words) == count
-    found = json.loads(host.netorch("diff", "-o", "json", check=False).stdout)
-    assert len(found["changes"]) == sum(found["summary"].values()) == count
+    document = json.loads(host.netorch("diff", "-o", "json", check=False).stdout)
+    assert len(document["changes"]) == sum(document["summary"].values()) == count
     places = "1 place" if count == 1 else f"{count} places"
     row = json.loads(host.netorch("list", "-o", "json").stdout)["topologies"][0]
-    shown = json.loads(host.netorch("show", "lab", "-o", "json").stdout)
-    assert (row["differences"], shown["differences"]) == (count, count)
+    topology = json.loads(host.netorch("show", "lab", "-o", "json").stdout)
+    assert (row["differences"], topology["differences"]) == (count, count)
     assert host.netorch("show", "lab").stdout.startswith(f"lab: drifted in {places}, ")
     assert host.run(sys.executable, "-c", PROGRAM).stdout.split() == [str(count), str(count)]
     if what != "namespace":
-        # the node to be tried is there
+        # `check` needs the namespace of r2
         assert f"differs from the file in {places}" in host.netorch("check", check=False).stderr
     host.netorch("apply", "-q")
     assert host.netorch("show", "lab").stdout.startswith("lab: in sync, ")
@@ -66,7 +69,7 @@ def test_one_count(host: Host, what: str) -> None:
 
 
 def marked(host: Host) -> list[str]:
-    """The lines of `show` with a mark, without the tree's own strokes."""
+    """Return the lines of `show` that have a mark, without the characters that draw the tree."""
     lines = host.netorch("show", "lab").stdout.splitlines()
     return [line.lstrip(" │├└─") for line in lines if "[" in line]
 
@@ -107,7 +110,7 @@ def test_each_line_that_differs_is_marked(host: Host) -> None:
 
 
 def test_rules_are_counted_alike_before_and_after_a_kernel_lists_them(host: Host) -> None:
-    """By both backends, with both families, and in a comparison of files."""
+    """The numbers agree for both backends and both families, and in a comparison of files."""
 
     def before_and_after(*words: str) -> str:
         lines = host.netorch("diff", *words, check=False).stdout.splitlines()

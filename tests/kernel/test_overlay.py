@@ -1,4 +1,4 @@
-"""Networks of driver vxlan: one segment over several nodes, what is on the wire below it, and what a change does."""
+"""Test networks with `driver: vxlan`: segments over several nodes, their packets and changes."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ FOUR = LAB.replace("ENDPOINT1", "192.0.2.1").replace("ENDPOINT2", "192.0.2.2")
 SIX = LAB.replace("ENDPOINT1", "fd00::1").replace("ENDPOINT2", "fd00::2")
 
 
-def whole(host: Host, node: str, target: str, size: int) -> bool:
-    """Whether a packet of `size` bytes with all headers passes in one piece."""
+def fits(host: Host, node: str, target: str, size: int) -> bool:
+    """Return whether a packet of `size` bytes, all headers included, passes in one piece."""
     headers = 48 if ":" in target else 28
     ping = (
         "ping",
@@ -73,13 +73,16 @@ def test_frames_carry_the_vni_and_the_port(host: Host) -> None:
             "0.3",
             other,
         )
-        before, found, _ = seen.partition(inner)
+        before, matched, _ = seen.partition(inner)
         outer = before.rpartition("192.0.2.2.")[2]
-        assert found and "> 192.0.2.6.4789: VXLAN" in outer and f"vni {vni}" in outer, seen
+        assert matched and "> 192.0.2.6.4789: VXLAN" in outer and f"vni {vni}" in outer, seen
 
 
 def test_nothing_is_flooded_to_find_a_member(host: Host) -> None:
-    """The MACs of the file are in the tables of the other end before the first frame, and nothing else is."""
+    """The table of an endpoint holds exactly the MACs of the members at the other endpoint.
+
+    It does so before the first frame.
+    """
     host.netorch("apply", OVERLAY)
     macs = {
         node: host.ip("-n", node, "link", "show", "eth0")[0]["address"]
@@ -104,8 +107,8 @@ def test_nothing_is_flooded_to_find_a_member(host: Host) -> None:
 def test_what_fits_is_exact(host: Host, file: str, mtu: int) -> None:
     host.netorch("apply", host.write("lab.yaml", file))
     for target in ("10.5.0.2", "fd05::2"):
-        assert whole(host, "a", target, mtu)
-        assert not whole(host, "a", target, mtu + 1)
+        assert fits(host, "a", target, mtu)
+        assert not fits(host, "a", target, mtu + 1)
     links = {
         (node, link["ifname"]): link["mtu"]
         for node in ("v1", "v2", "a")
@@ -123,7 +126,7 @@ def test_what_fits_is_exact(host: Host, file: str, mtu: int) -> None:
     } == {mtu}
     wider = file.replace("subnet: [192", "mtu: 9000, subnet: [192")
     host.netorch("apply", host.write("lab.yaml", wider))
-    assert whole(host, "a", "10.5.0.2", 9000 - (1500 - mtu))
+    assert fits(host, "a", "10.5.0.2", 9000 - (1500 - mtu))
     settled(host)
 
 
@@ -131,8 +134,8 @@ def test_another_vni_is_another_tunnel_and_nothing_is_lost(host: Host) -> None:
     file = host.write("lab.yaml", FOUR)
     host.netorch("apply", file)
     file.write_text(FOUR.replace("vni: 5", "vni: 6"))
-    told = host.netorch("diff", file, check=False).stdout
-    assert "± vxlan v1/lan-vtep  vni 5 → 6" in told and "[replace]" in told, told
+    diff = host.netorch("diff", file, check=False).stdout
+    assert "± vxlan v1/lan-vtep  vni 5 → 6" in diff and "[replace]" in diff, diff
     host.netorch("apply", file)
     settled(host)
     assert host.ping("a", "10.5.0.2", count=3)
@@ -208,8 +211,8 @@ def test_entries_of_others_in_the_table_are_mended_and_learned_ones_are_nobodys(
         "self",
         "extern_learn",
     )
-    told = host.netorch("diff", check=False).stdout.splitlines()
-    assert told == ["- fdb v1/lan-vtep 00:00:00:00:00:00 dst 192.0.2.77", "lab: 1 to delete"], told
+    diff = host.netorch("diff", check=False).stdout.splitlines()
+    assert diff == ["- fdb v1/lan-vtep 00:00:00:00:00:00 dst 192.0.2.77", "lab: 1 to delete"], diff
 
 
 def test_an_endpoint_on_the_host_and_no_trace_afterwards(host: Host) -> None:

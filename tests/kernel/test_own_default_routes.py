@@ -1,4 +1,4 @@
-"""A node that was there before netorch keeps the default route that it has."""
+"""Test that a namespace that existed before netorch keeps its own default route."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def defaults(host: Host, version: int) -> list[str]:
 
 
 @pytest.mark.parametrize("how", ["netns", "pid", "path"])
-def test_it_is_kept_and_told(host: Host, how: str) -> None:
+def test_it_stays_and_netorch_warns(host: Host, how: str) -> None:
     sh(host, BOX + OWN[4] + "\n" + OWN[6])
     places = {"netns": "netns:box", "path": "path:/run/netns/box"}
     if how == "pid":
@@ -58,14 +58,14 @@ def test_it_is_kept_and_told(host: Host, how: str) -> None:
     before = host.snapshot()
     own = [defaults(host, version) for version in (4, 6)]
     host.write("topo.yaml", text(places[how]))
-    said = host.netorch("apply").stderr
-    assert said.count("keeps its IPv") == 2
+    warnings = host.netorch("apply").stderr
+    assert warnings.count("keeps its IPv") == 2
     assert (
         "warning: node box keeps its IPv4 default route via 172.17.0.1 dev eth0: "
         "network lan gives it no other one. Write `networks: {lan: {default_route: false}}` "
-        "to confirm that, or `true` to use the network's default route" in said
+        "to confirm that, or `true` to use the network's default route" in warnings
     )
-    assert "its IPv6 default route via fd17::1 dev eth0" in said
+    assert "its IPv6 default route via fd17::1 dev eth0" in warnings
     assert [defaults(host, version) for version in (4, 6)] == own
     assert host.ping("box", "10.5.0.3") and host.ping("box", "fd05::3")
     diff = host.netorch("diff")
@@ -80,8 +80,8 @@ def test_each_family_for_itself(host: Host, version: int) -> None:
     sh(host, BOX + OWN[version])
     own = defaults(host, version)
     host.write("topo.yaml", text())
-    said = host.netorch("apply").stderr
-    assert said.count("keeps its IPv") == 1 and f"keeps its IPv{version}" in said
+    warnings = host.netorch("apply").stderr
+    assert warnings.count("keeps its IPv") == 1 and f"keeps its IPv{version}" in warnings
     assert defaults(host, version) == own
     other = 10 - version
     gateway = {4: "via 10.5.0.1 dev lan0", 6: "via fd05::1 dev lan0"}[other]
@@ -92,7 +92,7 @@ def test_each_family_for_itself(host: Host, version: int) -> None:
 @pytest.mark.parametrize("what", ["metric 100", "proto dhcp metric 50", "proto bgp"])
 @pytest.mark.parametrize("version", [4, 6])
 def test_in_another_metric_and_of_any_maker(host: Host, version: int, what: str) -> None:
-    """A lower metric of ours would take the node's traffic away as well."""
+    """A route of netorch with a lower metric would take the node's traffic away as well."""
     sh(host, f"{BOX}{OWN[version]} {what}")
     own = defaults(host, version)
     host.write("topo.yaml", text())
@@ -128,7 +128,7 @@ def test_the_file_may_insist(host: Host) -> None:
     assert done.returncode == 1
     assert "netorch did not make it" in done.stderr and "default_route: false" in done.stderr
     assert diff_snapshots(before, host.snapshot()) == []
-    # where the kernel takes both, the file's goes first and the node's own stays
+    # where the metrics differ, the file's route comes first and the node's own stays
     sh(host, f"ip -n box route del default; {OWN[4]} metric 100")
     host.netorch("apply")
     assert sorted(line.split()[2] for line in defaults(host, 4)) == ["10.6.0.1", "172.17.0.1"]
@@ -137,7 +137,7 @@ def test_the_file_may_insist(host: Host) -> None:
     assert ["via 172.17.0.1" in line for line in defaults(host, 4)] == [True]
 
 
-def test_nothing_is_told_where_the_file_says_so(host: Host) -> None:
+def test_no_warning_with_default_route_false(host: Host) -> None:
     sh(host, BOX + OWN[4])
     quiet = "{lan: {name: lan0, default_route: false}}"
     host.write("topo.yaml", text(networks=quiet))
@@ -151,8 +151,8 @@ def test_the_host_keeps_its_own_too(host: Host) -> None:
         "name: lab\nnodes:\n  host: {networks: {lan: {name: lan0}}}\n  r: {networks: [lan], forwarding: true}\n"
         "networks: {lan: {subnet: 10.5.0.0/24, gateway: r}}\n",
     )
-    said = host.netorch("apply").stderr
-    assert "node host keeps its IPv4 default route" in said
+    warnings = host.netorch("apply").stderr
+    assert "node host keeps its IPv4 default route" in warnings
     assert "dev box0" in sh(host, "ip route get 192.0.2.9")
     host.netorch("destroy")
 

@@ -1,4 +1,4 @@
-"""Whose is it: texts in namespaces of others prove nothing, and numbers that agree by chance decide nothing."""
+"""Test ownership: neither a text in a foreign namespace nor an equal protocol number proves it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,17 @@ def sh(host: Host, script: str) -> str:
 
 
 def start_box(host: Host, user: str = "-Ur") -> int:
-    """A process with a network of its own, root of its own user namespace; its process id inside the private host."""
+    """Start a process in a new network namespace, by default as root of a new user namespace.
+
+    Return its process ID in the private host.
+    """
     script = f"unshare {user} --net sh -c 'echo $PPID >/dev/null; exec sleep 600' </dev/null >/dev/null 2>&1 & pid=$!"
     wait = "while [ /proc/$pid/ns/net -ef /proc/self/ns/net ] || ! grep -q sleep /proc/$pid/comm; do :; done; echo $pid"
     return int(sh(host, f"{script}; {wait}").split()[0])
 
 
 def inside(host: Host, pid: int, script: str) -> str:
-    """What root of the box says there; it has no rights outside."""
+    """Run a script as root of the box, who has no rights outside it, and return its output."""
     return host.run("nsenter", "-t", str(pid), "-U", "-n", "sh", "-ec", script).stdout
 
 
@@ -45,11 +48,14 @@ def look(host: Host, pid: int) -> str:
     )
 
 
-# namespaces of others
+# Foreign namespaces
 
 
 def test_a_text_about_a_nic_moves_nothing(host: Host) -> None:
-    """Somebody's link says that it is the NIC that another node has: that one goes home, this one stays, and it is told."""
+    """A foreign link claims to be the NIC that another node has.
+
+    The NIC returns to the host, the foreign link stays, and netorch warns of it.
+    """
     sh(host, NIC)
     before = host.snapshot()
     pid = start_box(host)
@@ -111,7 +117,10 @@ def test_a_nic_that_was_lent_to_others_is_known_whatever_they_make_of_it(
 
 @pytest.mark.parametrize("moved", ["deleted", "moved on"])
 def test_a_nic_that_others_have_made_away_with(host: Host, moved: str) -> None:
-    """What is there in its place, with its name, MAC, index and mark, is another one: it stays, and it is told."""
+    """A foreign link takes the NIC's place, with its name, MAC, index and mark.
+
+    The link stays, and netorch reports that the NIC is gone.
+    """
     sh(host, NIC)
     pid = start_box(host)
     host.write(
@@ -144,7 +153,10 @@ def test_a_nic_that_others_have_made_away_with(host: Host, moved: str) -> None:
 
 @pytest.mark.parametrize("end", ["in the host", "in another namespace"])
 def test_the_other_end_of_a_nic_is_where_it_was(host: Host, end: str) -> None:
-    """A cable to another namespace is told by where that is, also when the host had no number for the box before."""
+    """netorch recognises a cable by the namespace of its other end.
+
+    It does so even if the host had no number for that namespace when it lent the NIC.
+    """
     sh(host, "ip netns add wan; ip link add eth5 type veth peer name sw5")
     if end != "in the host":
         sh(host, "ip link set sw5 netns wan")
@@ -185,7 +197,10 @@ def test_a_namespace_of_another_user_that_says_that_netorch_made_it(host: Host) 
 
 @pytest.mark.parametrize("how", ["attached", "another one"])
 def test_a_namespace_with_a_name_that_says_that_netorch_made_it(host: Host, how: str) -> None:
-    """Of the same user: a container that may change its network. It is attached, or the record knows nothing of it."""
+    """The namespace belongs to the same user, like a container that may change its network.
+
+    It is attached, or it is not in the record.
+    """
     sh(host, "ip netns add box; ip -n box link set lo alias netorch:lab")
     pid = start_box(host, "")
     sh(host, f"ip netns attach two {pid}; ip -n two link set lo alias netorch:lab")
@@ -207,7 +222,7 @@ def test_a_namespace_with_a_name_that_says_that_netorch_made_it(host: Host, how:
 
 @pytest.mark.parametrize("lo", ["netorch:lab", ""])
 def test_a_namespace_of_another_user_in_the_place_of_a_node(host: Host, lo: str) -> None:
-    """What is written in there moves no NIC and deletes no cable, also where the record has the name."""
+    """Texts in it move no NIC and delete no cable, although the record has its name."""
     sh(host, "ip link add eth5 type ifb; ip addr add 192.0.2.1/24 dev eth5; ip link set eth5 up")
     host.write("lab.yaml", "name: lab\nnodes: {b: {}, z: {interfaces: {eth5: {kind: physical}}}}\n")
     before = host.snapshot()
@@ -229,7 +244,7 @@ def test_a_namespace_of_another_user_in_the_place_of_a_node(host: Host, lo: str)
     host.netorch("destroy", "lab")
     assert inside(host, pid, "ip link") == there
     sh(host, "umount /run/netns/b; rm /run/netns/b; ip link del cable")
-    # the directory of the names stays while there was one in it
+    # /run/netns stays, because there was a foreign name in it
     assert diff_snapshots(before, host.snapshot(), ["files: /run/net", "mounts"]) == []
 
 
@@ -238,7 +253,10 @@ SINCE = ("kind", "permanent", "device", "other", "other_netns", "place", "there"
 
 @pytest.mark.parametrize("changed", [False, True])
 def test_a_nic_that_an_older_version_lent_gets_back_what_it_had(host: Host, changed: bool) -> None:
-    """That noted neither the boot nor what the device is: the mark, which is root's, tells."""
+    """The record of an older version has neither the boot nor the identity of the device.
+
+    netorch relies on the mark then, which only root can write.
+    """
     sh(host, NIC)
     before = host.snapshot()
     text = "name: lab\nnodes: {a: {interfaces: {lan0: {kind: physical, from: eth5}}}}\n"
@@ -284,7 +302,10 @@ def test_a_text_on_an_end_of_a_cable_deletes_nothing_at_the_other_end(host: Host
 
 @pytest.mark.parametrize("alias", ["netorch:lab", "netorch:lab from=eth9"])
 def test_a_link_that_comes_to_the_host_with_a_mark(host: Host, alias: str) -> None:
-    """Somebody moves it there; the mark was written before, where its maker was root."""
+    """A foreign link is moved to the host with a mark.
+
+    The mark was written in a namespace whose user was root there.
+    """
     pid = start_box(host)
     host.write(
         "lab.yaml",
@@ -306,7 +327,7 @@ def test_a_link_that_comes_to_the_host_with_a_mark(host: Host, alias: str) -> No
         done = host.netorch(command, "lab.yaml")
         assert "host/evil says that" in done.stderr and "proves it: it is left alone" in done.stderr
         assert diff_snapshots(before, host.snapshot(), ["files: /run/netorch"]) == []
-    # ours is ours under another name as well
+    # netorch recognises its own bridge under another name, too
     sh(host, "ip link set br0 down; ip link set br0 name other")
     host.netorch("destroy", "lab")
     links = [link["ifname"] for link in host.ip("link")]
@@ -314,7 +335,7 @@ def test_a_link_that_comes_to_the_host_with_a_mark(host: Host, alias: str) -> No
     assert "192.0.2.1/24" in sh(host, "ip addr show evil")
 
 
-# numbers
+# Protocol numbers
 
 
 MEETING = """\
@@ -404,7 +425,10 @@ ip link set other group $G
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("place", ["the host", "an attached namespace"])
 def test_a_daemon_that_has_our_number(host: Host, place: str, when: str) -> None:
-    """What nobody has on record is the daemon's, whatever its number says; also where nothing of the topology is here."""
+    """Objects that are not in the record are the daemon's, although they have netorch's number.
+
+    This holds even where nothing of the topology exists.
+    """
     pid = start_box(host, "")
     enter = "" if place == "the host" else f"nsenter -t {pid} -n "
     sh(host, f"{enter}sh -ec 'ip link add eth0 type ifb; ip link set eth0 up'")
@@ -460,7 +484,7 @@ def test_a_daemon_that_has_our_number(host: Host, place: str, when: str) -> None
         assert left == untouched
 
 
-# names
+# Names
 
 TWO = """\
 name: lab
@@ -472,7 +496,10 @@ links: [{endpoints: [a:e0, b:e0], subnet: 10.3.0.0/30}]
 @pytest.mark.parametrize("records", ["with records", "lost records"])
 @pytest.mark.parametrize("name", ["0", "z"])
 def test_a_namespace_of_ours_has_a_second_name(host: Host, name: str, records: str) -> None:
-    """As `ip netns attach` gives it: what is seen by that name is what is there already, and no second one that has to go."""
+    """The second name is like one that `ip netns attach` makes.
+
+    netorch does not take it for a second namespace that it has to delete.
+    """
     host.write("lab.yaml", TWO)
     host.netorch("apply", "lab.yaml")
     sh(host, f"touch /run/netns/{name}; mount --bind /run/netns/a /run/netns/{name}")
@@ -486,7 +513,7 @@ def test_a_namespace_of_ours_has_a_second_name(host: Host, name: str, records: s
     refused = host.netorch("apply", "other.yaml", check=False).stderr
     assert "is another name of the namespace" in refused
     assert diff_snapshots(both, host.snapshot(), ["files: /run/netorch"]) == []
-    # one that leaves the file goes, under its own name
+    # a node that leaves the file is deleted under its own name
     host.write("less.yaml", "name: lab\nnodes: {b: {}}\n")
     host.netorch("apply", "less.yaml")
     assert host.netorch("diff", "less.yaml").stdout == "lab: in sync\n"
@@ -527,10 +554,10 @@ def test_something_else_in_the_place_of_our_namespace(host: Host, what: str) -> 
     sh(host, f"ip netns del a; P=/run/netns/a; {ODD[what]}")
     see = "stat -c '%N %F %i %s' /run/netns/*; cat /proc/mounts"
     there = sh(host, see)
-    told = f"netns a: /run/netns/a is {what.strip(', ')}, not a network namespace"
+    message = f"netns a: /run/netns/a is {what.strip(', ')}, not a network namespace"
     for command in ("diff", "apply", "apply"):
         done = host.netorch(command, "lab.yaml", check=False)
-        assert done.returncode == 1 and told in done.stderr and done.stdout == "", done.stderr
+        assert done.returncode == 1 and message in done.stderr and done.stdout == "", done.stderr
         assert done.stderr.count("\n") == 1
         assert sh(host, see) == there
     done = host.netorch("destroy", "lab")
@@ -551,7 +578,10 @@ def test_something_else_in_the_place_of_our_namespace(host: Host, what: str) -> 
 )
 @pytest.mark.parametrize("place", ["/etc/netns/a", "/run/netorch/lab", "/run/netorch"])
 def test_something_else_in_the_place_of_our_files(host: Host, place: str, odd: str) -> None:
-    """A sentence that names the place, and what is there stays; nothing goes through a link."""
+    """netorch names the place in a message and leaves the object there alone.
+
+    It writes nothing through a symbolic link.
+    """
     host.write(
         "lab.yaml",
         "name: lab\nnodes: {a: {}, b: {}}\nlinks: [{endpoints: [a:eth0, b:eth0], subnet: 10.0.0.0/24}]",
@@ -570,7 +600,10 @@ def test_something_else_in_the_place_of_our_files(host: Host, place: str, odd: s
 
 
 def test_what_came_with_the_uplink_goes_home_with_it_whatever_its_number(host: Host) -> None:
-    """A daemon's route over the bridge has our number: it goes to the NIC, as all that is not on record as ours does."""
+    """A daemon's route over the bridge has netorch's number, and moves to the NIC all the same.
+
+    So does everything that is not in the record.
+    """
     sh(
         host,
         "ip link add eth0 type veth peer name sw0; ip link set sw0 up; ip link set eth0 up; ip addr add 192.0.2.1/24 dev eth0",

@@ -1,4 +1,7 @@
-"""A second process that reads: what it saw is used where it is what is asked for, and not where somebody has changed it since."""
+"""Test the parallel reader, a second process that reads namespaces in advance.
+
+netorch uses what it has read where that answers the question and nothing can have changed since.
+"""
 
 from __future__ import annotations
 
@@ -43,16 +46,16 @@ def apply(text: str) -> None:
     subprocess.run([sys.executable, "-m", "netorch", "apply", "-q", "/run/lab.yaml"], check=True)
 
 
-def done(reader: ForkedReader) -> None:
-    """Wait until the child has read all and only wants to be heard."""
+def wait_until_read(reader: ForkedReader) -> None:
+    """Wait until the child has read everything and only has to hand it over."""
     deadline = time.monotonic() + 30
     while reader._claims.front < SIZE and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.2)
 
 
-def looked_into(kernel: LinuxKernel) -> int:
-    """How many namespaces the process itself has opened."""
+def opened_namespaces(kernel: LinuxKernel) -> int:
+    """Return how many namespaces the process itself has opened."""
     return len(kernel._namespaces._open)
 
 
@@ -74,26 +77,26 @@ def test_two_see_what_one_sees() -> None:
     ):
         with LinuxKernel() as kernel:
             alone = kernel.read(scope)
-        for told in (None, SCOPE, scope):
+        for begun in (None, SCOPE, scope):
             reader = ForkedReader()
-            if told is not None:
-                reader.begin(told)
-                done(reader)
+            if begun is not None:
+                reader.begin(begun)
+                wait_until_read(reader)
             with LinuxKernel(reader=reader) as kernel:
                 both = kernel.read(scope)
                 assert reader.closed
-                opened = looked_into(kernel)
+                opened = opened_namespaces(kernel)
                 assert _steady(kernel.read(scope)) == _steady(both)
             assert _steady(both) == _steady(alone)
-            if told == scope:
+            if begun == scope:
                 assert opened == 0
-            elif told == SCOPE and scope is full:
-                # what it was not told to look for, and the rest is taken
+            elif begun == SCOPE and scope is full:
+                # the process itself reads only what the scope of the reader did not include
                 assert opened == 2
 
 
 def _steady(snapshot: Snapshot) -> dict[str, object]:
-    """Without what moves by itself: the neighbours, and the timers of a bridge and its ports, a carrier."""
+    """Leave out what changes by itself: neighbours, timers of a bridge and its ports, carriers."""
 
     def of(netns: NetnsSnapshot) -> NetnsSnapshot:
         links = tuple(
@@ -115,18 +118,18 @@ def _steady(snapshot: Snapshot) -> dict[str, object]:
 
 
 @private
-def test_one_that_is_lost_is_done_without() -> None:
+def test_a_reader_that_dies_is_replaced_by_the_process() -> None:
     apply(FILE)
     with LinuxKernel() as kernel:
         alone = kernel.read(SCOPE)
-    for told in (True, False):
+    for begun in (True, False):
         reader = ForkedReader()
-        if told:
+        if begun:
             reader.begin(SCOPE)
         os.kill(reader.child.pid, 9)
         with LinuxKernel(reader=reader) as kernel:
             assert _steady(kernel.read(SCOPE)) == _steady(alone)
-            assert looked_into(kernel) == SIZE + 1
+            assert opened_namespaces(kernel) == SIZE + 1
 
 
 @private
@@ -138,22 +141,22 @@ def test_what_was_seen_before_somebody_else_had_the_lock_does_not_count() -> Non
         assert before == stamp and records.stamp("lab") is None
     stamp = records.stamp("lab")
     loaded = load(FILE.encode(), "lab.yaml")
-    for heeded in (True, False):
-        reader = ForkedReader(stamp if heeded else None)
+    for with_stamp in (True, False):
+        reader = ForkedReader(stamp if with_stamp else None)
         reader.begin(SCOPE)
-        done(reader)
+        wait_until_read(reader)
         subprocess.run(
             ["ip", "-n", "n5", "address", "del", "10.0.1.5/16", "dev", "eth0"], check=True
         )
         with records.lock("lab", 1):
-            pass  # whoever had it may have changed anything
+            pass  # the holder of the lock may have changed anything
         record = records.read_record("lab")[0]
         assert record is not None
         with Orchestrator(reader=reader) as lab:
             report = lab.apply(loaded, record)
-        # without a look at the stamp the old state would be believed
+        # a reader without the stamp would report the old state
         assert [step.resource.title() for step in report.plan.steps] == (
-            ["address n5/eth0 10.0.1.5/16"] if heeded else []
+            ["address n5/eth0 10.0.1.5/16"] if with_stamp else []
         )
         subprocess.run(
             ["ip", "-n", "n5", "address", "replace", "10.0.1.5/16", "dev", "eth0", "proto", "130"],
@@ -167,8 +170,8 @@ def test_a_name_that_means_another_namespace_by_now() -> None:
     apply(FILE)
     with closing(ForkedReader()) as reader:
         reader.begin(SCOPE)
-        done(reader)
-        # nor does the child stand in a namespace where its owner would look for processes to end
+        wait_until_read(reader)
+        # the child is not in a node's namespace, where its removal would end the child
         assert (
             os.stat(f"/proc/{reader.child.pid}/ns/net").st_ino
             == os.stat("/proc/self/ns/net").st_ino
@@ -191,7 +194,7 @@ def test_too_few_to_ask_for_help() -> None:
 
 @private
 def test_a_brief_look_makes_no_namespaces() -> None:
-    """Settings that were not read are not compared with those of a new one."""
+    """A brief read leaves out settings, so it needs no new namespace to compare them with."""
     apply(FILE.replace("/16}}", "/16}}, sysctls: {net.ipv4.conf.all.rp_filter: 2}"))
     with LinuxKernel() as kernel:
         within = reach_on_record(kernel, "lab", records.read_record("lab")[0])
@@ -220,9 +223,11 @@ def test_a_brief_look_leads_to_the_same_steps() -> None:
             step.key for step in plan(all_of_it.state, {}).steps
         ]
         assert not less.namespaces["n5"].addresses and whole.namespaces["n5"].addresses
-        # the host, and what has links that there may be more to know of
+        # a brief read lists rules only of the host and of nodes whose links may need a full read
         assert {label for label, netns in less.namespaces.items() if netns.rules} == {"host", "odd"}
-        assert len(some.state) == len(all_of_it.state) - SIZE, "the addresses"
+        assert len(some.state) == len(all_of_it.state) - SIZE, (
+            "a brief read leaves out one address of each node"
+        )
 
 
 def _children(pid: int) -> list[int]:
@@ -243,7 +248,7 @@ def _lives(pid: int) -> bool:
 
 @private
 def test_no_process_outlives_its_command() -> None:
-    """Killed or interrupted while the other one reads namespaces; and nobody has anything to say about it."""
+    """Kill or interrupt the command while the reader works: both end, without a traceback."""
     apply(FILE)
     for words in (("apply", "/run/lab.yaml"), ("diff", "/run/lab.yaml")):
         for number in (signal.SIGKILL, signal.SIGINT):
@@ -268,10 +273,13 @@ def test_no_process_outlives_its_command() -> None:
 
 
 def test_the_commands_use_it(host: Host) -> None:
-    """By strace: who opens the namespaces. The command itself opens few, or half of them where it reads too."""
+    """strace shows which process opens the namespaces.
+
+    The command itself opens few of them, or about half where it reads too.
+    """
     host.write("lab.yaml", FILE)
     assert len(os.sched_getaffinity(0)) > 1, (
-        "with one processor there is nobody to read in parallel"
+        "netorch starts no parallel reader with a single processor"
     )
     opened = {}
     for words, text, status in (
@@ -298,16 +306,17 @@ def test_the_commands_use_it(host: Host) -> None:
                     for line in lines
                     if '"/run/netns/n' in line
                     and "O_CREAT" not in line
-                    and (line.split()[0] in forked) is its
+                    and (line.split()[0] in forked) is by_reader
                 ]
             )
-            for its in (True, False)
+            for by_reader in (True, False)
         ]
-    # what was made by the command itself is open in it
+    # the command already holds the namespaces open that it has made
     assert opened.pop(("apply", "-q", "lab.yaml")) == [0, 0]
-    # how much each of them reads depends on who is quicker; at the border both may have
-    for words, (theirs, mine) in opened.items():
-        # before it removes a name that it has not read itself, the command looks what kind of namespace it is
+    # the quicker process reads more, and where the two meet both may open the same namespaces
+    for words, (by_reader, by_command) in opened.items():
+        # the command opens each name once more that it removes and has not read itself, to see
+        # what it refers to
         removed = SIZE + 1 if words[0] == "destroy" else 0
-        assert theirs > 0 and SIZE + 1 <= theirs + mine <= SIZE + 10 + removed, opened
+        assert by_reader > 0 and SIZE + 1 <= by_reader + by_command <= SIZE + 10 + removed, opened
     assert host.run("ip", "netns").stdout == ""

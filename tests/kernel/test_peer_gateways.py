@@ -1,4 +1,7 @@
-"""Routes whose gateway is the peer of an address: the kernel makes the way to an IPv6 peer some time after the address."""
+"""Test routes whose gateway is the peer of an address.
+
+The kernel adds the route to an IPv6 peer some time after it adds the address.
+"""
 
 from __future__ import annotations
 
@@ -48,10 +51,10 @@ def test_a_gateway_that_is_a_peer_and_another_one(host: Host, long: int) -> None
         apply(host)
         assert host.ping("r", f"fd00::{peer}")
         assert host.ping("r", f"10.0.0.{peer}")
-        # the kernel takes the way to the old peer with the address
-        ways = host.run("ip", "-n", "r", "-6", "route", "show", "root", "fd00::/120").stdout
-        to_peers = {line.split()[0] for line in ways.splitlines()} - {"fd00::/64", f"fd00::{own}"}
-        assert to_peers == {f"fd00::{peer}"}, ways
+        # the kernel removes the route to the old peer together with the address
+        routes = host.run("ip", "-n", "r", "-6", "route", "show", "root", "fd00::/120").stdout
+        to_peers = {line.split()[0] for line in routes.splitlines()} - {"fd00::/64", f"fd00::{own}"}
+        assert to_peers == {f"fd00::{peer}"}, routes
     host.run("ip", "-n", "s", "link", "del", "e0")
     apply(host)
     host.netorch("destroy")
@@ -69,8 +72,8 @@ def test_a_change_that_fails_goes_back_to_the_old_peer(host: Host) -> None:
     apply(host)
     write(host, 1, 3, wrong="aliases: [other]")
     with host.refusing_names():
-        told = host.netorch("apply", check=False).stderr
-    assert "Rolled back" in told, told
+        errors = host.netorch("apply", check=False).stderr
+    assert "Rolled back" in errors, errors
     write(host, 1, 2)
     assert host.netorch("diff").stdout == "lab: in sync\n"
 

@@ -1,8 +1,8 @@
-"""Random networks with random damage: `explain` says what a ping finds, and `apply` mends what it broke.
+"""Test random networks with random damage: `explain` agrees with ping, and `apply` repairs them.
 
     NETORCH_CAMPAIGN=2000 NETORCH_RANDOM_SEED=7 pytest tests/kernel/test_predictions.py
 
-goes so many rounds, of other networks for each seed. NETORCH_CAMPAIGN_FIRST says at which round to begin.
+runs 2,000 rounds. Each seed gives other networks. NETORCH_CAMPAIGN_FIRST is the first round.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def test_explain_says_what_a_ping_finds_and_apply_mends_what_is_broken(host: Hos
         *(sys.executable, "-m", "tests.kernel.predictions.agent", SEED, str(FIRST), str(rounds)),
         timeout=120 + 20 * rounds,
     )
-    told = [json.loads(line) for line in done.stdout.splitlines()]
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
     counts: Counter[str] = Counter()
-    for one in told:
+    for one in reports:
         for key, value in one.items():
             if key.startswith(("clean ", "damaged ")):
                 counts[key.partition(" ")[2]] += value
@@ -35,12 +35,12 @@ def test_explain_says_what_a_ping_finds_and_apply_mends_what_is_broken(host: Hos
         counts["unseen"] += one.get("unseen", False)
     pairs = sum(counts[word] for word in ("arrives", "fails", "differs", "uncertain"))
     campaign.tell(
-        f"predictions, seed {SEED}: {len(told)} rounds, {pairs} pairs, "
-        f"{sum(len(one['wrong']) for one in told)} contradictions, "
-        f"{counts['uncertain'] / pairs:.2%} not certain, {counts['differs']} by some ways only, "
-        f"{counts['mended']} rounds whose damage was mended, "
-        f"{counts['unseen']} broken by what diff does not look at alone"
+        f"predictions, seed {SEED}: {len(reports)} rounds, {pairs} pairs, "
+        f"{sum(len(one['wrong']) for one in reports)} contradictions, "
+        f"{counts['uncertain'] / pairs:.2%} not certain, {counts['differs']} on some paths only, "
+        f"{counts['mended']} rounds whose damage was repaired, "
+        f"{counts['unseen']} broken only by what diff does not compare"
     )
-    assert len(told) == rounds
-    bad = [one for one in told if one["wrong"] or one["faults"]]
+    assert len(reports) == rounds
+    bad = [one for one in reports if one["wrong"] or one["faults"]]
     assert not bad, json.dumps(bad, indent=1)
