@@ -54,7 +54,7 @@ class RuleModel(Model):
         " prohibited (lookup).",
     )
     family: Literal["ipv4", "ipv6"] | None = Field(
-        None, description="Address family, needed if the rule has no subnet (ipv4)."
+        None, description="Address family of a rule without subnets (ipv4)."
     )
 
     _table = constraints(
