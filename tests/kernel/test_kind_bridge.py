@@ -165,7 +165,7 @@ def test_a_kernel_without_vlans_in_bridges_is_told_before_anything_changes(host:
         assert (done.returncode, done.stderr.splitlines()[0]) == (
             1,
             f"{file}:2:12: this kernel has no VLAN filtering in bridges: bridge netorch-lab/lan cannot be made."
-            " Take a kernel built with CONFIG_BRIDGE_VLAN_FILTERING.",
+            " Use a kernel built with CONFIG_BRIDGE_VLAN_FILTERING.",
         ), done.stderr
     assert diff_snapshots(before, host.snapshot()) == []
     file.write_text("nodes: {a: {networks: [lan]}}\nnetworks: {lan: {}}\n")
