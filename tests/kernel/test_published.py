@@ -1,4 +1,4 @@
-"""Published ports beside what else is on a machine: other topologies, programs that listen, connections that are remembered."""
+"""Test published ports next to other topologies, listening programs and tracked connections."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ip -n pc address add 192.0.2.2/24 dev eth0
 ip -n pc -6 address add 2001:db8::2/64 dev eth0 nodad
 """
 
-# Where br_netfilter is loaded a new namespace has it on for IPv6, as a Docker host does.
+# Where br_netfilter is loaded, it is on for IPv6 in a new namespace, as on a Docker host.
 BARE = "! [ -e /proc/sys/net/bridge ] || echo {} >/proc/sys/net/bridge/bridge-nf-call-ip6tables"
 
 LAB = """
@@ -36,7 +36,7 @@ nodes:
 networks: {front: {mode: nat, subnet: [10.NUMBER.0.0/24, "fd00:NUMBER::/64"]}}
 """
 
-# One socket of its own port for all that it says, as a resolver or a telephone has it.
+# Sends everything from one socket with a fixed port, as a resolver or an IP telephone does.
 TALK = """
 import socket, sys
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -81,18 +81,18 @@ def answer(talker: Background) -> str:
     return talker.stdout.readline().strip()
 
 
-def remembered(host: Host) -> list[str]:
-    """The original halves of the UDP connections that the host remembers."""
+def tracked(host: Host) -> list[str]:
+    """Return the original directions of the UDP connections that the host tracks."""
     lines = host.run("cat", "/proc/net/nf_conntrack").stdout.splitlines()
-    found = (line.split() for line in lines)
+    fields = (line.split() for line in lines)
     return sorted(
         " ".join(word for word in words if word.startswith(("src=", "dst="))).split(" src=", 1)[0]
-        for words in found
+        for words in fields
         if "udp" in words
     )
 
 
-def test_two_topologies_publish_beside_each_other(host: Host, backend: str) -> None:
+def test_two_topologies_publish_ports_side_by_side(host: Host, backend: str) -> None:
     host.run("sh", "-ec", OUTSIDE + BARE.format(0))
     before = host.snapshot()
     one, two = (
@@ -119,7 +119,7 @@ def test_two_topologies_publish_beside_each_other(host: Host, backend: str) -> N
         assert all(ask(host, node, *outside)), node
     host.netorch("destroy", "one")
     assert host.run("cat", "/proc/sys/net/ipv6/conf/wan/accept_ra").stdout == "2\n", (
-        "the other still forwards"
+        "the other topology still forwards"
     )
     assert all(ask(host, None, *own[4:]))
     host.netorch("destroy", "two")
@@ -160,7 +160,7 @@ def test_a_port_that_another_topology_has_is_an_error(
     assert host.netorch("diff", "one.yaml").returncode == 0
 
 
-def test_a_program_that_listens_is_told_with_its_place(host: Host) -> None:
+def test_a_program_that_listens_is_an_error_with_a_place(host: Host) -> None:
     code = (
         "import socket\ns = socket.create_server(('', 8080))\nprint('ready', flush=True)\ninput()"
     )
@@ -169,8 +169,8 @@ def test_a_program_that_listens_is_told_with_its_place(host: Host) -> None:
     failed = host.netorch("apply", lab(host, "auto", "one", '"7070:70", "8080:80"', 1), check=False)
     assert failed.returncode == 1
     assert (
-        "one.yaml:6:49: publish web 8080:80/tcp: a program listens on tcp port 8080 of host already."
-        in failed.stderr
+        "one.yaml:6:49: publish web 8080:80/tcp: "
+        "a program listens on tcp port 8080 of host already." in failed.stderr
     )
     assert "7070" not in failed.stderr
 
@@ -189,35 +189,35 @@ def test_a_port_published_later_answers_on_the_loopback_too(host: Host, backend:
     assert host.netorch("diff", "lab.yaml").returncode == 0
 
 
-def test_what_br_netfilter_takes_from_the_loopback_is_told(host: Host) -> None:
+def test_a_warning_where_br_netfilter_takes_answers_from_the_loopback(host: Host) -> None:
     if host.run(
         "sh", "-c", BARE.format(1) + "; [ -e /proc/sys/net/bridge ]", check=False
     ).returncode:
         pytest.skip("no br_netfilter here")
-    for ports, told in (
+    for ports, warned in (
         ('"8080:80"', True),
         ('"[::1]:8080:80"', True),
         ('"127.0.0.1:8080:80"', False),
         ('"0.0.0.0:8080:80"', False),
     ):
-        said = host.netorch("diff", lab(host, "auto", "one", ports, 1), check=False).stderr
-        assert ("do not answer on ::1" in said) is told, (ports, said)
+        warnings = host.netorch("diff", lab(host, "auto", "one", ports, 1), check=False).stderr
+        assert ("do not answer on ::1" in warnings) is warned, (ports, warnings)
 
 
 @pytest.mark.parametrize(
-    ("ports", "told"),
+    ("ports", "warned"),
     [
         ('"203.0.113.9:80:80"', True),
         ('"[2001:db8::9]:80:80"', True),
         ('"192.0.2.1:80:80", "127.0.0.9:80:80", "10.1.0.1:81:81"', False),
     ],
 )
-def test_an_address_that_the_owner_does_not_have_is_told(
-    host: Host, ports: str, told: bool
+def test_a_warning_for_an_address_that_the_owner_does_not_have(
+    host: Host, ports: str, warned: bool
 ) -> None:
     host.run("sh", "-ec", OUTSIDE)
-    said = host.netorch("diff", lab(host, "auto", "one", ports, 1), check=False).stderr
-    assert ("host does not have the address" in said) is told, said
+    warnings = host.netorch("diff", lab(host, "auto", "one", ports, 1), check=False).stderr
+    assert ("host does not have the address" in warnings) is warned, warnings
 
 
 def test_only_what_led_to_another_place_is_forgotten(host: Host, backend: str) -> None:
@@ -228,19 +228,21 @@ def test_only_what_led_to_another_place_is_forgotten(host: Host, backend: str) -
     serve(host, "one-web", "udp:53")
     out = talker(host, "one-mate", "192.0.2.2", 53)
     assert answer(out) == "192.0.2.1 53"
-    assert remembered(host) == ["src=10.1.0.3 dst=192.0.2.2"]
+    assert tracked(host) == ["src=10.1.0.3 dst=192.0.2.2"]
 
     lab(host, backend, "one", '"8080:80", "53:53/udp"', 1)
     host.netorch("apply", file)
-    assert remembered(host) == ["src=10.1.0.3 dst=192.0.2.2"], "that port elsewhere is none of ours"
+    assert tracked(host) == ["src=10.1.0.3 dst=192.0.2.2"], (
+        "a connection to that port of another address stays"
+    )
     inwards = talker(host, "pc", "192.0.2.1", 53)
     assert answer(inwards) == "192.0.2.2 53"
 
     lab(host, backend, "one", '"8080:80"', 1)
     host.netorch("apply", file)
-    assert remembered(host) == ["src=10.1.0.3 dst=192.0.2.2"]
+    assert tracked(host) == ["src=10.1.0.3 dst=192.0.2.2"]
     assert answer(inwards) == "nothing", (
-        "what is published no longer is not reached by those who talk already"
+        "a connection to a port that is no longer published gets no answers"
     )
 
 
@@ -289,8 +291,8 @@ def test_a_host_only_network_is_open_to_whom_it_allows(host: Host, backend: str)
                     ("tcp", f"fd00:{port - 80}::2", port),
                 )
                 open_ = (source, target) in allowed
-                found = ask(host, source, *questions, patience=6.0 if open_ else 0.4)
-                assert [answer is not None for answer in found] == [open_] * 2, (source, target)
+                answers = ask(host, source, *questions, patience=6.0 if open_ else 0.4)
+                assert [answer is not None for answer in answers] == [open_] * 2, (source, target)
 
 
 @pytest.mark.parametrize(
@@ -389,20 +391,20 @@ def test_isolated_members_reach_published_ports_where_the_owner_is_ours(host: Ho
 
 
 @pytest.mark.parametrize("owner", ["host", "r"])
-def test_isolated_members_are_told_where_br_netfilter_stays_on(host: Host, owner: str) -> None:
+def test_a_warning_for_isolated_members_where_br_netfilter_stays_on(host: Host, owner: str) -> None:
     needs_bridge_filter(host)
     paths = [f"net.bridge.bridge-nf-call-{word}tables" for word in ("ip", "ip6")]
     more = f"sysctls: {{{', '.join(f'{path}: 1' for path in paths)}}}" if owner == "r" else ""
     if owner == "host":
         host.run("sysctl", "-qw", *(f"{path}=1" for path in paths))
     host.write("lab.yaml", ISOLATED.format(owner=owner, more=more))
-    told = host.netorch("diff", "lab.yaml", check=False).stderr
+    warnings = host.netorch("diff", "lab.yaml", check=False).stderr
     for path, (_, version) in zip(paths, INWARD, strict=True):
         assert (
             "do not answer members on bridge lan, whose ports are isolated, "
-            f"because br_netfilter hands bridged {version}" in told
+            f"because br_netfilter hands bridged {version}" in warnings
         )
-        assert f"sysctl {path}=0 prevents that" in told
+        assert f"sysctl {path}=0 prevents that" in warnings
     host.netorch("apply", "lab.yaml")
     serve(host, "web", "tcp:80")
     for address, _ in INWARD:

@@ -1,4 +1,4 @@
-"""The plugin of pytest, as a project that uses it sees it."""
+"""Test the pytest plugin as a project uses it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-import netorch.api.running  # noqa: F401  pytester forgets what is imported while it runs, and libyaml's binding cannot be imported twice
+# pytester unloads the modules that are imported while it runs, and the binding of libyaml cannot be
+# imported twice.
+import netorch.api.running  # noqa: F401
 from tests.kernel.host import SOURCE, Host, diff_snapshots
 from tests.kernel.nobody import HOME, let_nobody_in
 
@@ -24,7 +26,10 @@ QUIET = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-W", "error")
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, host: Host) -> pytest.Pytester:
-    """A project with the page's topology. `host` is asked for since it says who may run tests of this folder."""
+    """Return a project with the topology of the page.
+
+    The fixture depends on `host`, which skips the test if this user may not run it.
+    """
     pytester.path.joinpath("topo.yaml").write_text(EXAMPLE_TOPOLOGY)
     return pytester
 
@@ -34,7 +39,7 @@ def test_what_the_page_shows(project: pytest.Pytester) -> None:
     project.runpytest_inprocess(*QUIET).assert_outcomes(passed=1)
 
 
-def test_a_failing_test_tells_of_its_network(project: pytest.Pytester) -> None:
+def test_a_failing_test_describes_its_network(project: pytest.Pytester) -> None:
     with project.path.joinpath("topo.yaml").open("a") as file:
         file.write("checks: [{from: client, to: server}]\n")
     project.makepyfile("""
@@ -52,25 +57,25 @@ def test_a_failing_test_tells_of_its_network(project: pytest.Pytester) -> None:
         @pytest.mark.topology("topo.yaml", name="other", pcap="there")
         def test_set_up(broken): pass
     """)
-    done = project.runpytest_inprocess(*QUIET, "--topology-pcap", "kept")
+    done = project.runpytest_inprocess(*QUIET, "--topology-pcap", "captures")
     done.assert_outcomes(passed=1, failed=1, errors=1)
     done.stdout.fnmatch_lines([
         "*-- topology other: diff --*", "other: in sync", "*-- topology other: packets --*",
         f"{project.path}/there/test_*-test_set_up/client.pcapng",
         "*-- topology shop: diff --*", "~ link client/eth0  state down → up*[[]update[]]", "shop: 1 to update",
         "*-- topology shop: failed checks --*", "FAILED  client  server  ping  client has no route to 10.0.0.2*",
-        "*-- topology shop: packets --*", f"{project.path}/kept/test_*-test_fails/client.pcapng", f"{project.path}/kept/*/server.pcapng",
+        "*-- topology shop: packets --*", f"{project.path}/captures/test_*-test_fails/client.pcapng", f"{project.path}/captures/*/server.pcapng",
     ])  # fmt: skip
-    kept = {
+    captures = {
         str(path.relative_to(project.path)).partition("-")[2]
         for path in project.path.rglob("*.pcapng")
     }
-    assert kept == {
+    assert captures == {
         f"test_{test}/{node}.pcapng"
         for test in ("fails", "set_up")
         for node in ("client", "server")
     }
-    assert b"netorch" in next(project.path.glob("kept/*/server.pcapng")).read_bytes()
+    assert b"netorch" in next(project.path.glob("captures/*/server.pcapng")).read_bytes()
 
 
 def test_packets_of_tests_with_names_alike(project: pytest.Pytester) -> None:
@@ -80,10 +85,10 @@ def test_packets_of_tests_with_names_alike(project: pytest.Pytester) -> None:
         @pytest.mark.parametrize("word", ["a/b", "a-b", pytest.param("", id="e" * 300), "a b"])
         def test_it(topology, word): assert word == "a b"
     """)
-    done = project.runpytest_inprocess(*QUIET, "--topology-pcap", "kept")
+    done = project.runpytest_inprocess(*QUIET, "--topology-pcap", "captures")
     done.assert_outcomes(passed=1, failed=3)
     assert len({path.parent for path in project.path.rglob("client.pcapng")}) == 3
-    assert [path.name for path in project.path.glob("kept/*-a-b")] == [
+    assert [path.name for path in project.path.glob("captures/*-a-b")] == [
         "test_packets_of_tests_with_names_alike.py-test_it-a-b"
     ]
 
@@ -107,12 +112,12 @@ def test_networks_that_tests_share_or_do_not(project: pytest.Pytester) -> None:
     """
     project.makepyfile(test_shared=shared)
     project.path.joinpath("sub/test_sub.py").write_text(
-        "import pytest\n@pytest.mark.topology('topo.yaml', variables={'size': 7})\ndef test_beside(topology): topology.node('n7')\n"
+        "import pytest\n@pytest.mark.topology('topo.yaml', variables={'size': 7})\ndef test_in_the_folder(topology): topology.node('n7')\n"
     )
     project.runpytest_inprocess(*QUIET).assert_outcomes(passed=8)
 
 
-def test_what_is_wrong_is_said_in_plain_words(project: pytest.Pytester) -> None:
+def test_mistakes_end_in_clear_messages(project: pytest.Pytester) -> None:
     project.makepyfile("""
         import pytest
         @pytest.mark.topology("none.yaml")
@@ -130,9 +135,9 @@ def test_what_is_wrong_is_said_in_plain_words(project: pytest.Pytester) -> None:
     done = project.runpytest_inprocess(*QUIET)
     done.assert_outcomes(errors=6)
     assert (
-        "Traceback" not in (told := done.stdout.str())
-        and "During handling" not in told
-        and "diff" not in told
+        "Traceback" not in (output := done.stdout.str())
+        and "During handling" not in output
+        and "diff" not in output
     )
     for line in (
         f"no topology for this test: {project.path}/none.yaml: No such file or directory.",
@@ -142,7 +147,7 @@ def test_what_is_wrong_is_said_in_plain_words(project: pytest.Pytester) -> None:
         "@pytest.mark.topology: scope='file': write 'function', 'class', 'module', 'session'",
         'the fixture `topology` needs `@pytest.mark.topology("topo.yaml")` on the test, its class or its module',
     ):
-        assert line in told
+        assert line in output
 
 
 MANY = """
@@ -184,7 +189,7 @@ def test_one_that_is_killed_leaves_nothing(host: Host, number: signal.Signals) -
     out = run.communicate()[0]
     assert number == signal.SIGKILL or "KeyboardInterrupt" in out
     for _ in range(200):
-        # a process takes its moment to die
+        # a killed process needs a moment to end
         if not (
             left := [
                 line

@@ -1,8 +1,9 @@
-"""Random topologies on the real kernel: made, changed, damaged by hand and mended, taken away without a trace.
+"""Test random topologies on the real kernel: make, change, damage, repair and destroy them.
 
     NETORCH_RANDOM_EXAMPLES=500 NETORCH_RANDOM_SEED=7 pytest tests/kernel/test_random.py
 
-looks further than CI does: other topologies for each seed. NETORCH_RANDOM_SHRINK=1 looks for the smallest file that fails.
+tries more topologies than CI does, and others for each seed. With NETORCH_RANDOM_SHRINK=1 the test
+searches for the smallest file that fails.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ RECORDS = ["files: /run/netorch"]  # they hold the time
 
 
 class Agent:
-    """netorch's command line in a long-lived process of the private host: an example costs milliseconds, not seconds of start-up."""
+    """netorch's command line in a long-lived process of the private host.
+
+    A command takes milliseconds then, because Python does not start anew.
+    """
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -61,7 +65,10 @@ class Agent:
         self.process.communicate()
 
     def netorch(self, *argv: str) -> dict[str, Any]:
-        """Run a command with `-o json`: its document with `status`. What it says on standard error is noted."""
+        """Run a command with `-o json`. Return its document with `status` and `err`.
+
+        Hypothesis notes the standard error.
+        """
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps([*argv, "-o", "json"]) + "\n")
@@ -76,7 +83,7 @@ class Agent:
 
 
 def serve() -> None:
-    """The agent's own side: a command a line, an answer a line."""
+    """Run as the agent: read a command from each line, and answer it with a line."""
     from netorch.cli import main
 
     for line in sys.stdin:
@@ -88,11 +95,12 @@ def serve() -> None:
         )
 
 
-# Damage: what a person with `ip` and a bad day does. Each takes the namespace's `ip -n`, one of its links, and gives a command.
+# Damage that a user does by hand. Each function returns a command for a target, or an empty text if
+# the target does not allow it.
 
 
 class Target:
-    """Somewhere to do damage: a namespace that netorch made and one of its links."""
+    """A link to damage, in a namespace that netorch made."""
 
     def __init__(self, label: str, link: dict[str, Any]) -> None:
         self.label, self.link = label, link
@@ -133,15 +141,17 @@ DAMAGE: dict[str, Callable[[Target], str]] = {
     "a link has one more address": lambda t: (
         f"{t.ip} addr add 10.66.0.{1 + len(t.dev)}/24 dev {t.dev}"
     ),
-    "the MTU is another": lambda t: f"{t.ip} link set {t.dev} mtu 1300",
-    "the MAC is another": lambda t: (
+    "the MTU is different": lambda t: f"{t.ip} link set {t.dev} mtu 1300",
+    "the MAC is different": lambda t: (
         "" if t.is_lo else f"{t.ip} link set {t.dev} address 02:bb:00:00:00:01"
     ),
-    "the queue is another": lambda t: f"{t.ip} link set {t.dev} txqueuelen 77",
-    "a port is let go": lambda t: (
+    "the queue is different": lambda t: f"{t.ip} link set {t.dev} txqueuelen 77",
+    "a port has no master": lambda t: (
         f"{t.ip} link set {t.dev} nomaster" if t.link.get("master") else ""
     ),
-    "the alias is another": lambda t: "" if t.is_lo else f"{t.ip} link set {t.dev} alias 'my own'",
+    "the alias is different": lambda t: (
+        "" if t.is_lo else f"{t.ip} link set {t.dev} alias 'my own'"
+    ),
     "the alias is gone": lambda t: "" if t.is_lo else f"{t.ip} link set {t.dev} alias ''",
     "the routes are gone": lambda t: (
         f"{t.ip} route flush table all proto {PROTOCOL}; {t.ip} -6 route flush table all proto {PROTOCOL}"
@@ -152,33 +162,33 @@ DAMAGE: dict[str, Callable[[Target], str]] = {
     ),
     "there is one more rule": lambda t: f"{t.ip} rule add from 10.68.0.0/24 table 99 priority 5",
     "a namespace is deleted": lambda t: f"ip netns del '{t.label}'",
-    "a setting is another": lambda t: (
+    "a setting is different": lambda t: (
         f"ip netns exec '{t.label}' sysctl -qw net/ipv4/conf/{t.dev}/rp_filter=2"
     ),
-    "forwarding is another": lambda t: (
+    "forwarding is different": lambda t: (
         f"ip netns exec '{t.label}' sh -c 'cd /proc/sys/net/ipv4; echo $((1 - $(cat ip_forward))) >ip_forward'"
     ),
     "the hosts file is gone": lambda t: f"rm -f '/etc/netns/{t.label}/hosts'",
-    "the hosts file is another": lambda t: (
+    "the hosts file is different": lambda t: (
         f"[ ! -e '/etc/netns/{t.label}/hosts' ] || echo 10.0.0.1 x >>'/etc/netns/{t.label}/hosts'"
     ),
-    "a bridge is told something": lambda t: (
+    "a bridge has other settings": lambda t: (
         f"{t.ip} link set {t.dev} type bridge stp_state 1 ageing_time 700" if t.is_bridge else ""
     ),
 }
 
 
 def targets(host: Host) -> list[Target]:
-    """Every link of every named namespace, in a fixed order."""
+    """Return every link of every named namespace, in a fixed order."""
     each = """echo "${path##*/}"; ip -n "${path##*/}" -j -d addr | tr -d '\\n'; echo"""
     script = f"for path in /run/netns/*; do [ ! -e $path ] || {{ {each}; }}; done"
     lines = host.run("sh", "-c", script).stdout.splitlines()
-    found = [
+    listings = [
         (label, json.loads(links)) for label, links in zip(lines[::2], lines[1::2], strict=True)
     ]
     ours = [
         (label, link)
-        for label, links in found
+        for label, links in listings
         for link in links
         if link["ifname"] not in MADE_BY_LINUX
     ]
@@ -189,13 +199,17 @@ def targets(host: Host) -> list[Target]:
 
 
 def hurt(host: Host, data: st.DataObject, counts: Counter[str]) -> list[str]:
-    """Up to three acts of damage somewhere in what is there. Gives the beginnings of what no file may name and stays as it is."""
+    """Do up to three acts of damage to what exists.
+
+    Return the beginnings of lines of a difference to ignore: netorch does not restore a setting
+    that the file does not name.
+    """
     there, stays = targets(host), list(RECORDS)
     for _ in range(data.draw(st.integers(1, 3), "damages") if there else 0):
         target = there[data.draw(st.integers(0, 200), "target") % len(there)]
         fitting = {what: command for what, how in DAMAGE.items() if (command := how(target))}
         what = data.draw(st.sampled_from(sorted(fitting)), "damage")
-        # a target may be gone by an earlier act
+        # an earlier act may have removed the target
         done = host.run("sh", "-c", fitting[what], check=False)
         counts[what] += done.returncode == 0
         note(f"{what}: {fitting[what]} {done.stderr}")
@@ -204,8 +218,10 @@ def hurt(host: Host, data: st.DataObject, counts: Counter[str]) -> list[str]:
 
 
 def look(host: Host) -> Snapshot:
-    """The host's snapshot, less what nobody asked for and what stays when its cause is gone: the offload limits that a bridge
-    has from its ports of earlier times; the qdisc of a link that was up once; the far index that `bridge link` looks up here.
+    """Return the host's snapshot without values that nobody set or that outlive their cause.
+
+    Those are the offload limits that a bridge has from former ports, the qdisc of a link that was
+    up once, and the name for a far end that `bridge link` looks up in the wrong namespace.
     """
 
     def less(text: str) -> str:
@@ -215,10 +231,10 @@ def look(host: Host) -> Snapshot:
     return {
         where: {
             less(what): less(how)
-            for what, how in found.items()
+            for what, how in items.items()
             if not (what.startswith("qdiscs") and '"noqueue"' in what)
         }
-        for where, found in shot.items()
+        for where, items in shot.items()
     }
 
 
@@ -233,31 +249,31 @@ changing() {
 for _ in $(seq 200); do changing || exit 0; sleep 0.5; done
 exit 1
 """
-"""Waits until no bridge is in a topology change: for so long the kernel shows another ageing time."""
+"""Waits until no bridge is in a topology change, when the kernel shows another ageing time."""
 
 
 def same_in_the_end(
     host: Host, before: Snapshot, what: str, ignore: Collection[str] = RECORDS
 ) -> None:
-    """Nothing differs from `before`, or all of it is shown.
+    """Fail with a list of all differences if anything differs from `before`.
 
     While a spanning tree changes, the kernel shows another ageing time (__br_set_topology_change).
-    `before` may have been taken then, so the ageing time of such a bridge counts for nothing; what
-    netorch itself makes of it is known from its diff.
+    `before` may have been taken then, so differences of ageing times are ignored. netorch's own
+    diff covers them.
     """
-    found = diff_snapshots(before, look(host), ignore)
-    if any("ageing_time" in line for line in found):
+    differences = diff_snapshots(before, look(host), ignore)
+    if any("ageing_time" in line for line in differences):
         host.run("sh", "-c", CHANGING)
-        found = diff_snapshots(before, look(host), ignore)
-        found = [line for line in found if "ageing_time" not in line]
-    if found:
-        pytest.fail("\n".join([what, *found]), pytrace=False)
+        differences = diff_snapshots(before, look(host), ignore)
+        differences = [line for line in differences if "ageing_time" not in line]
+    if differences:
+        pytest.fail("\n".join([what, *differences]), pytrace=False)
 
 
 def same(before: Snapshot, after: Snapshot, what: str, ignore: Collection[str] = RECORDS) -> None:
-    """Nothing differs, or all of it is shown."""
-    if found := diff_snapshots(before, after, ignore):
-        pytest.fail("\n".join([what, *found]), pytrace=False)
+    """Fail with a list of all differences if anything differs."""
+    if differences := diff_snapshots(before, after, ignore):
+        pytest.fail("\n".join([what, *differences]), pytrace=False)
 
 
 def test_random_topologies(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
@@ -281,11 +297,11 @@ def random_topologies(
     old, new = host.directory / "old.yaml", host.directory / "new.yaml"
 
     with Agent(host) as agent:
-        # what a kernel loads and then keeps: modules, their sysctls, the empty tables of iptables
+        # modules, their sysctls and the empty tables of iptables stay once they are loaded
         old.write_text(FILTERED)
         assert agent.netorch("apply", "old.yaml")["status"] == 0
         assert agent.netorch("destroy", "random")["status"] == 0
-        if masters:  # and the rule that leads to the tables of VRFs
+        if masters:  # the first VRF adds the rule for the tables of all VRFs
             host.run("sh", "-ec", "ip link add probe0 type vrf table 9; ip link del probe0")
         pristine = look(host)
 
@@ -294,13 +310,13 @@ def random_topologies(
             assert answer["status"] == 0, answer
             rounds[answer["rounds"]] += 1
             again = agent.netorch("diff", file)
-            assert again["status"] == 0, f"a second look finds differences: {again['changes']}"
+            assert again["status"] == 0, f"differences after the apply: {again['changes']}"
             return int(answer["rounds"])
 
         def destroy() -> None:
             answer = agent.netorch("destroy", "random")
             assert answer["status"] == 0, answer
-            same(pristine, look(host), "destroyed, something is left", ())
+            same(pristine, look(host), "destroy left something behind", ())
 
         @settings(
             max_examples=examples,
@@ -316,20 +332,18 @@ def random_topologies(
             old.write_text(pair[0].text)
             new.write_text(pair[1].text)
             try:
-                assert converge("new.yaml") <= 1, (
-                    "what the kernel made of a new topology needed mending"
-                )
+                assert converge("new.yaml") <= 1, "the kernel made something else of a new topology"
                 clean = look(host)
                 destroy()
                 converge("old.yaml")
                 converge("new.yaml")
-                same_in_the_end(host, clean, "changed, it is not what it is when made at once")
+                same_in_the_end(host, clean, "a change led to another state than a first apply")
                 stays = hurt(host, data, counts)
                 converge("new.yaml")
-                same_in_the_end(host, clean, "mended, it is not what it was", stays)
+                same_in_the_end(host, clean, "a repair led to another state than before", stays)
                 destroy()
             finally:
-                # after a failure the next example, or a shrunken one, starts from nothing as well
+                # the next example starts without a topology, also after a failure
                 agent.netorch("destroy", "random")
             counts["examples"] += 1
 

@@ -1,4 +1,4 @@
-"""What the system refuses ends in a sentence with a remedy, never in an internal error: limits, filters, what is missing."""
+"""Test that limits, filters and missing parts of the system end in a message, not in a crash."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ name: lab
 nodes: {a: {networks: [lan]}, b: {networks: [lan]}}
 networks: {lan: {mode: nat, subnet: 10.0.0.0/24}}
 """
-# strace(1) puts the error into one call of the system, at each of its uses
+# strace(1) makes these system calls fail, one entry at a time
 CALLS = (
     "memfd_create",
     "unshare",
@@ -104,7 +104,7 @@ LOCKS = {
 
 
 @pytest.mark.parametrize("what", LOCKS)
-def test_a_lock_that_is_no_file(host: Host, what: str) -> None:
+def test_a_lock_that_is_not_a_file(host: Host, what: str) -> None:
     host.write("topo.yaml", NAT)
     path = "/run/netorch/lab.lock"
     sh(host, "mkdir -m 700 /run/netorch; " + LOCKS[what].format(path, sys.executable))
@@ -176,7 +176,7 @@ def test_what_is_missing(host: Host, what: str) -> None:
         "destroy lab",
     ):
         script = f"{MISSING[what]}\n{netorch} {command} 2>&1 | cat"
-        said = host.run("unshare", "-m", "bash", "-c", script, check=False).stdout
-        assert "internal error" not in said, (command, said)
-        assert "Traceback" not in said, (command, said)
+        output = host.run("unshare", "-m", "bash", "-c", script, check=False).stdout
+        assert "internal error" not in output, (command, output)
+        assert "Traceback" not in output, (command, output)
     host.netorch("destroy", "lab", check=False)

@@ -1,4 +1,4 @@
-"""What Linux would refuse in the middle of an apply is refused before anything changes."""
+"""Test that netorch refuses, before any change, what Linux would refuse during the apply."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ REFUSED = {
         "nodes: {host: {routes: [{to: 10.9.0.0/16, via: 192.0.2.9, dev: far}]}}",
         "the gateway 192.0.2.9 is not reached by far",
     ),
-    "the own address": (
+    "the node's own address": (
         "nodes: {host: {routes: [{to: 'fd90::/64', via: '2001:db8::1'}]}}",
         "the gateway 2001:db8::1 is an address of the node's own interface nic",
     ),
@@ -71,15 +71,15 @@ REFUSED = {
         "nodes: {host: {routes: [{to: 10.9.0.0/16, via: 198.51.100.2}]}}",
         "the gateway 198.51.100.2 is not reached by any interface",
     ),
-    "a setting that there is not": (
+    "a setting that does not exist": (
         "nodes: {a: {sysctls: {net.ipv4.nonsense: 1}}}",
         "sysctl a net.ipv4.nonsense: Linux has no such setting in a network namespace.",
     ),
-    "a setting that there is not on the host": (
+    "a setting that does not exist on the host": (
         "nodes: {host: {sysctls: {net.ipv4.nonsense: 1}}}",
         "sysctl host net.ipv4.nonsense: Linux has no such setting in a network namespace.",
     ),
-    "a setting of an interface that there is not": (
+    "a setting of an interface that does not exist": (
         "nodes: {a: {interfaces: {b: {kind: bridge, sysctls: {nonsense: 1}}}}}",
         "sysctl a net.ipv4.conf.b.nonsense: Linux has no such setting in a network namespace.",
     ),
@@ -116,13 +116,13 @@ REFUSED = {
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_it_is_refused_and_nothing_changes(host: Host, what: str) -> None:
-    text, said = REFUSED[what]
+    text, message = REFUSED[what]
     host.run("sh", "-ec", HOST)
     host.write("wrong.yaml", f"name: wrong\n{text}\n")
     before = host.snapshot()
     done = host.netorch("apply", "wrong.yaml", check=False)
     assert done.returncode == 1
-    assert said in done.stderr
+    assert message in done.stderr
     assert "wrong.yaml:" in done.stderr
     assert "Rolled back" not in done.stderr
     assert diff_snapshots(before, host.snapshot()) == []
@@ -160,17 +160,17 @@ links: [{endpoints: [{node: host, interface: v, addresses: ['%s/64']}, {node: a,
     host.netorch("diff", "moves.yaml")
 
 
-def test_names_of_interfaces_that_the_host_does_not_have_are_told(host: Host) -> None:
+def test_names_of_interfaces_that_the_host_does_not_have_give_warnings(host: Host) -> None:
     host.run("sh", "-ec", HOST)
     rules = "rules: [{iif: nci, table: 77}, {oif: nic, table: 77}, {iif: here, table: 77}]"
     nat = "nat: [{masquerade: {out: eth9}}, {masquerade: {out: nic}}]"
     made = "interfaces: {here: {kind: bridge}}"
     host.write("names.yaml", f"name: names\nnodes: {{host: {{{rules}, {nat}, {made}}}}}\n")
-    told = host.netorch("apply", "names.yaml").stderr
-    assert told.count("the rule matches nothing until the interface exists") == 2
-    assert "host has no interface nci: " in told
-    assert "Did you mean 'nic'?" in told
-    assert "host has no interface eth9: " in told
+    warnings = host.netorch("apply", "names.yaml").stderr
+    assert warnings.count("the rule matches nothing until the interface exists") == 2
+    assert "host has no interface nci: " in warnings
+    assert "Did you mean 'nic'?" in warnings
+    assert "host has no interface eth9: " in warnings
     assert host.netorch("diff", "names.yaml").stdout == "names: in sync\n"
 
 

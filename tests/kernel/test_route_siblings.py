@@ -1,4 +1,7 @@
-"""Routes of one destination, table and metric: each next hop is its maker's, in both families and in any table."""
+"""Test routes with the same destination, table and metric: each next hop belongs to its maker.
+
+This holds in both families and in any table.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ ROUTES = {
     "of another table": ("fd08::/64 table 100 metric 7", "fd00::7", "fd08::/64 table 100 metric 7"),
     "IPv4": ("10.9.0.0/16", "10.0.0.7", "10.9.0.0/16"),
 }
-"""Name → what `ip route` calls it, somebody's gateway, what diff calls it."""
+"""Name → the route for `ip route`, the gateway of a foreign next hop, and the name in `diff`."""
 
 
 def apply(host: Host, more: str = "") -> None:
@@ -44,10 +47,10 @@ def apply(host: Host, more: str = "") -> None:
 
 
 def hops(host: Host, route: str, *where: str) -> set[str]:
-    """The gateways of a route, of all entries that it has."""
+    """Return the gateways of all entries of a route."""
     family = "-4" if route.startswith("10.") else "-6"
-    shown = host.run("ip", *where, family, "route", "show", "exact", *route.split()).stdout
-    return set(re.findall(r"via (\S+)", shown))
+    output = host.run("ip", *where, family, "route", "show", "exact", *route.split()).stdout
+    return set(re.findall(r"via (\S+)", output))
 
 
 def append(host: Host, route: str, gateway: str, protocol: str, *where: str) -> None:
@@ -58,13 +61,13 @@ def append(host: Host, route: str, gateway: str, protocol: str, *where: str) -> 
 
 @pytest.mark.parametrize("protocol", ["boot", "static"])
 @pytest.mark.parametrize("name", ROUTES)
-def test_a_leg_made_by_hand_is_removed(host: Host, name: str, protocol: str) -> None:
+def test_a_next_hop_made_by_hand_is_removed(host: Host, name: str, protocol: str) -> None:
     apply(host)
     before = host.snapshot()
     route, gateway, title = ROUTES[name]
     append(host, route, gateway, protocol, "-n", "r")
-    told = host.netorch("diff", check=False)
-    assert told.stdout.splitlines() == [
+    diff = host.netorch("diff", check=False)
+    assert diff.stdout.splitlines() == [
         f"~ route r {title}  also via {gateway} dev e0 → none  [update]",
         "lab: 1 to update",
     ]
@@ -75,8 +78,11 @@ def test_a_leg_made_by_hand_is_removed(host: Host, name: str, protocol: str) -> 
 
 @pytest.mark.parametrize("protocol", ["bgp", "ra"])
 @pytest.mark.parametrize("name", ROUTES)
-def test_a_daemons_leg_stays(host: Host, name: str, protocol: str) -> None:
-    """Also where ours is lost, changed, and removed: as to IPv4, which has no next hops of several makers, only the first and last."""
+def test_a_daemons_next_hop_stays(host: Host, name: str, protocol: str) -> None:
+    """The next hop stays, also when the one of netorch is lost, changed or removed.
+
+    IPv4 has no routes with next hops of several makers, so only IPv6 routes lose one here.
+    """
     apply(host)
     route, gateway, title = ROUTES[name]
     append(host, route, gateway, protocol, "-n", "r")
@@ -85,12 +91,12 @@ def test_a_daemons_leg_stays(host: Host, name: str, protocol: str) -> None:
     if name != "IPv4":
         for own in ours:
             host.run("ip", "-n", "r", "-6", "route", "del", *route.split(), "via", own)
-        told = host.netorch("diff", check=False).stdout
-        assert told.startswith(f"+ route r {title}  "), told
+        diff = host.netorch("diff", check=False).stdout
+        assert diff.startswith(f"+ route r {title}  "), diff
         assert "changed meanwhile" not in host.netorch("apply").stderr
         assert hops(host, route, "-n", "r") == ours | {gateway}
         assert host.netorch("diff").stdout == "lab: in sync\n"
-    # another gateway of ours, then none
+    # the file has another gateway, and then none
     text = FILE.replace("$MORE", "").replace("fd00::2", "fd00::4").replace("10.0.0.2", "10.0.0.4")
     host.write("topo.yaml", text)
     assert "changed meanwhile" not in host.netorch("apply").stderr
@@ -106,7 +112,7 @@ def test_a_daemons_leg_stays(host: Host, name: str, protocol: str) -> None:
     assert host.netorch("diff").stdout == "lab: in sync\n"
 
 
-def test_legs_by_hand_beside_a_daemons(host: Host) -> None:
+def test_next_hops_made_by_hand_and_by_a_daemon(host: Host) -> None:
     apply(host)
     for gateway, protocol in (("fd00::7", "bgp"), ("fd00::8", "boot"), ("fd00::9", "static")):
         append(host, "fd09::/64", gateway, protocol, "-n", "r")
@@ -116,8 +122,8 @@ def test_legs_by_hand_beside_a_daemons(host: Host) -> None:
     assert host.netorch("diff").stdout == "lab: in sync\n"
 
 
-def test_what_is_no_leg_but_of_the_same_key(host: Host) -> None:
-    """A route without a gateway, and one that rejects, are routes of their own to the kernel, too."""
+def test_an_entry_of_the_same_key_that_is_not_a_next_hop(host: Host) -> None:
+    """To the kernel, a route without a gateway or one that rejects packets is separate, too."""
     apply(host)
     before = host.snapshot()
     for line in (
@@ -142,23 +148,26 @@ def test_what_is_no_leg_but_of_the_same_key(host: Host) -> None:
     assert hops(host, "fd07::/64", "-n", "r") == {"fd00::7"}
 
 
-PICKY = {
+SELECTIVE = {
     "by its service": ("-4 route add 10.9.0.0/16 via 10.0.0.7 tos 0x10", "10.9.0.0/16 tos 0x10"),
     "by its source": (
         "-6 route add default from fd77::/64 via fd00::7",
         "default (v6) from fd77::/64",
     ),
 }
-"""What packets a route picks → what `ip` is asked for, what diff calls it."""
+"""How the route selects packets → the arguments of `ip`, the route's name in `diff`."""
 
 
 @pytest.mark.parametrize("protocol", ["boot", "bgp"])
-@pytest.mark.parametrize("what", PICKY)
-def test_a_route_that_picks_packets_is_another_one(host: Host, what: str, protocol: str) -> None:
-    """To the kernel it is not a leg of the one for all packets, which neither hides it nor goes with it."""
+@pytest.mark.parametrize("what", SELECTIVE)
+def test_a_route_that_selects_packets_is_another_one(host: Host, what: str, protocol: str) -> None:
+    """To the kernel it is not a next hop of the route for all packets.
+
+    That route neither hides it nor is deleted with it.
+    """
     apply(host)
     before = host.snapshot()
-    words, title = PICKY[what]
+    words, title = SELECTIVE[what]
     host.run("ip", "-n", "r", *words.split(), "proto", protocol)
     with_it = host.snapshot()
     if protocol == "bgp":
@@ -166,9 +175,9 @@ def test_a_route_that_picks_packets_is_another_one(host: Host, what: str, protoc
         assert host.netorch("apply").stdout == "lab: in sync, nothing to do\n"
         assert diff_snapshots(with_it, host.snapshot(), LOCK) == []
         return
-    told = host.netorch("diff", check=False)
-    assert told.stdout.splitlines()[0].startswith(f"- route r {title}"), told.stdout
-    # what fails later puts it back
+    diff = host.netorch("diff", check=False)
+    assert diff.stdout.splitlines()[0].startswith(f"- route r {title}"), diff.stdout
+    # an apply that fails later restores it
     text = FILE.replace("$MORE", "").replace(
         "      - {to: 10.9", "      - {to: 10.8.0.0/16, via: 10.0.7.2}\n      - {to: 10.9"
     )
@@ -181,22 +190,25 @@ def test_a_route_that_picks_packets_is_another_one(host: Host, what: str, protoc
 
 
 OBJECTS = {
-    "beside ours": "nexthop add id 5 via 10.0.0.7 dev e0; route prepend 10.9.0.0/16 nhid 5",
-    "none, beside ours": "nexthop add id 5 via 10.0.0.7 dev e0; route append 10.9.0.0/16 via 10.0.0.7",
-    "none, beside ours, IPv6": "nexthop add id 5 via fd00::7 dev e0; -6 route append fd09::/64 via fd00::7",
-    "two of a route that no file has": "nexthop add id 5 via 10.0.0.7 dev e0; route add 10.9.0.0/16 via 10.0.0.7 metric 9;"
+    "next to ours": "nexthop add id 5 via 10.0.0.7 dev e0; route prepend 10.9.0.0/16 nhid 5",
+    "unused, next to ours": "nexthop add id 5 via 10.0.0.7 dev e0; route append 10.9.0.0/16 via 10.0.0.7",
+    "unused, next to ours, IPv6": "nexthop add id 5 via fd00::7 dev e0; -6 route append fd09::/64 via fd00::7",
+    "one of two entries of a foreign route": "nexthop add id 5 via 10.0.0.7 dev e0; route add 10.9.0.0/16 via 10.0.0.7 metric 9;"
     " route append 10.9.0.0/16 nhid 5 metric 9",
     "in the place of ours": "nexthop add id 5 via 10.0.0.2 dev e0; route replace 10.9.0.0/16 nhid 5",
     "a group": "nexthop add id 5 via 10.0.0.2 dev e0; nexthop add id 6 via 10.0.0.7 dev e0;"
     " nexthop add id 7 group 5/6; route replace 10.9.0.0/16 nhid 7",
-    "beside ours, IPv6": "nexthop add id 5 via fd00::7 dev e0; -6 route append fd09::/64 nhid 5",
+    "next to ours, IPv6": "nexthop add id 5 via fd00::7 dev e0; -6 route append fd09::/64 nhid 5",
     "in the place of ours, IPv6": "nexthop add id 5 via fd00::2 dev e0; -6 route replace default nhid 5",
 }
 
 
 @pytest.mark.parametrize("how", OBJECTS)
 def test_a_route_by_hand_over_a_nexthop_object(host: Host, how: str) -> None:
-    """The kernel finds such a route by the object's number, and by no gateway. The object is whose it was."""
+    """The kernel finds such a route only by the object's number, and not by a gateway.
+
+    The object itself stays.
+    """
     apply(host)
     before = host.snapshot()
     for line in OBJECTS[how].split(";"):
@@ -215,7 +227,7 @@ def test_a_route_by_hand_over_a_nexthop_object(host: Host, how: str) -> None:
     assert "id 5 via" in host.run("ip", "-n", "r", "nexthop").stdout
 
 
-def test_a_leg_whose_link_is_made_again_joins_the_daemons(host: Host) -> None:
+def test_a_next_hop_whose_link_is_made_again_joins_the_daemons(host: Host) -> None:
     more = "interfaces: {d0: {kind: bridge, addresses: ['fd05::1/64']}}"
     apply(host, more)
     append(host, "default", "fd05::7", "bgp", "-n", "r")
@@ -226,8 +238,8 @@ def test_a_leg_whose_link_is_made_again_joins_the_daemons(host: Host) -> None:
     assert host.netorch("diff").stdout == "lab: in sync\n"
 
 
-def test_a_leg_that_cannot_be_told_is_left_alone(host: Host) -> None:
-    """No packet looks into a table that no rule leads to."""
+def test_a_next_hop_of_an_unknown_maker_is_left_alone(host: Host) -> None:
+    """No rule leads to the table, so no lookup can show who added the next hop."""
     apply(host)
     host.write(
         "topo.yaml",
@@ -235,12 +247,12 @@ def test_a_leg_that_cannot_be_told_is_left_alone(host: Host) -> None:
     )
     host.netorch("apply")
     append(host, "fd08::/64 table 100 metric 7", "fd00::7", "bgp", "-n", "r")
-    told = host.netorch("diff")
-    assert told.stdout == "lab: in sync\n"
-    assert "does not show who added the next hop fd00::7 dev e0: it is left alone" in told.stderr
+    diff = host.netorch("diff")
+    assert diff.stdout == "lab: in sync\n"
+    assert "does not show who added the next hop fd00::7 dev e0: it is left alone" in diff.stderr
     assert "in sync" in host.netorch("apply").stdout
     assert hops(host, "fd08::/64 table 100", "-n", "r") == {"fd00::2", "fd00::7"}
-    # ours goes without it
+    # netorch removes only its own next hop
     host.write(
         "topo.yaml",
         "name: lab\nnodes: {r: {}, s: {}}\nlinks: [{endpoints: [r:e0, s:e0], subnet: [10.0.0.0/24, 'fd00::/64']}]\n",
@@ -249,8 +261,11 @@ def test_a_leg_that_cannot_be_told_is_left_alone(host: Host) -> None:
     assert hops(host, "fd08::/64 table 100", "-n", "r") == {"fd00::7"}
 
 
-def test_legs_of_a_host(host: Host) -> None:
-    """There what a person adds is that person's; ours is mended beside it, but a new one does not join."""
+def test_next_hops_on_the_host(host: Host) -> None:
+    """On the host a next hop that a user adds belongs to the user.
+
+    netorch restores its own next hop next to it, but adds no new one to a foreign route.
+    """
     text = (
         "name: lab\nnodes:\n  host: {routes: [{to: 'fd09::/64', via: 'fd00::2'}]}\n  s: {}\n"
         "links: [{endpoints: [host:v0, s:e0], subnet: 'fd00::/64'}]\n"
@@ -272,7 +287,7 @@ def test_legs_of_a_host(host: Host) -> None:
 
 
 def test_a_router_advertisement_stays(host: Host) -> None:
-    """What the kernel has learned is not a sibling, but of the same key: 1024 is the metric of both."""
+    """A route that the kernel has learned is separate, though it has the same key and metric."""
     apply(host)
     ra = """
 import socket, struct
@@ -286,8 +301,8 @@ s.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0), ("ff02::1", 0, 
     host.run("sh", "-c", script)
     assert host.netorch("diff").stdout == "lab: in sync\n"
     host.run("ip", "-n", "r", "-6", "route", "del", "default", "via", "fd00::2")
-    told = host.netorch("diff", check=False).stdout
-    assert told.startswith("+ route r default (v6)  via fd00::2"), told
+    diff = host.netorch("diff", check=False).stdout
+    assert diff.startswith("+ route r default (v6)  via fd00::2"), diff
     host.netorch("apply")
     assert host.netorch("diff").stdout == "lab: in sync\n"
     assert "fd00::2" in hops(host, "default", "-n", "r")
@@ -295,7 +310,7 @@ s.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0), ("ff02::1", 0, 
 
 
 @pytest.mark.uml
-def test_legs_in_a_vrf(host: Host) -> None:
+def test_next_hops_in_a_vrf(host: Host) -> None:
     require(host, "vrf")
     host.write(
         "topo.yaml",

@@ -1,4 +1,4 @@
-"""What `netorch explain FILE` prints is a working script: `sh` makes of it what `netorch apply` makes of the file."""
+"""Test that `netorch explain FILE` prints a script that makes the same as `netorch apply FILE`."""
 
 from __future__ import annotations
 
@@ -33,8 +33,11 @@ DEFAULT = (
     (r'("learning": \w+), "link": "[^"]*"', r"\1"),
     (r'"expires": \d+, ', ""),
 )
-"""netorch makes cables with one queue, which is quicker, and a person would not type that; what bridge(8) takes for the other end of a
-cable out of the namespace, a number there looked up here; seconds that are left.
+"""Parts of a snapshot that differ for harmless reasons, with what replaces them.
+
+netorch makes cables with one queue, which is quicker, and a user would not type that. If the other
+end of a cable is in another namespace, bridge(8) looks up its index in the wrong one. Expiry times
+count down.
 """
 MARKS = (
     (r'"group": "\d+"', '"group": "default"'),
@@ -43,11 +46,11 @@ MARKS = (
     (r',? "protocol": "(1\d\d|boot|unspec)"', ""),
     (r"# netorch:[^:]*: written by `netorch apply`, removed by `netorch destroy`\\n", ""),
 )
-"""What a script without --marks leaves out; a route that is made by hand has the protocol `boot`."""
+"""Patterns of what a script without --marks leaves out. ip(8) gives routes the protocol `boot`."""
 
 
 def without(shot: Snapshot, *patterns: tuple[str, str]) -> Snapshot:
-    """Without what the patterns find, and without netorch's own files."""
+    """Return the snapshot without what the patterns match, and without netorch's own files."""
 
     def cut(text: str) -> str:
         for pattern, instead in patterns:
@@ -57,15 +60,15 @@ def without(shot: Snapshot, *patterns: tuple[str, str]) -> Snapshot:
     return {
         where: {
             cut(what): cut(text)
-            for what, text in found.items()
+            for what, text in items.items()
             if not what.startswith("/run/netorch")
         }
-        for where, found in shot.items()
+        for where, items in shot.items()
     }
 
 
 def run_script(host: Host, file: Path, *options: str) -> None:
-    """As somebody would who has `docker` and nothing else of netorch's."""
+    """Run the script of a file as a user does who has `docker`, but not netorch."""
     tools = host.directory / "bin"
     tools.mkdir(exist_ok=True)
     (tools / "docker").write_text(DOCKER)
@@ -76,7 +79,7 @@ def run_script(host: Host, file: Path, *options: str) -> None:
 
 
 def knows_protocols(host: Host) -> bool:
-    """Whether ip(8) can mark an address (iproute2 6.4)."""
+    """Return whether ip(8) can mark an address (iproute2 6.4)."""
     return (
         host.run(
             "unshare",
@@ -101,7 +104,11 @@ def is_in_sync(host: Host, file: Path, name: str) -> None:
 
 
 def is_an_apply(host: Host, file: Path, name: str, *, plain: bool = True) -> None:
-    """To netorch, if it is marked; to outside tools without the marks too (or, not `plain`, with them)."""
+    """Check that the script of a file makes the same as an apply of the file.
+
+    netorch compares the state that the marked script makes. A snapshot compares the state that the
+    script without marks makes or, if `plain` is false, that of the marked script.
+    """
     host.netorch("apply", file)
     applied = without(host.snapshot(), *DEFAULT, *MARKS)
     host.netorch("destroy", file)
@@ -124,7 +131,7 @@ def is_an_apply(host: Host, file: Path, name: str, *, plain: bool = True) -> Non
 
 
 MARKED_ADDRESSES = {"vm-modes"}
-"""Files with an address on a link that may have others."""
+"""Files with an address on a link that may have foreign addresses, too."""
 
 
 @pytest.mark.parametrize(
@@ -145,7 +152,7 @@ def test_the_script_of_a_topology_is_an_apply_of_it(host: Host, path: Path) -> N
     AROUND.get(path.stem, lambda _: None)(host)
     file = copied(host, path) if path.with_suffix("").is_dir() else path
     if path.stem == "star-100" or path.stem in NEEDS:
-        # a hundred of one kind, or a kernel that is slow to look at from outside: that netorch finds nothing is enough
+        # with a hundred nodes, or on a test kernel where snapshots are slow, a diff is enough
         run_script(host, file, "--marks")
         is_in_sync(host, file, path.stem)
     else:
@@ -154,16 +161,17 @@ def test_the_script_of_a_topology_is_an_apply_of_it(host: Host, path: Path) -> N
 
 @pytest.mark.uml
 def test_every_kind_of_object_has_its_command(host: Host) -> None:
-    # a default spreads to links that are there only when it is set for the first time (devinet_copy_dflt_conf)
+    # Linux copies a default to existing links only when it is set for the first time
+    # (devinet_copy_dflt_conf)
     words = every_kind(host)[0].replace("conf.default.rp_filter", "conf.all.rp_filter")
-    # the backend that every test kernel has
+    # every test kernel has this backend
     file = host.write("lab.yaml", f"{words}backend: {{nat: iptables}}\n")
     host.run("sh", "-ec", NIC)
     is_an_apply(host, file, "lab", plain=False)
 
 
 @pytest.mark.parametrize("backend", ["nftables", "iptables"])
-def test_either_backend_is_said_in_its_own_words(host: Host, backend: str) -> None:
+def test_the_script_has_the_commands_of_either_backend(host: Host, backend: str) -> None:
     file = host.write(
         "publish.yaml", (FOLDER / "publish.yaml").read_text() + f"backend: {{nat: {backend}}}\n"
     )
@@ -226,24 +234,24 @@ AFTER = {
 AFTER |= {"VIA": "10.2.0.3", "PORT": "8081:80", "LOG": "1"}
 
 
-def test_the_commands_beside_a_change_make_it(host: Host) -> None:
+def test_the_commands_of_a_verbose_diff_make_the_changes(host: Host) -> None:
     file = host.write("lab.yaml", Template(CHANGED).substitute(BEFORE))
     host.netorch("apply", file)
     file.write_text(Template(CHANGED).substitute(AFTER))
-    shown = host.netorch("diff", "-v", file, check=False).stdout
-    assert "    $ tc -n a qdisc replace dev x root tbf rate 20mbit " in shown
-    told = json.loads(host.netorch("diff", "-v", "-o", "json", file, check=False).stdout)
+    text = host.netorch("diff", "-v", file, check=False).stdout
+    assert "    $ tc -n a qdisc replace dev x root tbf rate 20mbit " in text
+    document = json.loads(host.netorch("diff", "-v", "-o", "json", file, check=False).stdout)
     assert (
         "commands"
         not in json.loads(host.netorch("diff", "-o", "json", file, check=False).stdout)["changes"][
             0
         ]
     )
-    script = [command for change in told["changes"] for command in change["commands"]]
+    script = [command for change in document["changes"] for command in change["commands"]]
     assert [f"    $ {command.splitlines()[0]}" for command in script] == [
-        line for line in shown.splitlines() if line.startswith("    $ ")
+        line for line in text.splitlines() if line.startswith("    $ ")
     ]
-    # the marks of files are the one thing that these leave out
+    # these commands leave out nothing but the marks of files
     marked = "\n".join(script).replace(
         "<<'EOF'\n127.0.0.1",
         "<<'EOF'\n# netorch:lab: written by `netorch apply`, removed by `netorch destroy`\n127.0.0.1",
@@ -265,11 +273,12 @@ def test_it_needs_no_root_and_no_kernel(host: Host) -> None:
         "netorch",
         "explain",
     ]
-    told = json.loads(host.run(*command, "--marks", "-o", "json", file).stdout)
-    assert (told["topology"], told["marks"]) == ("veth-pair", True)
+    document = json.loads(host.run(*command, "--marks", "-o", "json", file).stdout)
+    assert (document["topology"], document["marks"]) == ("veth-pair", True)
     lines = host.run(*command, "--marks", file).stdout
     assert all(
-        entry["command"] in lines and f"# {entry['section']}" in lines for entry in told["commands"]
+        entry["command"] in lines and f"# {entry['section']}" in lines
+        for entry in document["commands"]
     )
     wrong = host.run(*command, file, file, file, check=False)
     assert (wrong.returncode, wrong.stdout) == (64, "")

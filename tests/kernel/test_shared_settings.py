@@ -1,4 +1,4 @@
-"""Settings of the host that several topologies need: whoever goes last puts them back, in whatever order things happen."""
+"""Test settings of the host that several topologies need: the last one restores the values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 
 from tests.kernel.host import Host
 
-# Each of the two waits at the phases named in its PAUSES until the other one has come to one of its own, or has ended.
+# Runs two commands at once. Each waits before its PHASES until the other one has come to one of its
+# own, or has ended.
 TWO = r"""
 import sys, threading
 import netorch
@@ -83,14 +84,14 @@ def settings(host: Host) -> dict[str, str]:
 
 
 def two(host: Host, first: str, second: str) -> None:
-    """Two at once; each is ACT:NAME:PHASES, PHASES being those before which they wait for one another."""
+    """Run two commands ACT:NAME:PHASES at once, which wait for each other before the PHASES."""
     done = host.run(sys.executable, "-c", TWO, first, second, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture
 def ready(host: Host) -> Host:
-    # conntrack's settings are there from the first rule that needs it
+    # conntrack's settings exist from the first rule that needs it
     for path, value in SETTINGS.items():
         host.run("sh", "-c", f"echo {value} >/proc/sys/{path}")
     return host
@@ -99,7 +100,10 @@ def ready(host: Host) -> Host:
 @pytest.mark.parametrize("mode", ["nat", "routed"])
 @pytest.mark.parametrize("backend", ["nftables", "iptables"])
 def test_two_that_go_at_once(ready: Host, mode: str, backend: str) -> None:
-    """Each reads, while the other one still needs the settings, and again before either record is gone."""
+    """Each reads the state while the other one still needs the settings.
+
+    Each reads it again before either record is deleted.
+    """
     write(ready, mode, backend)
     ready.netorch("apply", "t1.yaml")
     ready.netorch("apply", "t2.yaml")
@@ -112,7 +116,7 @@ def test_two_that_go_at_once(ready: Host, mode: str, backend: str) -> None:
 
 
 def test_two_that_come_at_once(ready: Host) -> None:
-    """Neither takes what the other one has set for a value from before."""
+    """Neither takes a value that the other one has set for an original value."""
     write(ready, "nat", "auto")
     two(ready, "apply:t1:making,verifying", "apply:t2:making,verifying")
     for last in (("t1", "t2"), ("t2", "t1")):
@@ -137,7 +141,7 @@ def test_two_that_come_at_once(ready: Host) -> None:
     ],
 )
 def test_one_goes_while_another_comes(ready: Host, going: str, coming: str) -> None:
-    """What comes has its settings; they stay until it goes."""
+    """The new topology has its settings until it is destroyed itself."""
     write(ready, "nat", "auto")
     ready.netorch("apply", "t1.yaml")
     two(ready, f"destroy:t1:{going}", f"apply:t2:{coming}")
@@ -149,7 +153,7 @@ def test_one_goes_while_another_comes(ready: Host, going: str, coming: str) -> N
 
 @pytest.mark.parametrize("phase", ["making", "verifying"])
 def test_one_needs_a_setting_no_more_while_another_goes(ready: Host, phase: str) -> None:
-    """By an apply of a file without it."""
+    """An apply of a file without the setting gives it up."""
     write(ready, "nat", "auto")
     ready.netorch("apply", "t1.yaml")
     ready.netorch("apply", "t2.yaml")
@@ -178,7 +182,10 @@ def test_a_failed_apply_gives_up_what_only_it_needed(ready: Host) -> None:
 
 
 def test_a_failed_update_has_its_settings_again(ready: Host) -> None:
-    """The file needs the settings no more, and cannot be applied, while another topology that needs them goes."""
+    """An apply fails whose file no longer needs the settings.
+
+    The topology still needs them when the other one is destroyed.
+    """
     write(ready, "nat", "auto")
     ready.netorch("apply", "t1.yaml")
     ready.netorch("apply", "t2.yaml")

@@ -1,4 +1,4 @@
-"""Bridges that speak STP: what the kernel shows of them is partly the root's, and partly of the moment."""
+"""Test bridges with STP, of which the kernel shows values of the root and momentary values."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ links: [[root:p, leaf:p]]
 """
 
 
-def shown(host: Host, netns: str) -> dict[str, int]:
-    found: dict[str, int] = host.ip("-n", netns, "link", "show", "br0")[0]["linkinfo"]["info_data"]
-    return found
+def bridge_data(host: Host, netns: str) -> dict[str, int]:
+    data: dict[str, int] = host.ip("-n", netns, "link", "show", "br0")[0]["linkinfo"]["info_data"]
+    return data
 
 
-def wait(host: Host, netns: str, **wanted: int) -> None:
+def wait(host: Host, netns: str, **expected: int) -> None:
     deadline = time.monotonic() + 15
-    while any(shown(host, netns)[key] != value for key, value in wanted.items()):
-        assert time.monotonic() < deadline, shown(host, netns)
+    while any(bridge_data(host, netns)[key] != value for key, value in expected.items()):
+        assert time.monotonic() < deadline, bridge_data(host, netns)
         time.sleep(0.1)
 
 
-def test_a_bridge_that_follows_the_root_is_what_it_was_told_to_be(host: Host) -> None:
+def test_a_bridge_that_follows_the_root_is_in_sync(host: Host) -> None:
     file = host.write("t.yaml", TREE)
     host.netorch("apply", file)
-    wait(host, "leaf", forward_delay=200, hello_time=100, max_age=600)  # the root's
+    wait(host, "leaf", forward_delay=200, hello_time=100, max_age=600)  # the values of the root
     assert "in sync" in host.netorch("diff", file).stdout
 
     wait(host, "root", topology_change=1, ageing_time=400)  # for a while, twice the forward delay
@@ -42,7 +42,7 @@ def test_a_bridge_that_follows_the_root_is_what_it_was_told_to_be(host: Host) ->
     host.write("t.yaml", TREE.replace("19s", "18s, ageing_time: 60s"))
     assert host.netorch("diff", file, check=False).returncode == 2
     assert "max_age 1900 → 1800" in host.netorch("apply", file).stdout
-    assert shown(host, "leaf")["max_age"] == 600
+    assert bridge_data(host, "leaf")["max_age"] == 600
     assert "in sync" in host.netorch("diff", file).stdout
 
     host.run("ip", "-n", "leaf", "link", "set", "p", "nomaster")  # the leaf is its own root now
@@ -51,7 +51,7 @@ def test_a_bridge_that_follows_the_root_is_what_it_was_told_to_be(host: Host) ->
 
 @pytest.mark.parametrize("state", [1, 2])
 def test_a_port_that_is_held_without_a_tree_forwards_again(host: Host, state: int) -> None:
-    """Somebody held it, or turned a spanning tree on and off while it waited."""
+    """A user set the state, or turned a spanning tree on and off before the port forwarded."""
     text = "name: lab\nnodes: {a: {networks: [lan]}, b: {networks: [lan]}}\n"
     host.write("lab.yaml", text + "networks: {lan: {subnet: 10.0.0.0/24}}\n")
     host.netorch("apply", "lab.yaml")
@@ -69,9 +69,9 @@ def test_a_port_that_is_held_without_a_tree_forwards_again(host: Host, state: in
         "state",
         f"{state}",
     )
-    told = host.netorch("diff", "lab.yaml", check=False)
-    assert told.returncode == 2
-    assert told.stdout.startswith(f"~ link netorch-lab/{port}  state "), told.stdout
+    diff = host.netorch("diff", "lab.yaml", check=False)
+    assert diff.returncode == 2
+    assert diff.stdout.startswith(f"~ link netorch-lab/{port}  state "), diff.stdout
     host.netorch("apply", "lab.yaml")
     assert host.ping("a", "10.0.0.2") or host.ping("a", "10.0.0.3")
     assert host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"
