@@ -1,4 +1,7 @@
-"""What somebody sets of an address of ours is drift: it is put back, in place where Linux can, and a rollback keeps it."""
+"""Attributes of addresses: netorch repairs changes by hand, in place if Linux can do that.
+
+A rollback restores them too.
+"""
 
 from __future__ import annotations
 
@@ -39,13 +42,13 @@ CHANGES = {
 
 
 def with_flags(host: Host) -> str:
-    """The addresses with their lifetimes, without the seconds that are left."""
-    shown = host.ip("-n", "r", "addr", "show", "dev", "e0")[0]["addr_info"]
-    for address in shown:
-        address.pop("nodad", None)  # is never left out by netorch
+    """Return the addresses as text. Their lifetimes are only `none`, `limited` or `forever`."""
+    addresses = host.ip("-n", "r", "addr", "show", "dev", "e0")[0]["addr_info"]
+    for address in addresses:
+        address.pop("nodad", None)  # because netorch sets it on every address
         for name in ("valid_life_time", "preferred_life_time"):
             address[name] = {0: "none", 2**32 - 1: "forever"}.get(address[name], "limited")
-    return "\n".join(sorted(map(str, shown)))
+    return "\n".join(sorted(map(str, addresses)))
 
 
 @pytest.mark.parametrize("does", CHANGES)
@@ -54,10 +57,10 @@ def test_a_changed_address_is_put_back(host: Host, does: str) -> None:
     host.netorch("apply")
     before, addresses = host.snapshot(), with_flags(host)
     host.run("sh", "-ec", f"ip -n r {does}")
-    told = host.netorch("diff", check=False)
-    assert told.returncode == 2, told.stderr
-    assert told.stdout.startswith(CHANGES[does]), told.stdout
-    # what fails leaves it as that somebody has set it
+    diff = host.netorch("diff", check=False)
+    assert diff.returncode == 2, diff.stderr
+    assert diff.stdout.startswith(CHANGES[does]), diff.stdout
+    # an apply that fails leaves the change by hand as it is
     changed = with_flags(host)
     host.write("topo.yaml", FILE.replace("$MORE", "aliases: [other]"))
     with host.refusing_names():

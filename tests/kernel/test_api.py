@@ -1,4 +1,4 @@
-"""`import netorch`: what a program can do with topologies, and what is left of them afterwards."""
+"""The Python API: what a program can do with topologies, and what remains afterwards."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PAIR = netorch.Topology("pair", nodes={"a": {}, "b": {"aliases": ["www"]}},
 
 
 def program(host: Host, text: str, *python: str) -> str:
-    """What a program prints; it runs as root, or with the words that `let_nobody_in` gives."""
+    """Return the output of a program that runs as root, or with the words of `let_nobody_in`."""
     return host.run(*(python or (sys.executable,)), "-W", "error", "-c", PAIR + text).stdout
 
 
@@ -54,14 +54,14 @@ def test_a_block_ends_with_nothing_left_however_it_ends(host: Host) -> None:
     out = program(
         host,
         """
-def told(what, error):
+def report(what, error):
     print(what, type(error).__name__, *str(error).splitlines(), *"".join(getattr(error, "__notes__", ())).splitlines(), sep=" | ")
 def attempt(what, source, inside, **options):
     try:
         with netorch.running(source, **options) as lab:
             inside(lab)
     except BaseException as error:
-        told(what, error)
+        report(what, error)
 def lock(lab, fail):
     import fcntl
     held = open("/run/netorch/pair.lock", "r+")
@@ -229,7 +229,10 @@ except netorch.KernelRefused as error: print(error)
 
 
 def test_impatience_leaves_nothing(host: Host) -> None:
-    """Ctrl-C twice, on the host and in a private one, whose end does not take along what it put into a namespace of others."""
+    """Two interrupts leave nothing behind, on the host and in a private host.
+
+    The end of a private host does not remove what is in a foreign namespace.
+    """
     host.run(
         "sh",
         "-ec",
@@ -277,7 +280,7 @@ with netorch.running(PAIR, private=True) as lab:
     attempt("no file:", lambda: lab.capture("packets"))
     attempt("full:", lambda: full(lab.node("a").capture("/dev/full")))
     most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # the highest number that is in use counts: what is below it and free is taken too
+    # the limit applies to the numbers, so the free ones below the highest have to be taken too
     taken = [os.dup(0) for _ in range(32)]
     here = len(os.listdir("/proc/self/fd"))
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(taken) + 3, most[1]))
@@ -348,7 +351,7 @@ LEADING_OUT = {
 def test_settings_of_the_host_are_not_a_topology_that_is_live(
     host: Host, what: str, forwards: int
 ) -> None:
-    """Whatever they are before; they are so again afterwards."""
+    """The settings get their previous values back, whatever those are."""
     host.run("ip", "netns", "add", "box")
     host.run("sh", "-c", f"echo {forwards} >/proc/sys/net/ipv4/ip_forward")
     node = "{attach: 'netns:box', forwarding: true, sysctls: {net.ipv4.conf.all.rp_filter: 2}}"
@@ -374,4 +377,5 @@ netorch.destroy("lab")
 """,
     )
     assert out.splitlines() == ["True False", "True False", "already-live"]
-    assert diff_snapshots(before, host.snapshot(), [*LOCK, "host: iptables"]) == []  # empty tables
+    # the ignored lines are empty iptables tables
+    assert diff_snapshots(before, host.snapshot(), [*LOCK, "host: iptables"]) == []

@@ -1,4 +1,4 @@
-"""Namespaces of others as nodes: processes that end, numbers that are given anew, paths that lead elsewhere, settings of what is there."""
+"""Attached namespaces: ended processes, reused PIDs, changed paths, existing interfaces."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def sh(host: Host, script: str) -> str:
 
 
 def start_box(host: Host) -> int:
-    """A process in a network namespace that has no name; its process id inside the private host."""
+    """Start a process in an unnamed namespace. Returns its PID in the private host."""
     return int(
         sh(host, "unshare --net sleep 600 </dev/null >/dev/null 2>&1 & echo $!; sleep 0.1").split()[
             0
@@ -28,7 +28,7 @@ def start_box(host: Host) -> int:
 
 
 def lab(how: str) -> str:
-    """Settings, a route and an address in a namespace, and a cable to it."""
+    """Return a topology that attaches a namespace, with settings, a route and a cable in it."""
     return f"""\
 name: lab
 nodes:
@@ -50,15 +50,16 @@ def test_a_process_that_ended_and_another_that_got_its_number(host: Host) -> Non
     host.netorch("apply")
     box.signal(signal.SIGKILL)
     box.wait()
-    said = host.netorch("diff", check=False)
-    assert said.returncode == 1
-    assert said.stderr == (
+    result = host.netorch("diff", check=False)
+    assert result.returncode == 1
+    assert result.stderr == (
         f"topo.yaml:4:5: node box: there is no process {pid}. Start it first, and write its current PID.\n"
     )
     assert host.netorch("exec", "box", "true", check=False).stderr.startswith(
         f"netorch: node box: there is no process {pid}."
     )
-    # now somebody else's: what is not there is told, and nothing of it is touched on the way back
+    # the PID is another process's now: diff reports what is missing there, and destroy changes
+    # nothing there
     sh(
         host,
         f"echo {int(pid) - 1} >/proc/sys/kernel/ns_last_pid; unshare --net sleep 600 </dev/null >/dev/null 2>&1 & sleep 0.1",
@@ -75,7 +76,7 @@ def test_a_process_that_ended_and_another_that_got_its_number(host: Host) -> Non
 
 
 def test_a_name_that_leads_to_another_namespace_now(host: Host) -> None:
-    """A link that somebody points elsewhere is followed anew by each command; a mount keeps what its process has left."""
+    """Each command follows a symbolic link again, and a mount outlives its process."""
     pids = [start_box(host), start_box(host)]
     sh(
         host,
@@ -87,13 +88,13 @@ def test_a_name_that_leads_to_another_namespace_now(host: Host) -> None:
     assert host.netorch("diff").stdout == "lab: in sync\n"
     assert host.ping("a", "fd00::2")
     sh(host, f"ln -sfn /proc/{pids[1]}/ns/net /run/box")
-    said = host.netorch("diff", check=False).stdout
-    assert "+ route box 10.8.0.0/16" in said and "box/cable" in said and "netns a" not in said
+    output = host.netorch("diff", check=False).stdout
+    assert "+ route box 10.8.0.0/16" in output and "box/cable" in output and "netns a" not in output
     host.netorch("apply")
     assert host.netorch("diff").stdout == "lab: in sync\n"
     assert host.ping("a", "10.0.0.2")
     assert "cable" not in sh(host, "nsenter --net=/run/held ip link"), (
-        "its end went with the other one"
+        "the end of the cable went away with the other end"
     )
     host.netorch("destroy")
     assert "blackhole" not in sh(host, f"nsenter -t {pids[1]} -n ip route")
@@ -102,7 +103,7 @@ def test_a_name_that_leads_to_another_namespace_now(host: Host) -> None:
 
 @pytest.mark.parametrize("record", ["with its record", "without a record"])
 def test_a_mount_without_a_process_and_what_hangs_on_it(host: Host, record: str) -> None:
-    """Found by cables, one after the other: from a node that netorch made to the mount, and from there to a process."""
+    """Destroy follows the cables: from a node of netorch to the mount, and from there on."""
     pids = [start_box(host), start_box(host)]
     sh(
         host,
@@ -143,13 +144,13 @@ def test_a_node_that_is_no_longer_attached_leaves_nothing(host: Host) -> None:
     host.write("topo.yaml", lab("netns:box"))
     host.netorch("apply")
     host.write("topo.yaml", lab("netns:other"))
-    said = host.netorch("apply").stdout
-    assert "- route netns:box 10.8.0.0/16" in said and "+ route box 10.8.0.0/16" in said
+    output = host.netorch("apply").stdout
+    assert "- route netns:box 10.8.0.0/16" in output and "+ route box 10.8.0.0/16" in output
     assert [
         line for line in diff_snapshots(before, host.snapshot()) if line[2:].startswith("netns box")
     ] == []
     assert host.netorch("diff").stdout == "lab: in sync\n"
-    # the name of the node and what it is attached to change places
+    # the name of the node and the namespace that it attaches to change places
     host.write(
         "topo.yaml",
         lab("netns:box").replace("  a: {}", "  a: {}\n  second: {attach: 'netns:other'}"),
@@ -177,15 +178,15 @@ def test_one_namespace_under_two_names(host: Host) -> None:
         "topo.yaml",
         "name: lab\nnodes:\n  a: {}\n  box: {attach: 'netns:a'}\nlinks: [[a:eth0, box:eth0]]\n",
     )
-    said = host.netorch("apply", check=False).stderr
-    assert said == (
+    error = host.netorch("apply", check=False).stderr
+    assert error == (
         "topo.yaml:4:9: the nodes a and box (netns:a) are the same namespace. Delete box, and write what it has under a.\n"
     )
     assert diff_snapshots(before, host.snapshot(), LOCK) == []
 
 
 def test_settings_of_interfaces_that_are_there_already(host: Host) -> None:
-    """IPv4 and IPv6 may have had different values, and get them back."""
+    """IPv4 and IPv6 may have had different values, and each gets its own back."""
     sh(
         host,
         "ip netns add box; ip -n box link add eth5 type ifb; ip -n box link set eth5 up; ip link add eth9 type ifb",
@@ -221,9 +222,7 @@ nodes:
     )
     middle = host.snapshot()
     assert host.netorch("apply", check=False).returncode == 1
-    assert diff_snapshots(middle, host.snapshot(), LOCK) == [], (
-        "rolled back, one family and the other"
-    )
+    assert diff_snapshots(middle, host.snapshot(), LOCK) == [], "rolled back, in both IP versions"
     host.write("topo.yaml", text.replace("forwarding: 1, ", ""))
     host.netorch("apply")
     assert [line for line in diff_snapshots(before, host.snapshot()) if "forwarding" in line] == []
@@ -232,7 +231,10 @@ nodes:
 
 
 def test_ipv6_goes_over_the_host_at_once(host: Host) -> None:
-    """The host's own link-local addresses on what netorch makes there are not tentative either: it asks neighbours from them."""
+    """The host's link-local addresses on links of netorch are not tentative.
+
+    The host sends its neighbour solicitations from them.
+    """
     sh(host, "ip netns add box")
     for _ in range(2):
         host.write(
@@ -260,7 +262,7 @@ links:
         )
         host.netorch("apply", "again.yaml")
         assert host.ping("out", "fd05::2"), "forwarded by the host"
-        assert host.ping("far", "fd05::2"), "forwarded by what is attached"
+        assert host.ping("far", "fd05::2"), "forwarded by the attached namespace"
         for place in ("v0", "v1", "lan", "cable", "on"):
             where = "-n box " if place in {"cable", "on"} else ""
             assert "tentative" not in sh(host, f"ip {where}-6 addr show dev {place}")

@@ -1,4 +1,4 @@
-"""What an engineer takes for granted of bridges, routes, MTUs, IPv6 and names; and large networks."""
+"""Common expectations of bridges, routes, MTUs, IPv6 and names, and large networks."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from tests.kernel.host import Host, diff_snapshots
 
 
 def apply(host: Host, text: str) -> None:
-    """The file comes up, and is then in sync."""
+    """Apply the file and check that it is in sync."""
     host.write("topo.yaml", text)
     host.netorch("apply")
     assert host.netorch("diff").stdout == "topo: in sync\n"
 
 
 def refused(host: Host, text: str, *words: str) -> str:
-    """The file is refused, or rolled back, in these words; nothing changed. What was said."""
+    """Apply a file that netorch must refuse or roll back, and check that nothing changed.
+
+    Returns the error output, which must contain all of `words`.
+    """
     before = host.snapshot()
     host.write("topo.yaml", text)
     result = host.netorch("apply", check=False)
@@ -33,7 +36,7 @@ def refused(host: Host, text: str, *words: str) -> str:
 
 
 def node(host: Host, name: str, *argv: str) -> str:
-    """What a command in a node prints."""
+    """Run a command in a node and return its output."""
     return host.run("ip", "netns", "exec", name, *argv).stdout
 
 
@@ -65,7 +68,7 @@ def test_two_on_a_bridge_reach_each_other_at_once(host: Host) -> None:
 
 
 def test_a_router_forwards_ipv6_at_once(host: Host) -> None:
-    """It asks for its neighbours from its own link-local addresses, so those may not be tentative either."""
+    """A router sends neighbour solicitations from its link-local addresses, so they are ready."""
     apply(
         host,
         """\
@@ -295,7 +298,7 @@ def test_one_route_over_two_gateways(host: Host) -> None:
     ):
         (route,) = host.ip("-n", "r", family, "route", "show", subnet)
         assert {hop["gateway"]: hop["weight"] for hop in route["nexthops"]} == gateways
-    # one of the two falls out by hand: that is told, and mended
+    # one of the two is removed by hand: diff reports it, and apply repairs it
     host.run("ip", "-n", "r", "route", "replace", "10.9.0.0/16", "via", "10.0.0.3")
     host.run("ip", "-n", "r", "-6", "route", "del", "fd09::/64", "via", "fd00::3")
     assert host.netorch("diff", check=False).returncode == 2
@@ -318,11 +321,11 @@ def test_rules_applied_twice_are_there_once(host: Host) -> None:
     text = routes("to: 10.50.0.0/16, via: 10.0.0.2, table: 100").replace("    routes:\n", rules)
     apply(host, text)
     host.netorch("apply")
-    shown = [
+    listed = [
         (rule["priority"], rule.get("table") or rule.get("action"))
         for rule in host.ip("-n", "r", "rule")
     ]
-    assert shown == [
+    assert listed == [
         (0, "local"),
         (500, "101"),
         (10000, "100"),
@@ -334,7 +337,7 @@ def test_rules_applied_twice_are_there_once(host: Host) -> None:
     (marked,) = [rule for rule in host.ip("-n", "r", "rule") if rule["priority"] == 10002]
     assert (marked["fwmark"], marked["fwmask"], marked["iif"]) == ("0x10", "0xff", "eth0")
     assert [rule["priority"] for rule in host.ip("-n", "r", "-6", "rule")] == [0, 10003, 32766]
-    # and they are obeyed
+    # the kernel applies them
     assert (
         "Permission denied"
         in host.run("ip", "-n", "r", "route", "get", "10.7.0.1", check=False).stderr
@@ -345,8 +348,8 @@ def test_rules_applied_twice_are_there_once(host: Host) -> None:
     )
 
 
-def test_the_order_of_a_file_is_no_order_of_doing(host: Host) -> None:
-    """A gateway behind a route behind an address, written the other way round."""
+def test_the_order_in_a_file_does_not_matter(host: Host) -> None:
+    """A gateway needs a route, which needs an address: the file may list them in any order."""
     apply(
         host,
         routes(
@@ -364,7 +367,10 @@ def test_the_order_of_a_file_is_no_order_of_doing(host: Host) -> None:
 
 @pytest.mark.parametrize("swapped", [False, True])
 def test_of_two_networks_the_first_gives_the_default_route(host: Host, swapped: bool) -> None:
-    """The first in the node's own list, wherever the networks themselves stand in the file; or the one that says so."""
+    """The first network in the node's own list, or the one with `default_route: true`.
+
+    The order of `networks` in the file does not matter.
+    """
     networks = [
         '  red: {subnet: [10.1.0.0/24, "fd01::/64"], gateway: r}\n',
         '  blue: {subnet: [10.2.0.0/24, "fd02::/64"], gateway: r}\n',
@@ -408,7 +414,7 @@ def test_the_smallest_subnets_of_a_link(host: Host, subnet: str, first: str, sec
 
 
 def test_links_of_single_addresses(host: Host) -> None:
-    """/32 and /128 at both ends: by a peer address, and by routes."""
+    """/32 and /128 at both ends, with a peer address and with routes."""
     apply(
         host,
         """\
@@ -469,7 +475,7 @@ links: [{endpoints: [a:up, c:eth0], mtu: 1234}]
     ],
 )
 def test_too_small_an_mtu_for_ipv6_is_refused(host: Host, where: str) -> None:
-    """Linux would drop the addresses without a word. The other end's MTU is this one's too, where this one says none."""
+    """Linux would drop the addresses silently. An end without an MTU has that of the other end."""
     refused(
         host,
         f"nodes: {{{where}}}\nlinks: [[a:eth0, b:eth0]]\n",
@@ -481,7 +487,7 @@ def test_too_small_an_mtu_for_ipv6_is_refused(host: Host, where: str) -> None:
 
 
 def test_too_small_an_mtu_for_a_networks_ipv6_is_refused(host: Host) -> None:
-    """The addresses are automatic here, and those of the bridge too."""
+    """The addresses are automatic here, also those of the bridge."""
     text = 'nodes: {a: {networks: [lan]}}\nnetworks: {lan: {subnet: "fd00::/64", mtu: 1000}}\n'
     refused(host, text, "a:eth0 has MTU 1000", "IPv6 needs 1280", "fd00::1/64")
     refused(
@@ -517,8 +523,8 @@ else:
 """
 
 
-def test_a_narrow_link_on_the_way_is_found_out(host: Host) -> None:
-    """16 MiB from an MTU of 9000 over one of 1300: path MTU discovery works, and what arrives is what was sent."""
+def test_path_mtu_discovery_works_over_a_narrow_link(host: Host) -> None:
+    """16 MiB from a link of MTU 9000 over one of MTU 1300 arrive unchanged."""
     apply(
         host,
         """\
@@ -560,7 +566,7 @@ links:
 
 
 def test_an_ipv6_address_where_ipv6_is_off_is_an_error(host: Host) -> None:
-    said = refused(
+    error = refused(
         host,
         """\
 nodes:
@@ -571,7 +577,7 @@ links: [[a:eth0, b:eth0]]
         "fd00::1/64",
         "disable_ipv6",
     )
-    assert "topo.yaml:2:" in said
+    assert "topo.yaml:2:" in error
 
 
 def test_another_spelling_of_an_address_is_the_same_address(host: Host) -> None:
@@ -649,22 +655,22 @@ networks: {lan: {mode: host-only, subnet: [10.0.0.0/24, "fd00::/64"]}}
         "options timeout:1",
     ]
     assert not (host.root / "etc/netns/b/resolv.conf").exists(), (
-        "who asked for no DNS keeps the machine's"
+        "a node without DNS settings uses the machine's"
     )
     host.netorch("destroy")
     assert diff_snapshots(before, host.snapshot()) == []
 
 
-def test_files_in_etc_netns_from_before_are_kept(host: Host) -> None:
+def test_files_in_etc_netns_from_before_stay(host: Host) -> None:
     host.run(
         "sh",
         "-ec",
         "mkdir -p /etc/netns/a; echo 10.9.9.9 precious >/etc/netns/a/hosts; echo nameserver 10.9.9.9 >/etc/netns/a/resolv.conf",
     )
     host.write("topo.yaml", "nodes: {a: {dns: {servers: [10.0.0.1]}}, b: {}}\n")
-    said = host.netorch("apply").stderr
-    assert "/etc/netns/a/hosts" in said
-    assert "/etc/netns/a/resolv.conf" in said
+    warnings = host.netorch("apply").stderr
+    assert "/etc/netns/a/hosts" in warnings
+    assert "/etc/netns/a/resolv.conf" in warnings
     assert node(host, "a", "getent", "hosts", "precious").split()[0] == "10.9.9.9"
     host.netorch("destroy")
     assert (host.root / "etc/netns/a/hosts").read_text() == "10.9.9.9 precious\n"
@@ -673,7 +679,7 @@ def test_files_in_etc_netns_from_before_are_kept(host: Host) -> None:
 
 
 @pytest.mark.parametrize("name", ["a b", "-x", "a..b", "x" * 64, "ä", "a_b/c", "10.0.0.1 evil"])
-def test_a_name_that_is_none_is_refused(host: Host, name: str) -> None:
+def test_an_invalid_name_is_refused(host: Host, name: str) -> None:
     refused(host, f'nodes: {{a: {{aliases: ["{name}"]}}}}\n', "topo.yaml:1:")
 
 
@@ -686,7 +692,7 @@ from netorch.cli import main
 def look(*argv):
     with redirect_stdout(io.StringIO()):
         assert main(argv) == 0
-    for _ in range(100):  # a thread that was waited for is in /proc a moment longer
+    for _ in range(100):  # because a thread that has ended stays in /proc a moment longer
         if len(os.listdir("/proc/self/task")) == 1: break
         time.sleep(0.01)
     return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
@@ -700,7 +706,7 @@ print(first, last)
 
 
 def test_nothing_leaks(host: Host) -> None:
-    """A hundred diffs and some applies in one process: not a file descriptor or thread more than after the first."""
+    """100 diffs and some applies in one process need no more file descriptors or threads."""
     apply(host, LAN)
     first, last = (
         host.run(sys.executable, "-c", LEAKS).stdout.strip().replace(") (", ")|(").split("|")
@@ -733,11 +739,14 @@ def test_two_hundred_bridges(host: Host) -> None:
 
 
 def test_a_network_of_more_members_than_a_bridge_has_ports(host: Host) -> None:
-    """1,100 members: a second bridge hangs on the first. Then eleven leave and one comes, and nobody else's cable is touched."""
+    """1,100 members need a second bridge, which is a port of the first.
+
+    Then eleven members leave and one joins, and no other cable changes.
+    """
     text = "nodes:\n  h[1-%d]: {networks: [lan]}\nnetworks: {lan: {subnet: 10.0.0.0/16}}\nnames: false\n"
     host.write("topo.yaml", text % 1100)
     host.netorch("apply", "-q", timeout=120)
-    # each of them floods all others with its first multicasts: on a busy machine that takes the kernel a while
+    # each member floods its first multicasts to all others, which takes a busy machine a while
     assert host.reaches("h1", "10.0.4.76"), "the first and the last"
     assert host.reaches("h1100", "10.0.0.1")
     assert host.reaches("h970", "10.0.4.75"), "both on the second bridge"
@@ -752,14 +761,14 @@ def test_a_network_of_more_members_than_a_bridge_has_ports(host: Host) -> None:
     report = json.loads(host.netorch("apply", "-o", "json", timeout=120).stdout)
     assert report["summary"].keys() == {"delete"}
     assert host.ip("-n", "h1088", "link", "show", "eth0")[0]["ifindex"] == before
-    # the kernel has one table of neighbours for all namespaces, which a thousand of them fill
+    # all namespaces share the kernel's neighbour table, which a thousand of them fill
     assert host.reaches("h1", "10.0.4.65")
     host.netorch("destroy", "-q", "topo", timeout=120)
     assert not (host.root / "run/netns/h1").exists()
 
 
 def test_a_network_of_three_hundred_routers(host: Host) -> None:
-    """A chain of 300 nodes with a link between each two: 299 links, and a ping along the first of them."""
+    """A chain of 300 nodes with 299 links, and pings along the first and the last of them."""
     host.write(
         "topo.yaml",
         """\

@@ -1,4 +1,4 @@
-"""The harness of the benchmarks runs, at its smallest; its figures are nobody's business here."""
+"""The benchmark harness runs at its smallest size. These tests do not check its figures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OPERATIONS = {
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_the_harness_measures_all_that_it_says(tmp_path: Path) -> None:
+def test_the_harness_measures_all_operations(tmp_path: Path) -> None:
     words = (
         "--quick",
         "--no-peers",
@@ -39,27 +39,27 @@ def test_the_harness_measures_all_that_it_says(tmp_path: Path) -> None:
         timeout=240,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads((tmp_path / "figures.json").read_text())
-    assert found["failed"] == {}
-    assert {(row["shape"], row["subject"], row["operation"]) for row in found["operations"]} == {
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["failed"] == {}
+    assert {(row["shape"], row["subject"], row["operation"]) for row in figures["operations"]} == {
         (shape, *operation)
         for shape in ("star-10", "ring-3", "ports-2")
         for operation in OPERATIONS
     }
-    for row in found["operations"]:
+    for row in figures["operations"]:
         without_floor = row["shape"] == "ports-2" and row["operation"] == "destroy"
         assert row["milliseconds"] > 0
         assert (row["ratio"] is None) == (row["floor_milliseconds"] is None) == without_floor
         assert (row["processor_ratio"] is None) == without_floor
         assert row["processor_milliseconds"] > 0
         assert (row["peak_megabytes"] is None) == (row["subject"] == "engine")
-    for phases in found["phases"].values():
+    for phases in figures["phases"].values():
         assert tuple(phases) == PHASES
         assert all(value >= 0 for value in phases.values())
     assert all(
-        value > 0 for shape in ("star-10", "ring-3") for value in found["floor"][shape].values()
+        value > 0 for shape in ("star-10", "ring-3") for value in figures["floor"][shape].values()
     )
-    assert set(found["growth"]) == {
+    assert set(figures["growth"]) == {
         "load",
         "read",
         "plan",
@@ -68,9 +68,9 @@ def test_the_harness_measures_all_that_it_says(tmp_path: Path) -> None:
         "load, without a kernel",
         "plan, without a kernel",
     }
-    assert all(verdict["met"] is None for verdict in found["targets"])
-    assert found["peers"] == []
-    assert [set(one) for one in found["rounds"]["star-10"]] == [
+    assert all(verdict["met"] is None for verdict in figures["targets"])
+    assert figures["peers"] == []
+    assert [set(one) for one in figures["rounds"]["star-10"]] == [
         {"milliseconds", "processor", "peaks", "phases"}
     ]
     for title in ("× its create", "phases of apply", "star, ms a node", "target"):
@@ -78,7 +78,7 @@ def test_the_harness_measures_all_that_it_says(tmp_path: Path) -> None:
 
 
 def test_the_canary_outlives_what_was_given_up_before_it(host: Host) -> None:
-    """A veth into a namespace that nobody holds is there for a while; after the canary it is not."""
+    """A veth in a deleted namespace exists for a while. `settle` waits until it is gone."""
     host.run("ip", "netns", "add", "doomed")
     host.run("ip", "link", "add", "near", "type", "veth", "peer", "name", "far", "netns", "doomed")
     program = (
@@ -90,7 +90,7 @@ def test_the_canary_outlives_what_was_given_up_before_it(host: Host) -> None:
 
 
 def test_a_settled_figure_is_not_shorter_than_the_tear_down(host: Host) -> None:
-    """The runner waits, where it is asked to: what a command gave up is gone when its answer comes."""
+    """With `settled`, the runner's answer waits until the kernel has removed all that went away."""
     host.run("ip", "netns", "add", "doomed")
     host.run("ip", "link", "add", "near", "type", "veth", "peer", "name", "far", "netns", "doomed")
     job = json.dumps({"argv": ["ip", "netns", "del", "doomed"], "settled": True}) + "\n"

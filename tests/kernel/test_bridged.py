@@ -1,4 +1,4 @@
-"""Mode bridged: members are on the NIC's own segment, and the host that lends the NIC hardly notices, there and back."""
+"""Mode bridged: members are on the NIC's own segment, and the host loses hardly a packet."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def lan(host: Host) -> Host:
 
 
 def steady(shot: Snapshot) -> Snapshot:
-    """Without what counts down, and what the first namespace ever leaves behind."""
+    """Leave out lifetimes, which count down."""
     return {
         where: {EXPIRES.sub("", what): EXPIRES.sub("", how) for what, how in parts.items()}
         for where, parts in shot.items()
@@ -83,7 +83,7 @@ def lifetimes(host: Host, link: str) -> dict[str, int]:
 
 
 def routes(host: Host, *words: str) -> list[tuple[Any, ...]]:
-    found = host.ip(*words, "route", "show", "table", "all") or []
+    entries = host.ip(*words, "route", "show", "table", "all") or []
     hidden = {"local", "broadcast", "multicast", "anycast"}
     return sorted(
         (
@@ -92,7 +92,7 @@ def routes(host: Host, *words: str) -> list[tuple[Any, ...]]:
             route["protocol"],
             route.get("metric", 0),
         )
-        for route in found
+        for route in entries
         if route.get("type") not in hidden and not route["dst"].startswith(("fe80", "ff00"))
     )
 
@@ -141,8 +141,8 @@ def test_addresses_and_routes_of_the_host_are_on_the_bridge_as_they_were(lan: Ho
     assert lifetimes(lan, "eth0") == {}
     assert routes(lan, "-4") == [(dst, dev.replace("eth0", "wan"), *rest) for dst, dev, *rest in v4]
     assert routes(lan, "-6") == [(dst, dev.replace("eth0", "wan"), *rest) for dst, dev, *rest in v6]
-    shown = lan.run("ip", "address", "show", "dev", "wan").stdout
-    assert "secondary wan:1" in shown and "tentative" not in shown.replace(
+    listing = lan.run("ip", "address", "show", "dev", "wan").stdout
+    assert "secondary wan:1" in listing and "tentative" not in listing.replace(
         "scope link tentative", ""
     )
     assert lan.ping(None, "192.168.5.1") and lan.ping(None, "fd05::1")
@@ -234,7 +234,7 @@ def test_an_address_that_the_bridge_cannot_have_leaves_the_nic_as_it_is(lan: Hos
     assert differences(before, lan.snapshot()) == []
 
 
-def test_a_port_of_a_strangers_bridge_is_a_conflict(lan: Host) -> None:
+def test_a_port_of_a_foreign_bridge_is_a_conflict(lan: Host) -> None:
     lan.run("sh", "-ec", "ip link add br7 type bridge && ip link set eth0 master br7")
     before = lan.snapshot()
     done = lan.netorch("apply", "lab.yaml", check=False)
@@ -249,7 +249,7 @@ def test_the_uplink_of_another_topology_is_a_conflict(lan: Host) -> None:
     assert done.returncode == 1 and "topology 'lab' made it" in done.stderr
 
 
-def test_what_happens_to_the_hosts_own_addresses_is_no_drift(lan: Host) -> None:
+def test_changes_of_the_hosts_own_addresses_are_not_drift(lan: Host) -> None:
     lan.netorch("apply", "lab.yaml")
     change = """
     ip address delete 192.168.5.3/24 dev wan
@@ -275,8 +275,8 @@ def test_a_nic_that_was_taken_out_shows_and_comes_back(lan: Host) -> None:
     before = lan.snapshot()
     lan.netorch("apply", "lab.yaml")
     lan.run("ip", "link", "set", "eth0", "nomaster")
-    shown = lan.netorch("diff", "lab.yaml", check=False)
-    assert shown.returncode == 2 and "uplink host/eth0" in shown.stdout
+    diff = lan.netorch("diff", "lab.yaml", check=False)
+    assert diff.returncode == 2 and "uplink host/eth0" in diff.stdout
     lan.netorch("apply", "lab.yaml")
     assert lan.ping("lan", "192.168.5.50") and lan.ping("lan", "192.168.5.2")
     lan.netorch("destroy", "lab")

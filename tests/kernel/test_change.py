@@ -1,4 +1,4 @@
-"""A changed file changes the running topology in place, in one pass: traffic that has nothing to do with it does not notice."""
+"""A changed file changes the running topology in place, without effect on unrelated traffic."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from tests.kernel.host import Host, Snapshot, diff_snapshots
 
-# A segment (h1, h2, h3), a router r between x and y, and out, on which the changes are tried.
+# A segment (h1, h2, h3), a router r between x and y, and `out`, where most changes are made.
 FILE = """\
 name: lab
 nodes:
@@ -52,12 +52,14 @@ links:
 
 @dataclass(frozen=True)
 class Change:
-    """`words` of the file become others; then the shell says `yes`. `anew` are the links and namespaces that come, go, or are made
-    again: all others keep their numbers."""
+    """A change of the file, and a check that it took effect."""
 
     words: dict[str, str]
-    yes: str
-    anew: str = ""
+    """Texts of the file and what replaces them."""
+    check: str
+    """A shell script that succeeds if the change took effect."""
+    renumbered: str = ""
+    """Links and namespaces that appear, disappear or are made again; others keep their numbers."""
 
 
 WAN = 'wan: {addresses: [10.9.0.1/24, 10.9.0.5/24, "fd09::1/64"]}'
@@ -72,8 +74,8 @@ def addresses(text: str) -> dict[str, str]:
     return {WAN: f"wan: {{addresses: [{text}]}}"}
 
 
-def order_of_addresses(*wanted: str) -> str:
-    return f"ip -n r -4 -br addr show wan | grep -q '{'.* '.join(wanted)}'; ip -n r route show 10.99.0.0/16 | grep -q 10.9.0.2"
+def order_of_addresses(*expected: str) -> str:
+    return f"ip -n r -4 -br addr show wan | grep -q '{'.* '.join(expected)}'; ip -n r route show 10.99.0.0/16 | grep -q 10.9.0.2"
 
 
 CHANGES = {
@@ -244,7 +246,7 @@ CHANGES = {
 
 
 class Lab:
-    """FILE on a private host. Cases share it as long as each leaves it as it was."""
+    """FILE on a private host. Tests share it as long as each leaves it unchanged."""
 
     def __init__(self, directory: Path) -> None:
         self.host = Host(directory)
@@ -255,7 +257,10 @@ class Lab:
         self.clean = True
 
     def apply(self, text: str) -> list[dict[str, object]]:
-        """Apply another version of the file, which takes one round: what the kernel takes along is in the plan. The changes."""
+        """Apply another version of the file and return the changes.
+
+        It takes one round, because the plan has everything that the kernel removes too.
+        """
         self.host.write("topo.yaml", text)
         report = json.loads(self.host.netorch("apply", "-o", "json").stdout)
         assert report["rounds"] == 1
@@ -263,7 +268,7 @@ class Lab:
         return changes
 
     def renumbered(self) -> set[str]:
-        """The links and namespaces that came, went, or are others since the last time."""
+        """Return links and namespaces that came, went or were made again since the last call."""
         old, self.numbers = self.numbers, numbers(self.host)
         return {
             name
@@ -282,38 +287,38 @@ done
 
 
 def numbers(host: Host) -> dict[str, str]:
-    """The index of each link and the inode of each namespace."""
+    """Return the index of each link and the inode of each namespace."""
     return dict(line.split() for line in host.run("sh", "-ec", NUMBERS).stdout.splitlines())
 
 
 @contextmanager
 def pinging(host: Host, netns: str, target: str) -> Iterator[None]:
-    """A ping every 10 ms, of which none must be lost."""
+    """Ping every 10 ms. No ping may be lost."""
     with host.start("ip", "netns", "exec", netns, "ping", "-n", "-i", "0.01", target) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("PING")
         assert "icmp_seq=1 " in process.stdout.readline()
         yield
-        time.sleep(0.2)  # what a change does shows a little later
+        time.sleep(0.2)  # because the effect of a change may be seen a little later
         process.signal(signal.SIGINT)
         out = process.stdout.read()  # communicate() would lose what readline() has read ahead
         process.wait(timeout=10)
     seen = [int(number) for number in re.findall(r"icmp_seq=(\d+) ttl", out)]
     assert seen == list(range(2, len(seen) + 2)), f"{netns} → {target}: {out[-200:]}"
-    assert len(seen) > 10, "the ping saw the change"
+    assert len(seen) > 10, "the ping ran during the change"
 
 
 @pytest.fixture(scope="module")
 def labs() -> Iterator[list[Lab]]:
-    found: list[Lab] = []
-    yield found
-    for lab in found:
+    started: list[Lab] = []
+    yield started
+    for lab in started:
         lab.host.close()
 
 
 @pytest.fixture
 def lab(labs: list[Lab], tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    """The shared one, or a new one where a case before left it otherwise."""
+    """The shared topology, or a new one if the test before did not leave it clean."""
     if labs and not labs[-1].clean:
         labs.pop().host.close()
     if not labs:
@@ -323,27 +328,31 @@ def lab(labs: list[Lab], tmp_path_factory: pytest.TempPathFactory) -> Lab:
 
 
 def new_file(words: dict[str, str]) -> str:
-    """FILE with these words replaced, all at once."""
+    """Return FILE with all the words replaced at once."""
     for old in words:
         assert FILE.count(old) == 1, old
-    return re.sub("|".join(map(re.escape, words)), lambda found: words[found[0]], FILE)
+    return re.sub("|".join(map(re.escape, words)), lambda match: words[match[0]], FILE)
 
 
 def changed(before: Snapshot, host: Host) -> list[str]:
-    """All that is not as it was, but for what netorch writes down about its own runs."""
+    """Return the differences from `before`, except in netorch's own records."""
     lines = diff_snapshots(_plain(before), _plain(host.snapshot()), ["files: /run/netorch/"])
-    # a bridge keeps what its ports could offload, also after the last of them left
+    # a bridge keeps the offload limits of its ports, even after the last of them has left
     return [line for line in lines if not re.search(r"link br\d: tso_max_size \d+ → \d+$", line)]
 
 
 def _plain(shot: Snapshot) -> Snapshot:
-    """`bridge` looks up the number of a port's far end in the wrong namespace: the name that it prints as `link` means nothing."""
+    """Leave out the `link` of ports.
+
+    `bridge` looks up the number of a port's far end in the wrong namespace, so the name that it
+    prints is meaningless.
+    """
     return {
         where: {
             re.sub(r'"link": "[^"]*", ', "", what) if what.startswith("ports ") else what: how
-            for what, how in found.items()
+            for what, how in parts.items()
         }
-        for where, found in shot.items()
+        for where, parts in shot.items()
     }
 
 
@@ -353,17 +362,17 @@ def test_a_change_there_and_back(lab: Lab, what: str) -> None:
     with pinging(host, "h1", "10.0.0.2"), pinging(host, "x", "10.2.0.1"):
         assert lab.apply(new_file(change.words))
         assert host.netorch("diff").stdout == "lab: in sync\n"
-        host.run("sh", "-exc", change.yes)
-        assert lab.renumbered() == set(change.anew.split())
+        host.run("sh", "-exc", change.check)
+        assert lab.renumbered() == set(change.renumbered.split())
         assert lab.apply(FILE)
     assert changed(lab.before, host) == []
-    assert lab.renumbered() == set(change.anew.split())
+    assert lab.renumbered() == set(change.renumbered.split())
     lab.clean = True
 
 
 @pytest.mark.uml
 def test_a_change_on_a_kernel_of_its_own(host: Host) -> None:
-    """One version after the other, without going back between them."""
+    """Several changes one after another, without going back between them."""
     host.write("topo.yaml", FILE)
     host.netorch("apply")
     for what in (
@@ -374,12 +383,12 @@ def test_a_change_on_a_kernel_of_its_own(host: Host) -> None:
     ):
         host.write("topo.yaml", new_file(CHANGES[what].words))
         host.netorch("apply")
-        host.run("sh", "-exc", CHANGES[what].yes)
+        host.run("sh", "-exc", CHANGES[what].check)
         assert host.netorch("diff").stdout == "lab: in sync\n"
 
 
 def test_a_flap_restores_what_the_kernel_took(lab: Lab) -> None:
-    """A link that goes down has no routes, up again it has them; the addresses of the file are there all the time."""
+    """A link that goes down loses its routes and gets them back; it keeps its addresses."""
     host = lab.host
     lab.apply(new_file(wan("state: down")))
     assert host.ip("-n", "r", "route", "show", "dev", "wan") == []
@@ -403,7 +412,7 @@ def test_a_flap_restores_what_the_kernel_took(lab: Lab) -> None:
 
 
 def test_many_changes_at_once(lab: Lab) -> None:
-    """A working day in one apply: none of the changes is in another's way."""
+    """Ten changes in one apply do not get in each other's way."""
     host = lab.host
     whats = [
         *(
@@ -427,17 +436,19 @@ def test_many_changes_at_once(lab: Lab) -> None:
     with pinging(host, "h1", "10.0.0.2"), pinging(host, "x", "10.2.0.1"):
         lab.apply(new_file(words))
         for what in whats:
-            if (
-                what != "primary and secondary swapped"
-            ):  # it looks at the route whose metric is another one now
-                host.run("sh", "-exc", CHANGES[what].yes)
+            # the check of this one looks at the route whose metric changes too
+            if what != "primary and secondary swapped":
+                host.run("sh", "-exc", CHANGES[what].check)
         lab.apply(FILE)
     assert changed(lab.before, host) == []
     lab.clean = True
 
 
-def test_another_instance_lives_beside_the_first(lab: Lab) -> None:
-    """`--name` makes a second of everything, with its name before each namespace; the first does not notice."""
+def test_another_instance_is_live_together_with_the_first(lab: Lab) -> None:
+    """`--name` makes a second instance, with its name before each namespace.
+
+    The first instance does not change.
+    """
     host = lab.host
     with pinging(host, "h1", "10.0.0.2"):
         host.netorch("apply", "--name", "two")
@@ -448,7 +459,7 @@ def test_another_instance_lives_beside_the_first(lab: Lab) -> None:
         }
         assert host.netorch("diff", "--name", "two").stdout == "two: in sync\n"
         assert host.netorch("diff").stdout == "lab: in sync\n"
-        # a fault in one is no matter of the other
+        # drift in one instance is not drift in the other
         host.run("ip", "-n", "two-h1", "addr", "flush", "dev", "eth0")
         assert host.netorch("diff").returncode == 0
         assert host.netorch("diff", "--name", "two", check=False).returncode == 2
@@ -459,7 +470,7 @@ def test_another_instance_lives_beside_the_first(lab: Lab) -> None:
 
 
 def test_an_instance_on_the_host_has_interfaces_of_its_own(host: Host) -> None:
-    """Where the file reaches into the host, the instance's name goes before the interfaces too."""
+    """If the file has objects on the host, the instance's name precedes interfaces too."""
     host.write(
         "topo.yaml",
         'nodes: {host: {}, a: {}}\nvars: {n: 1}\nlinks: [{endpoints: [host:up, a:eth0], subnet: "10.$(n).0.0/30"}]\n',
@@ -475,14 +486,14 @@ def test_an_instance_on_the_host_has_interfaces_of_its_own(host: Host) -> None:
 
 
 def test_a_refused_change_leaves_the_old_version(lab: Lab) -> None:
-    """A file that is wrong, and one that the kernel refuses: neither moves a thing."""
+    """An invalid file and one that the kernel refuses change nothing."""
     host = lab.host
     with pinging(host, "h1", "10.0.0.2"):
         host.write("topo.yaml", new_file({"{lan: 10.0.0.3}": "{lna: 10.0.0.3}"}))
         wrong = host.netorch("apply", check=False)
         assert wrong.returncode == 1
         assert "topo.yaml:17:" in wrong.stderr
-        assert "lan" in wrong.stderr, "did you mean"
+        assert "lan" in wrong.stderr, "the error suggests `lan`"
         host.write(
             "topo.yaml",
             new_file(
@@ -505,7 +516,7 @@ def test_a_refused_change_leaves_the_old_version(lab: Lab) -> None:
 
 
 def test_files_are_compared_without_a_kernel(lab: Lab) -> None:
-    """`diff OLD NEW` says what apply then does."""
+    """`diff OLD NEW` lists the changes that apply then makes."""
     host = lab.host
     host.write("old.yaml", FILE)
     words = CHANGES["a node moved to another network"].words | CHANGES["another MTU"].words
@@ -513,16 +524,18 @@ def test_files_are_compared_without_a_kernel(lab: Lab) -> None:
     host.write("new.yaml", text)
     review = host.netorch("diff", "old.yaml", "new.yaml", "-o", "json", check=False)
     assert review.returncode == 2
-    told = [(change["action"], change["title"]) for change in json.loads(review.stdout)["changes"]]
+    reported = [
+        (change["action"], change["title"]) for change in json.loads(review.stdout)["changes"]
+    ]
     done = [(change["action"], change["title"]) for change in lab.apply(text)]
-    assert told == done
+    assert reported == done
     assert [action for action, _ in done].count("flap") == 1
     lab.apply(FILE)
     lab.clean = True
 
 
 def test_a_removed_line_is_undone(host: Host) -> None:
-    """What the file no longer says goes back to the kernel's default."""
+    """A setting that the file no longer has gets the kernel's default."""
     plain = "nodes: {a: {}, b: {}}\nlinks: [[a:eth0, b:eth0]]\n"
     host.write("topo.yaml", plain)
     host.netorch("apply")
@@ -558,11 +571,14 @@ def test_destroy_after_changes_leaves_nothing(host: Host) -> None:
 
 
 def test_a_change_costs_what_it_changes(host: Host) -> None:
-    """After its steps only the namespaces that they were in are read again, as the messages to the kernel show; drift elsewhere is seen before."""
+    """After its steps, apply reads only the changed namespaces again.
+
+    The number of messages to the kernel shows it. Drift elsewhere is seen before the steps.
+    """
     text = "name: topo\nnames: false\nnetworks: {lan: {subnet: 10.0.0.0/24}}\nnodes:\n  h[1-39]: {networks: [lan]}\n  h40: {networks: [lan]%s}\n"
 
     def messages() -> int:
-        """How many an apply sends."""
+        """Count the messages that an apply sends to the kernel."""
         trace = ("strace", "-f", "-qqq", "-e", "trace=sendto,sendmsg", "-o", "trace")
         host.run(*trace, sys.executable, "-m", "netorch", "apply", "-q", "topo.yaml")
         return len((host.directory / "trace").read_text().splitlines())
@@ -572,7 +588,7 @@ def test_a_change_costs_what_it_changes(host: Host) -> None:
     nothing = messages()
     assert nothing > 40 * 5, "each node is read once"
     host.write("topo.yaml", text % ", interfaces: {lo: {addresses: [10.9.9.9/32]}}")
-    assert nothing < messages() < nothing + 40, "and one of them, with the host, once more"
+    assert nothing < messages() < nothing + 40, "and one of them once more, with the host"
     assert "10.9.9.9/32" in host.run("ip", "-n", "h40", "addr", "show", "lo").stdout
     host.run("ip", "-n", "h9", "link", "set", "eth0", "down")
     host.write("topo.yaml", text % "")

@@ -1,4 +1,4 @@
-"""check: what is told of a network that is right, and of what is wrong with one, down to who says so."""
+"""netorch check: its report of a working network, and of failures with the cause of each."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def checks(*entries: str) -> str:
 def run(host: Host, *words: str, status: int) -> dict[str, Any]:
     done = host.netorch("check", "-o", "json", *words, check=False)
     assert done.returncode == status, done.stdout + done.stderr
-    found = json.loads(done.stdout)
-    assert found["version"] == 1
-    return dict(found)
+    report = json.loads(done.stdout)
+    assert report["version"] == 1
+    return dict(report)
 
 
-def pairs(found: dict[str, Any]) -> list[tuple[bool, str | None]]:
+def pairs(report: dict[str, Any]) -> list[tuple[bool, str | None]]:
     return [
-        (pair["passed"], pair["reason"]) for entry in found["checks"] for pair in entry["pairs"]
+        (pair["passed"], pair["reason"]) for entry in report["checks"] for pair in entry["pairs"]
     ]
 
 
@@ -55,7 +55,10 @@ def nft(host: Host, netns: str, rule: str, hook: str = "forward") -> None:
 
 @pytest.mark.uml
 def test_what_holds_and_what_does_not(host: Host) -> None:
-    """Both IP versions, names, interfaces and addresses; what a reader of the table sees; nothing is left behind."""
+    """Checks of both IP versions, of names, interfaces and addresses, and their table.
+
+    Nothing remains afterwards.
+    """
     host.write(
         "topo.yaml",
         checks(
@@ -71,21 +74,21 @@ def test_what_holds_and_what_does_not(host: Host) -> None:
     )
     host.netorch("apply", "-q")
     serve(host, "b", "tcp:80")
-    found = run(host, status=0)
+    report = run(host, status=0)
     assert (
-        found["in_sync"] is True
-        and found["passed"] is True
-        and found["summary"] == {"ok": 8, "failed": 0}
+        report["in_sync"] is True
+        and report["passed"] is True
+        and report["summary"] == {"ok": 8, "failed": 0}
     )
     tries = [
         [(entry["address"], entry["result"]) for entry in check["pairs"][0]["tries"]]
-        for check in found["checks"]
+        for check in report["checks"]
     ]
     assert tries[0] == [("10.0.2.2", "answered"), ("fd00:2::2", "answered")]
     assert tries[2] == [("fd00:1::2", "answered")]
     assert tries[5] == [("10.0.2.2", "refused"), ("fd00:2::2", "refused")]
     assert tries[7] == [("10.0.1.2", "stopped")]
-    reasons = [reason for _, reason in pairs(found)]
+    reasons = [reason for _, reason in pairs(report)]
     assert reasons[:5] == [None] * 5
     assert reasons[5].startswith("refused by 10.0.2.2: the port is closed; refused by fd00:2::2")
     assert reasons[6] == "network unreachable, says 10.0.1.1"
@@ -105,8 +108,8 @@ def test_what_holds_and_what_does_not(host: Host) -> None:
     assert left == ""
 
 
-def test_what_is_wrong_is_told_by_who_says_it(host: Host) -> None:
-    """One run over many kinds of trouble, each with the words of whoever has it."""
+def test_each_failure_names_the_node_that_reports_it(host: Host) -> None:
+    """One run over many kinds of failures, each in the words of the node that reports it."""
     host.write(
         "topo.yaml",
         checks(
@@ -130,18 +133,18 @@ def test_what_is_wrong_is_told_by_who_says_it(host: Host) -> None:
     )
     host.netorch("apply", "-q")
     serve(host, "b", "tcp:80", "tcp:83")
-    # one way: what b begins does not pass
+    # connections that b begins do not pass
     nft(
         host,
         "gw",
         'iif "to-b" ct state new reject with icmpx admin-prohibited; tcp dport 82 drop; tcp dport 83 reject with icmp host-prohibited',
     )
     host.run("ip", "-n", "gw", "link", "set", "to-b", "mtu", "1300")
-    found = run(host, "--timeout", "5", status=2)
-    assert found["in_sync"] is False and "differs from the file" in found["warnings"][0]
-    passed = [passed for passed, _ in pairs(found)]
+    report = run(host, "--timeout", "5", status=2)
+    assert report["in_sync"] is False and "differs from the file" in report["warnings"][0]
+    passed = [passed for passed, _ in pairs(report)]
     assert [number for number, ok in enumerate(passed) if ok] == [0, 1, 2]
-    reasons = [reason for _, reason in pairs(found)]
+    reasons = [reason for _, reason in pairs(report)]
     assert (
         reasons[1]
         == "administratively prohibited, says 10.0.2.1; administratively prohibited, says fd00:2::1"
@@ -177,8 +180,8 @@ def test_a_large_packet_that_nobody_speaks_of(host: Host) -> None:
     )
 
 
-def test_silence_counts_only_if_it_could_have_been_broken(host: Host) -> None:
-    """A node without an address that is ready has not been kept out by anybody."""
+def test_a_packet_that_its_node_does_not_send_counts_as_unreachable(host: Host) -> None:
+    """A packet that the sending node drops itself, or cannot send, counts as unreachable."""
     host.write(
         "topo.yaml",
         checks(
@@ -189,16 +192,19 @@ def test_silence_counts_only_if_it_could_have_been_broken(host: Host) -> None:
     host.netorch("apply", "-q")
     nft(host, "a", "drop", hook="output")
     host.run("ip", "-n", "a", "-6", "route", "replace", "blackhole", "fd00:2::/64")
-    found = pairs(run(host, status=0))
-    assert found[1] == (True, "the packet filter of a itself drops it")
+    results = pairs(run(host, status=0))
+    assert results[1] == (True, "the packet filter of a itself drops it")
     host.run("ip", "netns", "exec", "a", "sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=1")
     host.run("ip", "-n", "a", "-6", "route", "flush", "type", "blackhole", check=False)
-    told = run(host, status=0)
-    assert "differs from the file" in told["warnings"][0]
+    report = run(host, status=0)
+    assert "differs from the file" in report["warnings"][0]
 
 
 def test_a_silence_just_after_an_apply_is_no_isolation(host: Host) -> None:
-    """A router forwards IPv6 only once its link-local addresses are ready: what it then lets through is reachable."""
+    """A check that expects no answer waits until all addresses are ready.
+
+    A router forwards IPv6 only with ready link-local addresses.
+    """
     host.write("topo.yaml", checks("{from: a, to: 'fd00:2::2', reachable: false}"))
     host.netorch("apply", "-q")
     host.run(
@@ -272,7 +278,7 @@ def test_without_root_it_is_one_sentence(host: Host) -> None:
 
 
 def test_nodes_of_others_instances_and_published_ports(host: Host) -> None:
-    """Attached namespaces with addresses that the file does not know, the host itself, `--name`, and what a port leads to."""
+    """Addresses that the file does not know, the host, `--name`, and published ports."""
     host.run("ip", "netns", "add", "box")
     host.run("ip", "-n", "box", "link", "set", "lo", "up")
     host.run("ip", "-n", "box", "addr", "add", "198.51.100.7/32", "dev", "lo")
@@ -303,14 +309,17 @@ checks:
     )
     host.netorch("apply", "-q", "--name", "two")
     serve(host, "two-web", "tcp:80")
-    found = run(host, "--name", "two", status=0)
-    assert found["topology"] == "two"
-    assert found["checks"][6]["pairs"][0]["tries"][0]["address"] == "198.51.100.7"
+    report = run(host, "--name", "two", status=0)
+    assert report["topology"] == "two"
+    assert report["checks"][6]["pairs"][0]["tries"][0]["address"] == "198.51.100.7"
     assert host.netorch("check", check=False).returncode == 1
 
 
 def test_everybody_with_everybody(host: Host) -> None:
-    """More pairs than the machine has room for neighbours: all are tried, and none of what they leave stays behind."""
+    """More pairs than the kernel's neighbour table has room for.
+
+    All pairs are tried, and no neighbours remain.
+    """
     host.write(
         "topo.yaml",
         "name: lab\nnodes: {'h[1-40]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.9.0.0/24}}\nchecks: [{all: lan}]\n",
@@ -331,8 +340,8 @@ def test_everybody_with_everybody(host: Host) -> None:
         "stale",
     )
     table = int(Path("/proc/sys/net/ipv4/neigh/default/gc_thresh3").read_text())
-    found = run(host, status=0)
-    assert len(pairs(found)) == 40 * 39 > table
+    report = run(host, status=0)
+    assert len(pairs(report)) == 40 * 39 > table
     assert host.ip("-n", "h9", "neigh") == []
     assert [entry["dst"] for entry in host.ip("-n", "h7", "neigh")] == ["10.9.0.8"]
     few = host.run("sh", "-c", f"ulimit -n 64 && exec {sys.executable} -m netorch check")
@@ -395,7 +404,7 @@ def test_an_interrupt_ends_it_at_once(host: Host) -> None:
 
 
 def test_from_python_with_a_look_at_what_fails(host: Host) -> None:
-    """`run_checks` gives values, asks `explain` of failures alone, and leaves no file open and no thread running."""
+    """`run_checks` returns values, explains only failures, and leaves no file or thread behind."""
     host.write("topo.yaml", checks("{from: a, to: b}", "{from: a, to: 10.7.0.1}"))
     host.netorch("apply", "-q")
     script = """
@@ -438,17 +447,17 @@ def test_an_answer_of_somebody_else_with_the_address_does_not_count(host: Host) 
     host.netorch("apply", "-q")
     for node in ("s1", "s2"):
         serve(host, node, "tcp:80")
-    # whole: both are reached, s2 by its own address
-    found = run(host, status=2)
-    assert [check["passed"] for check in found["checks"]] == [True, True, True, False, False]
-    # cut off: whatever answers at the shared address is s1
+    # connected: both are reached, s2 by its own address
+    report = run(host, status=2)
+    assert [check["passed"] for check in report["checks"]] == [True, True, True, False, False]
+    # disconnected: whatever answers from the shared address is s1
     host.run("ip", "-n", "s2", "link", "set", "e0", "down")
-    found = run(host, status=2)
-    assert [check["passed"] for check in found["checks"]] == [True, False, False, False, True]
-    tries = found["checks"][1]["pairs"][0]["tries"]
+    report = run(host, status=2)
+    assert [check["passed"] for check in report["checks"]] == [True, False, False, False, True]
+    tries = report["checks"][1]["pairs"][0]["tries"]
     shared = {entry["address"]: entry["result"] for entry in tries if "53" in entry["address"]}
     assert shared == {"10.53.53.53": "elsewhere", "fd53::53": "elsewhere"}
-    assert "s1 also has the address 10.53.53.53" in str(pairs(found)[1])
+    assert "s1 also has the address 10.53.53.53" in str(pairs(report)[1])
 
 
 def test_an_address_that_the_sender_takes_for_its_own_does_not_count(host: Host) -> None:
@@ -456,7 +465,7 @@ def test_an_address_that_the_sender_takes_for_its_own_does_not_count(host: Host)
     host.netorch("apply", "-q")
     for route in ("10.0.2.2", "fd00:2::2"):
         host.run("ip", "-n", "a", "route", "add", "local", route, "dev", "lo")
-    found = run(host, status=2)
-    results = {entry["result"] for entry in found["checks"][0]["pairs"][0]["tries"]}
+    report = run(host, status=2)
+    results = {entry["result"] for entry in report["checks"][0]["pairs"][0]["tries"]}
     assert results == {"elsewhere"}
-    assert "a also has the address 10.0.2.2" in str(pairs(found))
+    assert "a also has the address 10.0.2.2" in str(pairs(report))

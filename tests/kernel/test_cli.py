@@ -1,4 +1,4 @@
-"""The command line as scripts and people meet it: statuses, streams, forms of output, where the file comes from, terminals."""
+"""The command line: exit statuses, streams, forms of output, sources of the file, terminals."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_wrong_usage_is_64_and_never_2(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         ([], "netorch: a command is missing."),
         (["aply"], "netorch: there is no command 'aply'. Did you mean 'apply'?"),
@@ -98,10 +98,10 @@ def test_wrong_usage_is_64_and_never_2(words: list[str]) -> None:
     ],
 )
 def test_a_wrong_word_gets_a_guess_and_the_usage_of_its_command(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    words: list[str], text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words) == 64
-    assert capsys.readouterr().err.startswith(said)
+    assert capsys.readouterr().err.startswith(text)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_what_cannot_be_done_is_1_and_one_line(host: Host, words: list[str]) -> 
     assert nodes(host) == []
 
 
-def test_errors_of_a_file_are_all_told_with_their_places(host: Host) -> None:
+def test_all_errors_of_a_file_are_reported_with_their_places(host: Host) -> None:
     host.write(
         "topo.yaml",
         "name: lab\nnodes:\n  a: {netwroks: [lan]}\n  b: {}\nlinks:\n  - [a:eth0, c:eth0]\n  - [a:eth1]\n",
@@ -147,10 +147,10 @@ def test_errors_of_a_file_are_all_told_with_their_places(host: Host) -> None:
 
 
 def document(process: subprocess.CompletedProcess[str]) -> dict[str, object]:
-    found = json.loads(process.stdout)
-    assert isinstance(found, dict)
-    assert found["version"] == 1
-    return found
+    result = json.loads(process.stdout)
+    assert isinstance(result, dict)
+    assert result["version"] == 1
+    return result
 
 
 def test_json_on_every_command_is_one_document(host: Host) -> None:
@@ -169,9 +169,9 @@ def test_json_on_every_command_is_one_document(host: Host) -> None:
         "changes"
     ]
     assert document(host.netorch("list", "-o", "json"))["topologies"]
-    shown = document(host.netorch("show", "-o", "json"))
-    assert shown["name"] == "lab"
-    assert shown["resources"]
+    result = document(host.netorch("show", "-o", "json"))
+    assert result["name"] == "lab"
+    assert result["resources"]
     assert document(host.netorch("destroy", "-o", "json"))["topologies"]
     assert document(host.netorch("list", "-o", "json"))["topologies"] == []
     assert document(host.netorch("destroy", "--all", "-o", "json"))["topologies"] == []
@@ -222,7 +222,7 @@ def test_quiet_says_nothing_and_verbose_says_where(host: Host) -> None:
     assert "# topo.yaml:" in verbose
     assert "mac 02:" in verbose
     assert host.netorch("diff", "wrong", "-q", check=False).stderr != "", (
-        "errors are said all the same"
+        "-q does not suppress errors"
     )
 
 
@@ -250,7 +250,7 @@ def test_the_file_left_out(host: Host) -> None:
         assert process.returncode == 1, words
         assert "topo.yaml" in process.stderr, words
         assert len(process.stderr.splitlines()) == 1
-    # the one that is live here
+    # the topology that is live here
     host.write("first.yaml", FILE)
     host.netorch("apply", "first.yaml")
     assert host.netorch("diff").stdout == "lab: in sync\n"
@@ -258,18 +258,18 @@ def test_the_file_left_out(host: Host) -> None:
     host.run("ip", "-n", "a", "addr", "flush", "dev", "eth0")
     assert host.netorch("diff", check=False).returncode == 2
     assert host.netorch("apply", check=False).returncode == 1, (
-        "apply changes nothing without being told what"
+        "apply needs a file before it changes anything"
     )
-    # several: an error that lists them
+    # several live topologies: an error lists them
     host.write("second.yaml", "nodes: {x: {}}\n")
     host.netorch("apply", "second.yaml")
     for words in (["diff"], ["destroy"], ["show"]):
         process = host.netorch(*words, check=False)
         assert process.returncode == 1
         assert "lab, second" in process.stderr
-    # a live one's name will do for its file
+    # the name of a live topology stands for its file
     assert host.netorch("diff", "lab", check=False).stdout.splitlines()[-1] == "lab: 1 to create"
-    # topo.yaml goes before both
+    # topo.yaml has precedence over both
     host.write("topo.yaml", "name: lab\nnodes: {a: {}}\n")
     assert "- netns b" in host.netorch("diff", check=False).stdout
     host.netorch("apply")
@@ -293,7 +293,7 @@ def test_variables_and_who_has_the_last_word(host: Host) -> None:
     host.netorch("apply", "--set", "n=5")
     (host.directory / "topo.yaml").unlink()
     assert host.netorch("diff").stdout == "lab: in sync\n", (
-        "the record has the values that it was applied with"
+        "the record has the values of its variables"
     )
     host.netorch("destroy")
 
@@ -304,7 +304,7 @@ def test_instances(host: Host) -> None:
         host.netorch("apply", "--name", name)
         assert host.netorch("diff", "--name", name).returncode == 0
     assert nodes(host) == ["one-a", "one-b", "two-a", "two-b"]
-    assert host.netorch("diff", check=False).returncode == 2, "`lab` itself is not there"
+    assert host.netorch("diff", check=False).returncode == 2, "`lab` itself is not live"
     host.netorch("destroy", "--name", "one")
     assert nodes(host) == ["two-a", "two-b"]
     host.netorch("destroy", "two")
@@ -385,27 +385,27 @@ MANY = (
 
 def test_colour_and_progress_on_a_terminal(host: Host) -> None:
     host.write("topo.yaml", MANY)
-    said = on_a_terminal(host, "apply")
-    assert "\x1b[32m+ netns n1\x1b[0m" in said
-    assert "\r\x1b[K[" in said, "a bar"
-    assert said.splitlines()[-1].startswith(("many: ", "\x1b[Kmany: ")), repr(said[-200:])
-    assert "more (-v lists them all)" in said
-    said = on_a_terminal(host, "destroy", env={"NO_COLOR": "1"})
-    assert "\x1b[3" not in said
+    output = on_a_terminal(host, "apply")
+    assert "\x1b[32m+ netns n1\x1b[0m" in output
+    assert "\r\x1b[K[" in output, "a progress bar"
+    assert output.splitlines()[-1].startswith(("many: ", "\x1b[Kmany: ")), repr(output[-200:])
+    assert "more (-v lists them all)" in output
+    output = on_a_terminal(host, "destroy", env={"NO_COLOR": "1"})
+    assert "\x1b[3" not in output
     assert "\x1b[3" not in on_a_terminal(host, "diff", env={"TERM": "dumb"})
     assert "\x1b[32m" in on_a_terminal(host, "diff", env={"NO_COLOR": ""})
-    said = on_a_terminal(host, "diff", "-o", "json")
-    assert "\x1b" not in said
-    assert json.loads(said)["version"] == 1
+    output = on_a_terminal(host, "diff", "-o", "json")
+    assert "\x1b" not in output
+    assert json.loads(output)["version"] == 1
     assert on_a_terminal(host, "apply", "-q") == ""
 
 
 def test_a_terminal_without_a_size(host: Host) -> None:
-    """As under expect, CI and serial lines: 0 columns."""
+    """A terminal of 0 columns, as with expect, in CI and on serial lines."""
     host.write("topo.yaml", MANY)
-    said = on_a_terminal(host, "apply", columns=0)
-    assert "Traceback" not in said
-    assert "internal error" not in said
+    output = on_a_terminal(host, "apply", columns=0)
+    assert "Traceback" not in output
+    assert "internal error" not in output
 
 
 # exec and shell
@@ -448,7 +448,7 @@ def test_exec_of_a_command_that_a_signal_ends(host: Host) -> None:
     host.netorch("apply")
     process = host.start(sys.executable, "-m", "netorch", "exec", "a", "sleep", "600")
     deadline = time.monotonic() + 10
-    # it is in the namespace a moment before it is the command
+    # the process enters the namespace a moment before it executes the command
     while (
         "sleep"
         not in host.run(
@@ -506,7 +506,7 @@ def test_shell(host: Host) -> None:
     assert host.netorch("shell", "a", check=False, env={"SHELL": "/no/shell"}).returncode == 127
 
 
-# the rest
+# other
 
 
 def test_a_reader_that_goes_away(host: Host) -> None:
@@ -525,7 +525,7 @@ def test_a_reader_that_goes_away_in_the_middle_of_apply_leaves_no_half(host: Hos
     host.run("sh", "-c", f"{sys.executable} -m netorch apply -v | true")
     assert host.netorch("diff", "-q", check=False).returncode in (0, 2)
     count = len(nodes(host))
-    assert count in (0, 151), "all of it or nothing"
+    assert count in (0, 151), "either all of it or nothing"
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
@@ -645,9 +645,9 @@ links: [{endpoints: [a:eth0, b:eth0], subnet: 10.0.0.0/24}]
 """,
     )
     host.netorch("apply")
-    shown = host.netorch("show", "-o", "yaml")
-    assert shown.stderr == ""
-    host.write("again.yaml", shown.stdout)
+    result = host.netorch("show", "-o", "yaml")
+    assert result.stderr == ""
+    host.write("again.yaml", result.stdout)
     assert host.netorch("diff", "again.yaml").stdout == "topo: in sync\n"
 
 
@@ -680,6 +680,6 @@ def test_completion_knows_what_is_live(host: Host) -> None:
     assert offered("netorch show l") == ["lab"]
     assert offered("netorch exec node") == ["node1", "node2", "node3"]
     assert offered("netorch shell --name lab g") == ["gw"]
-    # what may not be read is not offered, and is not an error
+    # without the right to read the state, there are neither suggestions nor an error
     assert offered("netorch exec node", *AS_NOBODY) == []
     assert offered("netorch destroy la", *AS_NOBODY) == []

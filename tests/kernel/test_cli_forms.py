@@ -1,4 +1,4 @@
-"""The forms of output for who waits at a terminal, for programs, and for a job on GitHub."""
+"""The forms of output: for a user at a terminal, for programs, and for a job on GitHub."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ MANY = (
 CLEAR = "\r\x1b[K"
 
 
-def frames(said: str) -> list[str]:
-    """What was drawn over itself, without the lines of the listing in between."""
-    return [part.partition("\r\n")[0] for part in said.split(CLEAR)[1:]]
+def frames(output: str) -> list[str]:
+    """Return the texts that overwrite each other, without the lines of the listing."""
+    return [part.partition("\r\n")[0] for part in output.split(CLEAR)[1:]]
 
 
 # progress
@@ -37,15 +37,15 @@ def test_every_phase_has_its_bar_and_nothing_of_it_is_left(host: Host) -> None:
         ("apply", ["reading the file", "reading", "making", "verifying"]),
         ("destroy", ["reading", "removing", "verifying"]),
     ):
-        said = on_a_terminal(host, command)
-        drawn = frames(said)
+        output = on_a_terminal(host, command)
+        drawn = frames(output)
         for phase in phases:
             assert any(re.fullmatch(rf"\[[#.]{{30}}\] {phase}( .*)?", frame) for frame in drawn), (
                 phase,
                 drawn,
             )
         assert all(len(frame) < 80 for frame in drawn if frame.startswith("["))
-        last = said.rpartition(CLEAR)[2]
+        last = output.rpartition(CLEAR)[2]
         assert last.startswith("many: ") and last.endswith("\r\n"), last
 
 
@@ -75,13 +75,13 @@ def test_no_bar_where_nobody_looks(host: Host) -> None:
 def test_an_error_and_an_interrupt_stand_on_a_line_of_their_own(host: Host) -> None:
     host.write("topo.yaml", MANY)
     host.run("ip", "netns", "add", "n1")
-    said = on_a_terminal(host, "apply")
-    assert re.search(r"\r\x1b\[Ktopo\.yaml:\d+:\d+: netns n1: ", said), said
+    output = on_a_terminal(host, "apply")
+    assert re.search(r"\r\x1b\[Ktopo\.yaml:\d+:\d+: netns n1: ", output), output
     host.run("ip", "netns", "del", "n1")
 
-    def interrupt(process: subprocess.Popen[bytes], said: bytes) -> None:
+    def interrupt(process: subprocess.Popen[bytes], output: bytes) -> None:
         nonlocal sent
-        if not sent and b"] making " in said:
+        if not sent and b"] making " in output:
             sent = True
             for child in (
                 Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
@@ -89,10 +89,10 @@ def test_an_error_and_an_interrupt_stand_on_a_line_of_their_own(host: Host) -> N
                 os.kill(int(child), signal.SIGINT)
 
     sent = False
-    said = on_a_terminal(host, "apply", observe=interrupt)
-    assert "] rolling back" in said
+    output = on_a_terminal(host, "apply", observe=interrupt)
+    assert "] rolling back" in output
     assert (
-        said.rpartition(CLEAR)[2]
+        output.rpartition(CLEAR)[2]
         == "warning: many: the kernel is as it was before\r\nnetorch: interrupted\r\n"
     )
 
@@ -101,9 +101,9 @@ def test_an_error_and_an_interrupt_stand_on_a_line_of_their_own(host: Host) -> N
 
 
 def document(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    found = json.loads(process.stdout)
-    assert found["version"] == 1
-    return dict(found)
+    result = json.loads(process.stdout)
+    assert result["version"] == 1
+    return dict(result)
 
 
 def test_every_failure_is_one_document(host: Host) -> None:
@@ -122,9 +122,9 @@ def test_every_failure_is_one_document(host: Host) -> None:
     ):
         process = host.netorch(*words, check=False)
         assert process.returncode == status, (words, process)
-        found = document(process)
-        assert found["error"] == error, words
-        assert found["problems"][0]["what"], words
+        result = document(process)
+        assert result["error"] == error, words
+        assert result["problems"][0]["what"], words
         assert process.stderr, words
     host.netorch("apply")
     process = host.netorch("exec", "-o", "json", "a", "no-such-command", check=False)
@@ -147,11 +147,11 @@ def test_a_failure_among_several_topologies_is_in_their_document(host: Host) -> 
             "destroy", "--all", "-o", "json", "--lock-timeout", "0.1", check=False
         )
         holder.kill()
-    found = document(process)["topologies"]
+    rows = document(process)["topologies"]
     assert process.returncode == 1
-    assert [entry["topology"] for entry in found] == ["one", "two"]
-    assert found[0]["error"] == "LockedError"
-    assert found[1]["changed"] is True
+    assert [entry["topology"] for entry in rows] == ["one", "two"]
+    assert rows[0]["error"] == "LockedError"
+    assert rows[1]["changed"] is True
 
 
 def test_an_interrupted_apply_is_one_document(host: Host) -> None:
@@ -188,7 +188,7 @@ def test_diff_for_a_job_and_for_a_comment(host: Host) -> None:
     assert done.stdout == "lab: in sync\n"
     assert summary.read_text().endswith("### netorch: `lab` is in sync\n\n")
     host.run("ip", "-n", "a", "link", "set", "eth0", "down")
-    # without an argument it is the recorded file that differs, and two files need no kernel
+    # without an argument, diff compares the recorded file; two files need no kernel
     process = host.netorch("diff", "-o", "github", check=False, env=env)
     assert process.returncode == 2
     assert process.stdout.startswith("::warning file=net/topo.yaml,line=4,title=lab differs::")
@@ -232,7 +232,7 @@ def test_errors_for_a_job_and_for_a_comment(host: Host) -> None:
 
 
 def test_letters_of_another_locale(host: Host) -> None:
-    """What programs read is UTF-8; a terminal that has no such letter gets its number."""
+    """Output for programs is UTF-8. A terminal without a character gets its escape sequence."""
     host.write(
         "topo.yaml",
         "name: lab\nnodes: {a: {}, b: {}}\nlinks: [{endpoints: [a:été, b:eth0], subnet: 10.0.0.0/30}]\n",
@@ -244,7 +244,7 @@ def test_letters_of_another_locale(host: Host) -> None:
             (same := host.netorch(*words.split(), check=False)).stdout,
             same.stderr,
         ), words
-    said = host.run(
+    output = host.run(
         "script",
         "-qec",
         f"{sys.executable} -m netorch explain a b --offline",
@@ -252,5 +252,6 @@ def test_letters_of_another_locale(host: Host) -> None:
         env=plain,
     ).stdout
     assert (
-        r"a \u2192 b: arrives, and the answer comes back" in said and r"out by \xe9t\xe9 to" in said
-    ), said
+        r"a \u2192 b: arrives, and the answer comes back" in output
+        and r"out by \xe9t\xe9 to" in output
+    ), output

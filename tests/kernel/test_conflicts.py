@@ -1,4 +1,4 @@
-"""Something of others stands where the file wants an object: apply refuses, says whose it is and where, and changes nothing."""
+"""Conflicts: apply refuses, names the foreign object and its place, and changes nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from tests.kernel.host import Host, diff_snapshots
 
-# The lines are numbered in the tests below: a change here moves them.
+# The tests below contain line numbers of this text, so a change here has to change them.
 FILE = """\
 name: mine
 nodes:
@@ -35,7 +35,7 @@ links:
 
 
 LOCK = ["files: /run/netorch/mine.lock"]
-"""Says who holds it, or held it last."""
+"""The file that names the lock's last holder."""
 
 
 def sh(host: Host, script: str) -> str:
@@ -45,7 +45,10 @@ def sh(host: Host, script: str) -> str:
 def refused(
     host: Host, words: list[str], file: str = "topo.yaml", *, places: tuple[str, ...] = ()
 ) -> str:
-    """Apply, which must refuse, change nothing, and say all of `words` on standard error; what it said."""
+    """Check that apply refuses the file, changes nothing, and reports all of `words`.
+
+    `places` are lines and columns that must appear. Returns the error output.
+    """
     before = host.snapshot()
     process = host.netorch("apply", file, check=False)
     after = host.snapshot()
@@ -59,7 +62,7 @@ def refused(
         assert f"{file}:{place}: " in process.stderr, process.stderr
     assert diff_snapshots(before, after) == []
     assert not (host.root / "run/netorch/mine").exists()
-    # once more with -v and as JSON: the same answer, the same nothing
+    # diff refuses the file too
     assert host.netorch("diff", file, check=False).returncode == 1
     assert diff_snapshots(before, host.snapshot()) == []
     return process.stderr
@@ -71,8 +74,8 @@ def test_a_namespace_of_somebody_else(host: Host) -> None:
         "ip netns add a; ip -n a link add eth0 type veth peer name eth1; ip -n a addr add 10.0.0.77/24 dev eth0",
     )
     host.write("topo.yaml", FILE)
-    said = refused(host, ["netns a", "netorch did not make it"], places=("10:3",))
-    assert said.count("\n") == 1, "what follows from it is not worth a line"
+    error = refused(host, ["netns a", "netorch did not make it"], places=("10:3",))
+    assert error.count("\n") == 1, "what follows from the conflict is not reported"
 
 
 @pytest.mark.uml
@@ -112,16 +115,16 @@ def test_whatever_kind_it_is(host: Host, kind: str) -> None:
     )
 
 
-def test_several_at_once_are_all_told(host: Host) -> None:
+def test_several_conflicts_are_all_reported(host: Host) -> None:
     host.write("topo.yaml", FILE)
     sh(
         host,
         "ip netns add a; ip netns add b; ip link add br-mine type bridge; ip link add v-host type bridge",
     )
-    said = refused(
+    error = refused(
         host, ["netns a", "netns b", "br-mine", "v-host"], places=("5:7", "10:3", "13:3")
     )
-    assert len(said.splitlines()) >= 4
+    assert len(error.splitlines()) >= 4
 
 
 def test_a_name_that_is_another_links_alternative_name(host: Host) -> None:
@@ -182,7 +185,7 @@ def test_a_rejecting_route_of_somebody_else(host: Host, kind: str) -> None:
 
 
 def test_a_default_route_of_somebody_else(host: Host) -> None:
-    """The way to the machine itself: it must survive under every circumstance."""
+    """The default route may be the only way to the machine, so it has to survive."""
     host.write(
         "topo.yaml",
         "name: mine\nnodes:\n  host: {routes: [{to: default, via: 10.0.0.2}]}\n  a: {}\n"
@@ -203,7 +206,7 @@ def test_a_rule_of_somebody_else(host: Host, protocol: str) -> None:
 
 
 def test_a_rule_of_somebody_else_with_another_table(host: Host) -> None:
-    """The kernel keeps both, and which of the two is asked first nobody can tell: that is a conflict too."""
+    """The kernel keeps both rules, and their order is undefined, so that is a conflict too."""
     host.write("topo.yaml", FILE)
     sh(host, "ip rule add from 10.9.0.0/24 table 200 priority 1000")
     refused(host, ["rule", "priority 1000", "netorch did not make it"], places=("9:9",))
@@ -230,20 +233,20 @@ def test_a_name_in_run_netns_that_is_no_namespace(host: Host, what: str) -> None
     sh(host, "mkdir -p /run/netns")
     place = host.root / "run/netns/a"
     NAMES[what](place)
-    # a link is looked at from inside alone: from outside it leads into the machine
+    # stat runs in the private host, because from outside a link leads into the machine
     look = "stat -c '%N %F %a %s %i %Y %Z' /run/netns/a /etc/passwd; ip -br addr; ip rule; ip route show table all; ls /etc/netns /run/netorch"
     status = sh(host, f"{look} || true")
     process = host.netorch("apply", check=False)
-    said = process.stderr
+    error = process.stderr
     assert process.returncode == 1
-    assert "topo.yaml:10:3: netns a: /run/netns/a" in said
+    assert "topo.yaml:10:3: netns a: /run/netns/a" in error
     assert sh(host, f"{look} || true") == status
     assert Path("/etc/passwd").read_bytes() == passwd
-    assert said.count("\n") == 1
+    assert error.count("\n") == 1
 
 
 def test_a_name_bound_to_the_host_itself(host: Host) -> None:
-    """`ip netns attach a 1` gives the host's own namespace a name: nothing in it is netorch's to take."""
+    """`ip netns attach a 1` names the host's own namespace, which netorch must not change."""
     host.write("topo.yaml", FILE)
     sh(host, "ip netns attach a 1")
     refused(host, ["netns a", "netorch did not make it"], places=("10:3",))
@@ -277,12 +280,12 @@ def test_another_topologys_objects_name_that_topology(host: Host) -> None:
     host.write("topo.yaml", FILE)
     host.write("theirs.yaml", OTHER)
     host.netorch("apply", "theirs.yaml")
-    said = refused(
+    error = refused(
         host, ["netns a", "topology 'theirs'", "br-mine", "v-host"], places=("10:3", "5:7", "16:9")
     )
-    for line in said.splitlines():
-        assert "'theirs'" in line, f"each line says whose it is: {line}"
-    # and under another prefix both live side by side
+    for line in error.splitlines():
+        assert "'theirs'" in line, f"each line names the other topology: {line}"
+    # with a prefix of its own, the topology is live together with the other
     host.write(
         "topo.yaml",
         FILE.replace("name: mine\n", "name: mine\nprefix: m-\n")
@@ -331,10 +334,10 @@ def test_another_instance_of_the_same_file_without_a_prefix_of_its_own(host: Hos
     ]
 
 
-# files in /etc/netns are no conflict: they stay, and netorch says so
+# files in /etc/netns are not a conflict: they stay, and netorch warns
 
 
-def test_files_in_etc_netns_are_kept_with_a_warning(host: Host) -> None:
+def test_files_in_etc_netns_stay_with_a_warning(host: Host) -> None:
     host.write("topo.yaml", FILE)
     sh(
         host,
@@ -360,7 +363,7 @@ PLACES: dict[str, str] = {
     "a dangling link as the file": "mkdir /etc/netns/a; ln -s /run/nowhere /etc/netns/a/hosts",
     "a directory as the file": "mkdir -p /etc/netns/a/hosts/deep",
     "an empty file": "mkdir /etc/netns/a; : >/etc/netns/a/hosts",
-    "bytes that are no text": r"mkdir /etc/netns/a; printf '\377\376\0' >/etc/netns/a/hosts",
+    "bytes that are not text": r"mkdir /etc/netns/a; printf '\377\376\0' >/etc/netns/a/hosts",
     "another topology's file": "mkdir /etc/netns/a; echo '# netorch:theirs: written by' >/etc/netns/a/hosts",
     "a link as the directory": "mkdir /run/elsewhere; ln -s /run/elsewhere /etc/netns/a",
     "a plain file as the directory": "echo precious >/etc/netns/a",
@@ -368,7 +371,7 @@ PLACES: dict[str, str] = {
 
 
 @pytest.mark.parametrize("what", PLACES)
-def test_whatever_stands_in_etc_netns_is_kept(host: Host, what: str) -> None:
+def test_anything_in_etc_netns_stays(host: Host, what: str) -> None:
     host.write("topo.yaml", FILE)
     sh(host, PLACES[what])
     look = (
@@ -424,7 +427,7 @@ def test_an_interface_with_our_mark_in_a_namespace_of_others_is_another_topology
 
 
 def test_a_change_that_meets_a_conflict_leaves_what_was_applied(host: Host) -> None:
-    """The first version stands and works; the second wants one object more, which somebody else has."""
+    """The first version is live. The second needs one more object, which is foreign."""
     host.write("topo.yaml", FILE)
     host.netorch("apply")
     host.write(
@@ -440,7 +443,10 @@ def test_a_change_that_meets_a_conflict_leaves_what_was_applied(host: Host) -> N
 
 
 def test_a_foreign_object_that_turns_up_in_place_of_ours(host: Host) -> None:
-    """Ours was deleted by hand and somebody else's took the name: apply refuses it, destroy leaves it alone."""
+    """Somebody deleted an object and made another with its name.
+
+    Apply refuses the foreign object, and destroy leaves it alone.
+    """
     host.write("topo.yaml", FILE)
     host.netorch("apply")
     sh(
@@ -448,7 +454,7 @@ def test_a_foreign_object_that_turns_up_in_place_of_ours(host: Host) -> None:
         "ip link del br-mine; ip link add br-mine type bridge; ip addr add 192.0.2.1/24 dev br-mine",
     )
     sh(host, "ip netns del b; ip netns add b; ip -n b link set lo up")
-    # the kernel takes the old one's cable down by and by
+    # the kernel removes the cable of the deleted namespace a little later
     sh(
         host,
         "for _ in $(seq 100); do ip -n a link show eth1 >/dev/null 2>&1 || break; sleep 0.1; done",
@@ -477,7 +483,7 @@ transaction.execute = late
 from netorch.cli import main
 sys.exit(main(["apply", "mine.yaml"]))
 """
-"""Somebody makes something after the look and before the first step."""
+"""An apply that runs the command in its first argument after the read, before the first step."""
 
 
 @pytest.mark.parametrize(
@@ -500,7 +506,7 @@ def test_what_somebody_makes_at_the_last_moment_stays_theirs(host: Host, theirs:
     done = host.run(sys.executable, "-c", LATE, theirs, check=False)
     assert "Traceback" not in done.stderr, done.stderr
     if theirs.startswith("ip rule"):
-        # of two rules that differ in their protocol alone, each is its owner's
+        # the kernel has one rule of each owner, because they differ in their protocol
         assert done.returncode == 0, done.stderr
     else:
         assert done.returncode == 1, done.stdout + done.stderr
@@ -511,7 +517,7 @@ def test_what_somebody_makes_at_the_last_moment_stays_theirs(host: Host, theirs:
 
 
 def test_two_topologies_that_want_the_same_thing_at_the_same_time(host: Host) -> None:
-    """One of two wins; the loser says so and leaves nothing of its own."""
+    """At most one of two topologies succeeds. The other reports why, and leaves nothing."""
     host.write("mine.yaml", FILE)
     host.write("theirs.yaml", FILE.replace("name: mine", "name: theirs"))
     for _ in range(5):

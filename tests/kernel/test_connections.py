@@ -1,4 +1,4 @@
-"""A change of rules holds for connections that are there: each flow here runs through an apply."""
+"""A change of rules applies to existing connections: each flow here lasts through an apply."""
 
 from __future__ import annotations
 
@@ -37,23 +37,26 @@ GATEWAY = ("10.2.0.1", "fd00:2::1")
 
 
 class Case(NamedTuple):
-    """Words of the file that become others. The flow from a node to addresses (IPv4, IPv6) and ports (UDP or 0, TCP); what the server says
-    before and afterwards (UDP, then TCP)."""
+    """A change of the file, and a flow that exists before and after it."""
 
     words: dict[str, str]
+    """Texts of the file and what replaces them."""
     asks: str
+    """The node of the clients."""
     to: tuple[str, str]
+    """The addresses of the server, IPv4 and IPv6."""
     ports: tuple[int, int]
+    """Its ports for UDP (0: without UDP) and TCP."""
     before: tuple[str, str]
-    """As whom the server sees it: IPv4, IPv6."""
+    """The clients' addresses that the server sees at first, IPv4 and IPv6."""
     after: tuple[str, str] | None
-    """The same of datagrams afterwards; None: nobody answers. A TCP connection that must not go on is not answered."""
+    """The same for UDP after the change, or None if there must be no answer."""
     port: int = 53
-    """At which port datagrams arrive afterwards."""
+    """The server's port for UDP after the change."""
     start: Mapping[str, str] = MappingProxyType({})
-    """Words that are others from the beginning."""
+    """Texts of the file that are replaced before the first apply."""
     goes_on: bool = False
-    """Whether TCP is answered as before."""
+    """Whether the TCP connections get an answer after the change."""
 
 
 CASES = {
@@ -65,7 +68,7 @@ CASES = {
         "out", BOX, (5353, 8080), OUT, OUT,
     ),
     "published no longer": Case({f", {PUBLISH}": ""}, "out", BOX, (5353, 8080), OUT, None),
-    "published beside it": Case(
+    "another port published too": Case(
         {PUBLISH: 'publish: ["5353:53/udp", "8080:80", "9999:99/udp"]'},
         "out", BOX, (5353, 8080), OUT, OUT, goes_on=True,
     ),
@@ -143,14 +146,14 @@ def test_a_change_of_rules_holds_for_flows_that_are_there(
     host.write("topo.yaml", written(start, case.words))
     host.netorch("apply")
     for flow, seen in zip(datagrams, case.after or ("", ""), strict=False):
-        wanted = f"{seen} {case.port}" if seen else "nothing"
-        assert flow.ask(8 if seen else 2) == wanted, flow.title
+        expected = f"{seen} {case.port}" if seen else "nothing"
+        assert flow.ask(8 if seen else 2) == expected, flow.title
     for flow, seen in zip(streams, case.before, strict=True):
-        wanted = f"{seen} 80" if case.goes_on else "nothing"
-        assert flow.ask(8 if case.goes_on else 2) == wanted, flow.title
+        expected = f"{seen} 80" if case.goes_on else "nothing"
+        assert flow.ask(8 if case.goes_on else 2) == expected, flow.title
 
 
-# goes on sending without being asked
+# accepts a connection and sends until it ends
 PUSH = """
 import socket, time
 sock = socket.create_server(("::", 7070), family=socket.AF_INET6, dualstack_ipv6=True)
@@ -198,7 +201,7 @@ def test_a_program_of_the_owner_that_goes_on_sending_is_cut_off(
 
 
 def test_connections_of_others_go_on(host: Host, backend: str) -> None:
-    """Those that somebody else has translated, of members too."""
+    """Connections that foreign rules translate go on, also those of members."""
     start = FILE.replace("BACKEND", backend)
     host.write("topo.yaml", start)
     host.netorch("apply")

@@ -1,4 +1,7 @@
-"""Nodes that are containers of Docker and Podman, found through a stand-in engine: wired, started anew, stopped, gone, and not there."""
+"""Containers as nodes, with a stand-in for Docker and Podman.
+
+They are connected, restarted, stopped, removed, or missing.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def sh(host: Host, script: str, check: bool = True) -> str:
 
 
 def refused(host: Host, text: str) -> str:
-    """What apply says to a file that it refuses, having changed nothing."""
+    """Check that apply refuses the file and changes nothing. Returns the error output."""
     host.write("topo.yaml", text)
     before = host.snapshot()
     result = host.netorch("apply", check=False, timeout=30)
@@ -46,7 +49,7 @@ def attach(how: str) -> str:
 
 
 def within(host: Host, pid: int) -> str:
-    """All that is in a container's network, but for numbers and what moves by itself."""
+    """Return the state of a container's network, without values that change by themselves."""
     look = "ip -br link | sed 's/@.*//'; ip -br -4 addr | sed 's/ DOWN / UP   /'; ip route show table all; ip rule; iptables-legacy-save; nft list tables"
     return sh(
         host,
@@ -62,14 +65,14 @@ def test_containers_are_wired_looked_at_and_left_as_they_were(host: Host) -> Non
     host.netorch("apply")
     assert host.netorch("diff").stdout == "lab: in sync\n"
     assert host.netorch("apply").stdout == "lab: in sync, nothing to do\n"
-    shown = host.netorch("show").stdout
-    assert "web  (docker:mybox)\n" in shown and "db  (docker:db)\n" in shown and "@" not in shown
+    output = host.netorch("show").stdout
+    assert "web  (docker:mybox)\n" in output and "db  (docker:db)\n" in output and "@" not in output
     assert "attach: docker:mybox" in host.netorch("show", "-o", "yaml").stdout
     assert "10.5.0.2/24" in host.netorch("exec", "web", "ip", "addr", "show", "lan0").stdout
     assert host.netorch("exec", "web", "ping", "-c1", "-W2", "10.5.0.3").returncode == 0
     assert host.netorch("exec", "web", "ping", "-c1", "-W2", "10.6.0.2").returncode == 0
     assert host.netorch("exec", "web", "ping", "-c1", "-W2", "172.17.0.3").returncode == 0, (
-        "and by Docker's own network as before"
+        "the container still reaches the others over Docker's network"
     )
     assert not (host.root / "etc/netns/web").exists() and (host.root / "etc/netns/r").exists()
     assert "10.5.0.2 web" in (host.root / "etc/netns/r/hosts").read_text()
@@ -90,7 +93,7 @@ def test_podman_gives_no_path_and_an_id_will_do(host: Host) -> None:
 
 
 @pytest.mark.parametrize("old", ["is gone", "is held open"])
-def test_a_container_that_was_started_anew_is_wired_again(host: Host, old: str) -> None:
+def test_a_restarted_container_is_connected_again(host: Host, old: str) -> None:
     engine = Engine(host)
     pid = engine.run("mybox")
     engine.run("db")
@@ -102,27 +105,27 @@ def test_a_container_that_was_started_anew_is_wired_again(host: Host, old: str) 
             sh(host, f"nsenter -t {pid} -n sleep 99999 </dev/null >/dev/null 2>&1 & sleep 0.1")
         pid = engine("restart", "mybox")
         inside = within(host, pid)
-        said = host.netorch("diff", check=False)
-        assert said.returncode == 2 and said.stderr == ""
+        diff = host.netorch("diff", check=False)
+        assert diff.returncode == 2 and diff.stderr == ""
         for line in (
             "veth web/lan0",
             "veth web/cable",
             "address web/lan0 10.5.0.2/24",
             "sysctl web net.ipv4.ip_forward",
         ):
-            assert line in said.stdout
-        assert "netns r" not in said.stdout and "r/eth0" not in said.stdout
+            assert line in diff.stdout
+        assert "netns r" not in diff.stdout and "r/eth0" not in diff.stdout
         assert "drifted" in host.netorch("list").stdout
         host.netorch("apply")
         assert host.netorch("diff").stdout == "lab: in sync\n"
         assert host.netorch("exec", "db", "ping", "-c1", "-W2", "10.5.0.2").returncode == 0
     host.netorch("destroy")
-    assert within(host, pid) == inside, "the way back is to what the new one had"
+    assert within(host, pid) == inside, "destroy restores the state of the new container"
     assert diff_snapshots(before, host.snapshot(), SANDBOXES) == []
 
 
 @pytest.mark.parametrize("record", ["with its record", "without a record"])
-@pytest.mark.parametrize("what", ["stopped", "removed", "the engine is down", "started anew"])
+@pytest.mark.parametrize("what", ["stopped", "removed", "the engine is down", "restarted"])
 def test_destroy_when_a_container_or_its_engine_is_gone(host: Host, what: str, record: str) -> None:
     engine = Engine(host)
     pids = [engine.run("mybox"), engine.run("db")]
@@ -134,7 +137,7 @@ def test_destroy_when_a_container_or_its_engine_is_gone(host: Host, what: str, r
             case "removed":
                 engine("rm", "mybox")
                 engine("rm", "db")
-            case "started anew":
+            case "restarted":
                 engine("restart", "mybox")
 
     happen()
@@ -154,10 +157,10 @@ def test_destroy_when_a_container_or_its_engine_is_gone(host: Host, what: str, r
     happen()
     if what == "the engine is down":
         engine.end()
-    said = host.netorch("destroy", "lab").stderr
-    assert "could not be read" not in said, "the cables led there"
-    assert ("lab: there is no record in" in said) is lost
-    # what no mark can hold is lost with the record
+    warnings = host.netorch("destroy", "lab").stderr
+    assert "could not be read" not in warnings, "destroy finds the containers by their cables"
+    assert ("lab: there is no record in" in warnings) is lost
+    # without the record, netorch does not know what only the record holds
     ignored = [
         *SANDBOXES,
         "files: /run/docker.sock",
@@ -173,8 +176,8 @@ def test_destroy_when_a_container_or_its_engine_is_gone(host: Host, what: str, r
     assert [line for line in changed if not (lost and line.startswith("/proc/sys/"))] == []
 
 
-def test_what_could_not_be_looked_into_is_told(host: Host) -> None:
-    """No cable leads to this one: only its engine knows where it is."""
+def test_a_container_that_cannot_be_read_is_reported(host: Host) -> None:
+    """Without a cable, only the engine knows where the container's namespace is."""
     engine = Engine(host)
     engine.run("mybox")
     host.write(
@@ -185,10 +188,10 @@ def test_what_could_not_be_looked_into_is_told(host: Host) -> None:
     engine.end()
     listed = host.netorch("list")
     assert "unknown" in listed.stdout and "web could not be read: Docker" in listed.stderr
-    said = host.netorch("destroy")
+    result = host.netorch("destroy")
     assert (
-        said.stderr.count("web could not be read: Docker at /run/docker.sock")
-        or "cannot be reached" in said.stderr
+        result.stderr.count("web could not be read: Docker at /run/docker.sock")
+        or "cannot be reached" in result.stderr
     )
     assert host.netorch("list").stdout == "no topology is live here\n"
 
@@ -204,13 +207,13 @@ def test_a_node_that_leaves_the_file_and_one_that_is_attached_elsewhere(host: Ho
     host.netorch("apply")
     assert within(host, pids["mybox"]) == inside["mybox"]
     assert host.netorch("diff").stdout == "lab: in sync\n"
-    # only another name for the same node: what is there stays, if the cable's end is called the same
+    # another name for the same node: its objects stay
     host.write(
         "topo.yaml",
         "name: lab\nnodes:\n  base: {attach: docker:db, routes: [{to: 10.8.0.0/16, type: blackhole}]}\n",
     )
-    said = host.netorch("apply").stdout
-    assert "- route" not in said and "+ route" not in said
+    output = host.netorch("apply").stdout
+    assert "- route" not in output and "+ route" not in output
     assert "blackhole 10.8.0.0/16" in within(host, pids["db"])
     assert within(host, pids["other"]) == inside["other"]
     host.write("topo.yaml", "name: lab\nnodes: {a: {}}\n")
@@ -224,13 +227,13 @@ def test_a_node_that_leaves_the_file_and_one_that_is_attached_elsewhere(host: Ho
 
 
 def test_engines_that_are_not_there(host: Host) -> None:
-    said = refused(host, attach("docker:box"))
-    assert said == (
+    error = refused(host, attach("docker:box"))
+    assert error == (
         "topo.yaml:4:9: node box: Docker cannot be reached (/var/run/docker.sock, /run/docker.sock: there is no such socket). "
         "Start it (`systemctl start docker.service`), or set the path of its socket: DOCKER_HOST=unix:///PATH."
     )
     assert "podman.socket" in refused(host, attach("podman:box"))
-    # one problem for all of its containers, beside those of others
+    # one problem for all containers of the engine, next to those of other namespaces
     many = refused(
         host,
         "nodes: {a: {attach: 'docker:a'}, b: {attach: 'docker:b'}, c: {attach: 'netns:c'}, d: {attach: 'pid:99999'}}\n",
@@ -240,7 +243,7 @@ def test_engines_that_are_not_there(host: Host) -> None:
         and "there is no namespace 'c'" in many
         and "there is no process 99999" in many
     )
-    # a socket that nobody listens at any more
+    # a socket on which nobody listens any more
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(host.root / "run/docker.sock"))
     assert "nothing listens there" in refused(host, attach("docker:box"))
@@ -298,17 +301,17 @@ def test_an_engine_elsewhere(host: Host) -> None:
         ("drips", "it did not answer within 5 seconds"),
     ],
 )
-def test_an_engine_that_is_not_well(host: Host, fault: str, words: str) -> None:
+def test_an_engine_that_misbehaves(host: Host, fault: str, words: str) -> None:
     engine = Engine(host)
     engine.run("box")
     engine("fault", fault)
     started = time.monotonic()
-    said = refused(
+    error = refused(
         host, attach("docker:box").replace("links:", "  box2: {attach: 'docker:box2'}\nlinks:")
     )
     assert time.monotonic() - started < 15
-    assert said.startswith("topo.yaml:4:9: node box: ") and words in said
-    assert len(said.splitlines()) == (2 if fault == "an error" else 1)
+    assert error.startswith("topo.yaml:4:9: node box: ") and words in error
+    assert len(error.splitlines()) == (2 if fault == "an error" else 1)
 
 
 def test_containers_that_cannot_be_attached_to(host: Host) -> None:
@@ -341,15 +344,15 @@ def test_containers_that_cannot_be_attached_to(host: Host) -> None:
     )
 
 
-def test_a_container_that_is_started_anew_while_one_looks(host: Host) -> None:
-    """What was opened is believed only if the engine says the same afterwards."""
+def test_a_container_that_restarts_while_netorch_reads_it(host: Host) -> None:
+    """netorch asks the engine again after it has opened a namespace, and compares the answers."""
     engine = Engine(host)
     engine.run("box", "none")
     engine("fault", "restarts each time")
     host.write("topo.yaml", attach("docker:box"))
-    said = host.netorch("diff", check=False)
-    assert (said.returncode, said.stdout) == (1, "")
-    assert "container 'box' does not stay up. See why: `docker logs box`." in said.stderr
+    diff = host.netorch("diff", check=False)
+    assert (diff.returncode, diff.stdout) == (1, "")
+    assert "container 'box' does not stay up. See why: `docker logs box`." in diff.stderr
     podman = Engine(host, "/run/podman/podman.sock", "podman")
     first = podman.run("box", "none")
     podman("fault", "restarts once")
@@ -361,11 +364,11 @@ def test_a_container_that_is_started_anew_while_one_looks(host: Host) -> None:
 
 def test_an_interface_that_the_container_has_already(host: Host) -> None:
     Engine(host).run("box")
-    said = refused(
+    error = refused(
         host,
         "name: lab\nnodes:\n  box: {attach: docker:box, networks: [lan]}\nnetworks: {lan: {}}\n",
     )
-    assert said == (
+    assert error == (
         "topo.yaml:3:29: veth box/eth0: veth box/eth0 exists and netorch did not make it. "
         "Choose another interface name with `networks: {lan: {name: …}}`, "
         "or remove the existing link first."
@@ -383,15 +386,15 @@ nodes:
   b: {attach: docker:b, networks: {lan: {name: lan0, default_route: false, sysctls: {}}}}
 networks: {lan: {mode: nat, subnet: [10.5.0.0/24, "fd05::/64"]}}
 """
-    said = refused(host, text)
-    assert len(said.splitlines()) == 2
-    assert said.splitlines()[0] == (
+    error = refused(host, text)
+    assert len(error.splitlines()) == 2
+    assert error.splitlines()[0] == (
         "topo.yaml:3:36: IPv6 is off on a/lan0, so it cannot have fd05::2/64. "
         "Write `sysctls: {disable_ipv6: 0}` for this interface."
     )
     host.write("topo.yaml", text.replace("{}", "{disable_ipv6: 0}"))
     host.netorch("apply")
-    # at once, in each direction, and through the host
+    # at once, in both directions, and to the host
     for node, target in (("a", "fd05::3"), ("b", "fd05::2"), ("a", "fd05::1")):
         assert host.netorch("exec", node, "ping", "-c1", "-W1", target).returncode == 0
     assert "tentative" not in host.netorch("exec", "a", "ip", "-6", "addr").stdout + sh(

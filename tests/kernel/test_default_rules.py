@@ -1,4 +1,4 @@
-"""The kernel's own policy rules: never deleted, missed where they are gone, and put back."""
+"""The kernel's own policy rules: netorch never deletes them, and puts lost ones back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("does", LOSSES)
-def test_a_lost_rule_is_told_and_put_back(host: Host, does: str) -> None:
+def test_a_lost_rule_is_reported_and_put_back(host: Host, does: str) -> None:
     host.write("topo.yaml", FILE.replace("$MORE", ""))
     host.netorch("apply")
     before = host.snapshot()
@@ -43,7 +43,7 @@ def test_a_lost_rule_is_told_and_put_back(host: Host, does: str) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["", "protocol boot", "protocol static", "protocol zebra"])
-def test_what_a_person_has_mended_stays(host: Host, protocol: str) -> None:
+def test_a_rule_that_a_user_put_back_stays(host: Host, protocol: str) -> None:
     host.write("topo.yaml", FILE.replace("$MORE", ""))
     host.netorch("apply")
     rules = ("from all lookup main priority 32766", "from all lookup local priority 0")
@@ -55,7 +55,7 @@ def test_what_a_person_has_mended_stays(host: Host, protocol: str) -> None:
     assert host.netorch("diff").stdout == "lab: in sync\n"
     assert "in sync" in host.netorch("apply").stdout
     assert diff_snapshots(there, host.snapshot(), LOCK) == []
-    # a rule of the same table at another place is by hand
+    # a second rule of the same table counts as made by hand
     host.run("ip", "-n", "r", "rule", "add", "from", "all", "lookup", "main", "priority", "500")
     assert host.netorch("diff", check=False).stdout.startswith("- rule r priority 500\n")
 
@@ -85,7 +85,7 @@ def test_rules_of_others_namespaces_are_theirs(host: Host) -> None:
 
 @pytest.mark.uml
 def test_the_rule_of_vrfs(host: Host) -> None:
-    """The kernel makes it with the first VRF of a namespace, and never again."""
+    """The kernel makes this rule with the first VRF of a namespace, and never again."""
     require(host, "vrf")
     host.write(
         "topo.yaml", FILE.replace("$MORE", "interfaces: {red: {kind: vrf, table: 10, ports: [e0]}}")
@@ -93,19 +93,19 @@ def test_the_rule_of_vrfs(host: Host) -> None:
     host.netorch("apply")
     before = host.snapshot()
     host.run("ip", "-n", "r", "rule", "del", "priority", "1000")
-    told = host.netorch("diff", check=False).stdout
-    assert told.startswith("~ netns r  lost rules ipv4 l3mdev → none"), told
+    diff = host.netorch("diff", check=False).stdout
+    assert diff.startswith("~ netns r  lost rules ipv4 l3mdev → none"), diff
     host.netorch("apply")
     assert host.netorch("diff").stdout == "lab: in sync\n"
     assert diff_snapshots(before, host.snapshot(), LOCK) == []
-    # one that was mended by hand stays
+    # a rule that was put back by hand stays
     host.run("ip", "-n", "r", "rule", "del", "priority", "1000")
     host.run("ip", "-n", "r", "rule", "add", "l3mdev", "priority", "1000")
     there = host.snapshot()
     assert host.netorch("diff").stdout == "lab: in sync\n"
     host.netorch("apply")
     assert diff_snapshots(there, host.snapshot(), LOCK) == []
-    # elsewhere one is by hand
+    # at another priority, it counts as made by hand
     host.run("ip", "-n", "r", "-6", "rule", "add", "l3mdev", "priority", "900")
     assert host.netorch("diff", check=False).stdout.startswith(
         "- rule r priority 900 l3mdev (v6)\n"
@@ -138,7 +138,7 @@ def test_what_a_rule_by_hand_asks_for_beyond_a_file_is_seen_and_taken_away(
     done = host.netorch("diff", check=False)
     assert (done.returncode, done.stdout.count("\n- rule r1")) == (2, 0), done.stdout
     assert done.stdout.startswith("- rule r1 priority ")
-    # the command that diff shows does the same
+    # the command that diff prints has the same effect as apply
     command = host.netorch("diff", "-v", check=False).stdout.split("$ ", 1)[1].splitlines()[0]
     host.run("sh", "-c", command)
     assert host.run("ip", "-n", "r1", version, "rule").stdout == before

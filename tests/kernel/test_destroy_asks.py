@@ -1,4 +1,4 @@
-"""destroy says what is live where a name means nothing, and asks before it removes everything, on a terminal."""
+"""destroy: hints for names that are not live, and the question before it removes everything."""
 
 from __future__ import annotations
 
@@ -54,42 +54,42 @@ def test_there_is_no_hint_where_nothing_is_live(host: Host) -> None:
     assert (done.stdout, done.stderr) == ("shop: nothing to destroy\n", "")
 
 
-class Person:
-    """Answers the question with these keys as soon as it stands there."""
+class User:
+    """Answers the question with these keys as soon as it appears."""
 
     def __init__(self, keys: bytes) -> None:
         self.keys = keys
         self.asked = False
 
-    def __call__(self, process: subprocess.Popen[bytes], said: bytes) -> None:
-        if b"[y/N] " in said and not self.asked:
+    def __call__(self, process: subprocess.Popen[bytes], output: bytes) -> None:
+        if b"[y/N] " in output and not self.asked:
             self.asked = True
-            # the terminal's other end, which the test's process holds
+            # the test's process has the other end of the terminal
             os.write(process.leader, self.keys)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("keys", [b"n\n", b"\n", b"\x04", b"what\n"])
 def test_no_leaves_everything(two: Host, keys: bytes) -> None:
-    person = Person(keys)
-    said = on_a_terminal(two, "destroy", "--all", observe=person)
-    assert person.asked
-    assert "This removes 2 topologies: shop, store. Go on? [y/N]" in said
-    assert "nothing was removed: the answer was no." in said
+    user = User(keys)
+    output = on_a_terminal(two, "destroy", "--all", observe=user)
+    assert user.asked
+    assert "This removes 2 topologies: shop, store. Go on? [y/N]" in output
+    assert "nothing was removed: the answer was no." in output
     assert {"shop1", "store1"} <= namespaces(two)
 
 
 @pytest.mark.parametrize("keys", [b"y\n", b"Yes\n"])
 def test_yes_removes_everything(two: Host, keys: bytes) -> None:
-    person = Person(keys)
-    said = on_a_terminal(two, "destroy", "--all", observe=person)
-    assert person.asked
-    assert "shop: 1 removed" in said
+    user = User(keys)
+    output = on_a_terminal(two, "destroy", "--all", observe=user)
+    assert user.asked
+    assert "shop: 1 removed" in output
     assert namespaces(two) == set()
     assert "no topology is live here" in on_a_terminal(two, "destroy", "--all")
 
 
 @pytest.mark.parametrize("words", [["--yes"], ["-y"]])
-def test_it_does_not_ask_who_said_so(two: Host, words: list[str]) -> None:
+def test_yes_as_an_option_skips_the_question(two: Host, words: list[str]) -> None:
     assert "[y/N]" not in on_a_terminal(two, "destroy", "--all", *words)
     assert namespaces(two) == set()
 

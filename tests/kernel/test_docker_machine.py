@@ -1,6 +1,7 @@
-"""A machine where iptables drops what it does not know, as many firewalls leave it: networks work, and others' rules stay as they are.
+"""A machine whose iptables drop unknown packets, as with many firewalls.
 
-Docker's are those of its release 28. `test_engines` has a real one, of an earlier release.
+Networks work there, and foreign rules stay as they are. Docker's rules are those of its release
+28. `test_engines` has a real Docker of an earlier release.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ nodes: {n1: {networks: [n]}}
 """
 BRIDGES = ("web", "apart", "open", "home", "cut")
 
-# An outside with a PC that knows the way to the routed network, and what Docker makes for a container `box` of its own.
+# A PC outside, which has a route to the routed network, and the objects that Docker makes for a
+# container `box`.
 MACHINE = """
 echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
 ip netns add pc
@@ -94,7 +96,7 @@ $1 -t nat -A DOCKER ! -i docker0 -p tcp -m tcp --dport 9090 -j DNAT --to-destina
 $1 -A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 90 -j ACCEPT
 $1 -A DOCKER ! -i docker0 -o docker0 -j DROP
 """
-# ufw with `default reject routed` beside libvirt, which rejects what goes to its guests without being asked for.
+# ufw with `default reject routed`, and libvirt, which rejects new connections to its guests.
 UFW = """
 $1 -P FORWARD DROP
 for chain in LIBVIRT_FWO LIBVIRT_FWI ufw-before-forward ufw-after-forward ufw-reject-forward; do $1 -N $chain; $1 -A FORWARD -j $chain; done
@@ -108,7 +110,7 @@ $1 -A ufw-reject-forward -j REJECT
 [ $1 = $2 ] || exit 0
 $1 -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
 """
-# A chain that ends in a rule for everything, as administrators write it.
+# A chain that ends in a rule for all packets, as administrators write it.
 PLAIN = """
 $1 -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
 $1 -A FORWARD -i docker0 -j ACCEPT
@@ -119,7 +121,8 @@ $1 -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
 """
 FIREWALLS = {"docker": DOCKER, "ufw": UFW, "plain": PLAIN}
 
-# Pings each NODE ADDRESS at the same time: one that is to answer ("+") until it does, and prints what turns out otherwise.
+# Pings each NODE ADDRESS at the same time, and prints those that turn out otherwise. A ping with
+# the sign "+" is repeated until it is answered.
 PINGS = """
 once() { ip netns exec $1 ping -n -q -W $3 -c 1 $2 >/dev/null 2>&1; }
 try() {
@@ -163,14 +166,14 @@ table inet firewalld {
 
 
 class Machine:
-    """The host with others' rules in one flavour of iptables."""
+    """The private host with foreign rules in one flavour of iptables."""
 
     def __init__(self, host: Host, stack: ExitStack, flavour: str, firewall: str) -> None:
         self.host, self.flavour, self._stack = host, flavour, stack
         host.run("sh", "-ec", MACHINE)
         for name in ("iptables", "ip6tables"):
             words = (f"{name}-{flavour}", f"iptables-{flavour}")
-            # the empty table is there from the beginning, because nothing removes a legacy one
+            # makes the empty table before the tests compare, because legacy tables never go away
             host.run(words[0], "-t", "nat", "-S")
             host.run("sh", "-ec", FIREWALLS[firewall], "sh", *words)
         host.write("lab.yaml", FILE)
@@ -179,21 +182,21 @@ class Machine:
         return self.host.run(f"ip{'6' if version == 6 else ''}tables-{self.flavour}", *words).stdout
 
     def rules(self, version: int = 4) -> list[str]:
-        """The rules of the chain that ours are to be in, as iptables shows them."""
+        """Return the rules of the chain that has netorch's rules, as iptables prints them."""
         return self.iptables("-S", "FORWARD", version=version).splitlines()[1:]
 
     def ours(self, version: int = 4) -> list[str]:
         return [rule for rule in self.rules(version) if "netorch:lab" in rule]
 
     def firewall(self) -> str:
-        """All rules of everybody, without counters and dates."""
+        """Return everybody's rules, without counters and dates."""
         commands = [
             f"ip{six}tables-{flavour}-save" for flavour in ("nft", "legacy") for six in ("", "6")
         ]
-        shown = self.host.run(
+        listing = self.host.run(
             "sh", "-c", "; ".join(["nft --handle list ruleset", *commands, "true"])
         ).stdout
-        return re.sub(r"^#.*\n|packets \d+ bytes \d+|\[\d+:\d+\]", "", shown, flags=re.MULTILINE)
+        return re.sub(r"^#.*\n|packets \d+ bytes \d+|\[\d+:\d+\]", "", listing, flags=re.MULTILINE)
 
     def serve(self, node: str, port: int) -> None:
         server = self._stack.enter_context(
@@ -204,7 +207,7 @@ class Machine:
         assert server.stdout.readline() == "ready\n"
 
     def ask(self, node: str, address: str, port: int) -> str:
-        """The source address that a server there sees; empty if it does not answer."""
+        """Return the source address that the server sees, or an empty text without an answer."""
         client = (sys.executable, "-ISc", CLIENT, address, str(port))
         return self.host.run("ip", "netns", "exec", node, *client, check=False).stdout.strip()
 
@@ -348,14 +351,14 @@ def test_without_the_library_for_the_legacy_tables_it_says_what_to_install(host:
     (host.directory / "iptc").mkdir()
     host.write("iptc/__init__.py", "raise ModuleNotFoundError('No module named iptc')\n")
     host.write("lab.yaml", FILE)
-    said = host.netorch(
+    warnings = host.netorch(
         "diff", "lab.yaml", check=False, env={"PYTHONPATH": f"{host.directory}:{SOURCE}"}
     ).stderr
     assert (
         "warning: iptables-legacy has rules: if the chain FORWARD drops packets, networks here do not forward."
-        in said
+        in warnings
     )
-    assert "pip install 'netorch[iptables]'" in said
+    assert "pip install 'netorch[iptables]'" in warnings
 
 
 def test_an_apply_that_fails_leaves_no_rule(docker: Machine) -> None:
@@ -400,7 +403,7 @@ def test_whatever_happened_to_the_rules_is_mended(docker: Machine, how: str) -> 
     elif how == "one twice":
         docker.iptables("-A", "FORWARD", *one)
     elif how == "behind a drop":
-        # what an administrator drops at the very end of Docker's own chains is the new end of all
+        # a drop at the end of Docker's own chains becomes the last rule that counts
         docker.iptables("-I", "FORWARD", "3", "-j", "DROP")
         rules.insert(len(rules), "-A FORWARD -j DROP")
     else:
@@ -512,18 +515,18 @@ def test_without_anything_that_drops_there_are_no_rules(host: Host) -> None:
     assert host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"
 
 
-def test_a_chain_that_no_accept_wins_against_is_told(host: Host) -> None:
+def test_a_chain_that_drops_despite_other_accepts_is_reported(host: Host) -> None:
     if host.run("nft", "-f", "-", input=FIREWALLD, check=False).returncode:
         pytest.skip("this kernel has no nf_tables for inet")
     before = host.run("nft", "list", "ruleset").stdout
     host.write("lab.yaml", FILE)
     for words in (["diff", "lab.yaml"], ["apply", "lab.yaml"], ["diff", "lab.yaml"]):
-        said = host.netorch(*words, check=False).stderr
+        warnings = host.netorch(*words, check=False).stderr
         assert (
             "warning: the nftables chain inet firewalld filter_FORWARD drops packets that none"
-            " of its rules accepts" in said
+            " of its rules accepts" in warnings
         )
-        assert "firewall-cmd --zone=trusted --add-interface=web" in said
+        assert "firewall-cmd --zone=trusted --add-interface=web" in warnings
     for bridge in BRIDGES:
         host.run(
             "nft",
@@ -545,15 +548,15 @@ def test_a_chain_that_no_accept_wins_against_is_told(host: Host) -> None:
 
 @pytest.mark.parametrize("end", ["policy drop;", "iifname docker0 drop; reject;"])
 def test_the_advice_for_any_other_table_helps(host: Host, end: str) -> None:
-    """And what the chain says of others is still said first."""
+    """The advised rule works, and comes after the chain's own rules for other interfaces."""
     table = f"table ip mine {{ chain ways {{ type filter hook forward priority 5; {end} }}; }}"
     if host.run("nft", "-f", "-", input=table, check=False).returncode:
         pytest.skip("this kernel has no nf_tables for ip")
     host.run("sh", "-ec", MACHINE)
     host.write("lab.yaml", FILE)
-    said = host.netorch("apply", "lab.yaml").stderr
+    warnings = host.netorch("apply", "lab.yaml").stderr
     assert not host.ping("w1", "192.0.2.2")
-    advice = said.partition("Let them through: ")[2].splitlines()[0]
+    advice = warnings.partition("Let them through: ")[2].splitlines()[0]
     host.run("sh", "-ec", advice)
     assert host.ping("w1", "192.0.2.2") and host.ping("h1", "10.4.0.3")
     chain = host.run("nft", "list", "chain", "ip", "mine", "ways").stdout

@@ -1,4 +1,4 @@
-"""Whoever types what the documentation shows sees what it shows."""
+"""The commands in the documentation print what the pages show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.kernel.replay import replay
 from tests.pages import PAGES, ROOT, Command, needs, same, steps
 
 TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
-SHOWN = [
+REPLAYED = [
     page for page, text in TEXTS.items() if any(isinstance(step, Command) for step in steps(text))
 ]
 
@@ -25,7 +25,7 @@ SHOWN = [
             id=str(page.relative_to(ROOT)),
             marks=[pytest.mark.uml] if needs(TEXTS[page]) else [],
         )
-        for page in SHOWN
+        for page in REPLAYED
     ],
 )
 def test_the_commands_of_a_page_print_what_it_shows(host: Host, page: Path) -> None:
@@ -36,5 +36,5 @@ def test_the_commands_of_a_page_print_what_it_shows(host: Host, page: Path) -> N
         if not same(command.output, printed)
     ]
     assert wrong == [], "\n".join(
-        ["`python -m tests.pages` writes what is printed into the pages; now it is", *wrong]
+        ["the pages differ; `python -m tests.pages` writes these outputs into them:", *wrong]
     )

@@ -1,4 +1,4 @@
-"""The jobs of docs/ci.md, run as a runner would: each step by bash, in a checkout."""
+"""The jobs of docs/ci.md, run as a CI runner would: bash runs each step in a checkout."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ OLD = "name: lab\nnodes: {a: {}, b: {}}\nlinks: [{endpoints: [a:eth0, b:eth0], s
 
 
 def steps(name: str) -> dict[str, str]:
-    """Name → script of a workflow's own steps."""
+    """Return a workflow's own steps: name → script."""
     blocks = re.findall(r"```yaml\n(.*?)```", (SOURCE / "docs/ci.md").read_text(), re.DOTALL)
-    (workflow,) = [found for block in blocks if (found := yaml.safe_load(block))["name"] == name]
+    (workflow,) = [loaded for block in blocks if (loaded := yaml.safe_load(block))["name"] == name]
     (job,) = workflow["jobs"].values()
     return {step["name"]: step["run"] for step in job["steps"] if "run" in step}
 
 
 def tools(host: Host) -> dict[str, str]:
-    """netorch as installed, and the two that a runner has besides."""
+    """Install netorch, and stand-ins for two programs of a runner. Returns the environment."""
     folder = host.directory / "bin"
     folder.mkdir()
     for name, script in (

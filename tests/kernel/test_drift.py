@@ -1,4 +1,4 @@
-"""Somebody changes a running topology by hand: diff tells exactly what, apply mends exactly that, and a second apply does nothing."""
+"""Drift: diff reports exactly the change, apply repairs it, and a second apply does nothing."""
 
 from __future__ import annotations
 
@@ -52,16 +52,18 @@ links:
 
 @dataclass(frozen=True)
 class Drift:
-    """`does` is typed in a shell; `told` are the lines of diff, in order, by how they begin; `anew` are the links and namespaces
-    that are made again: all others keep their numbers."""
+    """A change by hand, and the report of it."""
 
     does: str
-    told: tuple[str, ...]
-    anew: frozenset[str] = frozenset()
+    """A shell script that makes the change."""
+    reported: tuple[str, ...]
+    """The beginnings of the lines that diff prints, in order."""
+    renumbered: frozenset[str] = frozenset()
+    """Links and namespaces that are made again; all others keep their numbers."""
 
 
-def drift(does: str, *told: str, anew: tuple[str, ...] = ()) -> Drift:
-    return Drift(does, told, frozenset(anew))
+def drift(does: str, *reported: str, renumbered: tuple[str, ...] = ()) -> Drift:
+    return Drift(does, reported, frozenset(renumbered))
 
 
 UP0 = (
@@ -179,22 +181,22 @@ DRIFTS = {
         *UP0_AGAIN,
         *FAR_END_AGAIN,
         *ROUTES_AGAIN,
-        anew=PAIR,
+        renumbered=PAIR,
     ),
-    "an alias of somebody's": drift(
+    "a foreign alias": drift(
         "ip -n r link set up0 alias mine",
         "± veth r/up0  peer unknown → c:eth0  mtu 1400  description to the world  mark 'mine' → none  [replace]",
         *UP0_AGAIN,
         *FAR_END_AGAIN,
         *ROUTES_AGAIN,
-        anew=PAIR,
+        renumbered=PAIR,
     ),
     "a cable pulled out": drift(
         "ip -n a link del eth0",
         "+ veth r/p1  peer a:eth0  master br0",
         "+ veth a/eth0  peer r:p1",
         "+ address a/eth0 10.1.0.2/24",
-        anew=("r/p1", "a/eth0"),
+        renumbered=("r/p1", "a/eth0"),
     ),
     "an end renamed": drift(
         "ip -n c link set eth0 down; ip -n c link set eth0 name eth9; ip -n c link set eth9 up",
@@ -202,7 +204,7 @@ DRIFTS = {
         *UP0_AGAIN,
         *FAR_END,
         *ROUTES_AGAIN,
-        anew=PAIR,
+        renumbered=PAIR,
     ),
     "an end moved to another node": drift(
         "ip -n c link set eth0 netns b name eth5",
@@ -210,7 +212,7 @@ DRIFTS = {
         *UP0_AGAIN,
         *FAR_END,
         *ROUTES_AGAIN,
-        anew=PAIR,
+        renumbered=PAIR,
     ),
     "a namespace deleted": drift(
         "ip netns del b",
@@ -218,7 +220,7 @@ DRIFTS = {
         "+ veth r/p2  peer b:eth0  master br0",
         "+ veth b/eth0  peer r:p2",
         "+ address b/eth0 10.1.0.3/24",
-        anew=("r/p2", "b/eth0", "b"),
+        renumbered=("r/p2", "b/eth0", "b"),
     ),
     # bridges
     "a bridge deleted": drift(
@@ -227,7 +229,7 @@ DRIFTS = {
         "~ link r/p1  master none → br0  [update]",
         "~ link r/p2  master none → br0  [update]",
         "+ address r/br0 10.1.0.1/24",
-        anew=("r/br0",),
+        renumbered=("r/br0",),
     ),
     "spanning tree and priority": drift(
         "ip -n r link set br1 type bridge stp_state 0 priority 8192",
@@ -291,7 +293,7 @@ DRIFTS = {
         "ip netns exec r sysctl -qw net.ipv6.conf.all.forwarding=0",
         "~ netns r  ipv6 forwarding off → on  [update]",
     ),
-    "forwarding on where nobody asked": drift(
+    "forwarding turned on": drift(
         "ip netns exec a sysctl -qw net.ipv4.ip_forward=1",
         "~ netns a  ipv4 forwarding on → off  [update]",
     ),
@@ -330,7 +332,10 @@ DRIFTS = {
 
 
 class Lab:
-    """The topology on a private host, as it was right after the apply. Cases share it as long as each leaves it mended."""
+    """The topology on a private host, just after the apply.
+
+    Tests share it as long as each leaves it repaired.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.host = Host(directory)
@@ -338,27 +343,31 @@ class Lab:
         self.host.netorch("apply")
         self.before: Snapshot = self.host.snapshot()
         self.numbers = numbers(self.host)
-        self.mended = True
+        self.clean = True
 
     def sh(self, script: str) -> str:
         return self.host.run("sh", "-ec", script).stdout
 
 
 def changed(before: Snapshot, host: Host) -> list[str]:
-    """All that is not as it was, but for what netorch writes down about its own runs."""
+    """Return the differences from `before`, except in netorch's own records."""
     lines = diff_snapshots(_plain(before), _plain(host.snapshot()), ["files: /run/netorch/"])
-    # a bridge keeps what its ports could offload, also after the last of them left
+    # a bridge keeps the offload limits of its ports, even after the last of them has left
     return [line for line in lines if not re.search(r"link br\d: tso_max_size \d+ → \d+$", line)]
 
 
 def _plain(shot: Snapshot) -> Snapshot:
-    """`bridge` looks up the number of a port's far end in the wrong namespace: the name that it prints as `link` means nothing."""
+    """Leave out the `link` of ports.
+
+    `bridge` looks up the number of a port's far end in the wrong namespace, so the name that it
+    prints is meaningless.
+    """
     return {
         where: {
             re.sub(r'"link": "[^"]*", ', "", what) if what.startswith("ports ") else what: how
-            for what, how in found.items()
+            for what, how in parts.items()
         }
-        for where, found in shot.items()
+        for where, parts in shot.items()
     }
 
 
@@ -372,56 +381,55 @@ done
 
 
 def numbers(host: Host) -> dict[str, str]:
-    """The index of each link and the inode of each namespace."""
+    """Return the index of each link and the inode of each namespace."""
     return dict(line.split() for line in host.run("sh", "-ec", NUMBERS).stdout.splitlines())
 
 
 @pytest.fixture(scope="module")
 def labs() -> Iterator[list[Lab]]:
-    found: list[Lab] = []
-    yield found
-    for lab in found:
+    started: list[Lab] = []
+    yield started
+    for lab in started:
         lab.host.close()
 
 
 @pytest.fixture
 def lab(labs: list[Lab], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The shared one, or a new one where a case before left it broken."""
-    if labs and not labs[-1].mended:
+    """The shared topology, or a new one if the test before did not leave it repaired."""
+    if labs and not labs[-1].clean:
         labs.pop().host.close()
     if not labs:
         labs.append(Lab(tmp_path_factory.mktemp("lab")))
-    labs[-1].mended = False
+    labs[-1].clean = False
     yield labs[-1]
 
 
 @pytest.mark.parametrize("what", DRIFTS)
-def test_drift_is_told_and_mended(lab: Lab, what: str) -> None:
+def test_drift_is_reported_and_repaired(lab: Lab, what: str) -> None:
     case, host = DRIFTS[what], lab.host
     lab.sh(case.does)
     diff = host.netorch("diff", check=False)
     assert diff.returncode == 2, diff.stdout + diff.stderr
-    *told, _ = (
-        line for line in diff.stdout.splitlines() if not line.startswith("    ")
-    )  # without the lines of a file
-    assert len(told) == len(case.told), diff.stdout
-    for line, beginning in zip(told, case.told, strict=True):
+    # without the indented lines, which show a file's changes
+    *reported, _ = (line for line in diff.stdout.splitlines() if not line.startswith("    "))
+    assert len(reported) == len(case.reported), diff.stdout
+    for line, beginning in zip(reported, case.reported, strict=True):
         assert line.startswith(beginning), diff.stdout
     host.netorch("apply")
     assert host.netorch("diff").stdout == "lab: in sync\n"
     assert changed(lab.before, host) == []
     old, lab.numbers = lab.numbers, numbers(host)
-    anew = {
+    renumbered = {
         name for name in old.keys() | lab.numbers.keys() if old.get(name) != lab.numbers.get(name)
     }
-    # the kernel may give a new namespace the inode number of one that is gone
-    assert anew | {name for name in case.anew if "/" not in name} == case.anew
-    lab.mended = True
+    # the kernel may give a new namespace the inode number of a deleted one
+    assert renumbered | {name for name in case.renumbered if "/" not in name} == case.renumbered
+    lab.clean = True
 
 
 @pytest.mark.uml
 def test_drift_on_a_kernel_of_its_own(host: Host) -> None:
-    """The same, all in one: many small changes that have nothing to do with one another."""
+    """Several independent changes in one go."""
     host.write("topo.yaml", FILE)
     host.netorch("apply")
     before = host.snapshot()
@@ -437,24 +445,25 @@ def test_drift_on_a_kernel_of_its_own(host: Host) -> None:
         host.run("sh", "-ec", DRIFTS[name].does)
     diff = host.netorch("diff", check=False)
     assert diff.returncode == 2
-    told = sorted(diff.stdout.splitlines()[:-1])
-    for line, beginning in zip(told, sorted(DRIFTS[name].told[0] for name in names), strict=True):
+    reported = sorted(diff.stdout.splitlines()[:-1])
+    for line, beginning in zip(
+        reported, sorted(DRIFTS[name].reported[0] for name in names), strict=True
+    ):
         assert line.startswith(beginning)
     host.netorch("apply")
     assert changed(before, host) == []
 
 
-def test_a_stranger_in_a_node_is_left_alone(lab: Lab) -> None:
-    """What a routing daemon, a person with a link of his own, or DHCP put there is no drift."""
+def test_a_foreign_object_in_a_node_is_left_alone(lab: Lab) -> None:
+    """Objects of a routing daemon, of a user with another link, or of DHCP are not drift."""
     foreign = (
         "ip -n a link add tap7 type bridge; ip -n a link set tap7 up; ip -n a addr add 192.0.2.1/24 dev tap7;"
         "ip -n r route add 10.77.0.0/16 via 10.2.0.2 proto bird; ip -n a route add 10.78.0.0/16 dev tap7;"
         "ip -n c addr add 10.2.0.77/24 dev eth0 valid_lft 600 preferred_lft 600"
     )
     lab.sh(foreign)
-    there = (
-        lab.host.snapshot()
-    )  # and so it stays: the lab is not as before, the next test gets a new one
+    # this topology is not repaired afterwards, so the next test gets a new one
+    there = lab.host.snapshot()
     assert lab.host.netorch("diff").stdout == "lab: in sync\n"
     lab.host.netorch("apply")
     assert changed(there, lab.host) == []
@@ -475,53 +484,53 @@ def test_a_second_apply_writes_nothing(lab: Lab) -> None:
         name: host.start("stdbuf", "-oL", *ip.split(), "monitor", "all")
         for name, ip in into.items()
     }
-    # a route that comes and goes, until each of them has seen it: they all listen
-    knock = ";".join(
+    # a route that comes and goes, until each monitor has printed it: then all of them listen
+    marker = ";".join(
         f"{ip} route add 203.0.113.77 dev lo table 999; {ip} route del 203.0.113.77 dev lo table 999"
         for ip in into.values()
     )
-    heard: dict[str, list[str]] = {name: [] for name in into}
-    deaf = set(into)
-    while deaf:
-        assert time.monotonic() < deadline, deaf
-        lab.sh(knock)
-        deaf -= {
+    printed: dict[str, list[str]] = {name: [] for name in into}
+    silent = set(into)
+    while silent:
+        assert time.monotonic() < deadline, silent
+        lab.sh(marker)
+        silent -= {
             name
-            for name in deaf
-            if listen(monitors[name], heard[name]) and any(LAST in line for line in heard[name])
+            for name in silent
+            if listen(monitors[name], printed[name]) and any(LAST in line for line in printed[name])
         }
     time.sleep(0.1)
     for name, process in monitors.items():
-        listen(process, heard[name])
-        heard[name].clear()
+        listen(process, printed[name])
+        printed[name].clear()
     assert host.netorch("apply").stdout == "lab: in sync, nothing to do\n"
-    lab.sh(knock)
+    lab.sh(marker)
     while not all(
-        listen(process, heard[name]) and any(LAST in line for line in heard[name])
+        listen(process, printed[name]) and any(LAST in line for line in printed[name])
         for name, process in monitors.items()
     ):
-        assert time.monotonic() < deadline, heard
+        assert time.monotonic() < deadline, printed
         time.sleep(0.02)
     for process in monitors.values():
         process.signal(signal.SIGTERM)
         process.communicate()
     assert {
-        name: [line for line in lines if "[NEIGH]" not in line] for name, lines in heard.items()
-    } == dict.fromkeys(into, KNOCK)
+        name: [line for line in lines if "[NEIGH]" not in line] for name, lines in printed.items()
+    } == dict.fromkeys(into, MARKER)
     assert (numbers(host), lab.sh(files)) == (old, lay)
-    lab.mended = True
+    lab.clean = True
 
 
-KNOCK = [
+MARKER = [
     "[ROUTE]203.0.113.77 dev lo table 999 scope link ",
     "[ROUTE]Deleted 203.0.113.77 dev lo table 999 scope link ",
 ]
-LAST = KNOCK[1]
+LAST = MARKER[1]
 
 
-def listen(process: Background, heard: list[str]) -> bool:
-    """Add what was printed since the last time; always true."""
+def listen(process: Background, printed: list[str]) -> bool:
+    """Add the lines printed since the last call. Always returns true."""
     assert process.stdout is not None
     while select.select([process.stdout], [], [], 0)[0]:
-        heard += os.read(process.stdout.fileno(), 65536).decode().splitlines()
+        printed += os.read(process.stdout.fileno(), 65536).decode().splitlines()
     return True
