@@ -1,11 +1,11 @@
 """Constraints between the keys of one mapping, such as "a `group` needs a `parent`".
 
-Each constraint is described once. Its JSON Schema and the check of a model are made of the same
-description.
+Each constraint is described once. Both its JSON Schema and the check of a model are generated from
+this description.
 
 An editor reads a file before `$(…)` is replaced, and a text with `$(…)` may become any value. So
-each condition has two schemas: one of the mappings of which it surely holds, one of those of which
-it may hold.
+each condition has two schemas: one for the mappings that certainly meet the condition, and one for
+those that may meet it.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from netorch.language.schema_shapes import ONE_ARGUMENT, OPEN, Shape
 
 
 class Condition(Value):
-    """What a mapping is like. `&`, `|` and `~` make conditions of conditions."""
+    """A condition on the keys of a mapping. `&`, `|` and `~` combine conditions."""
 
     def shape(self, model: type[BaseModel], sure: bool) -> Shape:
-        """The schema of a model's mappings of which it surely holds, or, if not `sure`, may."""
+        """Return the schema of mappings that certainly meet it, or, if not `sure`, that may."""
         raise NotImplementedError
 
     def holds(self, words: BaseModel) -> bool:
-        """Whether it holds of a model."""
+        """Return whether an instance of a model meets the condition."""
         raise NotImplementedError
 
     def narrow(self, key: str, values: Sequence[object]) -> Sequence[object]:
-        """Those of `values` that the key can have where the condition holds."""
+        """Return those of `values` that the key can have if the condition is met."""
         return values
 
     def __and__(self, other: Condition) -> Condition:
@@ -49,7 +49,7 @@ class Condition(Value):
 
 
 class HasKey(Condition):
-    """The key is there, whatever its value is."""
+    """The mapping has the key, whatever its value is."""
 
     key: str
 
@@ -61,7 +61,7 @@ class HasKey(Condition):
 
 
 class HasValue(Condition):
-    """The key has a value, by its default too: not null, and not an empty list or mapping."""
+    """The key's value, or its default, is not null and not an empty list or mapping."""
 
     key: str
 
@@ -76,10 +76,11 @@ class HasValue(Condition):
 
 
 class Equals(Condition):
-    """The key has this value, by its default too; of a tuple, one of these."""
+    """The key has a certain value. A default counts as a value."""
 
     key: str
     value: object
+    """The value, or a tuple of alternatives."""
 
     @property
     def values(self) -> tuple[object, ...]:
@@ -142,33 +143,31 @@ class NotCondition(Condition):
         return not self.condition.holds(words)
 
     def narrow(self, key: str, values: Sequence[object]) -> Sequence[object]:
-        kept = self.condition.narrow(key, values)
-        return [value for value in values if value not in kept] or values
+        excluded = self.condition.narrow(key, values)
+        return [value for value in values if value not in excluded] or values
 
     def __invert__(self) -> Condition:
         return self.condition
 
 
 class Constraint(Value):
-    """What the keys of a mapping must not be together.
-
-    `code`: its name for programs, which never changes.
-    `text`: the sentence for people; `{key}` in it is the value of that key.
-    `forbidden`: where this holds, the mapping is wrong.
-    `at`: the key at whose place the error stands; "" for the mapping's own place.
-    """
+    """A combination of keys that a mapping must not have."""
 
     code: str
+    """The error code, which never changes."""
     text: str
+    """The sentence of the error. `{key}` in it is replaced by the value of that key."""
     forbidden: Condition
+    """The mapping is wrong if it meets this condition."""
     at: str = ""
+    """The key whose position the error has; "" for the position of the mapping."""
 
     def shape(self, model: type[BaseModel]) -> Shape:
         shape = (~self.forbidden).shape(model, sure=False)
         return shape | {"errorMessage": self._general_text(model)}
 
     def check(self, words: BaseModel) -> None:
-        """Raise the error of a model that is wrong."""
+        """Raise the constraint's error if the model violates it."""
         if not self.forbidden.holds(words):
             return
         text = re.sub(_PLACEHOLDER, lambda match: str(getattr(words, match[1])), self.text)
@@ -179,7 +178,7 @@ class Constraint(Value):
         raise ValidationError.from_exception_data(type(words).__name__, [place])
 
     def _general_text(self, model: type[BaseModel]) -> str:
-        """The sentence with all values that can stand for each placeholder."""
+        """Return the sentence with all possible values in the place of each placeholder."""
 
         def values(match: re.Match[str]) -> str:
             return _alternatives(self.forbidden.narrow(match[1], _choices(model, match[1])))
@@ -188,10 +187,12 @@ class Constraint(Value):
 
 
 class EachItem(Value):
-    """A constraint on each `item` of a list; the error stands at the mapping that has the list."""
+    """A constraint on each item of a list. The error has the position of the list's mapping."""
 
     key: str
+    """The key of the list."""
     item: type[BaseModel]
+    """The model of the list's items."""
     constraint: Constraint
 
     def shape(self, model: type[BaseModel]) -> Shape:
@@ -206,7 +207,7 @@ _PLACEHOLDER = r"\{([a-z_]+)\}"
 
 
 def forbid(code: str, text: str, condition: Condition, at: str = "") -> Constraint:
-    """The condition must not hold."""
+    """Return the constraint that a mapping must not meet the condition."""
     return Constraint(code, text, condition, at)
 
 
@@ -217,14 +218,16 @@ def require(
     *,
     when: Condition | None = None,
 ) -> Constraint:
-    """The condition must hold; with `when`, only where that holds."""
+    """Return the constraint that a mapping must meet the condition; with `when`, only if it meets
+    that too.
+    """
     return Constraint(code, text, ~condition if when is None else when & ~condition)
 
 
 def constraints(*each: Constraint | EachItem) -> Any:
-    """A validator for the body of a model: the first constraint that is broken is the error.
+    """Return a validator for the body of a model, which raises the error of the first violation.
 
-    It runs in its place among the other validators of the model.
+    It runs in the order in which the model defines its validators.
     """
 
     def check(words: BaseModel) -> BaseModel:
@@ -238,21 +241,21 @@ def constraints(*each: Constraint | EachItem) -> Any:
 
 
 def constraints_of(model: type[BaseModel]) -> list[Constraint | EachItem]:
-    """The constraints on a model, those of its bases first."""
-    found: list[Constraint | EachItem] = []
+    """Return the constraints on a model, those of its bases first."""
+    result: list[Constraint | EachItem] = []
     for validator in model.__pydantic_decorators__.model_validators.values():
-        found += getattr(validator.func, "constraints", ())
-    return found
+        result += getattr(validator.func, "constraints", ())
+    return result
 
 
 @cache
 def _attribute(model: type[BaseModel], key: str) -> str:
-    """What a model calls a key of the file: `from` is a word of Python."""
+    """Return the name of a key's field: they differ for `from`, which is reserved in Python."""
     return next((name for name, field in model.model_fields.items() if field.alias == key), key)
 
 
 def _default(model: type[BaseModel], key: str) -> object:
-    """The value of a key that is left out, None where it has none."""
+    """Return the default value of a key, None if it has no default."""
     field = model.model_fields.get(_attribute(model, key))
     return None if field is None or field.default is PydanticUndefined else field.default
 
@@ -262,12 +265,15 @@ def _has_value(value: object) -> bool:
 
 
 def _of_key(key: str, shape: Shape, *, by_default: bool) -> Shape:
-    """The schema of a key's value; `by_default`: the key may be left out."""
+    """Return the schema of a mapping whose key has a value of this shape.
+
+    `by_default`: the key may be missing, because its default value has the shape.
+    """
     return {"properties": {key: shape}} | ({} if by_default else {"required": [key]})
 
 
 def _choices(model: type[BaseModel], key: str) -> list[object]:
-    """The values that a key of a few values can have."""
+    """Return the values of a key whose type is a Literal."""
     return _literals(model.model_fields[key].annotation)
 
 

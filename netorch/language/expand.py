@@ -1,4 +1,7 @@
-"""Everything textual is resolved: variables, ranges, defaults and profiles; what comes out says each thing once and in full."""
+"""Expand a tree: replace variables and ranges, and merge defaults and profiles.
+
+In the result, each node, network, link and check has its own entry with all its keys.
+"""
 
 from __future__ import annotations
 
@@ -23,28 +26,31 @@ from netorch.language.yaml_tree import (
     seal,
 )
 
-# Lists of names, whose items may be ranges.
 NAME_LISTS = ("networks", "ports", "aliases", "from", "to", "all")
+"""Keys that take a list of names. The items of such a list may be ranges."""
 _Node = TypeVar("_Node", Map, Seq)
 _DEFAULTS = ("node", "network", "link")
 
 
 class Layer(NamedTuple):
-    """A value as written, and what `$(i)` is in it; several in a pile merge, later over earlier."""
+    """A value of the file, before it is expanded. A list of layers merges, later over earlier."""
 
     value: Any
     i: str | None
+    """The value of `$(i)` in it, None outside a range."""
 
 
-def expand(tree: Map, variables: Mapping[str, str], found: Findings | None = None) -> Map:
-    """The tree with nothing left to resolve but `defaults.interface`.
+def expand(tree: Map, variables: Mapping[str, str], into: Findings | None = None) -> Map:
+    """Return the tree with everything expanded except `defaults.interface`.
 
-    `variables` override the file's `vars`. Positions are those of the original text, untouched parts are shared with it.
-    Raises FileError with everything found wrong; with `found`, that is put there, and what it concerns is left as written.
+    `variables` override the file's `vars`. Positions are those of the original text. Parts that
+    need no expansion are shared with the original tree.
+    Raises FileError with all problems. If `into` is given, the problems are added to it instead,
+    and the values with problems stay as they are.
     """
-    findings = found or Findings()
+    findings = into or Findings()
     result = _Expansion(tree, variables, findings).run()
-    if found is None:
+    if into is None:
         findings.done()
     return result
 
@@ -85,7 +91,7 @@ class _Expansion:
             return self.rows(value, base["link"] if key == "links" else [], links=key == "links")
         return self.value(value, None, at, key)
 
-    # What the file declares for the rest of it
+    # Sections that the rest of the file refers to
 
     def section(self, name: str) -> Map:
         value = self.tree.get(name)
@@ -93,7 +99,7 @@ class _Expansion:
             return value
         at = self.tree.where.get(name, self.tree.at)
         if value is not None:
-            self.findings.add("not-a-mapping", f"{name!r} is a mapping.", at, object=name)
+            self.findings.add("not-a-mapping", f"{name!r} must be a mapping.", at, object=name)
         return Map(at)
 
     def under(self, name: str) -> list[Layer]:
@@ -101,7 +107,7 @@ class _Expansion:
         if value is not None and not isinstance(value, Map):
             self.findings.add(
                 "not-a-mapping",
-                f"'defaults.{name}' is a mapping.",
+                f"'defaults.{name}' must be a mapping.",
                 self.defaults.where[name],
                 object=f"defaults.{name}",
             )
@@ -124,18 +130,19 @@ class _Expansion:
                 if self.claim(written, name, key, section):
                     self.profiles[name] = layer._replace(i=i)
         for name, layer in self.profiles.items():
-            # One whose parents depend on $(i) is looked at when a node takes it.
+            # If the parents depend on $(i), they are checked when a node uses the profile.
             if isinstance(layer.value, Map) and "$" not in str(layer.value.get("profile")):
                 self.lineage(layer, {}, (name,))
 
-    def lineage(self, layer: Layer, found: dict[str, Layer], chain: tuple[str, ...]) -> None:
-        """Add the profiles that a node or profile names to `found`, parents first, each once."""
+    def lineage(self, layer: Layer, profiles: dict[str, Layer], chain: tuple[str, ...]) -> None:
+        """Add the profiles that a node or profile uses to `profiles`, parents first, each once."""
         for name, at in self.profile_names(layer):
             profile = self.profiles.get(name)
             if name in chain:
+                circle = " -> ".join([*chain[chain.index(name) :], name])
                 self.findings.add(
                     "circle",
-                    f"Profiles take one another in a circle: {' -> '.join([*chain[chain.index(name) :], name])}.",
+                    f"The profiles use each other in a circle: {circle}.",
                     at,
                     object=name,
                 )
@@ -151,15 +158,16 @@ class _Expansion:
             elif len(chain) >= MAX_DEPTH:
                 self.findings.add(
                     "too-deep",
-                    f"Profiles take one another more than {MAX_DEPTH} deep.",
+                    f"Profiles use each other more than {MAX_DEPTH} levels deep.",
                     at,
                     object=name,
                 )
-            elif name not in found:
-                # A profile sees the $(i) of the node that takes it, unless its own name is a range.
+            elif name not in profiles:
+                # $(i) in a profile is that of the node that uses it, unless the profile's own name
+                # is a range.
                 profile = profile if profile.i is not None else profile._replace(i=layer.i)
-                self.lineage(profile, found, (*chain, name))
-                found[name] = profile
+                self.lineage(profile, profiles, (*chain, name))
+                profiles[name] = profile
 
     def profile_names(self, layer: Layer) -> Iterator[tuple[str, Position]]:
         if not isinstance(layer.value, Map) or "profile" not in layer.value:
@@ -180,20 +188,22 @@ class _Expansion:
             elif isinstance(name, int) and str(name) in self.profiles:
                 yield str(name), place
             else:
-                self.findings.add("bad-profile", "'profile' is a name or a list of names.", place)
+                self.findings.add(
+                    "bad-profile", "'profile' must be a name or a list of names.", place
+                )
 
     def node_layers(self, base: list[Layer], own: Layer) -> list[Layer]:
         base = _seeing(own.i, base)
-        found: dict[str, Layer] = {}
-        self.lineage(own if "profile" in own.value or not base else base[0], found, ())
-        return [*base, *found.values(), own]
+        profiles: dict[str, Layer] = {}
+        self.lineage(own if "profile" in own.value or not base else base[0], profiles, ())
+        return [*base, *profiles.values(), own]
 
     # Mappings and lists
 
     def entries(
         self, raw: Map, layers_of: Callable[[Layer], list[Layer]], skip: str = "profile"
     ) -> Map:
-        """Nodes or networks: every entry on top of what its defaults and profiles say."""
+        """Expand nodes or networks: merge each entry over its defaults and profiles."""
         out, written = Map(raw.at), dict[str, str]()
         for key, value in raw.items():
             at = raw.where[key]
@@ -210,7 +220,8 @@ class _Expansion:
                 if any(layer.value.dollar for layer in layers):
                     out[name] = self.mapping(layers, skip)
                     continue
-                # Without $(…) in any layer, all entries of a range are one and the same.
+                # Without $(…) in any layer, all entries of a range are equal, so they share one
+                # mapping.
                 same = tuple(id(layer.value) for layer in layers)
                 if same in done:
                     out[name] = self.shared(done[same])
@@ -280,7 +291,10 @@ class _Expansion:
         return self.finished(out)
 
     def rows(self, raw: Seq, base: list[Layer], links: bool) -> Seq:
-        """Links or checks: an entry with ranges becomes one for each of their values, all running together."""
+        """Expand links or checks: an entry with ranges becomes one entry for each value.
+
+        If an entry has several ranges, they advance together.
+        """
         out = Seq(raw.at)
         for entry, at in zip(raw, raw.where, strict=True):
             for own in self.row_layers(_long_link(entry) if links else entry, at, links):
@@ -318,7 +332,10 @@ class _Expansion:
             return None
 
     def spread(self, text: str, i: str | None, at: Position) -> list[tuple[str, str | None]]:
-        """The texts that a name with a range stands for, still with their `$(…)`, and `$(i)` for each."""
+        """Return the texts to which a range in a name expands, each with its `$(i)`.
+
+        Other `$(…)` in the texts are not replaced yet.
+        """
         if "[" not in text:
             return [(text, i)]
         try:
@@ -331,7 +348,7 @@ class _Expansion:
                 "bad-range",
                 f"{quote(text)} has more than one range.",
                 at,
-                "A name takes one.",
+                "Use one range in a name.",
                 object=text,
             )
         elif len(pieces) == 3:
@@ -343,7 +360,7 @@ class _Expansion:
         return []
 
     def names(self, key: str, i: str | None, at: Position) -> Iterable[tuple[str, str | None]]:
-        """What a key stands for, and `$(i)` inside of each."""
+        """Return the names to which a key expands, each with the value of `$(i)` in its entry."""
         if not expandable(key):
             return ((key, i),)
         pairs = self.spread(key, i, at)
@@ -353,19 +370,22 @@ class _Expansion:
         return [(text, inner) for text, inner in texts if text is not None]
 
     def claim(self, written: dict[str, str], name: str, key: str, raw: Map) -> bool:
-        """Whether the name is free in its mapping; if not, two keys stand for it."""
+        """Return whether no other key of the mapping expands to the name, else add a problem.
+
+        `written` has the key for each name so far.
+        """
         other = written.setdefault(name, key)
         if other == key:
             return True
         pair = (id(raw), other, key)
         if pair not in self.clashes:
             self.clashes.add(pair)
-            lines = f"{quote(other)} in line {raw.where[other].line} and {quote(key)} in line {raw.where[key].line}"
+            keys = " and ".join(f"{quote(k)} in line {raw.where[k].line}" for k in (other, key))
             self.findings.add(
                 "duplicate-key",
-                f"{lines} both stand for {quote(name)}.",
+                f"{keys} both expand to {quote(name)}.",
                 max(raw.where[other], raw.where[key]),
-                "Keep one.",
+                "Remove one of them.",
                 object=name,
             )
         return False
@@ -389,7 +409,7 @@ class _Expansion:
             self.room(0, self.tree.at)
 
     def room(self, values: int, at: Position) -> None:
-        """Refuse what would get too large before it does."""
+        """Stop with an error if the result so far and this many more values are too many."""
         if self.values + values > MAX_VALUES:
             self.findings.stop(
                 "too-many-values",
@@ -406,7 +426,7 @@ class _Expansion:
             )
 
     def weigh(self, node: Map | Seq) -> int:
-        """How many values the ranges of keys make of it, not counting what merges in."""
+        """Return the number of values after ranges in keys expand, without what merges in."""
         if not node.dollar:
             return node.size
         total = 1
@@ -417,7 +437,7 @@ class _Expansion:
         for key, value in node.items():
             count = 1
             if "[" in key:
-                with suppress(Wrong):  # the walk will come to it
+                with suppress(Wrong):  # the expansion reports it later
                     for piece in split(key, self.substitution.text):
                         count *= 1 if isinstance(piece, str) else len(piece)
             total += count * (self.weigh(value) if isinstance(value, (Map, Seq)) else 1)
@@ -427,7 +447,7 @@ class _Expansion:
 
 
 def _seeing(i: str | None, layers: list[Layer]) -> list[Layer]:
-    """Defaults see the `$(i)` of what they are merged under."""
+    """Return the layers with the `$(i)` of the entry for which they are the defaults."""
     return [Layer(layer.value, i) for layer in layers]
 
 

@@ -1,4 +1,4 @@
-"""What `impair` says: values with the units of tc(8), what they are together, and how they are written again."""
+"""The values of `impair` with the units of tc(8): parse them, combine them, write them again."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,9 +14,9 @@ from netorch.language.scalars import Model, integer, wrong
 from netorch.language.schema_shapes import Shape, accepts
 
 CERTAIN = 2**32 - 1
-"""A probability of 100 %, as the kernel counts them."""
+"""The kernel's number for a probability of 100 %."""
 PACKETS = 1000
-"""How many packets wait at most, where nothing says otherwise: what tc gives a netem."""
+"""The default limit of waiting packets, which is tc's default for netem."""
 
 _TIMES = {
     **dict.fromkeys(("s", "sec", "secs"), 10**9),
@@ -41,12 +41,15 @@ _NUMBER = r"([0-9]{1,18}(?:\.[0-9]{1,18})?|\.[0-9]{1,18})\s*([A-Za-z%]*)"
 
 LONGEST_DELAY = 3600 * 10**9
 LONGEST_JITTER = 2**31 - 1
-"""What netem has room for (netem_change in net/sched/sch_netem.c caps it)."""
+"""The largest jitter of netem in nanoseconds (netem_change in net/sched/sch_netem.c)."""
 FASTEST = 10**12 // 8
 
 
 def _written(units: Mapping[str, float], what: str, *examples: str, nothing: bool = True) -> Shape:
-    """An amount up to how many there may be of each unit. `nothing`: 0 goes without a unit."""
+    """Return the schema of a number with a unit. `units` has the largest number for each unit.
+
+    `nothing`: 0 is allowed, also without a unit.
+    """
     most: dict[float, list[str]] = {}
     for unit, limit in units.items():
         most.setdefault(limit, []).append(schema_shapes.anycase(unit))
@@ -60,40 +63,45 @@ def _written(units: Mapping[str, float], what: str, *examples: str, nothing: boo
         )
     zero = "0+(?:[.]0+)?|[.]0+"
     some = rf"(?!\s*(?:{zero})\s*[A-Za-z]*\s*$)"
-    found = schema_shapes.text(
+    shape = schema_shapes.text(
         rf"{'' if nothing else some}\s*(?:{'|'.join(forms)}{f'|{zero}' if nothing else ''})\s*",
         what,
         *examples,
     )
-    return found | ({"type": ["string", "number"], "minimum": 0, "maximum": 0} if nothing else {})
+    return shape | ({"type": ["string", "number"], "minimum": 0, "maximum": 0} if nothing else {})
 
 
-def duration(longest: int, so_much: str) -> PlainValidator:
-    """Nanoseconds, up to `longest`, which is `so_much` in words."""
+def duration(longest: int, longest_text: str) -> PlainValidator:
+    """Return a validator for a time. Its result is in nanoseconds.
+
+    `longest` is the limit in nanoseconds, and `longest_text` the same in words.
+    """
 
     units = {unit: longest / size for unit, size in _TIMES.items()}
 
-    @accepts(_written(units, f"time such as 10ms, up to {so_much}", "10ms", "500us", "2s"))
+    @accepts(_written(units, f"time such as 10ms, up to {longest_text}", "10ms", "500us", "2s"))
     def time(value: object) -> int:
         text, amount, unit = _number(value, "a time such as 10ms")
         if not unit and amount:
             wrong(
-                f"{text} has no unit: write {text}ms, or {text}us, which is what `tc` takes it for",
+                f"{text} has no unit: write {text}ms, or {text}us, which `tc` assumes",
                 "bad-time",
             )
         if unit and unit not in _TIMES:
-            wrong(f"{text!r} is not time such as 10ms: the units are s, ms, us and ns", "bad-time")
-        found = round(amount * _TIMES[unit or "s"])
-        if found > longest:
-            wrong(f"{text} is longer than {so_much}", "bad-time")
-        return found
+            wrong(
+                f"{text!r} is not a time such as 10ms: the units are s, ms, us and ns", "bad-time"
+            )
+        result = round(amount * _TIMES[unit or "s"])
+        if result > longest:
+            wrong(f"{text} is longer than {longest_text}", "bad-time")
+        return result
 
     return PlainValidator(time)
 
 
 @accepts(_written({"%": 100}, "percentage such as 0.1%", "0.1%"))
 def percentage(value: object) -> int:
-    """A part of CERTAIN."""
+    """Parse a percentage. The result is a part of `CERTAIN`."""
     text, amount, unit = _number(value, "a percentage such as 0.1%")
     if not unit and amount:
         wrong(f"{text} has no unit: write {text}%", "bad-percentage")
@@ -113,31 +121,33 @@ _FASTEST = {unit: FASTEST * 8 / size for unit, size in _RATES.items()}
     )
 )
 def bitrate(value: object) -> int:
-    """Bytes a second."""
+    """Parse a rate. The result is in bytes per second."""
     text, amount, unit = _number(value, "a rate such as 100mbit")
     if not amount:
         wrong(
-            "a rate of 0 lets nothing pass. Leave `rate` out where there is no limit; `loss: 100%` stops everything",
+            "a rate of 0 would stop all packets: for no limit, leave out `rate`; to drop all "
+            "packets, write `loss: 100%`",
             "bad-rate",
         )
     if not unit:
         wrong(
-            f"{text} has no unit: write {text}mbit, or {text}bit, which is what `tc` takes it for",
+            f"{text} has no unit: write {text}mbit, or {text}bit, which `tc` assumes",
             "bad-rate",
         )
     if unit not in _RATES:
         wrong(
-            f"{text!r} is not a rate such as 100mbit: the units are bit, kbit, mbit, gbit and tbit; kbps, mbps and so on count bytes",
+            f"{text!r} is not a rate such as 100mbit: the units are bit, kbit, mbit, gbit and "
+            "tbit, or kbps, mbps and so on for bytes per second",
             "bad-rate",
         )
-    found = int(amount * _RATES[unit]) // 8
-    if not 1 <= found <= FASTEST:
+    result = int(amount * _RATES[unit]) // 8
+    if not 1 <= result <= FASTEST:
         wrong(f"{text} is not between 8bit and 1tbit", "bad-rate")
-    return found
+    return result
 
 
 def _number(value: object, what: str) -> tuple[str, Fraction, str]:
-    """The text in one line, its number and its unit."""
+    """Return the text on one line, its number, and its unit in lower case."""
     text = " ".join(str(value).split())
     match = (
         re.fullmatch(_NUMBER, text)
@@ -145,12 +155,12 @@ def _number(value: object, what: str) -> tuple[str, Fraction, str]:
         else None
     )
     if match is None:
-        wrong(f"{'nothing' if value is None else repr(value)} is not {what}")
+        wrong(f"the value is empty: write {what}" if value is None else f"{value!r} is not {what}")
     return text, Fraction(match[1]), match[2].lower()
 
 
 Delay = Annotated[int, duration(LONGEST_DELAY, "an hour")]
-Jitter = Annotated[int, duration(LONGEST_JITTER, "the 2.147 seconds that the kernel has room for")]
+Jitter = Annotated[int, duration(LONGEST_JITTER, "2.147 seconds, the limit of the kernel")]
 Percentage = Annotated[int, PlainValidator(percentage)]
 Rate = Annotated[int, PlainValidator(bitrate)]
 
@@ -160,90 +170,101 @@ NOTHING = {
     "jitter": "0ms",
     **dict.fromkeys(("loss", "duplicate", "corrupt", "reorder"), "0%"),
 }
-"""How a key is taken back that a place further off says; the others have no such value."""
+"""Values that turn a key off, to override one that applies from elsewhere. The other keys have no
+such value.
+"""
 
 
 class ImpairModel(Model):
-    """What is wrong with a line, in one direction: what leaves by an interface, on its way out."""
+    """The impairment of packets that leave through an interface."""
 
-    delay: Delay | None = Field(None, description="How long every packet is kept (0ms).")
+    delay: Delay | None = Field(None, description="Time for which each packet is delayed (0ms).")
     jitter: Jitter | None = Field(
-        None, description="By how much the delay varies, up and down (0ms)."
+        None, description="Amount by which the delay varies, up and down (0ms)."
     )
-    loss: Percentage | None = Field(None, description="Packets that are dropped, by chance (0%).")
-    duplicate: Percentage | None = Field(None, description="Packets that arrive twice (0%).")
-    corrupt: Percentage | None = Field(None, description="Packets in which one bit is turned (0%).")
+    loss: Percentage | None = Field(None, description="Share of packets that are dropped (0%).")
+    duplicate: Percentage | None = Field(None, description="Share of packets sent twice (0%).")
+    corrupt: Percentage | None = Field(
+        None, description="Share of packets in which one bit is flipped (0%)."
+    )
     reorder: Percentage | None = Field(
         None,
-        description="Packets that overtake those before them, since they are not delayed (0%).",
+        description="Share of packets that are not delayed, and so overtake those before them "
+        "(0%).",
     )
     rate: Rate | None = Field(
-        None, description="What gets through at most, Ethernet headers counted (no limit)."
+        None, description="Largest rate, with Ethernet headers counted (no limit)."
     )
     limit: Annotated[int, BeforeValidator(integer(1, 2**32 - 1))] | None = Field(
         None,
-        description="Packets that wait at most; further ones are dropped (1000; of a rate alone what it sends in 50 ms).",
+        description="Number of packets that can wait; further ones are dropped (1000; with a "
+        "rate alone, as many as it sends in 50 ms).",
     )
 
 
 class Impairment(Value):
-    """The same with every value filled in: times in ns, parts of CERTAIN, bytes a second, packets."""
+    """An impairment with a value for each key. Shares are parts of `CERTAIN`."""
 
     delay: int = 0
+    """In nanoseconds."""
     jitter: int = 0
+    """In nanoseconds."""
     loss: int = 0
     duplicate: int = 0
     corrupt: int = 0
     reorder: int = 0
     rate: int = 0
+    """In bytes per second, 0 for no limit."""
     limit: int | None = None
+    """In packets, None for the default."""
 
     def __bool__(self) -> bool:
         return self != Impairment()
 
     @property
     def qdisc(self) -> str:
-        """A rate alone is what tbf does, by bytes; all the rest is netem's."""
+        """The qdisc that does it: `tbf` for a rate alone, `netem` for everything else."""
         return "tbf" if self.rate and self == Impairment(rate=self.rate) else "netem"
 
     @property
     def packets(self) -> int:
+        """The number of packets that can wait."""
         return PACKETS if self.limit is None else self.limit
 
     def normal(self) -> Self:
-        """Without a limit that goes without saying."""
+        """Return the same impairment without `limit` if it is the default."""
         plain = replace(self, limit=None)
         return plain if self.limit == PACKETS and plain.qdisc == "netem" else self
 
     def file_values(self) -> Mapping[str, str]:
-        """Key → value as the file writes it, without what goes without saying."""
+        """Return the keys and values in the notation of the file, without those that are 0."""
         values = {name: getattr(self, name) for name in self.__struct_fields__}
         return {key: _FORMS[key](value) for key, value in values.items() if value}
 
 
-def together(said: Iterable[ImpairModel]) -> Impairment:
-    """What several places say of one direction; an earlier one goes over the later ones, key by key."""
-    found: dict[str, int] = {}
-    for model in said:
+def together(models: Iterable[ImpairModel]) -> Impairment:
+    """Combine several impairments of one direction. For each key, the first one with it counts."""
+    values: dict[str, int] = {}
+    for model in models:
         for key in model.model_fields_set:
             if (value := getattr(model, key)) is not None:
-                found.setdefault(key, value)
-    return Impairment(**found)
+                values.setdefault(key, value)
+    return Impairment(**values)
 
 
 def senseless(impairment: Impairment) -> Iterator[tuple[str, str, str]]:
-    """Keys that do nothing as they stand, each with what is missing and what to do."""
+    """Yield keys without an effect, each with a sentence that tells why, and a remedy."""
     for key in ("jitter", "reorder"):
         if getattr(impairment, key) and not impairment.delay:
-            does = "varies a delay" if key == "jitter" else "lets packets overtake delayed ones"
+            effect = "varies the delay" if key == "jitter" else "lets packets overtake delayed ones"
             yield (
                 key,
-                f"`{key}` {does}, and there is none.",
-                f"Say `delay: 10ms` beside it, or leave `{key}` out.",
+                f"`{key}` {effect}, but there is no `delay`.",
+                f"Add for example `delay: 10ms`, or remove `{key}`.",
             )
     if impairment.limit is not None and not (impairment.delay or impairment.rate):
-        what = "`limit` is how many packets wait, and without a `delay` or a `rate` none does."
-        yield "limit", what, "Say one of them, or leave `limit` out."
+        what = "`limit` limits the packets that wait, but without `delay` or `rate` none waits."
+        yield "limit", what, "Add one of them, or remove `limit`."
 
 
 def time_text(nanoseconds: int) -> str:
@@ -251,7 +272,7 @@ def time_text(nanoseconds: int) -> str:
 
 
 def percent_text(part: int) -> str:
-    """The shortest one that means just this part."""
+    """Return the shortest percentage that means exactly this part of `CERTAIN`."""
     return next(
         f"{text}%"
         for digits in range(1, 20)
@@ -274,7 +295,7 @@ _FORMS: Mapping[str, Callable[[int], str]] = {
 
 
 def _in_units(amount: int, units: Mapping[str, int]) -> str:
-    """Exact, in the largest unit that it has one of; the units are powers of ten."""
+    """Return the exact amount in the largest unit that is not larger. Units are powers of ten."""
     unit, size = next(
         ((unit, size) for unit, size in units.items() if amount >= size), list(units.items())[-1]
     )
@@ -284,5 +305,5 @@ def _in_units(amount: int, units: Mapping[str, int]) -> str:
 
 
 def _plain(value: float, digits: int) -> str:
-    """So many significant digits, never with an exponent."""
+    """Return the number with this many significant digits, never with an exponent."""
     return format(Decimal(f"{value:.{digits}g}"), "f")

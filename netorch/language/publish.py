@@ -1,4 +1,4 @@
-"""Published ports as Docker writes them, and a node's own translations: the words of `publish` and `nat`."""
+"""The values of `publish`, in Docker's notation, and of `nat`."""
 
 import re
 from typing import Annotated, Literal, Self, get_args
@@ -22,7 +22,7 @@ from netorch.language.scalars import (
 from netorch.language.schema_shapes import accepts
 
 Ports = tuple[int, int]
-"""First and last, both included."""
+"""The first and the last port of a range, both included."""
 
 
 @accepts(
@@ -30,13 +30,13 @@ Ports = tuple[int, int]
     | {"examples": [80, "8000-8010"]}
 )
 def ports(value: object) -> Ports:
-    """`80` or `8000-8010`."""
+    """Parse `80` or `8000-8010`."""
     first, dash, last = str(value).partition("-")
     number = integer(1, 65535)
-    found = number(first), number(last) if dash else number(first)
-    if found[1] < found[0]:
+    result = number(first), number(last) if dash else number(first)
+    if result[1] < result[0]:
         wrong(f"{value} is not a range of ports: it ends before it starts", "bad-port")
-    return found
+    return result
 
 
 PortRange = Annotated[Ports, PlainValidator(ports)]
@@ -44,18 +44,22 @@ Protocol = Literal["tcp", "udp", "sctp"]
 
 
 class PublishModel(Model):
-    """A port of a node, reachable by its owner's address. Short: `[HOST_IP:]HOST_PORT[-END]:PORT[-END][/tcp|udp|sctp]`."""
+    """A port of a node that is reachable at an address of the network's owner.
+
+    The short form is `[HOST_IP:]HOST_PORT[-END]:PORT[-END][/tcp|udp|sctp]`.
+    """
 
     network: NodeName | None = Field(
         None,
-        description="The network whose owner publishes (the first `nat` one that the node is in).",
+        description="The network whose owner publishes the port (the node's first `nat` network).",
     )
     address: IPAddress | None = Field(
         None,
-        description="The owner's address that it listens on (every one, of both families); 0.0.0.0 and :: are every one of a family.",
+        description="The owner's address at which the port is reachable (all addresses of both IP "
+        "versions); 0.0.0.0 and :: mean all addresses of one version.",
     )
     port: PortRange = Field(description="The owner's port, or a range.")
-    to: PortRange = Field(description="The node's port, or a range as long.")
+    to: PortRange = Field(description="The node's port, or a range of the same length.")
     proto: Protocol = Field("tcp", description="Protocol (tcp).")
 
     @model_validator(mode="after")
@@ -87,13 +91,14 @@ _WRITTEN = rf"(?:{_ADDRESS}:)?{schema_shapes.PORTS}:{schema_shapes.PORTS}(?:/(?:
     )
 )
 def publish_words(value: object) -> object:
-    """The long form of the short one."""
+    """Return the long form of a published port, as keys and values."""
     if isinstance(value, dict | PublishModel):
         return value
     match = re.fullmatch(_SHORT, str(value))
     if match is None:
         wrong(
-            f"{value!r} is not a published port such as 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 8000-8010:8000-8010/udp",
+            f"{value!r} is not a published port such as 8080:80, 127.0.0.1:8080:80, "
+            "[::1]:8080:80 or 8000-8010:8000-8010/udp",
             "bad-port",
         )
     host = match["six"] if match["six"] is not None else match["four"]
@@ -107,11 +112,11 @@ def publish_words(value: object) -> object:
 
 @accepts(
     schema_shapes.text(
-        f"!?{INTERFACE}", "interface name, or !NAME for any but it", "eth0", "!eth0", numbers=True
+        f"!?{INTERFACE}", "interface name, or !NAME for any other", "eth0", "!eth0", numbers=True
     )
 )
 def interface_match(value: object) -> str:
-    """An interface's name, or `!NAME` for any but it."""
+    """Check an interface's name, or `!NAME` for any other interface."""
     text = str(value)
     return "!" + interface_name(text[1:]) if text.startswith("!") else interface_name(text)
 
@@ -120,21 +125,24 @@ InterfaceMatch = Annotated[str, BeforeValidator(interface_match)]
 
 
 class MasqueradeModel(Model):
-    """What leaves gets the outgoing interface's address."""
+    """Replace the source of outgoing packets by the address of the outgoing interface."""
 
     source: Subnet | None = Field(None, alias="from", description="Source subnet (any).")
-    out: InterfaceMatch = Field(description="Outgoing interface, `!NAME` for any but it.")
+    out: InterfaceMatch = Field(description="Outgoing interface, `!NAME` for any other.")
 
 
 class SnatModel(Model):
-    """What leaves gets a given source address."""
+    """Replace the source of outgoing packets by a given address."""
 
     source: Subnet | None = Field(None, alias="from", description="Source subnet (any).")
-    out: InterfaceMatch = Field(description="Outgoing interface, `!NAME` for any but it.")
-    to: IPAddress = Field(description="The source address that others see.")
+    out: InterfaceMatch = Field(description="Outgoing interface, `!NAME` for any other.")
+    to: IPAddress = Field(description="New source address.")
 
 
-_TARGET = rf"\[{schema_shapes.IP}\](?::{schema_shapes.PORTS})?|{schema_shapes.IPV4}(?::{schema_shapes.PORTS})?|{schema_shapes.IPV6}"
+_TARGET = (
+    rf"\[{schema_shapes.IP}\](?::{schema_shapes.PORTS})?"
+    rf"|{schema_shapes.IPV4}(?::{schema_shapes.PORTS})?|{schema_shapes.IPV6}"
+)
 
 
 @accepts(
@@ -143,7 +151,7 @@ _TARGET = rf"\[{schema_shapes.IP}\](?::{schema_shapes.PORTS})?|{schema_shapes.IP
     )
 )
 def target(value: object) -> tuple[object, Ports | None]:
-    """`10.0.0.2`, `10.0.0.2:8080`, `10.0.0.2:8000-8010`, `[fd00::2]:80`."""
+    """Parse `10.0.0.2`, `10.0.0.2:8080`, `10.0.0.2:8000-8010` or `[fd00::2]:80`."""
     text = str(value)
     match = re.fullmatch(r"\[([^\]]+)\](?::([0-9-]+))?|([^:]+)(?::([0-9-]+))?|(.*)", text)
     assert match is not None
@@ -152,38 +160,41 @@ def target(value: object) -> tuple[object, Ports | None]:
 
 
 class DnatModel(Model):
-    """What arrives for a port goes to another address."""
+    """Forward packets for a port to another address."""
 
     proto: Protocol = Field("tcp", description="Protocol (tcp).")
     port: PortRange = Field(description="Destination port, or a range.")
     address: IPAddress | None = Field(None, description="Destination address (any).")
     in_: InterfaceMatch | None = Field(
-        None, alias="in", description="Incoming interface, `!NAME` for any but it."
+        None, alias="in", description="Incoming interface, `!NAME` for any other."
     )
     to: Annotated[tuple[object, Ports | None], PlainValidator(target)] = Field(
-        description="New destination: address, and port or range unless it stays."
+        description="New destination: an address, and a port or range unless it stays the same."
     )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        there = self.to[1]
-        if there is not None and there[1] - there[0] != self.port[1] - self.port[0]:
+        new = self.to[1]
+        if new is not None and new[1] - new[0] != self.port[1] - self.port[0]:
             wrong(
-                f"the ranges {ports_text(self.port)} and {ports_text(there)} differ in length",
+                f"the ranges {ports_text(self.port)} and {ports_text(new)} differ in length",
                 "bad-port",
             )
         return self
 
 
 class NatModel(Model):
-    """One translation of a node: exactly one of the three."""
+    """One address translation of a node: exactly one of the three keys."""
 
     masquerade: MasqueradeModel | None = Field(
-        None, description="Leave with the address of the outgoing interface."
+        None,
+        description="Give outgoing packets the address of the outgoing interface as source.",
     )
-    snat: SnatModel | None = Field(None, description="Leave with a given source address.")
+    snat: SnatModel | None = Field(
+        None, description="Give outgoing packets a certain source address."
+    )
     dnat: DnatModel | None = Field(
-        None, description="Lead what arrives for a port to another address."
+        None, description="Forward packets for a port to another address."
     )
 
     _one = constraints(
@@ -196,14 +207,14 @@ class NatModel(Model):
 
 
 def comment(node: str, model: PublishModel) -> str:
-    """What the rule of a published port says of itself: `publish web 127.0.0.1:8080:80/tcp`."""
+    """Return the comment of a published port's rule: `publish web 127.0.0.1:8080:80/tcp`."""
     everywhere = model.address is None or model.address.is_unspecified
     host = "" if everywhere else host_text(model.address)
     return f"publish {node} {host}{ports_text(model.port)}:{ports_text(model.to)}/{model.proto}"
 
 
 def host_text(host: Address | None) -> str:
-    """An address before a port: `127.0.0.1:`, `[::1]:`; "" for None."""
+    """Return an address as it precedes a port: `127.0.0.1:` or `[::1]:`; "" for None."""
     return "" if host is None else f"[{host}]:" if host.version == 6 else f"{host}:"
 
 

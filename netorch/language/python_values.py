@@ -1,4 +1,4 @@
-"""Python values to what a topology file would be read as: a tree in which each value has its place, and the same as YAML text."""
+"""Convert Python values to the tree that a topology file results in, and a tree to YAML text."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ from netorch.errors import FileError, InCode, Problem
 from netorch.language.yaml_tree import MAX_DEPTH, MAX_VALUES, Map, Seq, seal
 
 TEXTS = (IPv4Address, IPv6Address, IPv4Interface, IPv6Interface, IPv4Network, IPv6Network, PurePath)
-"""Types that stand for their text."""
+"""Types whose values are converted to text."""
 
 
 def tree_of(values: Mapping[str, object], line: int) -> Map:
-    """The tree of a mapping; `line` is that of the program which gave it. FileError for what no file can say."""
-    made = _Trees(line)
-    found = made.tree(values, "", 1)
-    assert isinstance(found, Map)
-    if made.problems:
-        raise FileError(made.problems)
-    return found
+    """Return the tree of a mapping that a program passed in the line `line` of its source.
+
+    Raises FileError if it contains values that no topology file can contain.
+    """
+    converter = _Converter(line)
+    tree = converter.tree(values, "", 1)
+    assert isinstance(tree, Map)
+    if converter.problems:
+        raise FileError(converter.problems)
+    return tree
 
 
 def yaml_of(tree: Map) -> str:
-    """The tree as text, which reads as the same tree."""
+    """Return the tree as YAML text, which results in the same tree when it is parsed."""
     import yaml
 
     return str(
@@ -42,7 +45,7 @@ def yaml_of(tree: Map) -> str:
     )
 
 
-class _Trees:
+class _Converter:
     def __init__(self, line: int) -> None:
         self.line = line
         self.count = 0
@@ -73,19 +76,21 @@ class _Trees:
                     *self.problems,
                     Problem(
                         "too-deep",
-                        f"mappings and lists nest deeper than {MAX_DEPTH}.",
+                        f"mappings and lists are nested more than {MAX_DEPTH} levels deep.",
                         self.place(path[:60]),
                     ),
                 ]
             )
         if value is None or isinstance(value, bool):
             return value
-        # an enum's member, or another type of either, stands for its value
+        # The member of an enum, or a value of another subclass of int or str, counts as its value.
         if isinstance(value, int):
             return int(value)
         if isinstance(value, str):
             if any(not (letter.isprintable() or letter in "\t\n\r") for letter in value):
-                self.wrong("control-character", f"a control character in {value!r:.60}.", path)
+                self.wrong(
+                    "control-character", f"{value!r:.60} contains a control character.", path
+                )
             return str.__str__(value)
         if isinstance(value, (float, *TEXTS)):
             return str(value)
@@ -95,39 +100,40 @@ class _Trees:
             return self.sequence(value, path, depth)
         self.wrong(
             "bad-value",
-            f"a value of type {type(value).__name__} cannot stand in a topology: give mappings, lists, texts, numbers, booleans or None.",
+            f"a topology cannot contain a value of type {type(value).__name__}: use mappings, "
+            "lists, texts, numbers, booleans or None.",
             path,
         )
         return None
 
     def mapping(self, value: Mapping[object, object], path: str, depth: int) -> Map:
-        found = Map(self.place(path))
+        result = Map(self.place(path))
         for name, item in value.items():
             if not isinstance(name, (str, int)) or isinstance(name, bool):
-                self.wrong("bad-key", f"the key {name!r:.60} is not text.", path)
+                self.wrong("bad-key", f"the key {name!r:.60} is not a text.", path)
                 continue
             key = str.__str__(name) if isinstance(name, str) else str(int(name))
-            if key in found:
+            if key in result:
                 self.wrong(
                     "duplicate-key",
-                    f"the key {key!r:.60} is here twice, as a number and as a text.",
+                    f"the key {key!r:.60} appears twice, as a number and as a text.",
                     path,
                 )
                 continue
             inner = f"{path}.{key}" if path else key
-            found.where[key] = self.place(inner)
-            found[key] = self.tree(item, inner, depth + 1)
-        seal(found)
-        return found
+            result.where[key] = self.place(inner)
+            result[key] = self.tree(item, inner, depth + 1)
+        seal(result)
+        return result
 
     def sequence(self, value: list[object] | tuple[object, ...], path: str, depth: int) -> Seq:
-        found = Seq(self.place(path))
+        result = Seq(self.place(path))
         for index, item in enumerate(value):
             inner = f"{path}.{index}"
-            found.where.append(self.place(inner))
-            found.append(self.tree(item, inner, depth + 1))
-        seal(found)
-        return found
+            result.where.append(self.place(inner))
+            result.append(self.tree(item, inner, depth + 1))
+        seal(result)
+        return result
 
 
 def _plain(value: Any) -> Any:

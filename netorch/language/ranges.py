@@ -1,4 +1,4 @@
-"""`leaf[01-12]` stands for many names: finding ranges in a text, and their values."""
+"""Ranges such as `leaf[01-12]`, which expand to many names: find them, and list their values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from netorch.language.variables import Wrong
 from netorch.language.yaml_tree import MAX_VALUES, Map, Seq, quote
 
-# A longer text is not a name. It also bounds the work of the pattern below.
+# A longer text cannot be a name. The limit also bounds the work of the pattern below.
 _LONGEST = 1000
 _EXPRESSION = r"\$\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
 _BOUND = rf"((?:[0-9A-Za-z]|{_EXPRESSION})+)"
@@ -21,9 +21,9 @@ RangeValues = Sequence[str]
 
 
 def split(text: str, substituted: Callable[[str], str] = str) -> list[str | RangeValues]:
-    """The text in pieces: plain texts, and in the place of each range its values. Raises Wrong.
+    """Split a text into plain texts, and the values of each range between them. Raises Wrong.
 
-    `substituted` resolves the bounds, so that `h[1-$(count)]` works.
+    `substituted` replaces variables in the bounds, as in `h[1-$(count)]`.
     """
     if "[" not in text or len(text) > _LONGEST:
         return [text]
@@ -37,14 +37,14 @@ def split(text: str, substituted: Callable[[str], str] = str) -> list[str | Rang
 
 
 def values(first: str, last: str) -> RangeValues:
-    """What `[first-last]` counts through; numbers keep their zeros."""
+    """Return the values of the range `[first-last]`. Numbers keep their leading zeros."""
     written = quote(f"[{first}-{last}]")
     if _NUMBER.fullmatch(first) and _NUMBER.fullmatch(last):
         width, low, high = len(first), int(first), int(last)
         if width != len(last) and (first, last) != (str(low), str(high)):
             raise Wrong(
                 "bad-range",
-                f"The range {written} has bounds of mixed width.",
+                f"The bounds of the range {written} have different numbers of digits.",
                 f"Write [{first.zfill(len(last))}-{last.zfill(width)}].",
             )
         if high - low >= MAX_VALUES:
@@ -55,20 +55,25 @@ def values(first: str, last: str) -> RangeValues:
     else:
         raise Wrong(
             "bad-range",
-            f"The range {written} is neither of numbers nor of single letters.",
+            f"The bounds of the range {written} are neither two numbers nor two letters.",
             "Write for example [1-10] or [a-f].",
         )
     if not many:
-        raise Wrong("bad-range", f"The range {written} runs backwards.", f"Write [{last}-{first}].")
+        raise Wrong(
+            "bad-range",
+            f"The range {written} ends before it starts.",
+            f"Write [{last}-{first}].",
+        )
     return many
 
 
 def together(
     entry: Map, substituted: Callable[[str], str], under: str = ""
 ) -> tuple[int, Iterator[tuple[Map, str | None]]]:
-    """A link or check once for each value of its ranges, with the first range's value; how many, and each. Raises Wrong.
+    """Expand the ranges of a link or check, which advance together. Raises Wrong.
 
-    The ranges are those of the entry's own texts, or of the list that it has `under` a key.
+    Returns the number of entries, and each entry with the value of its first range. The ranges are
+    those in the entry's texts, or only those in its list `under` a key.
     """
     split_texts: dict[str, list[str | RangeValues]] = {}
     for text in _texts(entry.get(under)) if under else entry.values():
@@ -83,7 +88,7 @@ def together(
         lengths = " and ".join(f"[{run[0]}-{run[-1]}] has {len(run)}" for run in runs)
         raise Wrong(
             "uneven-ranges",
-            f"The ranges of one entry run together, but {lengths} values.",
+            f"The ranges of one entry must have the same length, but {lengths} values.",
             "Make them equally long.",
         )
 
@@ -102,7 +107,7 @@ def together(
 
 
 def copied(node: Map, items: Iterable[tuple[str, Any]]) -> Map:
-    """Another mapping at the same place."""
+    """Return a mapping with other items and the same position."""
     copy = Map(node.at)
     copy.update(items)
     copy.where = {key: node.where[key] for key in copy}

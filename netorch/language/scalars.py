@@ -1,4 +1,7 @@
-"""The small words of the language: names, addresses, numbers, each with its check and its sentence when it is wrong."""
+"""The scalar values of the language: names, addresses and numbers, each with its check.
+
+A check returns the value, or raises an error with a sentence that tells what is wrong.
+"""
 
 from __future__ import annotations
 
@@ -29,89 +32,102 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 IFNAMSIZ = 15
-"""Bytes that an interface name may have (linux/if.h, less the NUL)."""
+"""The largest number of bytes of an interface name (linux/if.h, without the NUL)."""
 
 
 class Model(BaseModel):
-    """Base of everything that a person writes: unknown keys are errors, values never change.
+    """The base of all models of the file. Unknown keys are errors, and instances never change.
 
-    A module of models has no `from __future__ import annotations`: pydantic would compile each annotation at the start, and those of a
-    base's class variables again for each of its models.
+    Modules with models do not use `from __future__ import annotations`, because pydantic would
+    compile each annotation at the start, and annotations of a base's class variables again for
+    each derived model.
     """
 
-    # defer_build: a model within a model is built once, with what it stands in, which saves a quarter of the start
+    # defer_build: pydantic builds a nested model only once, as a part of the outer model, which
+    # saves a quarter of the time of netorch's start.
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, populate_by_name=True)
 
 
 def empty_list() -> list[Any]:
-    """The default of a key that takes a list."""
+    """Return the default of a key that takes a list."""
     return []
 
 
 def empty_dict() -> dict[Any, Any]:
-    """The default of a key that takes a mapping."""
+    """Return the default of a key that takes a mapping."""
     return {}
 
 
-# pydantic asks for it at each use
+# pydantic reads the signature at each use; without this attribute it computes it each time.
 empty_list.__signature__ = empty_dict.__signature__ = Signature()  # type: ignore[attr-defined]
 
 
 def wrong(text: str, code: str = "bad-value") -> NoReturn:
-    """Refuse a value with this sentence; `code` is a key of the table of codes."""
+    """Raise the error of a wrong value. `code` is a key of the table of error codes."""
     raise refusal(text, code)
 
 
 def refusal(text: str, code: str) -> PydanticCustomError:
-    """The error of a value that is refused with this sentence; `code` is a key of the table of codes."""
+    """Return the error of a wrong value. `code` is a key of the table of error codes."""
     return PydanticCustomError("wrong", "{text}", {"text": text, "code": code})
 
 
 _SHELL = set("\"'`\\;$*?&|<>(){}[]!")
-# none of these, nor white space, nor what nobody sees
-_NO_LETTERS = r"/:%\"'`\\;$*?&|<>(){}\[\]!\s\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+# special characters, white space and invisible characters
+_NO_LETTERS = (
+    r"/:%\"'`\\;$*?&|<>(){}\[\]!\s\x00-\x20\x7f-\xa0\xad"
+    r"\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+)
 INTERFACE = rf"(?!-)(?!(?:all|default|\.\.?)$)[^{_NO_LETTERS}]{{1,{IFNAMSIZ}}}"
 
 
 @accepts(
     schema_shapes.text(
         INTERFACE,
-        "interface name: at most 15 letters, no '/', ':', '%', white space or what a shell reads",
+        "interface name: at most 15 characters, without '/', ':', '%', white space and "
+        "special characters of a shell",
         numbers=True,
     )
 )
 def interface_name(value: object) -> str:
-    """A name that the kernel takes for a link (dev_valid_name in net/core/dev.c), less what breaks other tools."""
+    """Check the name of a link.
+
+    It accepts what the kernel accepts (dev_valid_name in net/core/dev.c), except for names that
+    break other tools.
+    """
     name = _text(value, "an interface name")
     if not name or name in {".", ".."} or not _printable(name) or re.search(r"[\s/:%]", name):
         wrong(
-            f"{name!r} cannot be an interface name: no '/', ':', '%', white space, '.' or '..'",
+            f"{name!r} cannot be an interface name: '/', ':', '%', white space, '.' and '..' are "
+            "not allowed",
             "bad-name",
         )
     if _SHELL & set(name) or not _in_one_piece(name):
         wrong(
-            f"{name!r} cannot be an interface name: no quotes, no letters that a shell reads otherwise, and accents in one piece",
+            f"{name!r} cannot be an interface name: quotes, special characters of a shell and "
+            "combining accents are not allowed",
             "bad-name",
         )
     if len(name.encode()) > IFNAMSIZ:
         wrong(f"{name!r} is longer than the {IFNAMSIZ} bytes of an interface name", "bad-name")
     if name in {"all", "default"}:
         wrong(
-            f"{name!r} cannot be an interface name: /proc/sys/net/ipv4/conf/{name} is something else",
+            f"{name!r} cannot be an interface name: /proc/sys/net/ipv4/conf/{name} has another "
+            "meaning",
             "bad-name",
         )
     if name.startswith("-"):
-        wrong(f"{name!r} cannot be an interface name: it would look like an option", "bad-name")
+        wrong(f"{name!r} cannot be an interface name: '-' would make it an option", "bad-name")
     return name
 
 
 _NODE = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}"
-_NODE_RULE = "letters, digits, '_', '.', '-', at most 63, the first no '.' or '-'"
+_NODE_RULE = "use at most 63 letters, digits, '_', '.' and '-', with no '.' or '-' first"
 
 
 @accepts(schema_shapes.text(_NODE, f"node name: {_NODE_RULE}", numbers=True))
 def node_name(value: object) -> str:
-    """A plain file name in /run/netns."""
+    """Check the name of a node, which becomes a file name in /run/netns."""
     name = _text(value, "a node name")
     if not re.fullmatch(_NODE, name):
         wrong(f"{name!r} cannot be a node name: {_NODE_RULE}", "bad-name")
@@ -119,7 +135,7 @@ def node_name(value: object) -> str:
 
 
 END = f"{_NODE}:{INTERFACE}"
-"""One end of a link, `NODE:IF`."""
+"""An endpoint of a link, `NODE:IF`."""
 
 _LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 _HOSTNAME = rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*"
@@ -127,7 +143,7 @@ _HOSTNAME = rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*"
 
 @accepts(schema_shapes.text(_HOSTNAME, "DNS name", numbers=True))
 def host_name(value: object) -> str:
-    """A DNS name (RFC 1123, underscores allowed)."""
+    """Check a DNS name (RFC 1123, but underscores are allowed)."""
     name = _text(value, "a name")
     if not re.fullmatch(_HOSTNAME, name):
         wrong(f"{name!r} is not a valid DNS name", "bad-name")
@@ -135,9 +151,9 @@ def host_name(value: object) -> str:
 
 
 _TOPOLOGY = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
-_TOPOLOGY_RULE = "lower-case letters, digits and '-' inside, at most 32"
+_TOPOLOGY_RULE = "use at most 32 lower-case letters, digits and '-', with no '-' first or last"
 _PREFIX = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}"
-_PREFIX_RULE = "letters, digits, '_', '.', '-', at most 32, the first no '.' or '-'"
+_PREFIX_RULE = "use at most 32 letters, digits, '_', '.' and '-', with no '.' or '-' first"
 
 
 @accepts(
@@ -171,7 +187,7 @@ def address(value: object) -> Address:
 
 @accepts(schema_shapes.text(schema_shapes.IP, "IP address", "10.0.0.1", "fd00::1"))
 def router_address(value: object) -> Address | None:
-    """The address of a router. 0.0.0.0 is none, to Linux as in the output of `route -n`."""
+    """Parse the address of a router. 0.0.0.0 means no router, as in the output of `route -n`."""
     result = address(value)
     return None if result == IPv4Address(0) else result
 
@@ -185,12 +201,12 @@ def router_address(value: object) -> Address | None:
     )
 )
 def interface_address(value: object) -> Interface:
-    """An address with its prefix length, as a link carries it."""
+    """Parse an address with its prefix length, as a link has it."""
     text = _text(value, "an address with a prefix length")
     result = _interface(text)
     if "/" not in text:
         wrong(
-            f"{text!r} has no prefix length: write {result.ip}/24, or whatever its subnet has",
+            f"{text!r} has no prefix length: write {result.ip}/24, or the length of its subnet",
             "bad-address",
         )
     return result
@@ -198,7 +214,7 @@ def interface_address(value: object) -> Interface:
 
 @accepts(schema_shapes.text(schema_shapes.SUBNET, "IP address", "10.0.0.5", "10.0.0.5/24"))
 def member_address(value: object) -> tuple[Interface, bool]:
-    """An address with or without prefix length; the flag says that it had one."""
+    """Parse an address with or without prefix length. The flag tells whether it has one."""
     text = _text(value, "an address")
     return _interface(text), "/" in text
 
@@ -208,7 +224,7 @@ _EXAMPLE_SUBNET = "subnet such as 10.0.0.0/24 or fd00::/64"
 
 @accepts(schema_shapes.text(schema_shapes.SUBNET, _EXAMPLE_SUBNET, "10.0.0.0/24", "fd00::/64"))
 def network(value: object) -> Network:
-    """A subnet: no bit set to the right of its prefix length."""
+    """Parse a subnet, in which no bit to the right of its prefix length is set."""
     text = _text(value, "a subnet")
     try:
         result = ip_network(text, strict=False)
@@ -231,7 +247,7 @@ def network(value: object) -> Network:
     )
 )
 def destination(value: object) -> Network | None:
-    """What a route leads to: None is `default`, an address alone is that host."""
+    """Parse the destination of a route: None is `default`, an address is a single host."""
     text = _text(value, "a destination")
     return None if text == "default" else network(text)
 
@@ -252,7 +268,7 @@ def mac(value: object) -> str:
     text = _mac_text(value, _EXAMPLE_MAC)
     if int(text[:2], 16) & 1:
         wrong(
-            f"{value!r} is a multicast address: an interface needs a MAC whose first byte is even",
+            f"{value!r} is a multicast address: the first byte of an interface's MAC must be even",
             "bad-mac",
         )
     if text == "00:00:00:00:00:00":
@@ -262,13 +278,13 @@ def mac(value: object) -> str:
 
 @accepts(schema_shapes.text(_MAC, "MAC address", "00:00:00:00:00:00"))
 def forwarding_mac(value: object) -> str:
-    """A MAC of a forwarding database: a multicast one means a group, zeros all that is not known."""
-    return _mac_text(value, f"{_EXAMPLE_MAC}, or 00:00:00:00:00:00 for all that is not known")
+    """Parse a MAC of a forwarding database: zeros mean all MACs without an entry."""
+    return _mac_text(value, f"{_EXAMPLE_MAC}, or 00:00:00:00:00:00 for all MACs without an entry")
 
 
 @accepts(schema_shapes.whole_number(0, 255, "inherit", "TTL: 0 to 255, or inherit"))
 def ttl(value: object) -> int | str:
-    """A time to live, or `inherit`."""
+    """Parse a time to live, 0 to 255, or `inherit`."""
     return "inherit" if value == "inherit" else integer(0, 255)(value)
 
 
@@ -276,7 +292,7 @@ _SYSCTL = (
     r"net(?:(?:/(?!\.\.?(?:/|$))[A-Za-z0-9_.@:+-]+)+"
     r"|(?:\.(?!//?(?:\.|$))[A-Za-z0-9_@:+/-]+)+)"
 )
-"""Slashes between, or dots and then `/` for a dot in a name."""
+"""A path with slashes; or with dots, in which `/` means a dot in a name."""
 
 
 @accepts(
@@ -287,7 +303,7 @@ _SYSCTL = (
     )
 )
 def sysctl_name(value: object) -> str:
-    """A sysctl's path below /proc/sys, slashes between: `net.ipv4.ip_forward` and `net/ipv4/ip_forward` are the same."""
+    """Return a sysctl's path below /proc/sys: `net/ipv4/ip_forward` for `net.ipv4.ip_forward`."""
     text = _text(value, "a sysctl")
     parts = (
         text.split("/")
@@ -301,7 +317,8 @@ def sysctl_name(value: object) -> str:
         wrong(f"{text!r} is not a sysctl such as net.ipv4.conf.all.rp_filter", "bad-sysctl")
     if parts[0] != "net":
         wrong(
-            f"{text!r} belongs to the whole machine, not to a network namespace: only net.* can be set",
+            f"{text!r} belongs to the whole machine, not to a network namespace: only net.* can "
+            "be set",
             "bad-sysctl",
         )
     return "/".join(parts)
@@ -312,7 +329,10 @@ def sysctl_name(value: object) -> str:
     | {"type": ["string", "number", "boolean"], "minimum": -(2**63)}
 )
 def sysctl_value(value: object) -> str:
-    """A sysctl's value as it reads back: one space between words, numbers without leading zeros."""
+    """Return a sysctl's value in the form in which the kernel shows it.
+
+    Words have a single space between them, and numbers have no leading zeros.
+    """
     if isinstance(value, bool):
         return str(int(value))
     words = _text(value, "a sysctl's value").split()
@@ -327,7 +347,7 @@ _EXAMPLE_SETTING = "setting of an interface such as rp_filter"
 
 @accepts(schema_shapes.text(_SETTING, _EXAMPLE_SETTING))
 def setting_name(value: object) -> str:
-    """What is below /proc/sys/net/ipv4/conf/IF."""
+    """Check the name of a file below /proc/sys/net/ipv4/conf/IF."""
     name = _text(value, "a setting")
     if not re.fullmatch(_SETTING, name):
         wrong(f"{name!r} is not a {_EXAMPLE_SETTING}", "bad-sysctl")
@@ -342,7 +362,7 @@ def boolean(value: object) -> bool:
 
 
 def integer(low: int, high: int) -> Callable[[object], int]:
-    """A whole number, both ends included."""
+    """Return a check for a whole number from `low` to `high`."""
 
     @accepts(schema_shapes.whole_number(low, high))
     def check(value: object) -> int:
@@ -358,7 +378,10 @@ def integer(low: int, high: int) -> Callable[[object], int]:
 
 
 def centiseconds(low: int, high: int) -> Callable[[object], int]:
-    """A bridge's time: a plain number counts centiseconds, as `ip link` does; `15s` and `500ms` say their unit."""
+    """Return a check for a time of a bridge. Its result is in centiseconds.
+
+    A plain number means centiseconds, as in `ip link`; `15s` and `500ms` have a unit.
+    """
     number = integer(low, high)
     seconds, milliseconds = (
         schema_shapes.decimal(low // 100, high // 100),
@@ -382,7 +405,8 @@ def centiseconds(low: int, high: int) -> Callable[[object], int]:
             return number(value)
         except PydanticCustomError:
             wrong(
-                f"{value!r} is not time between {low} and {high} centiseconds: `ip link` counts so, 15 seconds are 1500 or 15s",
+                f"{value!r} is not a time between {low} and {high} centiseconds, the unit of "
+                "`ip link`: write for example 1500 or 15s for 15 seconds",
                 "bad-time",
             )
 
@@ -391,7 +415,7 @@ def centiseconds(low: int, high: int) -> Callable[[object], int]:
 
 @accepts(schema_shapes.each_of)
 def one_or_many(value: object) -> object:
-    """A single value stands for the list of it."""
+    """Return a list: a single value becomes a list with this value."""
     return value if isinstance(value, list) or value is None else [value]
 
 
@@ -421,7 +445,7 @@ Text = Annotated[str, BeforeValidator(plain_text)]
 Flag = Annotated[bool, BeforeValidator(boolean)]
 Mtu = Annotated[int, BeforeValidator(integer(68, 65535)), Field(description="Bytes, 68 to 65535.")]
 LARGEST_MTU = 2**31 - 1
-"""Of a link whose driver names no limit (dev_validate_mtu in net/core/dev.c)."""
+"""The largest MTU of a link whose driver has no limit (dev_validate_mtu in net/core/dev.c)."""
 AnyMtu = Annotated[
     int,
     BeforeValidator(integer(68, LARGEST_MTU)),
@@ -435,12 +459,12 @@ Table = Annotated[
 
 def _text(value: object, what: str) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
-        wrong(f"{'nothing' if value is None else repr(value)} is not {what}")
+        wrong(f"the value is empty: write {what}" if value is None else f"{value!r} is not {what}")
     return str(value)
 
 
 def _mac_text(value: object, such_as: str) -> str:
-    """A MAC address in the kernel's spelling."""
+    """Return a MAC address in the kernel's notation."""
     text = _text(value, "a MAC address")
     if not re.fullmatch(_MAC, text):
         wrong(f"{value!r} is not a MAC address such as {such_as}", "bad-mac")
@@ -448,7 +472,7 @@ def _mac_text(value: object, such_as: str) -> str:
 
 
 def _in_one_piece(text: str) -> bool:
-    """Whether no letter is written as a letter and an accent behind it."""
+    """Return whether the text has no combining accents that a single character could contain."""
     if text.isascii():
         return True
     from unicodedata import is_normalized
@@ -467,7 +491,7 @@ def _interface(text: str) -> Interface:
         wrong(f"{text!r} is not an IP address such as 10.0.0.1/24 or fd00::1/64", "bad-address")
     if "%" in text:
         wrong(
-            f"{text!r} has a zone: write the address alone, it is the interface's anyhow",
+            f"{text!r} has a zone: write the address alone, because its interface is known",
             "bad-address",
         )
     ip, network = result.ip, result.network
@@ -478,7 +502,8 @@ def _interface(text: str) -> Interface:
     if result.version == 4 and network.prefixlen < 31:
         if ip == network.network_address:
             wrong(
-                f"{text!r} is the network address of {network}: a host needs one between it and the broadcast address",
+                f"{text!r} is the network address of {network}: a host needs an address between "
+                "it and the broadcast address",
                 "bad-address",
             )
         if ip == network.broadcast_address:
@@ -496,5 +521,5 @@ def _without_zone(value: Address, text: str) -> Address:
 
 
 def _dotted(text: str) -> list[str]:
-    """`net.ipv4.conf.eth1/10.rp_filter` is sysctl(8)'s way to write an interface with a dot in its name."""
+    """Split a sysctl with dots. `eth1/10` in it means the interface `eth1.10`, as in sysctl(8)."""
     return [part.replace("/", ".") for part in text.split(".")]

@@ -1,6 +1,7 @@
-"""What a person may write, in the terms of JSON Schema: `accepts` says it beside the function that checks it.
+"""JSON Schemas of scalar values. The decorator `accepts` adds one to the function that checks it.
 
-Patterns are those that ECMA 262 and Python read alike. They say of a word what can be said without arithmetic.
+The regular expressions mean the same in ECMA 262 and in Python. They check everything about a value
+that needs no arithmetic.
 """
 
 from __future__ import annotations
@@ -18,11 +19,16 @@ ONE_ARGUMENT = Signature([Parameter("value", Parameter.POSITIONAL_ONLY)])
 
 
 def accepts(shape: Shape | Callable[[Shape], Shape]) -> Callable[[F], F]:
-    """What the function takes: a scalar, or what it makes of the shape of what it gives on."""
+    """Return a decorator that records the schema of a function's argument.
+
+    `shape` is the schema of a scalar, or a function that makes the schema from the schema of the
+    function's result.
+    """
 
     def mark(check: F) -> F:
         check.written = shape  # type: ignore[attr-defined]
-        # pydantic asks for it wherever the function is used, which took a tenth of the start
+        # pydantic reads the signature at each use of the function. Without this attribute, that
+        # took a tenth of the time of netorch's start.
         check.__signature__ = ONE_ARGUMENT  # type: ignore[attr-defined]
         return check
 
@@ -30,13 +36,16 @@ def accepts(shape: Shape | Callable[[Shape], Shape]) -> Callable[[F], F]:
 
 
 def of(check: Callable[..., object]) -> Shape:
-    """What such a function takes."""
+    """Return the schema of a function that is decorated with `accepts`."""
     shape: Shape = check.written  # type: ignore[attr-defined]
     return shape
 
 
 def text(pattern: str, what: str = "", *examples: object, numbers: bool = False) -> Shape:
-    """A string of which all has this pattern. `what`: what it is, for an error. `numbers`: one that looks like a number will do."""
+    """Return the schema of a string that matches a pattern as a whole.
+
+    `what` is a name of the value for error messages. `numbers`: the value may also be a number.
+    """
     shape: Shape = {
         "type": ["string", "number"] if numbers else "string",
         "pattern": f"^(?:{pattern})$",
@@ -49,14 +58,17 @@ def text(pattern: str, what: str = "", *examples: object, numbers: bool = False)
 
 
 def whole_number(low: int, high: int, or_text: str = "", what: str = "") -> Shape:
-    """A whole number, also as text; `or_text` is the pattern of another text that stands for one."""
+    """Return the schema of a whole number, which may also be text.
+
+    `or_text` is the pattern of texts that are accepted as well.
+    """
     numerals = numeral(low, high) + (f"|{or_text}" if or_text else "")
     what = what or f"whole number, {low} to {high}"
     return text(numerals, what) | {"type": ["integer", "string"], "minimum": low, "maximum": high}
 
 
 def numeral(low: int, high: int) -> str:
-    """The pattern of such a number as text, decimal (with any zeros in front) or hexadecimal."""
+    """Return a pattern of whole numbers: decimal with any leading zeros, or hexadecimal."""
     return (
         f"-?0{{1,19}}|{_decimal(low, high)}|0x[0-9a-fA-F]{{1,16}}"
         if low <= 0
@@ -66,7 +78,7 @@ def numeral(low: int, high: int) -> str:
 
 @cache
 def decimal(low: int, high: int) -> str:
-    """The pattern of the decimal digits of low, low + 1 … high, without zeros in front."""
+    """Return a pattern of the decimal numbers from `low` to `high`, without leading zeros."""
     pieces = []
     while low <= high:
         last = min(high, 10 ** len(str(low)) - 1)
@@ -99,7 +111,7 @@ def _of_one_length(low: str, high: str) -> str:
 
 
 def anycase(word: str) -> str:
-    """A word's pattern that takes capitals too; JSON Schema has no flag for it."""
+    """Return a pattern for a word that ignores case, because JSON Schema has no flag for that."""
     return "".join(
         f"[{letter.lower()}{letter.upper()}]" if letter.isalpha() else letter for letter in word
     )
@@ -125,7 +137,7 @@ IPV4 = rf"(?:{_OCTET}\.){{3}}{_OCTET}"
 IPV6 = _ipv6()
 IP = f"(?:{IPV4}|{IPV6})"
 LENGTH4 = f"/(?:0*{decimal(0, 32)}|{IPV4})"
-"""A prefix length, or a mask, which stands for one."""
+"""A prefix length, or a netmask, which means a prefix length."""
 LENGTH6 = f"/0*{decimal(0, 128)}"
 PREFIX = f"(?:{IPV4}{LENGTH4}|{IPV6}{LENGTH6})"
 """An address with a prefix length."""
@@ -134,21 +146,21 @@ PORT = _decimal(1, 65535)
 PORTS = f"{PORT}(?:-{PORT})?"
 ENTRY = r"\$\((?:[0-9A-Za-z_\s+*%/(-]+\)|\s*[A-Za-z_][0-9A-Za-z_]*\s*:-[^)]*\))"
 SUBSTITUTION = rf"^(?:[^$]|\$\$)*(?:{ENTRY}(?:[^$]|\$\$)*)+$"
-"""A text with something to substitute, which may become anything."""
+"""A text that contains `$(…)`, which may become any value."""
 FREE = rf"(?:[^$]|\$\$|{ENTRY})*"
-"""Any text; a dollar in it is written twice."""
+"""Any text. A dollar sign in it is written twice, unless it begins `$(…)`."""
 _BOUND = r"(?:[0-9]{1,18}|[A-Za-z])"
 RANGE = rf"^[^\s/:%\[\]$]*\[{_BOUND}-{_BOUND}\][^\s/:%\[\]$]*$"
-"""A name that stands for many."""
+"""A name with a range, which expands to several names."""
 _NAMES = rf"[^\s/:%\[\]$]*(?:\[{_BOUND}-{_BOUND}\][^\s/:%\[\]$]*)*"
 END_RANGES = rf"(?=.*\[){_NAMES}:{_NAMES}"
-"""Ends of links, of which many are one text."""
+"""An endpoint of a link with at least one range, so that the text expands to several endpoints."""
 
 OPEN: Shape = {"type": "string", "pattern": SUBSTITUTION}
 
 
 def substituted(shape: Shape) -> Shape:
-    """A scalar's shape, with texts that become such a scalar."""
+    """Return a scalar's schema that also accepts texts with `$(…)`."""
     if "enum" in shape or "const" in shape:
         return {"anyOf": [shape, {"$word": "substitution"}]}
     types = [shape["type"]] if isinstance(shape["type"], str) else [*shape["type"]]
@@ -160,11 +172,11 @@ def substituted(shape: Shape) -> Shape:
 
 
 def or_scalar(short: Shape) -> Callable[[Shape], Shape]:
-    """A scalar as a short form of what is given on."""
+    """Return a function for `accepts`: a scalar is a short form of the function's result."""
     return lambda inner: {"anyOf": [substituted(short), inner]}
 
 
 def each_of(shape: Shape) -> Shape:
-    """A list, or nothing where that will do, or one of the list's items alone."""
+    """Return the schema of a list that also accepts a single item, and null if the list does."""
     parts = shape.get("anyOf", [shape])
     return {"anyOf": [*(part["items"] for part in parts if "items" in part), *parts]}

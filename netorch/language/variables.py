@@ -1,4 +1,7 @@
-"""`$(…)` in a text: names, small integer arithmetic and defaults, and never anything of Python's."""
+"""Replace `$(…)` in a text: variables, integer arithmetic and defaults.
+
+Expressions are never evaluated as Python.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DEFAULT = re.compile(r"\$\(\s*([A-Za-z_][A-Za-z0-9_]*)\s*:-([^)]*)\)")
 _TOKEN = re.compile(r"\s*(?:([0-9]+)|([A-Za-z_][A-Za-z0-9_]*)|(//|[-+*%()]))")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
-# An address whose octets may have zeros in front, with a prefix length or with ports behind it, as `publish` has them.
+# An IPv4 address whose octets may have leading zeros, with an optional prefix length, or with ports
+# after it as in `publish`.
 _ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+){3}(?:/[0-9]+)?(?::[0-9:-]+(?:/[a-z]+)?)?")
 _MARK = "\0"
 _ZEROS = re.compile(r"(?:^|(?<=\.))\x000+(?=[0-9])")
@@ -37,7 +41,10 @@ Piece = str | Callable[[Lookup], str]
 
 
 class Wrong(Exception):
-    """Something wrong in a text whose place the caller knows; without a code it was reported where it began."""
+    """A fault in a text. The caller knows the position of the text, and reports the fault.
+
+    Without a code, the fault has been reported already, at the variable that caused it.
+    """
 
     def __init__(self, code: str = "", what: str = "", remedy: str = "") -> None:
         super().__init__(what)
@@ -47,14 +54,17 @@ class Wrong(Exception):
 def usable(
     written: Map, given: Mapping[str, str], findings: Findings
 ) -> tuple[Map, frozenset[str]]:
-    """The file's `vars` that can be used, and the names of those whose values cannot.
+    """Return the valid variables of `vars`, and the names of those with invalid values.
 
-    What is wrong with them, or with those given from outside, is found.
+    Adds the faults of `vars`, and of the values `given` from outside, to `findings`.
     """
     for name, text in given.items():
         if _MARK in text:
             findings.add(
-                "bad-variable", f"The value given for {quote(name)} holds a NUL.", None, object=name
+                "bad-variable",
+                f"The value of the variable {quote(name)} contains a NUL.",
+                None,
+                object=name,
             )
     right = Map(written.at)
     broken: set[str] = set()
@@ -66,23 +76,23 @@ def usable(
                 "bad-variable",
                 f"The variable {quote(name)} is a mapping or a list.",
                 at,
-                "Variables are texts, numbers and booleans.",
+                "Use a text, a number or a boolean.",
                 object=name,
             )
         elif name == "i":
             findings.add(
                 "bad-variable",
-                "A variable cannot be called 'i'.",
+                "A variable cannot have the name 'i'.",
                 at,
-                "$(i) is the value of a range.",
+                "$(i) is the value of a range. Use another name.",
                 object=name,
             )
         elif not _NAME.fullmatch(name):
             findings.add(
                 "bad-variable",
-                f"{quote(name)} is not a name for a variable.",
+                f"{quote(name)} cannot be the name of a variable.",
                 at,
-                "It has letters, digits and '_', no digit first.",
+                "Use letters, digits and '_', and do not begin with a digit.",
                 object=name,
             )
         else:
@@ -91,10 +101,10 @@ def usable(
 
 
 def names_in(tree: object) -> frozenset[str]:
-    """The variables that a file declares or mentions, wherever it does: what can be given a value from outside."""
-    found: set[str] = set()
+    """Return the variables that a file declares or uses, which can be set from outside."""
+    names: set[str] = set()
     if isinstance(tree, Map) and isinstance(declared := tree.get("vars"), Map):
-        found.update(declared)
+        names.update(declared)
     waiting = [tree]
     while waiting:
         value = waiting.pop()
@@ -103,8 +113,8 @@ def names_in(tree: object) -> frozenset[str]:
         elif isinstance(value, Seq):
             waiting += value
         elif isinstance(value, str) and "$(" in value:
-            found.update(_names(value))
-    return frozenset(found - {"i"})
+            names.update(_names(value))
+    return frozenset(names - {"i"})
 
 
 def _names(raw: str) -> Iterator[str]:
@@ -118,27 +128,29 @@ def _names(raw: str) -> Iterator[str]:
             yield match[1]
             at = match.end()
         elif follows == "(":
-            with suppress(Wrong):  # it is found where it is replaced
+            with suppress(Wrong):  # the substitution reports it later
                 end = _closing(raw, at)
                 yield from _NAME.findall(raw, at, end)
                 at = end
 
 
 def refuse_unknown(names: Iterable[str], known: Collection[str], findings: Findings) -> None:
-    """Find names that were given a value from outside and mean nothing in the file."""
+    """Add an error for each variable that is set from outside and that the file does not have."""
     for name in names:
         remedy = did_you_mean(name, sorted(known)) or (
             f"It has {', '.join(sorted(known)[:12])}{', …' if len(known) > 12 else ''}."
             if known
-            else "It has none: declare it under vars, and use it as $(name)."
+            else "It has no variables: declare one under vars, and use it as $(name)."
         )
-        what = f"The file has no variable {quote(name)}, which was given a value."
+        what = f"The variable {quote(name)} is set, but the file does not have it."
         findings.add("unknown-variable", what, None, remedy, name)
 
 
 class Substitution:
-    """The variables of one file, and the texts that use them. `report` hears of each wrong variable once, but of the `broken` ones,
-    which are told already.
+    """Replaces the variables of one file in texts.
+
+    `written` are the variables of the file, and `given` those set from outside. `report` is called
+    once for each variable with a fault, but not for the `broken` ones, which are already reported.
     """
 
     def __init__(
@@ -159,11 +171,14 @@ class Substitution:
         self._templates: dict[str, tuple[Piece, ...]] = {}
         self._guesses: dict[str, str] = {}
         for name in list(self._waiting):
-            with suppress(Wrong):  # it was reported at the variable
+            with suppress(Wrong):  # _variable has reported it
                 self._variable(name)
 
     def text(self, raw: str, i: str | None = None) -> str:
-        """The text with every `$(…)` replaced, `i` being the value of the range around it. Raises Wrong."""
+        """Return the text with every `$(…)` replaced. `i` is the value of the range around it.
+
+        Raises Wrong.
+        """
         template = self._templates.get(raw)
         if template is None:
             template = self._templates[raw] = _compile(raw)
@@ -180,10 +195,13 @@ class Substitution:
                 parts.append(_MARK + part if part[:1] == "0" else part)
         result = "".join(parts)
         if len(result) > LONGEST_RESULT:
-            raise Wrong("too-many-values", f"The text grows past {LONGEST_RESULT:,} characters.")
+            raise Wrong(
+                "too-many-values", f"The text expands to more than {LONGEST_RESULT:,} characters."
+            )
         if _MARK in result:
             bare = result.replace(_MARK, "")
-            # 10.0.$(i).1 with i=01 means 10.0.1.1; zeros that were written by hand are for the address check to refuse.
+            # 10.0.$(i).1 with i=01 means 10.0.1.1. Only zeros that come from $(…) are removed:
+            # the check of addresses refuses those that are written in the file.
             result = _ZEROS.sub("", result).replace(_MARK, "") if _ADDRESS.fullmatch(bare) else bare
         return result
 
@@ -197,12 +215,10 @@ class Substitution:
                 "unknown-variable", f"There is no variable {quote(name)}.", self._remedy(name)
             )
         if name in self._chain:
-            raise Wrong(
-                "circle",
-                f"Variables use one another in a circle: {' -> '.join([*self._chain[self._chain.index(name) :], name])}.",
-            )
+            circle = " -> ".join([*self._chain[self._chain.index(name) :], name])
+            raise Wrong("circle", f"The variables use each other in a circle: {circle}.")
         if len(self._chain) >= MAX_DEPTH:
-            raise Wrong("too-deep", f"Variables use one another more than {MAX_DEPTH} deep.")
+            raise Wrong("too-deep", f"Variables use each other more than {MAX_DEPTH} levels deep.")
         self._chain.append(name)
         try:
             self._known[name] = self.text(self._waiting[name])
@@ -217,7 +233,7 @@ class Substitution:
 
     def _remedy(self, name: str) -> str:
         if name == "i":
-            return "$(i) has a value inside of an entry with a range, such as h[1-3]."
+            return "$(i) has a value only inside an entry with a range, such as h[1-3]."
         if name not in self._guesses:
             known = [*self._known, *self._waiting]
             guess = did_you_mean(name, known[:2000])
@@ -226,7 +242,7 @@ class Substitution:
 
 
 class Unknown(Wrong):
-    """A name that nothing defines: what `:-` is for."""
+    """A variable that is not defined anywhere, for which a default after `:-` would apply."""
 
 
 def _text_of(value: object) -> str:
@@ -255,14 +271,14 @@ def _compile(raw: str) -> tuple[Piece, ...]:
             right = f"$({name[0] if name else '…'})"
             raise Wrong(
                 "bad-expression",
-                "'${' is not for variables here.",
-                f"Write {right}, in round brackets; a dollar itself is $$.",
+                "'${' does not begin a variable here.",
+                f"Write {right}, in parentheses. A dollar sign itself is $$.",
             )
         else:
             raise Wrong(
                 "bad-expression",
-                f"A lone '$' in {quote(raw)}.",
-                "Write $$ for a dollar, $(name) for a variable.",
+                f"{quote(raw)} contains a single '$'.",
+                "Write $$ for a dollar sign, $(name) for a variable.",
             )
     pieces.append(raw[at:])
     return tuple(piece for piece in pieces if piece != "")
@@ -272,8 +288,8 @@ def _default(name: str, text: str) -> Callable[[Lookup], str]:
     if "$(" in text:
         raise Wrong(
             "bad-expression",
-            "A default is plain text and cannot hold another $(…).",
-            "Give the variable a value under vars instead.",
+            "The default of a variable is plain text and cannot contain another $(…).",
+            "Set the variable under vars instead.",
         )
 
     def piece(lookup: Lookup) -> str:
@@ -294,22 +310,26 @@ def _closing(raw: str, start: int) -> int:
     if len(raw) > start + LONGEST_EXPRESSION + 1:
         raise Wrong(
             "bad-expression",
-            f"A $(…) of more than {LONGEST_EXPRESSION} characters.",
+            f"A $(…) has more than {LONGEST_EXPRESSION} characters.",
             "Is its ')' missing?",
         )
     raise Wrong(
         "bad-expression",
-        f"$( without its ) in {quote(raw)}.",
-        "Close it, or write $$ for a dollar.",
+        f"A ')' is missing after '$(' in {quote(raw)}.",
+        "Add it, or write $$ for a dollar sign.",
     )
 
 
 def _expression(source: str) -> Callable[[Lookup], str]:
-    """Compile to a postfix list (shunting-yard), so that neither reading nor running recurses."""
-    written, takes = quote(f"$({source})"), "It takes names, integers, + - * // % and brackets."
+    """Compile an expression to postfix order (shunting-yard), so that nothing recurses.
+
+    Returns a function that evaluates the expression.
+    """
+    written = quote(f"$({source})")
+    takes = "Use only names, integers, + - * // % and parentheses."
     code: list[tuple[str, str]] = []
     waiting: list[tuple[str, str]] = []
-    operand = True  # whether one must come next
+    operand = True  # whether an operand must come next
 
     def flush(rank: int) -> None:
         while (
@@ -326,8 +346,8 @@ def _expression(source: str) -> Callable[[Lookup], str]:
             rest = source[at:].lstrip()
             raise Wrong(
                 "bad-expression",
-                f"{rest[:1]!r} does not belong into {written}.",
-                "Divide with '//'." if rest[0] == "/" else takes,
+                f"{rest[:1]!r} is not allowed in {written}.",
+                "Use '//' to divide." if rest[0] == "/" else takes,
             )
         at = match.end()
         number, name, sign = match.groups()
@@ -344,9 +364,7 @@ def _expression(source: str) -> Callable[[Lookup], str]:
             waiting.append(("binary", sign))
             operand = True
         else:
-            raise Wrong(
-                "bad-expression", f"{written} cannot be read at {match[0].strip()!r}.", takes
-            )
+            raise Wrong("bad-expression", f"{written} is not valid at {match[0].strip()!r}.", takes)
     if operand or _OPEN in waiting:
         raise Wrong("bad-expression", f"{written} is not complete.", takes)
     flush(0)
@@ -383,8 +401,8 @@ def _run(code: list[tuple[str, str]], lookup: Lookup, written: str) -> str:
         if abs(result) >= HUGE:
             raise Wrong(
                 "bad-arithmetic",
-                f"{written} gets too large.",
-                "Numbers stay below 2 to the power of 128.",
+                f"The result of {written} is too large.",
+                "Numbers must be less than 2 to the power of 128.",
             )
         stack.append(result)
     return str(stack[0])

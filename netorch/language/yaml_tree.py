@@ -1,4 +1,4 @@
-"""YAML text becomes a tree of mappings, lists and scalars that know where they were written."""
+"""Parse YAML text into a tree of mappings, lists and scalars with their positions."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ MAX_BYTES = 10_000_000
 MAX_VALUES = 1_000_000
 MAX_DEPTH = 64
 MAX_PROBLEMS = 1000
-_TOO_DEEP = f"Mappings and lists nest deeper than {MAX_DEPTH} here."
+_TOO_DEEP = f"Mappings and lists are nested more than {MAX_DEPTH} levels deep here."
 
 _Loader: Any = getattr(yaml, "CLoader", yaml.Loader)
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,63}")
-# what YAML has no place for (c-printable of its specification); the list of what it has takes ten times as long to compile
+# Characters that YAML does not allow: all but c-printable of its specification. A pattern of the
+# allowed ones would take ten times as long to compile.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _CONSTANTS: dict[str, object] = dict.fromkeys(("", "~", "null", "Null", "NULL"), None)
 _CONSTANTS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(
@@ -31,8 +32,10 @@ _SEQ_START, _SEQ_END = yaml.SequenceStartEvent, yaml.SequenceEndEvent
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TYPES: dict[str, type] = {"int": int, "bool": bool, "null": type(None)}
 _HINTS = {
-    "mapping values are not allowed": "Quote the text if its ': ' belongs to it, or check the indentation.",
-    "could not find expected ':'": "Write 'key: value', with a space behind the colon.",
+    "mapping values are not allowed": (
+        "Quote the text if ': ' is a part of it, or check the indentation."
+    ),
+    "could not find expected ':'": "Write 'key: value', with a space after the colon.",
     "did not find expected key": "Check the indentation.",
     "did not find expected <document start>": "Check the indentation.",
     "did not find expected ','": "Is a comma or a closing bracket missing?",
@@ -42,7 +45,12 @@ _HINTS = {
 
 
 class Map(dict[str, Any]):
-    """A mapping; `at` is its place, `where` each key's, `size` and `chars` count the subtree with its aliases expanded."""
+    """A mapping of the file.
+
+    `at` is its position, and `where` has the position of each key. `size`, `chars` and `depth` are
+    the numbers of values, characters and levels in it, with aliases expanded. `dollar`: it contains
+    a text that may need expansion.
+    """
 
     __slots__ = ("at", "chars", "depth", "dollar", "size", "where")
 
@@ -52,7 +60,7 @@ class Map(dict[str, Any]):
 
 
 class Seq(list[Any]):
-    """A list; `at` is its place, `where` each item's, `size` and `chars` count the subtree with its aliases expanded."""
+    """A list of the file, with the same attributes as `Map`. `where` has each item's position."""
 
     __slots__ = ("at", "chars", "depth", "dollar", "size", "where")
 
@@ -62,51 +70,60 @@ class Seq(list[Any]):
 
 
 class Findings:
-    """The problems of one file, each kept once and raised together in the order of the file."""
+    """Collects the problems of one file, to raise them together in the order of the file."""
 
     def __init__(self) -> None:
-        self._found: dict[Problem, None] = {}
+        # A dictionary, because a problem that is reported twice counts once.
+        self._problems: dict[Problem, None] = {}
 
     def add(
         self, code: str, what: str, where: Position | None, remedy: str = "", object: str = ""
     ) -> None:
-        self._found[Problem(code, what, where, remedy, object)] = None
-        if len(self._found) >= MAX_PROBLEMS:
-            self.stop("too-many-problems", f"Reading stopped after {MAX_PROBLEMS} problems.", where)
+        """Add a problem. Raises FileError if there are too many."""
+        self._problems[Problem(code, what, where, remedy, object)] = None
+        if len(self._problems) >= MAX_PROBLEMS:
+            self.stop(
+                "too-many-problems", f"netorch stopped reading after {MAX_PROBLEMS} errors.", where
+            )
 
     def stop(self, code: str, what: str, where: Position | None, remedy: str = "") -> None:
-        """Raise all that was found and this, for there is no sense or no memory in going on."""
-        self._found[Problem(code, what, where, remedy)] = None
+        """Add a problem and raise FileError, because reading on is useless or needs much memory."""
+        self._problems[Problem(code, what, where, remedy)] = None
         self.done()
 
     @property
     def problems(self) -> list[Problem]:
-        """In the order of the file."""
-        return sorted(self._found, key=lambda problem: problem.where or Position(0, 0))
+        """The problems in the order of the file, those without a position first."""
+        return sorted(self._problems, key=lambda problem: problem.where or Position(0, 0))
 
     def done(self) -> None:
-        if self._found:
+        """Raise FileError if there are problems."""
+        if self._problems:
             raise FileError(self.problems)
 
 
 def quote(text: str) -> str:
-    """A piece of the file for an error: quoted, on one line and not too long."""
+    """Return a text of the file for an error message: quoted, on one line and not too long."""
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
 def retype(text: str) -> object:
-    """What a plain scalar means: null, a boolean, a canonical decimal integer, or else its text."""
+    """Return the value of a plain scalar: None, a boolean, an integer, or the text itself.
+
+    Only canonical decimal integers are numbers.
+    """
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     return int(text) if text[0] in "-0123456789" and _INTEGER.fullmatch(text) else text
 
 
 def expandable(text: str) -> bool:
+    """Return whether the text may contain `$(…)` or a range."""
     return "$" in text or "[" in text
 
 
 def seal(node: Map | Seq) -> None:
-    """Count what a finished mapping or list holds."""
+    """Set the counters of a mapping or list that is complete."""
     size, chars, depth, dollar = 1, 0, 0, False
     for value in node.values() if isinstance(node, Map) else node:
         if isinstance(value, str):
@@ -127,22 +144,26 @@ def seal(node: Map | Seq) -> None:
 
 
 def locate(tree: object, path: Sequence[str | int]) -> Position | None:
-    """The place of the deepest key or item of `path` that the tree has; elements that it does not have are passed over."""
-    found: Position | None = None
+    """Return the position of the deepest key or item of `path` that exists in the tree.
+
+    Elements of the path that do not exist are skipped.
+    """
+    place: Position | None = None
     for step in path:
         if isinstance(tree, Map) and str(step) in tree.where:
-            found, tree = tree.where[str(step)], tree[str(step)]
+            place, tree = tree.where[str(step)], tree[str(step)]
         elif isinstance(tree, Seq) and isinstance(step, int) and 0 <= step < len(tree):
-            found, tree = tree.where[step], tree[step]
-    return found
+            place, tree = tree.where[step], tree[step]
+    return place
 
 
-def parse(data: bytes, found: Findings | None = None) -> Map:
-    """Read one topology file (UTF-8, or UTF-16 with a BOM). Raises FileError with everything found wrong.
+def parse(data: bytes, into: Findings | None = None) -> Map:
+    """Parse one topology file (UTF-8, or UTF-16 with a BOM).
 
-    With `found`, what one can read on after is put there instead.
+    Raises FileError with all problems. If `into` is given, problems that do not stop the reading
+    are added to it instead.
     """
-    findings = found or Findings()
+    findings = into or Findings()
     builder = _Builder(findings)
     text = _decode(data)
     try:
@@ -156,14 +177,14 @@ def parse(data: bytes, found: Findings | None = None) -> Map:
     except yaml.MarkedYAMLError as error:
         _syntax(findings, error, text)
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        findings.stop("not-yaml", f"This is not YAML: {' '.join(str(error).split())}.", None)
-    if found is None:
+        findings.stop("not-yaml", f"The file is not YAML: {' '.join(str(error).split())}.", None)
+    if into is None:
         findings.done()
     if not isinstance(builder.root, Map):
-        wrong = "The file is empty" if builder.root is None else "The file holds no mapping"
+        wrong = "The file is empty" if builder.root is None else "The file is not a mapping"
         findings.stop(
             "not-a-mapping",
-            f"{wrong}; a topology is a mapping with nodes, networks, links ….",
+            f"{wrong}: a topology is a mapping with keys such as `nodes`, `networks` and `links`.",
             builder.start,
         )
     assert isinstance(builder.root, Map)
@@ -171,20 +192,27 @@ def parse(data: bytes, found: Findings | None = None) -> Map:
 
 
 class _Frame:
-    """A mapping or list that is still open, and what waits in it for its partner."""
+    """A mapping or list whose end the parser has not reached yet."""
 
     __slots__ = ("anchor", "key", "key_at", "merge", "merging", "node")
 
     def __init__(self, node: Map | Seq, anchor: str | None) -> None:
         self.node, self.anchor = node, anchor
         self.key: str | None = None
+        """The key whose value comes next, None if a key comes next."""
         self.key_at = node.at
         self.merging = False
+        """Whether `key` is the merge key `<<`."""
         self.merge: Seq | None = None
+        """A list with the value of `<<`, None if the mapping has no such key."""
 
 
 class _Builder:
-    """Puts parser events together; nothing here recurses, and aliases are counted before they are used."""
+    """Builds the tree from the parser's events.
+
+    It does not recurse, and it counts the values of an alias before it uses them, so that no file
+    can exhaust the stack or the memory.
+    """
 
     def __init__(self, findings: Findings) -> None:
         self.findings = findings
@@ -192,7 +220,7 @@ class _Builder:
         self.start = Position(1, 1)
         self._documents = self._values = self._chars = 0
         self._stack: list[_Frame] = []
-        # An anchor's value and, for a scalar, its text: an alias may stand for a key.
+        # The value of each anchor, and its text if it is a scalar, because an alias may be a key.
         self._anchors: dict[str, tuple[object, str | None]] = {}
 
     def take(self, event: Any) -> None:
@@ -206,7 +234,9 @@ class _Builder:
             if self._values > MAX_VALUES or self._chars > MAX_BYTES:
                 self._count(0, 0, at)
             if event.style == '"' and _CONTROL.search(text):
-                self.findings.add("control-character", f"A control character in {quote(text)}.", at)
+                self.findings.add(
+                    "control-character", f"{quote(text)} contains a control character.", at
+                )
             value: object = text if event.style else retype(text)
             if event.tag is not None:
                 value = self._tagged(event.tag, text, at)
@@ -235,7 +265,7 @@ class _Builder:
             if self._documents > 1:
                 self.findings.stop(
                     "second-document",
-                    "A second document begins here; one file holds one topology.",
+                    "A second document begins here, but a file contains only one topology.",
                     at,
                 )
 
@@ -245,13 +275,13 @@ class _Builder:
         if self._values > MAX_VALUES:
             self.findings.stop(
                 "too-many-values",
-                f"The file holds more than {MAX_VALUES:,} values, counting what its aliases stand for.",
+                f"The file has more than {MAX_VALUES:,} values, with its aliases expanded.",
                 at,
             )
         if self._chars > MAX_BYTES:
             self.findings.stop(
                 "too-many-values",
-                f"The file holds more than {MAX_BYTES // 10**6} MB, counting what its aliases stand for.",
+                f"The file has more than {MAX_BYTES // 10**6} MB, with its aliases expanded.",
                 at,
             )
 
@@ -265,7 +295,7 @@ class _Builder:
                 "unknown-alias",
                 f"The alias *{anchor} has no anchor &{anchor} before it.",
                 at,
-                "Quote it if it is a text.",
+                "If it is a plain text, quote it.",
                 object=anchor,
             )
             self._put(None, "", at, False)
@@ -274,7 +304,7 @@ class _Builder:
         if isinstance(value, (Map, Seq)):
             if any(frame.node is value for frame in self._stack):
                 self.findings.stop(
-                    "circle", f"The alias *{anchor} stands for a value that contains it.", at
+                    "circle", f"The alias *{anchor} refers to a value that contains it.", at
                 )
             self._count(value.size, value.chars, at)
             self._deep(value.depth, at)
@@ -283,7 +313,7 @@ class _Builder:
         self._put(value, text, at, False)
 
     def _put(self, value: object, text: str | None, at: Position, plain: bool) -> None:
-        """Give a finished value to what is open around it."""
+        """Add a complete value to the mapping or list around it, as a key or a value."""
         if not self._stack:
             self.root, self.start = value, at
             return
@@ -298,9 +328,9 @@ class _Builder:
                     "bad-key",
                     "A key is a mapping or a list.",
                     at,
-                    "Keys are texts; quote it if it is one.",
+                    "Keys are texts. If this is a text, quote it.",
                 )
-                text = f"\0{at}"  # no key of a file can be this one
+                text = f"\0{at}"  # a key that no file can contain
             frame.key, frame.key_at, frame.merging = text, at, plain and text == "<<"
         else:
             key, frame.key = frame.key, None
@@ -311,9 +341,9 @@ class _Builder:
                 first = frame.merge.at if frame.merging and frame.merge else node.where[key]
                 self.findings.add(
                     "duplicate-key",
-                    f"The key {quote(key)} is here twice; the first is in line {first.line}.",
+                    f"The key {quote(key)} appears twice, first in line {first.line}.",
                     frame.key_at,
-                    "Keep one.",
+                    "Remove one of them.",
                     object=key,
                 )
             else:
@@ -352,9 +382,9 @@ class _Builder:
         name = tag.replace(_TAG, "!!", 1)
         self.findings.add(
             "yaml-tag",
-            f"{quote(name)} here: tags are not part of the language.",
+            f"The tag {quote(name)} is not part of the language.",
             at,
-            "Leave it out.",
+            "Remove it.",
         )
 
 
@@ -363,7 +393,7 @@ def _decode(data: bytes) -> str:
         raise FileError(
             Problem(
                 "file-too-large",
-                f"The file has {len(data):,} bytes; more than {MAX_BYTES // 10**6} MB are refused.",
+                f"The file has {len(data):,} bytes. At most {MAX_BYTES // 10**6} MB are allowed.",
             )
         )
     encoding = (
@@ -377,7 +407,7 @@ def _decode(data: bytes) -> str:
         raise FileError(
             Problem(
                 "bad-encoding",
-                f"This is not {name} text.",
+                f"The file is not {name} text.",
                 _place(before),
                 "Save the file as UTF-8.",
             )
@@ -399,7 +429,7 @@ def _place(before: str) -> Position:
 
 
 def _syntax(findings: Findings, error: yaml.MarkedYAMLError, text: str) -> None:
-    """Turn the parser's words into one line and a remedy."""
+    """Stop with the parser's error in one line, and a remedy."""
     mark = error.problem_mark or error.context_mark
     words = error.problem or "syntax error"
     remedy = next((hint for start, hint in _HINTS.items() if start in words), "")
@@ -408,11 +438,11 @@ def _syntax(findings: Findings, error: yaml.MarkedYAMLError, text: str) -> None:
         lines = re.split(r"\r\n|[\n\r\x85\u2028\u2029]", text)
         rest = lines[at.line - 1][at.column - 1 :] if at.line <= len(lines) else ""
         if rest.startswith("\t"):
-            words, remedy = "a tab cannot indent", "Use spaces."
+            words, remedy = "a tab cannot be used for indentation", "Use spaces."
         elif rest:
             words, remedy = f"a plain text cannot begin with {rest[0]!r}", "Quote it."
     if "nesting depth" in words:
-        # the parser's own limit, 1,000, met while it looks ahead
+        # The parser reads ahead, and has reached its own limit of 1,000 levels.
         findings.stop("too-deep", _TOO_DEEP, at)
     context = f", {error.context}" if error.context else ""
-    findings.stop("not-yaml", f"This is not YAML: {words}{context}.", at, remedy)
+    findings.stop("not-yaml", f"The file is not YAML: {words}{context}.", at, remedy)

@@ -112,20 +112,20 @@ def test_what_is_wrong_has_its_line_and_its_path() -> None:
         "nodes.b.interfaces.d.mtu: 'big' is not a whole number",
     ]
     assert problems(nodes={"a": {"x": {1}, 1.5: 2, "y": "\x1b"}}, links=[object()]) == [
-        "nodes.a.x: a value of type set cannot stand in a topology: "
-        "give mappings, lists, texts, numbers, booleans or None.",
-        "nodes.a: the key 1.5 is not text.",
-        "nodes.a.y: a control character in '\\x1b'.",
-        "links.0: a value of type object cannot stand in a topology: "
-        "give mappings, lists, texts, numbers, booleans or None.",
+        "nodes.a.x: a topology cannot contain a value of type set: "
+        "use mappings, lists, texts, numbers, booleans or None.",
+        "nodes.a: the key 1.5 is not a text.",
+        "nodes.a.y: '\\x1b' contains a control character.",
+        "links.0: a topology cannot contain a value of type object: "
+        "use mappings, lists, texts, numbers, booleans or None.",
     ]
     assert problems(nodes={"a": {1: {}, "1": {}}}) == [
-        "nodes.a: the key '1' is here twice, as a number and as a text."
+        "nodes.a: the key '1' appears twice, as a number and as a text."
     ]
     endless: dict[str, Any] = {}
     endless["a"] = endless
     (deep,) = problems(nodes=endless)
-    assert deep.endswith("mappings and lists nest deeper than 64.")
+    assert deep.endswith("mappings and lists are nested more than 64 levels deep.")
     assert problems(nodes={"$(no)": {}}) == [
         "nodes.$(no): There is no variable 'no'. Declare it under vars, or write $(name:-default)."
     ]

@@ -50,7 +50,10 @@ def test_a_variable_that_is_declared_or_used_is_accepted(setting: str) -> None:
         (["validate", "sized.yaml", "--set", "qqq=5"], "It has first, mtu, size."),
         (["validate", "sized.yaml", "--set", "i=5"], "It has first, mtu, size."),
         (["validate", "sized.yaml", "--set", "price=5"], "It has first, mtu, size."),
-        (["validate", "plain.yaml", "--set", "size=5"], "It has none: declare it under vars"),
+        (
+            ["validate", "plain.yaml", "--set", "size=5"],
+            "It has no variables: declare one under vars",
+        ),
         (["diff", "plain.yaml", "sized.yaml", "--set", "siz=3"], "Did you mean 'size'?"),
         (["graph", "sized.yaml", "--set", "sise=5"], "Did you mean 'size'?"),
         (["explain", "sized.yaml", "--set", "sise=5"], "Did you mean 'size'?"),

@@ -1,4 +1,4 @@
-"""Constraints: the schema and the check that are made of one description say the same of every mapping."""
+"""Tests that the schema and the check of a constraint agree on every mapping."""
 
 from __future__ import annotations
 
@@ -129,8 +129,8 @@ def test_the_schema_names_every_value_that_a_sentence_can_have() -> None:
         for entry in constraints_of(INTERFACE_WORDS["bond"])
     }
     assert (
-        "Mode balance-rr, balance-xor, broadcast or 802.3ad has no primary port: `primary` is for active-backup, balance-tlb, balance-alb."
-        in bond
+        "Mode balance-rr, balance-xor, broadcast or 802.3ad has no primary port: `primary` is for "
+        "active-backup, balance-tlb, balance-alb." in bond
     )
     gre = [
         entry.shape(INTERFACE_WORDS["gre"])["errorMessage"]

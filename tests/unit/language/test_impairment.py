@@ -1,4 +1,4 @@
-"""Words of `impair`: units as tc(8) has them, what is refused, and who says what of which direction."""
+"""Tests of `impair`: its units, its errors, and which entry applies to which direction."""
 
 from __future__ import annotations
 
@@ -77,40 +77,54 @@ def test_percentages(text: object, share: float) -> None:
 
 
 REFUSED = {
-    "delay: 10": "10 has no unit: write 10ms, or 10us, which is what `tc` takes it for",
+    "delay: 10": "10 has no unit: write 10ms, or 10us, which `tc` assumes",
     'delay: "10\\n"': "10 has no unit: write 10ms",
-    "delay: 10min": "'10min' is not time such as 10ms: the units are s, ms, us and ns",
+    "delay: 10min": "'10min' is not a time such as 10ms: the units are s, ms, us and ns",
     "delay: -1ms": "'-1ms' is not a time such as 10ms",
     "delay: 2000s": "",
     "delay: 3601s": "3601s is longer than an hour",
     "delay: [10ms]": "['10ms'] is not a time such as 10ms",
     "delay: true": "True is not a time such as 10ms",
-    "{delay: 3s, jitter: 3s}": "3s is longer than the 2.147 seconds that the kernel has room for",
+    "{delay: 3s, jitter: 3s}": "3s is longer than 2.147 seconds, the limit of the kernel",
     "loss: 1": "1 has no unit: write 1%",
     "loss: 0.5": "0.5 has no unit: write 0.5%",
     "loss: 101%": "101% is more than 100%",
     "loss: 1ms": "'1ms' is not a percentage such as 0.1%",
-    "rate: 0": "a rate of 0 lets nothing pass. Leave `rate` out where there is no limit; `loss: 100%` stops everything",
-    "rate: 0mbit": "a rate of 0 lets nothing pass",
-    "rate: 1000": "1000 has no unit: write 1000mbit, or 1000bit, which is what `tc` takes it for",
-    "rate: 100M": "'100M' is not a rate such as 100mbit: the units are bit, kbit, mbit, gbit and tbit; kbps, mbps and so on count bytes",
+    "rate: 0": (
+        "a rate of 0 would stop all packets: for no limit, leave out `rate`; to drop all packets, "
+        "write `loss: 100%`"
+    ),
+    "rate: 0mbit": "a rate of 0 would stop all packets",
+    "rate: 1000": "1000 has no unit: write 1000mbit, or 1000bit, which `tc` assumes",
+    "rate: 100M": (
+        "'100M' is not a rate such as 100mbit: the units are bit, kbit, mbit, gbit and tbit, or "
+        "kbps, mbps and so on for bytes per second"
+    ),
     "rate: 10%": "'10%' is not a rate",
     "rate: 7bit": "7bit is not between 8bit and 1tbit",
     "rate: 2tbit": "2tbit is not between 8bit and 1tbit",
     "{rate: 1mbit, limit: 0}": "0 is not between 1 and 4294967295",
     "{rate: 1mbit, limit: 10kb}": "'10kb' is not a whole number",
     "latency: 10ms": "latency",
-    "jitter: 2ms": "`jitter` varies a delay, and there is none. Say `delay: 10ms` beside it, or leave `jitter` out.",
-    "reorder: 5%": "`reorder` lets packets overtake delayed ones, and there is none.",
-    "{reorder: 5%, rate: 1mbit}": "`reorder` lets packets overtake delayed ones, and there is none.",
-    "limit: 10": "`limit` is how many packets wait, and without a `delay` or a `rate` none does.",
-    "{limit: 10, loss: 1%}": "`limit` is how many packets wait",
+    "jitter: 2ms": (
+        "`jitter` varies the delay, but there is no `delay`. Add for example `delay: 10ms`, or "
+        "remove `jitter`."
+    ),
+    "reorder: 5%": "`reorder` lets packets overtake delayed ones, but there is no `delay`.",
+    "{reorder: 5%, rate: 1mbit}": (
+        "`reorder` lets packets overtake delayed ones, but there is no `delay`."
+    ),
+    "limit: 10": "`limit` limits the packets that wait, but without `delay` or `rate` none waits.",
+    "{limit: 10, loss: 1%}": "`limit` limits the packets that wait",
 }
 
 
 def lab(impair: str, rest: str = "") -> str:
     words = impair if impair.startswith("{") else f"{{{impair}}}"
-    return f"name: lab\nnodes: {{a: {{}}, b: {{}}}}\nlinks:\n  - endpoints: ['a:x', 'b:y']\n    impair: {words}\n{rest}"
+    return (
+        "name: lab\nnodes: {a: {}, b: {}}\n"
+        f"links:\n  - endpoints: ['a:x', 'b:y']\n    impair: {words}\n{rest}"
+    )
 
 
 @pytest.mark.parametrize("words", REFUSED)
@@ -125,13 +139,13 @@ def test_what_makes_no_sense_is_an_error_with_its_place(words: str) -> None:
     assert lines[0].startswith("lab.yaml:5:") and REFUSED[words] in lines[0]
 
 
-def test_all_errors_are_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     with pytest.raises(FileError) as refused:
         load(lab("{delay: 1, loss: 2, rate: 3}").encode(), "lab.yaml")
     assert len(refused.value.lines()) == 3
 
 
-# there and back
+# from text to values and back
 
 
 @given(st.integers(0, 3600 * 10**9))
@@ -186,8 +200,8 @@ def test_values_are_written_short() -> None:
     )
 )
 def test_words_there_and_back(words: dict[str, object]) -> None:
-    said = ImpairModel.model_validate(words)
-    one = Impairment(**{key: getattr(said, key) for key in said.model_fields_set}).normal()
+    model = ImpairModel.model_validate(words)
+    one = Impairment(**{key: getattr(model, key) for key in model.model_fields_set}).normal()
     again = ImpairModel.model_validate(dict(one.file_values()))
     assert (
         Impairment(**{key: getattr(again, key) for key in again.model_fields_set}).normal() == one
@@ -202,11 +216,11 @@ def test_a_word_is_no_default() -> None:
         ImpairModel.model_validate({"loss": "1 percent"})
 
 
-# who says what of which direction
+# which entry applies to which direction
 
 
 def impaired(text: str) -> dict[str, dict[str, str]]:
-    """`NAMESPACE/IF` → the words of what leaves there."""
+    """Return the impairment of each `NAMESPACE/IF` in the notation of the file."""
     state = load(text.encode(), "lab.yaml").desired.state
     return {
         f"{key.netns}/{key.name}": dict(resource.impairment.file_values())
@@ -222,7 +236,9 @@ def test_a_link_says_it_for_both_directions_and_an_end_goes_over_it_key_by_key()
 name: lab
 nodes: {a: {interfaces: {x: {impair: {loss: 3%}}}}, b: {}}
 links:
-  - endpoints: [{node: a, interface: x, impair: {loss: 2%, rate: 1mbit}}, {node: b, interface: y, impair: {delay: 0, jitter: 0}}]
+  - endpoints:
+      - {node: a, interface: x, impair: {loss: 2%, rate: 1mbit}}
+      - {node: b, interface: y, impair: {delay: 0, jitter: 0}}
     impair: {delay: 10ms, jitter: 2ms, loss: 1%}
 """
     assert impaired(text) == {
@@ -237,7 +253,7 @@ def test_an_end_completes_what_its_link_says() -> None:
     )
     with pytest.raises(FileError) as refused:
         load(text.encode(), "lab.yaml")
-    assert len(refused.value.lines()) == 1  # of the other end
+    assert len(refused.value.lines()) == 1  # the error of the other end
     assert impaired(text.replace("'b:y'", "{node: b, interface: y, impair: {delay: 6ms}}"))[
         "b/y"
     ] == {"delay": "6ms", "jitter": "2ms"}
@@ -248,8 +264,12 @@ def test_a_membership_says_it_for_both_directions_and_an_interface_for_what_it_s
 name: lab
 nodes:
   a: {networks: {lan: {impair: {delay: 10ms}}}}
-  b: {networks: {lan: {name: eth0, impair: {delay: 10ms}}}, interfaces: {eth0: {impair: {delay: 20ms}}}}
-  c: {networks: {lan: {name: eth0}}, interfaces: {eth0: {impair: {rate: 1mbit}}, lo: {impair: {loss: 1%}}}}
+  b:
+    networks: {lan: {name: eth0, impair: {delay: 10ms}}}
+    interfaces: {eth0: {impair: {delay: 20ms}}}
+  c:
+    networks: {lan: {name: eth0}}
+    interfaces: {eth0: {impair: {rate: 1mbit}}, lo: {impair: {loss: 1%}}}
 networks: {lan: {}}
 """
     assert impaired(text) == {
@@ -294,9 +314,9 @@ def test_what_waits_needs_a_queue() -> None:
 def test_the_burst_of_a_rate_follows_the_mtu() -> None:
     def burst(mtu: str) -> tuple[int | None, int | None]:
         text = lab("{rate: 1mbit}").replace("links:\n  - ", f"links:\n  - {mtu}")
-        found = load(text.encode(), "lab.yaml").desired.state[impair_key("a", "x")]
-        assert isinstance(found, Impair)
-        return found.burst, found.queue
+        impair = load(text.encode(), "lab.yaml").desired.state[impair_key("a", "x")]
+        assert isinstance(impair, Impair)
+        return impair.burst, impair.queue
 
     assert burst("") == (3036, 18216)
     assert burst("mtu: 9000\n    ") == (18036, 108216)

@@ -55,7 +55,7 @@ links:
             "6:5: There is no profile 'routr'. Did you mean 'router'?",
             "7:5: unknown key 'forwardin' in nodes.a. Did you mean 'forwarding'?",
             "9:5: unknown key 'forwardin' in nodes.b. Did you mean 'forwarding'?",
-            "10:3: The key 'b' is here twice; the first is in line 8. Keep one.",
+            "10:3: The key 'b' appears twice, first in line 8. Remove one of them.",
             "13:26: There is no variable 'gw'. Declare it under vars, or write $(name:-default).",
             "14:27: nodes.c.routes.1.via: 'here' is not an IP address",
             "16:12: unknown key 'nodes' in defaults. Did you mean 'node'?",
@@ -74,12 +74,12 @@ nodes:
 links: [[a:eth0, b:eth0]]
 """,
         [
-            "4:26: nodes.a.interfaces.eth0.addresses.0: '10.0.0.1' has no prefix length: write 10.0.0.1/24, or whatever its subnet has",
+            "4:26: nodes.a.interfaces.eth0.addresses.0: '10.0.0.1' has no prefix length: write 10.0.0.1/24, or the length of its subnet",
             "4:37: nodes.a.interfaces.eth0.mtu: 20 is not between 68 and 2147483647",
-            "4:46: nodes.a.interfaces.eth0.mac: '01:00:00:00:00:01' is a multicast address: an interface needs a MAC whose first byte is even",
+            "4:46: nodes.a.interfaces.eth0.mac: '01:00:00:00:00:01' is a multicast address: the first byte of an interface's MAC must be even",
             "4:70: nodes.a.interfaces.eth0.state: 'upp' is not one of 'up' or 'down'",
             "5:7: nothing makes the interface a:eth1: it is in no link and no network. Add it to `links`, or give it a `kind`.",
-            "5:26: nodes.a.interfaces.eth1.addresses.0: '10.0.0.0/24' is the network address of 10.0.0.0/24: a host needs one between it and the broadcast address",
+            "5:26: nodes.a.interfaces.eth1.addresses.0: '10.0.0.0/24' is the network address of 10.0.0.0/24: a host needs an address between it and the broadcast address",
             "5:39: nodes.a.interfaces.eth1.addresses.1: '10.0.0.255/24' is the broadcast address of 10.0.0.0/24",
             "5:54: nodes.a.interfaces.eth1.addresses.2: '224.0.0.1/24' is a multicast address: an interface cannot have it",
             "5:68: nodes.a.interfaces.eth1.addresses.3: '0.0.0.0/0' is the unspecified address: an interface cannot have it",
@@ -312,10 +312,10 @@ links: [[a:p1, b:p1], [a:p3, b:p3]]
 nodes: {a: {interfaces: {br0: {kind: bridge, forward_delay: 31s, hello_time: 1, priority: 70000, ageing_time: soon, stp: on}}}}
 """,
         [
-            "1:46: nodes.a.interfaces.br0.forward_delay: 3100 is not time between 0 and 3000 centiseconds: `ip link` counts so, 15 seconds are 1500 or 15s",
-            "1:66: nodes.a.interfaces.br0.hello_time: 1 is not time between 100 and 1000 centiseconds: `ip link` counts so, 15 seconds are 1500 or 15s",
+            "1:46: nodes.a.interfaces.br0.forward_delay: 3100 is not a time between 0 and 3000 centiseconds, the unit of `ip link`: write for example 1500 or 15s for 15 seconds",
+            "1:66: nodes.a.interfaces.br0.hello_time: 1 is not a time between 100 and 1000 centiseconds, the unit of `ip link`: write for example 1500 or 15s for 15 seconds",
             "1:81: nodes.a.interfaces.br0.priority: 70000 is not between 0 and 65535",
-            "1:98: nodes.a.interfaces.br0.ageing_time: 'soon' is not time between 0 and 2147483647 centiseconds: `ip link` counts so, 15 seconds are 1500 or 15s",
+            "1:98: nodes.a.interfaces.br0.ageing_time: 'soon' is not a time between 0 and 2147483647 centiseconds, the unit of `ip link`: write for example 1500 or 15s for 15 seconds",
             "1:117: nodes.a.interfaces.br0.stp: 'on' is neither true nor false",
         ],
     ),
@@ -541,8 +541,8 @@ name: My Lab
 prefix: ../x
 """,
         [
-            "1:1: name: 'My Lab' cannot be a topology's name: lower-case letters, digits and '-' inside, at most 32",
-            "2:1: prefix: '../x' cannot be a prefix: letters, digits, '_', '.', '-', at most 32, the first no '.' or '-'",
+            "1:1: name: 'My Lab' cannot be a topology's name: use at most 32 lower-case letters, digits and '-', with no '-' first or last",
+            "2:1: prefix: '../x' cannot be a prefix: use at most 32 letters, digits, '_', '.' and '-', with no '.' or '-' first",
         ],
     ),
     "checks": (
@@ -602,7 +602,7 @@ nodes:
   a: {}
 """,
         [
-            "4:3: The key 'a' is here twice; the first is in line 2. Keep one.",
+            "4:3: The key 'a' appears twice, first in line 2. Remove one of them.",
         ],
     ),
     "profiles": (
@@ -612,8 +612,8 @@ profiles: {router: {forwarding: true}, one: {profile: two}, two: {profile: one}}
 """,
         [
             "1:13: There is no profile 'rooter'. Did you mean 'router'?",
-            "2:46: Profiles take one another in a circle: two -> one -> two.",
-            "2:67: Profiles take one another in a circle: one -> two -> one.",
+            "2:46: The profiles use each other in a circle: two -> one -> two.",
+            "2:67: The profiles use each other in a circle: one -> two -> one.",
         ],
     ),
     "ranges and variables": (
@@ -625,9 +625,9 @@ nodes:
   y$(j): {}
 """,
         [
-            "2:3: The range '[3-1]' runs backwards. Write [1-3].",
-            "3:3: 'r[1-2]x[1-2]' has more than one range. A name takes one.",
-            "4:3: '${' is not for variables here. Write $(i), in round brackets; a dollar itself is $$.",
+            "2:3: The range '[3-1]' ends before it starts. Write [1-3].",
+            "3:3: 'r[1-2]x[1-2]' has more than one range. Use one range in a name.",
+            "4:3: '${' does not begin a variable here. Write $(i), in parentheses. A dollar sign itself is $$.",
             "5:3: There is no variable 'j'. Declare it under vars, or write $(name:-default).",
         ],
     ),
@@ -826,13 +826,16 @@ def test_places_stay_right_when_there_is_much_before_them() -> None:
 
 def test_a_file_that_is_not_a_topology() -> None:
     for text, expected in (
-        ("", "1:1: The file is empty; a topology is a mapping with nodes, networks, links …."),
+        (
+            "",
+            "1:1: The file is empty: a topology is a mapping with keys such as `nodes`, `networks` and `links`.",
+        ),
         (
             "[]",
-            "1:1: The file holds no mapping; a topology is a mapping with nodes, networks, links ….",
+            "1:1: The file is not a mapping: a topology is a mapping with keys such as `nodes`, `networks` and `links`.",
         ),
-        ("nodes: [", "2:1: This is not YAML"),
-        ("nodes: {a: {}\nlinks: []", "2:1: This is not YAML"),
+        ("nodes: [", "2:1: The file is not YAML"),
+        ("nodes: {a: {}\nlinks: []", "2:1: The file is not YAML"),
     ):
         assert problems(text)[0].startswith(expected), text
 
