@@ -74,10 +74,7 @@ def prose(page: Path) -> Iterator[tuple[int, str]]:
 
 
 LONG_LINES = {
-    "security.md",
-    "json.md",
     "performance.md",
-    "reliability.md",
 }
 """Pages that still have lines of more than 120 columns."""
 
