@@ -22,10 +22,10 @@ from netorch.topology.schema import schema
 MEANING = {
     "a name exists, and only once": "does not exist|There is no profile|is there twice|appears twice|is a name of|in a circle"
     "|is given to .* already|nothing makes the interface|is not an address of|have the same name",
-    "how objects may be combined": "is wired to|in another link already|both its ends|is a port of|cannot be a port|be one of|is not a port"
+    "how objects may be combined": "is wired to|no link can end there|in another link already|both its ends|is a port of|cannot be a port|be one of|is not a port"
     "|is on top of|of kind .* itself|are both the host's|stays there|on one segment, but both|cannot both be"
     "|is the uplink of|cannot be the uplink|connects a node to|is not in|has another interface|cannot move it|moves a NIC from"
-    "|is not made by this file|default route from one|two peers|both have|expects the opposite|has the neighbour",
+    "|is not made by this file|default route from one|two peers|both have|expects the opposite|is not a member of|is not an endpoint of|is not one of the networks|has the neighbour",
     "arithmetic on addresses and subnets": "bits set to the right|is outside|no room|needs a prefix length|overlap|is left for|is in no"
     "|network or broadcast|network address of|broadcast address of|is the unspecified|multicast|is not a host's address|nobody answers|nothing can answer"
     "|is an address of|exists on every link|is not an address of one host|contradict each other|in several VRFs|has this address|no IPv[46] address|not an IPv[46] address|IPv4 and IPv6|IP versions?\\b|over IPv"

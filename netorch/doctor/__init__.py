@@ -5,6 +5,8 @@ Nothing on the machine changes. doctor tries kernel features in a namespace of i
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from netorch.converge import hazards
 from netorch.converge.compare import compare
 from netorch.converge.preflight import Lack, lacking
@@ -108,13 +110,12 @@ def _backends(kernel: LinuxKernel, machine: Machine) -> dict[str, str | None]:
 def _live() -> dict[str, Desired]:
     """Return the topologies on this machine whose record can be read."""
     topologies: dict[str, Desired] = {}
-    try:
+    # damaged records are not an error here, because the check `records` reports them
+    with suppress(NetorchError):
         for name in records.applied_names():
-            if (desired := recorded(name, records.read_record(name)[0])) is not None:
-                topologies[name] = desired
-    except NetorchError:
-        # not an error here, because the check `records` reports damaged records
-        return topologies
+            with suppress(NetorchError):
+                if (desired := recorded(name, records.read_record(name)[0])) is not None:
+                    topologies[name] = desired
     return topologies
 
 

@@ -272,15 +272,22 @@ class Draft(Struct):
         self.warnings.append(Complaint(code, path, what, remedy))
 
     def unknown(
-        self, code: str, path: Path, what: str, name: str, known: Iterable[str], remedy: str = ""
+        self,
+        code: str,
+        path: Path,
+        what: str,
+        name: str,
+        known: Iterable[str],
+        remedy: str = "",
+        *,
+        group: str = "",
     ) -> None:
-        """Add an error about a name that nothing has."""
+        """Add an error about a name that nothing has, or that nothing in the `group` has."""
         remedy = did_you_mean(name, known) or remedy
-        text = f"{what} {name!r} does not exist."
-        # A message such as "among the ports of x" depends on the other parts of the file, so it is
-        # not about the name alone.
-        exists = not what.startswith("among ")
-        self.complaints.append(Complaint(code, path, text, remedy, naming=exists, about=name))
+        text = f"{what} {name!r} is not {group}." if group else f"{what} {name!r} does not exist."
+        # What belongs to a group depends on other parts of the file, so such an error is not about
+        # the name alone.
+        self.complaints.append(Complaint(code, path, text, remedy, naming=not group, about=name))
 
     def put(self, resource: Resource, path: Path) -> None:
         """Add a resource to the desired state."""

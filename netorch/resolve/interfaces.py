@@ -10,7 +10,7 @@ from netorch.kinds.loopback import MTU as LOOPBACK_MTU
 from netorch.kinds.veth import VethModel
 from netorch.language.scalars import Network
 from netorch.resolve.draft import Draft, DraftAddress, Iface, Path, Site, cable, draft_addresses
-from netorch.resolve.masters import bond_of, check_port, keeps_addresses
+from netorch.resolve.masters import bond_of, check_port, keeps_addresses, kind_of
 from netorch.resolve.roles import (
     EXISTING,
     LOOPBACK,
@@ -297,7 +297,7 @@ def _obstacle(near: Iface, far: Iface) -> str | None:
         if isinstance(iface.role, RefusedRole):
             return f"{iface.display} is in another link already"
         if not isinstance(iface.role, UnmadeRole):
-            return f"{iface.display} is a {iface.role.NAME}: no link can end there"
+            return f"{iface.display} is of kind {kind_of(iface)}: no link can end there"
     return None
 
 

@@ -190,10 +190,11 @@ def check_port(draft: Draft, iface: Iface) -> None:
             draft.unknown(
                 "unknown-interface",
                 (*iface.path, "primary"),
-                f"among the ports of {iface.display},",
+                "interface",
                 primary,
                 ports,
                 "Add it to its ports.",
+                group=f"a port of {iface.display}",
             )
     if iface.master is not None and isinstance(role, ExistingRole):
         what = (

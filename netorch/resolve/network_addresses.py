@@ -119,10 +119,11 @@ def _gateway_name(draft: Draft, segment: Segment, name: str, path: Path) -> None
         draft.unknown(
             "unknown-node",
             path,
-            f"among the members of network {segment.name}, node",
+            "node",
             name,
             nodes,
             f"Add {segment.name} to its networks.",
+            group=f"a member of network {segment.name}",
         )
     else:
         segment.gateway_node = name

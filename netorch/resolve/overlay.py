@@ -58,9 +58,10 @@ def end_for(draft: Draft, segment: Segment, model: Membership, path: Path) -> Se
         draft.unknown(
             "unknown-node",
             (*path, "at"),
-            f"among the endpoints of network {segment.name}, node",
+            "node",
             model.at,
             ends,
+            group=f"an endpoint of network {segment.name}",
         )
         return None
     if model.at is None and len(segment.model.endpoints) > 1:

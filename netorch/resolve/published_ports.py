@@ -56,9 +56,10 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
             draft.unknown(
                 "unknown-network",
                 (*path, "network"),
-                f"among the networks of {site.name},",
+                "network",
                 model.network,
                 mine,
+                group=f"one of the networks of {site.name}",
             )
             continue
         chosen = (

@@ -203,7 +203,7 @@ networks:
         [
             "3:30: gateway 10.1.0.1 is outside the subnet of network lan",
             "4:3: network one: mode host-only needs a `subnet`, from which the bridge gets an address",
-            "5:30: among the members of network two, node 'b' does not exist. Add two to its networks.",
+            "5:30: node 'b' is not a member of network two. Add two to its networks.",
             "6:32: gateway 10.3.0.9: no member of network three has this address. A segment's bridge has no address: name the member that routes, or take mode host-only.",
             "7:31: ip_range 10.5.0.0/25 is in no subnet of network four",
             "8:48: network five: in mode host-only the gateway is the bridge's own address, not a node",
@@ -245,7 +245,7 @@ links:
     ),
     "ends of links": (
         """\
-nodes: {a: {}, b: {}}
+nodes: {a: {interfaces: {d: {kind: dummy}}}, b: {}}
 links:
   - [a:eth0, b:eth0]
   - [a:eth0, b:eth1]
@@ -254,6 +254,7 @@ links:
   - {endpoints: [a:eth6, b:eth6], subnet: 10.0.0.0/32}
   - [a:lo, b:eth8]
   - [a:eth5, b:eth9]
+  - [a:d, b:eth10]
 """,
         [
             "4:5: a:eth0 is wired to b:eth0 already",
@@ -262,6 +263,7 @@ links:
             "7:35: 10.0.0.0/32 has no room for the two ends of a link",
             "8:5: a:lo is the loopback interface: no link can end there",
             "9:5: a:eth5 is in another link already",
+            "10:5: a:d is of kind dummy: no link can end there",
         ],
     ),
     "bridges and their ports": (
@@ -775,7 +777,7 @@ links: [{endpoints: ["v1:eth0", "v2:eth0"], subnet: 192.0.2.0/30}]
             "2:91: endpoint v2: 192.0.2.22 is not an address of v2. Did you mean '192.0.2.2'?",
             "2:107: node 'v3' does not exist. Declare it under nodes.",
             "8:7: network lan has several endpoints: add `at: NODE`, one of v1, v2, v3",
-            "9:24: among the endpoints of network lan, node 'v4' does not exist.",
+            "9:24: node 'v4' is not an endpoint of network lan.",
             "10:26: network plain has no endpoints: `at` is for networks of driver vxlan only",
             "12:24: e:eth0 cannot have MTU 1500: network one carries at most 1450 inside VXLAN",
             "13:32: f:eth0 and d:eth0 are on one segment, but both have MAC 02:00:00:00:00:07",

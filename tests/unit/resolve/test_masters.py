@@ -84,7 +84,7 @@ WRONG = {
     ),
     "a primary that is not a port": (
         a("x: {kind: bond, mode: active-backup, ports: [eth0], primary: eth1}"),
-        ["among the ports of a:x, 'eth1' does not exist. Did you mean 'eth0'?"],
+        ["interface 'eth1' is not a port of a:x. Did you mean 'eth0'?"],
     ),
     "tables of VRFs": (
         a("x: {kind: vrf, table: 5}, y: {kind: vrf, table: 5}"),
