@@ -1,4 +1,4 @@
-"""Macvlans and ipvlans on the machine's own interfaces, beside what others have there; networks of the two drivers."""
+"""Test macvlans and ipvlans next to foreign links, and networks of these two drivers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.kernel.host import Host, Snapshot, diff_snapshots
 from tests.kernel.kindcase import has_kind, require
 
 NIC = "ip link add eth9 type veth peer name wire9; ip link set eth9 up; ip link set wire9 up"
-"""A NIC of the machine, and the other end of its wire."""
+"""Makes a NIC of the machine, and the other end of its cable."""
 
 
 def sh(host: Host, script: str) -> str:
@@ -26,21 +26,24 @@ def lab(host: Host, words: str, members: str = "a: {networks: [lan]}") -> Path:
 
 
 def left(host: Host, before: Snapshot) -> list[str]:
-    """What differs, once carriers and what the kernel tears down by and by have settled."""
+    """Return what differs from `before`.
+
+    Wait up to 10 s, because carriers change late and the kernel deletes some objects late.
+    """
     deadline = time.monotonic() + 10
-    while (found := diff_snapshots(before, host.snapshot())) and time.monotonic() < deadline:
+    while (differences := diff_snapshots(before, host.snapshot())) and time.monotonic() < deadline:
         time.sleep(0.2)
-    return found
+    return differences
 
 
-def refused(host: Host, file: Path, *wanted: str) -> None:
-    """By diff and apply alike, with the file's place, and without a trace."""
+def refused(host: Host, file: Path, *texts: str) -> None:
+    """Check that diff and apply refuse the file with these texts, and change nothing."""
     before = host.snapshot()
     for command in ("diff", "apply"):
         done = host.netorch(command, file, check=False)
         assert done.returncode == 1
         assert done.stderr.startswith(f"{file}:"), done.stderr
-        assert all(want in done.stderr for want in wanted), done.stderr
+        assert all(text in done.stderr for text in texts), done.stderr
     assert left(host, before) == []
 
 
@@ -52,7 +55,8 @@ def test_a_parent_that_is_not_there(host: Host) -> None:
     refused(
         host,
         lab(host, "driver: macvlan, parent: eth8"),
-        "macvlan a/eth0: there is no interface eth8 in host that could be its parent. Did you mean 'eth9'?",
+        "macvlan a/eth0: there is no interface eth8 in host that could be its parent. "
+        "Did you mean 'eth9'?",
     )
     refused(
         host,
@@ -86,16 +90,17 @@ def test_a_parent_that_is_a_macvlan(host: Host) -> None:
     )
 
 
-def test_a_parent_that_somebody_else_has_for_himself(host: Host) -> None:
+def test_a_parent_of_a_foreign_link_in_passthru_mode(host: Host) -> None:
     sh(host, f"{NIC}; ip link add mv9 link eth9 type macvlan mode passthru")
     refused(
         host,
         lab(host, "driver: macvlan, parent: eth9"),
-        "has the macvlan mv9 on it, which netorch did not make: in mode passthru a link has its parent to itself",
+        "has the macvlan mv9 on it, which netorch did not make: "
+        "in mode passthru a link has its parent to itself",
     )
 
 
-def test_what_is_seen_by_the_kernel_alone_is_rolled_back(host: Host) -> None:
+def test_an_obstacle_that_only_the_kernel_sees_is_rolled_back(host: Host) -> None:
     sh(
         host,
         f"{NIC}; ip netns add other; ip link add mv9 link eth9 netns other type macvlan mode passthru",
@@ -115,11 +120,12 @@ def test_macvlans_and_ipvlans_never_share_a_parent(host: Host) -> None:
     refused(
         host,
         lab(host, "driver: ipvlan, parent: eth9"),
-        "has the macvlan mv9 on it, which netorch did not make: a parent has either ipvlans or macvlans, never both",
+        "has the macvlan mv9 on it, which netorch did not make: "
+        "a parent has either ipvlans or macvlans, never both",
     )
 
 
-def test_one_beside_others_that_get_along(host: Host) -> None:
+def test_one_next_to_compatible_foreign_links(host: Host) -> None:
     sh(
         host,
         f"{NIC}; ip link add mv9 link eth9 type macvlan mode bridge; ip addr add 10.0.0.9/24 dev mv9; ip link set mv9 up",
@@ -167,7 +173,7 @@ def test_a_parent_that_is_down_is_no_obstacle(host: Host) -> None:
 
 @pytest.mark.uml
 def test_a_name_that_the_parents_namespace_has_too(host: Host) -> None:
-    """Linux before 6.15 looks for it there, and does not see that the link is for another namespace."""
+    """Linux before 6.15 looks for the name there, although the link is for another namespace."""
     sh(
         host,
         f"{NIC}; ip link add eth0 type veth peer name eth1; ip link set eth0 up; ip link add same type veth peer name same2",
@@ -205,7 +211,7 @@ def test_the_parent_has_one_mac_in_passthru(host: Host) -> None:
     assert host.ip("-n", "a", "link", "show", "eth0")[0]["address"] != mac
 
 
-def test_a_member_comes_and_goes_beside_the_others(host: Host) -> None:
+def test_a_member_comes_and_goes_and_the_others_stay(host: Host) -> None:
     sh(host, NIC)
     words = "driver: macvlan, parent: eth9, subnet: 10.0.0.0/24"
     host.netorch("apply", lab(host, words, "a: {networks: [lan]}, b: {networks: [lan]}"))
@@ -220,8 +226,8 @@ def test_from_a_bridge_to_a_macvlan_and_back(host: Host) -> None:
     sh(host, NIC)
     words, other = "subnet: 10.0.0.0/24", "subnet: 10.0.0.0/24, driver: macvlan, parent: eth9"
     before = host.snapshot()
-    for said in (words, other, words):
-        file = lab(host, said, "a: {networks: [lan]}, b: {networks: [lan]}")
+    for network in (words, other, words):
+        file = lab(host, network, "a: {networks: [lan]}, b: {networks: [lan]}")
         host.netorch("apply", file)
         assert host.netorch("diff", file).stdout == "lab: in sync\n"
         assert host.ping("a", "b", count=10)

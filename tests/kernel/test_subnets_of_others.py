@@ -1,4 +1,4 @@
-"""Routes and addresses of the owner beside the subnet of a network: what takes something from it, and what does not."""
+"""Test which routes and addresses of the owner take traffic from a network's subnet."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ TUN = "link add tun9 type bridge; ip link set tun9 up; ip addr add 192.0.2.1/24 
 
 
 def write(host: Host, owner: str) -> str:
-    """A file whose network is in the host, or in a namespace of others. What `ip` takes to go there."""
+    """Write a file whose network is on the host or in a foreign namespace.
+
+    Return the option that makes `ip` work there.
+    """
     if owner == "host":
         host.write("topo.yaml", FILE.replace("$MORE", "").replace("$OWNER", "host"))
         where = ""
@@ -91,9 +94,9 @@ def test_a_live_subnet_is_compared_and_mended_whatever_comes(host: Host, owner: 
     ):
         host.run("ip", *where.split(), *line.split())
     there = host.snapshot()
-    told = host.netorch("diff")
-    assert told.stdout == "lab: in sync\n"
-    assert f"{owner} already reaches 10.60.0.128/25 by another route," in told.stderr
+    diff = host.netorch("diff")
+    assert diff.stdout == "lab: in sync\n"
+    assert f"{owner} already reaches 10.60.0.128/25 by another route," in diff.stderr
     host.run("ip", *where.split(), "addr", "del", "10.60.0.1/24", "dev", "lan")
     host.run("ip", "-n", "a", "route", "del", "default")
     assert host.netorch("diff", check=False).returncode == 2

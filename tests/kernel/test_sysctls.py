@@ -1,4 +1,4 @@
-"""Settings of interfaces, on every kind: set, read back, spoiled by hand, kept over a replacement, and taken back with their line."""
+"""Test that sysctls of every kind of interface are set, restored and removed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ WORDS = "sysctls: {rp_filter: 2, accept_ra: 0}"
 
 
 def still(host: Host) -> dict[str, str]:
-    """The node when it has come to rest: the kernel tells who is on top of a link of its carrier up to a second later."""
-    deadline, found = time.monotonic() + 15, host.snapshot()["netns a"]
+    """Return the node's snapshot when it no longer changes.
+
+    The kernel passes a carrier on to upper links up to a second later.
+    """
+    deadline, after = time.monotonic() + 15, host.snapshot()["netns a"]
     while time.monotonic() < deadline:
         time.sleep(1.2)
-        before, found = found, host.snapshot()["netns a"]
-        if found == before:
+        before, after = after, host.snapshot()["netns a"]
+        if after == before:
             break
-    return found
+    return after
 
 
 def test_settings_of_every_kind_of_interface(host: Host) -> None:
@@ -49,20 +52,20 @@ links: [[a:up, b:up], [a:up2, b:up2]]
         assert there.get(f"sysctl net/ipv6/conf/{name}/accept_ra", "0") == "0", name
     assert there["sysctl net/ipv4/conf/lo/rp_filter"] == "2"
     assert host.netorch("diff", file).stdout == "lab: in sync\n"
-    host.write("shown.yaml", host.netorch("show", "-o", "yaml").stdout)
-    assert host.netorch("diff", "shown.yaml").stdout == "lab: in sync\n"
-    # by hand, told and mended
+    host.write("written.yaml", host.netorch("show", "-o", "yaml").stdout)
+    assert host.netorch("diff", "written.yaml").stdout == "lab: in sync\n"
+    # `diff` reports a change by hand, and `apply` repairs it
     spoil = "; ".join(f"echo 1 >/proc/sys/net/ipv4/conf/{name}/rp_filter" for name in names)
     host.run("ip", "netns", "exec", "a", "sh", "-c", spoil)
-    told = host.netorch("diff", file, check=False).stdout
+    diff = host.netorch("diff", file, check=False).stdout
     for name in names:
         assert (
             f"~ sysctl a net.ipv4.conf.{name.replace('.', '/')}.rp_filter  value 1 → 2  [update]"
-            in told
+            in diff
         )
     host.netorch("apply", file)
     assert diff_snapshots({"netns a": there}, {"netns a": still(host)}) == []
-    # with a link that is made anew, and without the lines
+    # links that are made again get their settings again
     host.run("sh", "-c", "; ".join(f"ip -n a link del {name}" for name in reversed(names)))
     host.netorch("apply", file)
     assert diff_snapshots({"netns a": there}, {"netns a": still(host)}) == []

@@ -1,4 +1,4 @@
-"""destroy: whatever happened in between, the machine is as it was before, and what belongs to others is untouched."""
+"""Test that destroy restores the machine in every case and leaves foreign objects alone."""
 
 from __future__ import annotations
 
@@ -45,25 +45,25 @@ def inode(host: Host, name: str) -> int:
 
 
 def users(namespaces: set[int]) -> list[str]:
-    """The processes of the whole machine that are in one of the namespaces, or hold one open."""
-    found = []
+    """Return the processes of the machine that are in one of the namespaces or hold one open."""
+    processes = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            held = [process / "ns/net", *(process / "fd").iterdir()]
+            paths = [process / "ns/net", *(process / "fd").iterdir()]
             if any(
                 path.stat().st_ino in namespaces and str(path.readlink()).startswith("net:")
-                for path in held
+                for path in paths
                 if path.exists()
             ):
-                found.append(f"{process.name} {(process / 'comm').read_text().strip()}")
+                processes.append(f"{process.name} {(process / 'comm').read_text().strip()}")
         except OSError:
             continue
-    return found
+    return processes
 
 
 @pytest.fixture
 def before(host: Host) -> dict[str, dict[str, str]]:
-    """A host on which something is, with the file beside it; its state before netorch came."""
+    """Make foreign objects on the host and write the file. Return the state of the host."""
     sh(
         host,
         "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9; ip netns add other",
@@ -86,12 +86,15 @@ def test_it_equals_before_and_again(host: Host, before: dict[str, dict[str, str]
 
 
 def test_on_a_host_where_nobody_ever_made_a_namespace(host: Host) -> None:
-    """/run/netns, its mounts and /etc/netns come into being with the first namespace, and go with the last."""
+    """netorch makes /run/netns, its mounts and /etc/netns with the first namespace.
+
+    It removes them with the last one.
+    """
     host.run("umount", "/etc/netns")
     existed = any(Path("/etc/netns").iterdir())
     host.write("topo.yaml", FILE)
     before = host.snapshot()
-    # /etc of the machine is not to be written to: give the host an overlay of its own there
+    # the test must not write to the machine's /etc, so it mounts a file system of its own there
     host.run("mount", "-t", "tmpfs", "tmpfs", "/etc/netns")
     host.netorch("apply")
     host.netorch("destroy")
@@ -111,7 +114,7 @@ def test_by_name_after_the_file_is_gone(host: Host, before: dict[str, dict[str, 
 
 
 @pytest.mark.parametrize("how", ["utf-16", "escaped"])
-def test_attached_by_a_file_whose_words_are_not_to_be_read_as_they_stand(
+def test_attached_by_a_file_with_another_encoding_or_escapes(
     host: Host, before: dict[str, dict[str, str]], how: str
 ) -> None:
     text = 'name: five\nnodes:\n  box: {"attach": "netns:other", interfaces: {d0: {kind: bridge, addresses: [10.0.0.2/24]}}}\n'
@@ -127,7 +130,7 @@ def test_attached_by_a_file_whose_words_are_not_to_be_read_as_they_stand(
     assert diff_snapshots(before, host.snapshot()) == []
 
 
-def test_with_no_word_at_all_after_the_file_is_gone(
+def test_without_arguments_after_the_file_is_gone(
     host: Host, before: dict[str, dict[str, str]]
 ) -> None:
     host.netorch("apply")
@@ -187,7 +190,7 @@ def test_after_the_record_was_lost(
                 path.write_bytes(b"\xff\xfe{")
     process = host.netorch("destroy", "five")
     left = diff_snapshots(before, host.snapshot(), ["files: /run/netorch/"])
-    # values from before are nowhere else: what is left of them is told, and nothing but them is left
+    # only the record has the original values, so netorch may leave settings behind, and says so
     allowed = ("~ host: sysctl net/ipv4/", "~ host: sysctl net/ipv6/")
     if what != "the text":
         assert [line for line in left if not line.startswith(allowed)] == []
@@ -199,7 +202,7 @@ def test_after_the_record_was_lost(
     assert sorted(path.name for path in (host.root / "run/netns").iterdir()) == ["other"]
 
 
-def test_with_no_word_at_all_after_the_record_was_lost(
+def test_without_arguments_after_the_record_was_lost(
     host: Host, before: dict[str, dict[str, str]]
 ) -> None:
     host.netorch("apply")
@@ -216,7 +219,10 @@ def test_with_no_word_at_all_after_the_record_was_lost(
 
 
 def start_box(host: Host) -> int:
-    """A process in a network namespace that has no name; its process id inside the private host."""
+    """Start a process in a network namespace that has no name.
+
+    Return its process ID in the private host.
+    """
     return int(
         sh(host, "unshare --net sleep 600 </dev/null >/dev/null 2>&1 & echo $!; sleep 0.1").split()[
             0
@@ -273,8 +279,8 @@ def test_after_a_namespace_was_deleted_by_hand(
 ) -> None:
     host.netorch("apply")
     sh(host, f"for name in {gone}; do ip netns del $name; done")
-    told = host.netorch("destroy").stderr
-    assert f"{', '.join(sorted(gone.split()))}: there is no namespace of that name" in told
+    warnings = host.netorch("destroy").stderr
+    assert f"{', '.join(sorted(gone.split()))}: there is no namespace of that name" in warnings
     assert diff_snapshots(before, host.snapshot()) == []
 
 
@@ -296,7 +302,7 @@ def test_after_everything_was_taken_apart_by_hand(
     )
     host.netorch("destroy")
     deadline = time.monotonic() + 5
-    # the stray end goes with its partner, when the kernel gets to the end of the partner's namespace
+    # the kernel deletes the stray end with its peer, as soon as it cleans up the peer's namespace
     while diff_snapshots(before, host.snapshot()) and time.monotonic() < deadline:
         pass
     assert diff_snapshots(before, host.snapshot()) == []
@@ -372,7 +378,7 @@ def test_all_of_two_topologies(host: Host, before: dict[str, dict[str, str]]) ->
     assert "second: " in process.stdout
     assert diff_snapshots(before, host.snapshot()) == []
     assert host.netorch("destroy", "--all").stdout == "no topology is live here\n"
-    # one of two leaves the other alone, in both orders
+    # destroying one of the two leaves the other alone, in both orders
     for first in ("five", "second"):
         host.netorch("apply")
         host.netorch("apply", "second.yaml")
@@ -435,7 +441,7 @@ def test_two_instances_of_one_file(host: Host, before: dict[str, dict[str, str]]
 def test_two_topologies_that_set_one_setting_of_the_host(
     host: Host, before: dict[str, dict[str, str]]
 ) -> None:
-    """Each gives back what was there before the first of them came, in whichever order they go."""
+    """The last one that is destroyed restores the original values, in either order."""
     for name in ("one", "two"):
         host.write(
             f"{name}.yaml", f"name: {name}\nnodes: {{host: {{forwarding: true}}, {name}: {{}}}}\n"
@@ -446,7 +452,7 @@ def test_two_topologies_that_set_one_setting_of_the_host(
         host.netorch("destroy", order[0])
         assert (host.root / "proc/sys/net/ipv4/conf/lo/forwarding").exists()
         assert sh(host, "cat /proc/sys/net/ipv4/ip_forward").strip() == "1", (
-            "the other one still wants it"
+            "the other topology still needs it"
         )
         host.netorch("destroy", order[1])
         assert diff_snapshots(before, host.snapshot()) == []
@@ -455,7 +461,10 @@ def test_two_topologies_that_set_one_setting_of_the_host(
 def test_two_topologies_whose_marks_on_addresses_are_the_same_number(
     host: Host, before: dict[str, dict[str, str]]
 ) -> None:
-    """Addresses, routes and rules have room for a small number only: two names can share one, and must not share the objects."""
+    """Addresses, routes and rules hold only a small number, so two topologies can share one.
+
+    They must not share the objects.
+    """
     from netorch.values.marks import Mark
 
     first = "one"

@@ -1,4 +1,7 @@
-"""Every file in topologies/ does what it says: it comes up, who shall talk talks, who shall not does not, and it goes without a trace."""
+"""Test every file in topologies/: it comes up, and destroy leaves no trace of it.
+
+In between, each node reaches what it should reach, and nothing that it should not.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from tests.kernel.traffic import mbit, round_trip, serve
 FOLDER = SOURCE / "topologies"
 FILES = sorted(FOLDER.glob("*.yaml"))
 
-# Beyond what the files' own checks say: (from, to, answers).
+# Pings in addition to the files' own checks: (from, to, whether an answer comes).
 PINGS: dict[str, list[tuple[str | None, str, bool]]] = {
     "rate-limit": [
         ("gold", "server", True),
@@ -95,7 +98,7 @@ PINGS: dict[str, list[tuple[str | None, str, bool]]] = {
 }
 
 
-# Link kinds and qdiscs that not every kernel has; such a file is run on the second test kernel too.
+# Link kinds and qdiscs that not every kernel has. Such a file runs on the second test kernel, too.
 NEEDS: dict[str, tuple[str, ...]] = {
     "ipvlan": ("ipvlan", "vlan"),
     "tunnels": ("gre",),
@@ -106,7 +109,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "vrf": ("vrf",),
 }
 THIRD = {"wireguard"}
-"""Of those, the files whose kinds only the third test kernel has."""
+"""The files among them whose kinds only the third test kernel has."""
 
 
 def start_containers(host: Host) -> None:
@@ -115,16 +118,16 @@ def start_containers(host: Host) -> None:
         engine.run(name)
 
 
-# What is there before a file is applied, beyond the machine itself.
+# What a file needs on the machine before it is applied.
 AROUND: dict[str, Callable[[Host], None]] = {"containers": start_containers}
 
 
 SERVES: dict[str, dict[str, tuple[str, ...]]] = {"publish": {"web": ("tcp:80",)}}
-"""Who must serve what for a file's checks of TCP."""
+"""The servers that a file's checks of TCP need: file → node → ports."""
 
 
 def checks_of(path: Path) -> list[tuple[str | None, str, bool]]:
-    """The file's own checks as pings; those of a protocol above are not for ping."""
+    """Return the file's own checks as pings, without those of TCP or an MTU."""
     content: dict[str, Any] = yaml.safe_load(path.read_text())
     pings: list[tuple[str | None, str, bool]] = []
     for check in content.get("checks", []):
@@ -139,14 +142,14 @@ def number_of_checks(path: Path) -> int:
 
 
 def copied(host: Host, path: Path) -> Path:
-    """A file and the folder beside it, where nobody else can read its keys."""
+    """Copy a file and the folder of its name to a place where only root can read the keys."""
     host.run("cp", "-r", path, path.with_suffix(""), host.directory)
     host.run("chmod", "-R", "go-rwx", host.directory / path.stem)
     return host.directory / path.name
 
 
 def address_of(host: Host, name: str) -> str:
-    """What the hosts files of the nodes say for a name; an address is its own answer."""
+    """Return the address of a name in the nodes' hosts files, or the argument if it is none."""
     for file in (host.root / "etc/netns").glob("*/hosts"):
         for line in file.read_text().splitlines():
             if name in line.split()[1:]:
@@ -155,7 +158,7 @@ def address_of(host: Host, name: str) -> str:
 
 
 def answers_to(host: Host, source: str | None, target: str) -> bool:
-    """Whether a ping from a node is answered; what is not a namespace with a name is entered by netorch."""
+    """Return whether a ping from a node is answered. netorch enters a namespace without a name."""
     if source is None or (host.root / "run/netns" / source).exists():
         return host.ping(source, target)
     return (
@@ -194,27 +197,27 @@ def test_a_topology_does_what_it_says(host: Host, path: Path) -> None:
         assert answers_to(host, source, address) is answers, f"{source or 'the host'} → {target}"
     for node, sockets in SERVES.get(path.stem, {}).items():
         serve(host, node, *sockets)
-    # netorch comes to the same verdict on them as ping, and says the same of those that are not for ping
-    found = json.loads(host.netorch("check", path, "-o", "json", check=False).stdout)
+    # `netorch check` agrees with ping, and also passes the checks that ping cannot make
+    report = json.loads(host.netorch("check", path, "-o", "json", check=False).stdout)
     assert [
-        pair for check in found["checks"] for pair in check["pairs"] if not pair["passed"]
+        pair for check in report["checks"] for pair in check["pairs"] if not pair["passed"]
     ] == []
-    assert (found["passed"], found["in_sync"], len(found["checks"])) == (
+    assert (report["passed"], report["in_sync"], len(report["checks"])) == (
         True,
-        bool(found["checks"]) or None,
+        bool(report["checks"]) or None,
         number_of_checks(path),
     )
     diff = host.netorch("diff", path)
     assert (diff.stdout, diff.stderr) == (f"{path.stem}: in sync\n", "")
     again = host.netorch("apply", path)
     assert again.stdout == f"{path.stem}: in sync, nothing to do\n"
-    # which looks at less where nobody is to hear of it; the tests of the kinds have it say what it does
+    # with -q, destroy reads less; the tests of the kinds cover destroy with its output
     host.netorch("destroy", "-q", path)
     assert diff_snapshots(before, host.snapshot()) == []
 
 
 def test_no_file_is_forgotten_here() -> None:
-    """A topology without pings of its own here has checks of its own there."""
+    """A topology without pings in this module has checks in its own file."""
     assert {path.stem for path in FILES} >= PINGS.keys()
     assert [path.name for path in FILES if path.stem not in PINGS and not checks_of(path)] == []
 
@@ -295,7 +298,10 @@ def _soon(what: Callable[[], bool]) -> None:
 
 
 def test_a_hundred_spokes_are_quick(host: Host) -> None:
-    """A bound that no machine should miss: a hundred cables one by one with `ip` take longer than this."""
+    """An apply takes less than 30 s on any machine.
+
+    Making a hundred cables one by one with `ip` takes longer.
+    """
     result = host.netorch("apply", FOLDER / "star-100.yaml", timeout=30)
     assert "star-100: " in result.stdout
     names = sorted(path.name for path in (host.root / "run/netns").iterdir())
@@ -310,8 +316,8 @@ def test_the_wan_is_far_away_and_faster_down_than_up(host: Host) -> None:
     assert 40 < round_trip(host, "pc", "server") < 250
     assert 0.5 < mbit(host, "pc", "server", "10.2.0.2") < 2.5
     assert 2.5 < mbit(host, "server", "pc", "10.1.0.2") < 20
-    told = host.netorch("diff", FOLDER / "wan.yaml", "--set", "loss=100%", check=False).stdout
-    assert "~ impair main/wan  loss none → 100%  [update]" in told
+    diff = host.netorch("diff", FOLDER / "wan.yaml", "--set", "loss=100%", check=False).stdout
+    assert "~ impair main/wan  loss none → 100%  [update]" in diff
     host.netorch("apply", FOLDER / "wan.yaml", "--set", "loss=100%")
     assert not host.ping("pc", "server")
 

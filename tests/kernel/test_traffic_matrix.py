@@ -1,4 +1,7 @@
-"""Who reaches whom by which address and port, and with which source address seen: all of it, for both backends and both families."""
+"""Test who reaches whom by which address and port, and which source address the server sees.
+
+This covers all pairs, both backends and both families.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,8 @@ SERVERS = {
     "box": ("tcp:86",),
 }
 
-# Networks stand for the address of their bridge, `own` and `second` for those of the owner outside.
+# The name of a network stands for the address of its bridge, `own` and `second` for two outside
+# addresses of the owner.
 ADDRESSES = {
     4: {"own": "192.0.2.1", "second": "203.0.113.5", "pc": "192.0.2.2", "loopback": "127.0.0.1"},
     6: {"own": "2001:db8::1", "second": "2001:db8:5::5", "pc": "2001:db8::2", "loopback": "::1"},
@@ -63,8 +67,9 @@ for member, number in MEMBERS.items():
 for network, number in NETWORKS.items():
     ADDRESSES[4][network], ADDRESSES[6][network] = f"10.{number}.0.1", f"fd00:{number}::1"
 
-# Each column: the address and port asked, and the port that answers. Each cell: the source that the server sees, `-` for no answer,
-# `.` for not asked; `a|b` where the families differ. The mixed network is nat for IPv4 and routed for IPv6.
+# The head of a column is the protocol, the address and port that are asked, and the port that
+# answers. A cell is the source that the server sees, `-` for no answer, or `.` if nothing is asked.
+# `a|b` is for IPv4 and IPv6. The mixed network is nat for IPv4 and routed for IPv6.
 MATRIX = """
           tcp:own:8080:80 tcp:second:8080:80 tcp:own:7070:81 tcp:second:7070:82 udp:own:5002:6002 tcp:front:8080:80
 pc        pc              pc                 pc              pc                 pc                pc
@@ -102,15 +107,15 @@ mix       -             -              -               -                -       
 
 
 def cells() -> dict[str, list[tuple[str, str, int, int, str]]]:
-    """Who asks → (protocol, of whom, port, port that answers, source seen)."""
-    found: dict[str, list[tuple[str, str, int, int, str]]] = {}
+    """Return: client → (protocol, target, port, port that answers, source that is seen)."""
+    table: dict[str, list[tuple[str, str, int, int, str]]] = {}
     for block in MATRIX.strip("\n").split("\n\n"):
         heads, *rows = (line.split() for line in block.splitlines())
         for name, *row in rows:
             for head, cell in zip(heads, row, strict=True):
                 protocol, whom, port, answers = head.split(":")
-                found.setdefault(name, []).append((protocol, whom, int(port), int(answers), cell))
-    return found
+                table.setdefault(name, []).append((protocol, whom, int(port), int(answers), cell))
+    return table
 
 
 @pytest.mark.parametrize("version", [4, 6])

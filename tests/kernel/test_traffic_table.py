@@ -1,4 +1,4 @@
-"""Each row of the table in docs/traffic.md, held by a flow that runs through the change."""
+"""Test each row of the table in docs/traffic.md with a flow that runs during the change."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ B, NET_TWO = (
 N, OUT, BOX = ("10.2.0.2", "fd00:2::2"), ("192.0.2.2", "2001:db8::2"), ("192.0.2.1", "2001:db8::1")
 B_ADDRESS, C_ADDRESS = '[10.3.0.2, "fd00:3::2"]', '[10.3.0.3, "fd00:3::3"]'
 LANS = '{lan: {address: [10.3.0.9, "fd00:3::9"]}, dmz: {address: [10.4.0.9, "fd00:4::9"]}}'
-SNAL = '{dmz: {address: [10.4.0.9, "fd00:4::9"]}, lan: {address: [10.3.0.9, "fd00:3::9"]}}'
+LANS_REVERSED = '{dmz: {address: [10.4.0.9, "fd00:4::9"]}, lan: {address: [10.3.0.9, "fd00:3::9"]}}'
 HOST_ONLY = {ONE: "one: {mode: host-only, allow: [two],", f", {PUBLISH}": ""}
 OPEN = {ONE: f"{ONE} isolated: false,"}
 DNAT = {
@@ -58,14 +58,20 @@ DNAT = {
 
 
 class Case(NamedTuple):
-    """Words that become others, and who talks to whom meanwhile: by echoes, or by TCP to a `port`."""
+    """A change of the file, and the flow that runs meanwhile."""
 
     words: Mapping[str, str]
+    """The change: old text → new text."""
     asks: str
+    """The node that sends."""
     to: tuple[str, ...]
+    """The addresses to which it sends."""
     port: int = 0
+    """The TCP port to which it connects. With 0, it sends echo requests."""
     start: Mapping[str, str] = MappingProxyType({})
+    """Changes to the file before the first apply: old text → new text."""
     needs: tuple[str, ...] = ()
+    """Link kinds that the kernel must have."""
 
 
 CASES = {
@@ -102,7 +108,7 @@ CASES = {
         {"ports: [t, p1]": "ports: [t, p1, p9]", "ports: [t, p9]": "ports: [t]", "s2:p9": "s1:p9"},
         "x", ("10.5.0.2", "fd00:5::2"),
     ),
-    "the order of a gateway's networks": Case({LANS: SNAL}, "a", ("10.3.0.9", "fd00:3::9")),
+    "the order of a gateway's networks": Case({LANS: LANS_REVERSED}, "a", ("10.3.0.9", "fd00:3::9")),
     "the `driver` of a network": Case(
         {'"fd00:3::/64"]': '"fd00:3::/64"], driver: macvlan, parent: "out:spare"', "    interfaces: {eth0:": "    interfaces: {spare: {kind: veth, peer: 'box:spare'}, eth0:"},
         "a", B, needs=("macvlan",),
@@ -137,19 +143,24 @@ CASES = {
 
 
 def rows() -> dict[str, tuple[str, str]]:
-    """What the page says: change → what a flow notices, and the plan's word."""
+    """Return the table of the page: change → what a flow notices, and the action in the plan."""
     return {row[1]: (row[2], row[3]) for row in ROW.finditer(PAGE.read_text())}
 
 
 def test_every_row_has_a_flow_and_every_flow_a_row() -> None:
     assert list(rows()) == list(CASES)
     lines = PAGE.read_text().splitlines()
-    assert len(rows()) == sum(line.startswith("| ") for line in lines) - 2, "all rows are read"
+    assert len(rows()) == sum(line.startswith("| ") for line in lines) - 2, (
+        "the expression matches every row"
+    )
 
 
 @contextmanager
 def pinged(host: Host, case: Case, lost: list[int]) -> Iterator[None]:
-    """An echo every 10 ms to each address; how many of each had no answer."""
+    """Send an echo request every 10 ms to each address meanwhile.
+
+    Append to `lost` how many of them had no answer, for each address.
+    """
     pings = [
         host.start("ip", "netns", "exec", case.asks, "ping", "-n", "-i", "0.01", target)
         for target in case.to
@@ -163,7 +174,7 @@ def pinged(host: Host, case: Case, lost: list[int]) -> Iterator[None]:
         assert ping.stdout is not None
         seen = {int(number) for number in re.findall(r"icmp_seq=(\d+) ttl", ping.stdout.read())}
         ping.wait(timeout=10)
-        assert len(seen) > 3, "the ping saw the change"
+        assert len(seen) > 3, "the ping ran during the change"
         lost.append(max(seen) - min(seen) + 1 - len(seen))
 
 
@@ -212,10 +223,10 @@ def test_a_flow_through_the_change(host: Host, what: str) -> None:
         case "nothing":
             assert after == before and not any(lost), lost
         case "a moment":
-            assert not flows, "the echoes after the apply have all been answered"
+            assert not flows, "only echoes show that all is well right after the apply"
         case "the connection ends":
             assert set(after) == {"nothing"} and "nothing" not in anew
         case "the end":
             assert set(after) == {"nothing"} == set(anew)
         case _:
-            raise AssertionError(f"no such thing to notice: {notices}")
+            raise AssertionError(f"the page has an unknown word: {notices}")

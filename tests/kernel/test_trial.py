@@ -1,4 +1,4 @@
-"""An apply that waits to be confirmed, and a plan that waits to be applied."""
+"""Test applies that wait for a confirmation, and saved plans."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_unconfirmed_it_is_taken_back_from_namespaces_of_others(host: Host) -> N
     assert "d0" in host.run("ip", "-n", "mine", "link").stdout
     assert until(lambda: "not confirmed in time, rolled back" in log(host)), log(host)
     assert "d0" not in host.run("ip", "-n", "mine", "link").stdout
-    # also what the first file had there, and the second has not
+    # the rollback also restores there what the second file does not have
     host.netorch("apply")
     host.write("topo.yaml", "name: lab\nnodes:\n  a: {}\n")
     host.netorch("apply", "--confirm-within", "1s")
@@ -110,14 +110,14 @@ def test_unconfirmed_it_is_taken_back_from_namespaces_of_others(host: Host) -> N
 
 
 def test_it_waits_alone_when_its_session_is_killed(host: Host) -> None:
-    """The command, its shell and their terminal end in the worst way, in the middle of the apply."""
+    """SIGKILL ends the command and its session in the middle of the apply."""
     before = shot(host)
     host.write("topo.yaml", GOOD)
     with host.start(
         "setsid", sys.executable, "-m", "netorch", "apply", "--confirm-within", "2s"
     ) as process:
         waiting = host.root / "run/netorch/lab/confirm.json"
-        # before there is a watcher nothing has been done that would have to be rolled back
+        # netorch changes nothing before there is a watcher
         assert until(lambda: waiting.exists() and json.loads(waiting.read_text())["watcher"] != 0)
         process.signal(signal.SIGKILL)
     assert until(lambda: "rolled back" in log(host)), log(host)
@@ -137,7 +137,7 @@ def test_while_it_waits_nobody_else_changes_it(host: Host) -> None:
     assert "rolled back" not in log(host)
 
 
-def test_a_watcher_that_was_killed_is_told_of(host: Host) -> None:
+def test_a_warning_after_the_watcher_was_killed(host: Host) -> None:
     host.write("topo.yaml", GOOD)
     host.netorch("apply", "--confirm-within", "60s")
     (watcher,) = _watchers(host)
@@ -163,21 +163,21 @@ def test_a_failed_apply_calls_it_off(host: Host) -> None:
 
 
 def _watchers(host: Host) -> list[int]:
-    found = host.root / "run/netorch/lab/confirm.json"
-    if not found.exists():
+    path = host.root / "run/netorch/lab/confirm.json"
+    if not path.exists():
         return []
-    pid = int(json.loads(found.read_text())["watcher"])
+    pid = int(json.loads(path.read_text())["watcher"])
     state = host.run("sh", "-c", f"cut -d' ' -f3 /proc/{pid}/stat", check=False).stdout.strip()
     return [pid] if state not in {"", "Z"} else []
 
 
-# saved plans
+# Saved plans
 
 
 def test_a_saved_plan_is_applied(host: Host) -> None:
     host.write("topo.yaml", GOOD)
-    shown = host.netorch("diff", "--out", "plan.json", check=False)
-    assert shown.returncode == 2
+    diff = host.netorch("diff", "--out", "plan.json", check=False)
+    assert diff.returncode == 2
     plan = json.loads((host.directory / "plan.json").read_text())
     assert plan["version"] == 2
     assert plan["topology"] == "lab"
@@ -186,13 +186,12 @@ def test_a_saved_plan_is_applied(host: Host) -> None:
     )
     (host.directory / "topo.yaml").unlink()
     assert (
-        host.netorch("apply", "--plan", "plan.json", "--dry-run", check=False).stdout
-        == shown.stdout
+        host.netorch("apply", "--plan", "plan.json", "--dry-run", check=False).stdout == diff.stdout
     )
     host.netorch("apply", "--plan", "plan.json")
     host.write("topo.yaml", GOOD)
     assert host.netorch("diff").stdout == "lab: in sync\n"
-    # done, it is a plan for a state that is no more
+    # after the apply, the state is not the one for which the plan was made
     again = host.netorch("apply", "--plan", "plan.json", check=False)
     assert again.returncode == 1
     assert "plan.json: the kernel has changed since this plan was saved" in again.stderr
@@ -214,7 +213,7 @@ def test_a_plan_is_refused_when_something_that_it_looked_at_moved(host: Host) ->
     assert host.netorch("diff").stdout == "lab: in sync\n"
 
 
-def test_what_is_no_plan_is_refused(host: Host) -> None:
+def test_a_file_that_is_not_a_plan_is_refused(host: Host) -> None:
     host.write("topo.yaml", GOOD)
     host.netorch("diff", "--out", "plan.json", check=False)
     whole = (host.directory / "plan.json").read_text()

@@ -1,4 +1,7 @@
-"""Packets of no connection, which no rule translates: none leaves a network in mode nat with a member's own address."""
+"""Test that packets without a connection do not leave a network in mode nat.
+
+No rule translates such a packet, so it would leave with a member's own address.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from tests.kernel.wire import sniff
 
 BACKENDS = ("nftables", "iptables")
 
-# source and destination of one IP version, then the names of packets to send, the last one by a plain socket
+# Takes a source and a destination of one IP version, then the names of the packets to send. A
+# datagram from a plain socket is the last packet.
 SENDER = """
 import socket, struct, sys
 source, target, *names = sys.argv[1:]
@@ -136,7 +140,10 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 def leaving(host: Host, names: tuple[str, ...] = PACKETS, node: str = "pc") -> str:
-    """What arrives from the member's own addresses while it sends packets of both IP versions to a node."""
+    """Send packets of both IP versions from the member to a node.
+
+    Return the lines of the sniffer about packets that arrive with the member's own addresses.
+    """
     targets = {
         "pc": {"172.17.0.2": "192.0.2.2", "fd17::2": "2001:db8::2"},
         "b": {"172.17.0.2": "172.18.0.2", "fd17::2": "fd18::2"},
@@ -144,7 +151,7 @@ def leaving(host: Host, names: tuple[str, ...] = PACKETS, node: str = "pc") -> s
     seen = ""
     for source, target in targets.items():
         version = "ip6" if ":" in source else "ip"
-        # a neighbour that is known by then keeps nothing waiting, so that the last one is the last one
+        # with a known neighbour no packet waits, so that the last one that is sent arrives last
         assert host.reaches("a", target)
         send = ("ip", "netns", "exec", "a", sys.executable, "-c", SENDER, source, target, *names)
         heard = sniff(
@@ -155,7 +162,7 @@ def leaving(host: Host, names: tuple[str, ...] = PACKETS, node: str = "pc") -> s
             ".9999:",
             *send,
         )
-        assert ".9999:" in heard, "what belongs to a connection is translated and arrives"
+        assert ".9999:" in heard, "a packet of a connection is translated and arrives"
         seen += "".join(
             line
             for line in heard.splitlines(True)

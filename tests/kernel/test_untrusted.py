@@ -1,4 +1,7 @@
-"""What nobody can be trusted with: names in a file, what lies under /run/netorch, namespaces that come and go, a kernel that takes its time."""
+"""Test what netorch must not trust.
+
+That is: names in a file, files below /run/netorch, namespaces that come and go, and a slow kernel.
+"""
 
 from __future__ import annotations
 
@@ -105,12 +108,15 @@ def before(host: Host) -> Snapshot:
 
 
 def quoted(name: str) -> str:
-    """As a YAML scalar in double quotes, which takes anything."""
+    """Return the name as a YAML scalar in double quotes, which can hold any text."""
     return json.dumps(name)
 
 
 def test_names_lead_nowhere(host: Host, before: Snapshot) -> None:
-    """In every place for a name: an error or a name like any other; no program is started, and nothing written but where netorch writes."""
+    """In every place for a name, the text gives an error or is a name like any other.
+
+    netorch starts no program, and writes only to its own places.
+    """
     files = [
         text.replace("NETNS", quoted(f"netns:{name}")).replace("$", quoted(name))
         for text in FIELDS.values()
@@ -144,7 +150,7 @@ def test_names_lead_nowhere(host: Host, before: Snapshot) -> None:
     assert len(lines) > len(files)
     started = [line for line in lines if "execve(" in line]
     assert len(started) == 1, started
-    # pairs of calls that another thread interrupts are told in two lines; the first has the path
+    # strace prints a call that another thread interrupts in two lines; the first has the path
     wrong = [
         line
         for line in lines
@@ -153,22 +159,29 @@ def test_names_lead_nowhere(host: Host, before: Snapshot) -> None:
     assert wrong == [], wrong[:10]
     assert settled(before, host, OWN_FILES) == []
     tell(
-        f"{len(files)} files with names that lead elsewhere: {sum(' 0' in line for line in done.stdout.splitlines())} of them right"
+        f"{len(files)} files with hostile names: "
+        f"{sum(' 0' in line for line in done.stdout.splitlines())} of them valid"
     )
 
 
 def _path(line: str) -> str:
-    """The last path of a call, which is where a rename or a mount leads to; strace tells what a directory's number stands for."""
-    found = re.findall(r'(?:\d+<([^>]*)>, )?"((?:[^"\\]|\\.)*)"', line)
+    """Return the last path of a call, which is the target of a rename or a mount.
+
+    strace prints the path of a directory after its descriptor.
+    """
+    paths = re.findall(r'(?:\d+<([^>]*)>, )?"((?:[^"\\]|\\.)*)"', line)
     folder, name = next(
-        (pair for pair in reversed(found) if pair[0] or "/" in pair[1]),
-        found[0] if found else ("", ""),
+        (pair for pair in reversed(paths) if pair[0] or "/" in pair[1]),
+        paths[0] if paths else ("", ""),
     )
     return os.path.normpath(os.path.join(folder, name))
 
 
 def test_a_record_cut_short_anywhere(host: Host, before: Snapshot) -> None:
-    """At every byte of each of its files: told or made anew, and nothing of others is touched."""
+    """Cut each file of the record at many places.
+
+    netorch reports or rewrites the file, and touches no foreign object.
+    """
     tried = 0
     with server(host) as run:
         run("apply", "topo.yaml")
@@ -185,7 +198,7 @@ def test_a_record_cut_short_anywhere(host: Host, before: Snapshot) -> None:
                 if turn % 2:
                     answer = run("destroy", "lab")
                     assert answer["status"] == 0, (name, size, answer["said"])
-                    # what the host's sysctls were before is known from the record alone
+                    # only the record holds the original values of the host's sysctls
                     sh(host, "sysctl -qw net.ipv4.conf.default.rp_filter=0")
                     ignore = [*OWN_FILES, "host: sysctl net/ipv4/conf"]
                     assert settled(before, host, ignore) == [], (name, size, answer["said"])
@@ -193,8 +206,8 @@ def test_a_record_cut_short_anywhere(host: Host, before: Snapshot) -> None:
                 assert answer["status"] == 0, (name, size, answer["said"])
                 assert run("diff", "topo.yaml")["status"] == 0, (name, size)
                 assert settled(applied, host, [*OWN_FILES, "mounts: "]) == [], (name, size)
-                for other, kept in whole.items():
-                    (place / other).write_bytes(kept)
+                for other, content in whole.items():
+                    (place / other).write_bytes(content)
         run("destroy", "lab")
     assert settled(before, host) == []
     tell(f"records cut short at {tried} places")
@@ -204,7 +217,7 @@ def test_namespaces_come_and_go_while_they_are_read(host: Host, before: Snapshot
     host.netorch("apply")
     one, all_of_them = "ip netns add come$n; ip -n come$n link set lo up", "for n in 1 2 3; do"
     churn = f"while :; do {all_of_them} {one}; done; {all_of_them} ip netns del come$n; done; done"
-    stranger = host.start("sh", "-c", churn)
+    background = host.start("sh", "-c", churn)
     deadline, looks = time.monotonic() + (60 if LONG else 5), 0
     try:
         while time.monotonic() < deadline:
@@ -214,17 +227,20 @@ def test_namespaces_come_and_go_while_they_are_read(host: Host, before: Snapshot
                 assert words[0] != "diff" or done.stdout == "lab: in sync\n", done.stdout
                 looks += 1
     finally:
-        stranger.signal(signal.SIGKILL)
-        stranger.communicate(timeout=30)
+        background.signal(signal.SIGKILL)
+        background.communicate(timeout=30)
         sh(host, "for n in 1 2 3; do ip netns del come$n 2>/dev/null || true; done")
     host.netorch("destroy")
     assert settled(before, host) == []
-    tell(f"{looks} looks while namespaces came and went")
+    tell(f"{looks} reads while namespaces came and went")
 
 
 @pytest.mark.parametrize("calls", ["sendto,sendmsg", "recvmsg", "mount", "openat"])
 def test_a_kernel_that_takes_its_time(host: Host, before: Snapshot, calls: str) -> None:
-    """A call in ten is late by 0.3 s: all of it is done, and whoever waits for the lock waits as long as he said."""
+    """Every tenth call takes 0.3 s longer, and the apply succeeds.
+
+    A second apply waits for the lock no longer than `--lock-timeout` allows.
+    """
     slow = (
         "strace",
         "-f",
@@ -247,8 +263,8 @@ def test_a_kernel_that_takes_its_time(host: Host, before: Snapshot, calls: str) 
     started = time.monotonic()
     second = host.netorch("apply", "--lock-timeout", "0.5", "topo.yaml", check=False)
     waited = time.monotonic() - started
-    _, said = first.communicate(timeout=240)
-    assert first.returncode == 0, said
+    _, errors = first.communicate(timeout=240)
+    assert first.returncode == 0, errors
     assert second.returncode in (0, 1) and (
         "is being changed by process" in second.stderr or second.returncode == 0
     ), second.stderr
@@ -259,7 +275,7 @@ def test_a_kernel_that_takes_its_time(host: Host, before: Snapshot, calls: str) 
 
 
 def test_a_terminal_gets_no_orders_from_what_others_made(host: Host) -> None:
-    """Names of links, aliases and comments of rules are anybody's text."""
+    """Anybody can put any text into names of links, aliases and comments of rules."""
     host.write(
         "topo.yaml",
         "nodes: {a: {networks: [lan]}}\nnetworks: {lan: {mode: nat, subnet: 10.0.0.0/24}}\nchecks: [{from: a, to: 9.9.9.9}]\n",
@@ -273,7 +289,7 @@ def test_a_terminal_gets_no_orders_from_what_others_made(host: Host) -> None:
         nft 'table inet t { chain c { type filter hook output priority 0; }; }'
         nft add rule inet t c ip daddr 9.9.9.8 drop comment "\"$evil\"" """,
     )
-    said = {}
+    outputs = {}
     for words in (
         "explain a 9.9.9.9",
         "explain host 9.9.9.8",
@@ -284,7 +300,7 @@ def test_a_terminal_gets_no_orders_from_what_others_made(host: Host) -> None:
         "graph --live",
     ):
         done = host.netorch(*words.split(), check=False)
-        said[words] = done.stdout + done.stderr
-        assert done.returncode in (0, 2), said[words]
-        assert "\x1b" not in said[words] and "\x07" not in said[words], said[words]
-    assert all(r"\x1b" in said[words] for words in said if words != "graph --live"), said
+        outputs[words] = done.stdout + done.stderr
+        assert done.returncode in (0, 2), outputs[words]
+        assert "\x1b" not in outputs[words] and "\x07" not in outputs[words], outputs[words]
+    assert all(r"\x1b" in outputs[words] for words in outputs if words != "graph --live"), outputs

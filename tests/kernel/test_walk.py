@@ -1,4 +1,4 @@
-"""What `explain` says of each pair of nodes is what ping finds, whatever is broken; and it says why."""
+"""Test that `explain` agrees with ping for each pair of nodes, whatever is broken, and says why."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ from netorch.walk.ends import explain
 from netorch.walk.live import look, why_not
 
 desired = load(Path(sys.argv[1]).read_bytes(), "lab.yaml").desired
-told = {}
+reports = {}
 with LinuxKernel() as kernel:
     for what, (damage, undo, pair, _) in json.load(sys.stdin).items():
         subprocess.run(damage, shell=True, check=True)
@@ -177,36 +177,35 @@ with LinuxKernel() as kernel:
         wrong = []
         for at, walk in walks.items():
             if ", and receives the packets for" in walk.cause:
-                continue  # somebody answers, and it is not who is meant
+                continue  # a node answers that is not the target
             # on a busy machine an answer may be late
             if (walk.outcome == "arrives") != (answers[at] or (walk.outcome == "arrives" and ping(at, "5").wait() == 0)):
                 wrong.append([*at, walk.outcome, walk.cause])
-        told[what] = {"wrong": wrong, "why": why_not(kernel, desired, *pair), "doubts": [w.doubts for w in walks.values() if w.doubts]}
+        reports[what] = {"wrong": wrong, "why": why_not(kernel, desired, *pair), "doubts": [w.doubts for w in walks.values() if w.doubts]}
         subprocess.run(undo, shell=True, check=True)
-print(json.dumps(told))
-
+print(json.dumps(reports))
 """
 
 
 def agreed(host: Host, text: str, damage: dict[str, tuple[str, str, tuple[str, str], str]]) -> None:
     file = host.write("lab.yaml", text)
     host.netorch("apply", file)
-    told: dict[str, Any] = json.loads(
+    reports: dict[str, Any] = json.loads(
         host.run(sys.executable, "-c", AGENT, file, input=json.dumps(damage), check=True).stdout
     )
     for what, (_, _, _, cause) in damage.items():
-        assert not told[what]["wrong"], what
-        assert not told[what]["doubts"], what
-        assert told[what]["why"][-1] == (
+        assert not reports[what]["wrong"], what
+        assert not reports[what]["doubts"], what
+        assert reports[what]["why"][-1] == (
             cause or "the live state shows no reason: a packet and its answer should get through"
         ), what
 
 
-def test_it_says_what_ping_finds_for_each_pair_whatever_is_broken(host: Host) -> None:
+def test_it_agrees_with_ping_for_each_pair_whatever_is_broken(host: Host) -> None:
     agreed(host, LAB, DAMAGE)
 
 
-RIDERS = """
+UPPER_LINKS = """
 name: lab
 nodes:
   pc: {}
@@ -221,13 +220,13 @@ APART = (
 )
 
 
-def apart(host: Host, kind: str, mode: str) -> None:
-    text = RIDERS.replace("KIND", kind).replace("MODE", mode)
+def check_parent_apart(host: Host, kind: str, mode: str) -> None:
+    text = UPPER_LINKS.replace("KIND", kind).replace("MODE", mode)
     there = ("true", "true", ("m", "box"), APART.format(kind))
     agreed(host, text, {"there": there, "back": (*there[:2], ("box", "m"), there[3])})
     done = host.netorch("explain", "--file", "lab.yaml", "m", "box", check=False)
     assert (done.returncode, APART.format(kind) in done.stdout) == (2, True)
-    # where the segment leads out of what is known, that does not hide it
+    # explain also says so where the segment leads to links that netorch cannot see
     host.netorch("destroy", "-q", "lab")
     host.run(*["ip", "link", "add", "up0", "type", "veth", "peer", "name", "sw0"])
     host.run("ip", "netns", "add", "outside")
@@ -247,13 +246,13 @@ def apart(host: Host, kind: str, mode: str) -> None:
 
 @pytest.mark.parametrize("mode", ["bridge", "private", "vepa"])
 def test_a_macvlan_and_the_host_of_its_parent(host: Host, mode: str) -> None:
-    apart(host, "macvlan", mode)
+    check_parent_apart(host, "macvlan", mode)
 
 
 @pytest.mark.uml
 def test_an_ipvlan_and_the_host_of_its_parent(host: Host) -> None:
     require(host, "ipvlan")
-    apart(host, "ipvlan", "l2")
+    check_parent_apart(host, "ipvlan", "l2")
 
 
 DIAMOND = """
@@ -334,15 +333,21 @@ def test_the_command_by_its_statuses_and_streams(host: Host) -> None:
         "a → c: does not arrive: a does not exist: it has no namespace (apply the topology first, or use --offline)\n",
     )
     host.netorch("apply")
-    told = json.loads(host.netorch("explain", "a", "c", "-o", "json").stdout)
-    assert (told["version"], told["topology"], told["live"], told["outcome"], told["cause"]) == (
+    document = json.loads(host.netorch("explain", "a", "c", "-o", "json").stdout)
+    assert (
+        document["version"],
+        document["topology"],
+        document["live"],
+        document["outcome"],
+        document["cause"],
+    ) == (
         1,
         "lab",
         True,
         "arrives",
         None,
     )
-    assert [hop["node"] for hop in told["there"]["hops"] + told["back"]["hops"]] == [
+    assert [hop["node"] for hop in document["there"]["hops"] + document["back"]["hops"]] == [
         "a",
         "r1",
         "r2",
@@ -355,7 +360,7 @@ def test_the_command_by_its_statuses_and_streams(host: Host) -> None:
     done = host.netorch("explain", "a", "c", "--tcp", "80", "-q", check=False)
     refused = "a → c: does not arrive: c: no program listens on TCP port 80 of 10.0.2.2: it refuses the connection\n"
     assert (done.returncode, done.stdout) == (2, refused)
-    # a check that fails says the same of itself
+    # a check that fails prints the same path and cause
     host.write("checks.yaml", LAB + "checks: [{from: a, to: c, tcp: 80}, {from: a, to: b}]\n")
     done = host.netorch("check", "checks.yaml", check=False)
     why = "c: no program listens on TCP port 80 of 10.0.2.2: it refuses the connection"

@@ -1,4 +1,4 @@
-"""What somebody does to a live topology and netorch does not undo, but tells."""
+"""Test warnings of what a user does to a live topology and netorch does not undo."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FIREWALLS = {
         "nft 'table inet mine { chain f { type filter hook forward priority 0; policy drop; }; }'",
         "the nftables chain inet mine f in r drops",
     ),
-    "a table of a name like ours": (
+    "a table with a name like netorch's": (
         "nft 'table inet netorch_other { chain f { type filter hook forward priority 0; policy drop; }; }'",
         "the nftables chain inet netorch_other f in r drops",
     ),
@@ -46,7 +46,7 @@ def in_node(host: Host, node: str, script: str) -> None:
 
 
 @pytest.mark.parametrize("kind", FIREWALLS)
-def test_a_firewall_in_a_node_that_owns_a_network_is_told(host: Host, kind: str) -> None:
+def test_a_firewall_in_the_owner_of_a_network_gives_a_warning(host: Host, kind: str) -> None:
     script, sentence = FIREWALLS[kind]
     if "legacy" in kind:
         pytest.importorskip("iptc", reason="python-iptables is not installed")
@@ -54,14 +54,14 @@ def test_a_firewall_in_a_node_that_owns_a_network_is_told(host: Host, kind: str)
     host.netorch("apply", "lab.yaml")
     assert "are lost there" not in host.netorch("diff", "lab.yaml").stderr
     in_node(host, "r", script)
-    told = host.netorch("diff", "lab.yaml").stderr
-    assert sentence in told and "packets through lan are lost there" in told
-    # the command that it names lets through, and then there is nothing to tell
-    host.run("sh", "-ec", told.partition("Let them through: ")[2].splitlines()[0])
+    warnings = host.netorch("diff", "lab.yaml").stderr
+    assert sentence in warnings and "packets through lan are lost there" in warnings
+    # the command in the warning lets packets through, and then there is no warning
+    host.run("sh", "-ec", warnings.partition("Let them through: ")[2].splitlines()[0])
     assert "are lost there" not in host.netorch("diff", "lab.yaml").stderr
 
 
-def test_a_firewall_that_names_the_bridge_is_its_owners_affair(host: Host) -> None:
+def test_a_firewall_that_names_the_bridge_gives_no_warning(host: Host) -> None:
     host.write("lab.yaml", LAB.replace("OWNER", "r"))
     host.netorch("apply", "lab.yaml")
     in_node(host, "r", "iptables-nft -A FORWARD -i lan -j ACCEPT; iptables-nft -P FORWARD DROP")
@@ -69,13 +69,13 @@ def test_a_firewall_that_names_the_bridge_is_its_owners_affair(host: Host) -> No
 
 
 @pytest.mark.parametrize("owner", ["host", "r"])
-def test_a_program_that_listens_on_a_published_port_is_told(host: Host, owner: str) -> None:
+def test_a_program_that_listens_on_a_published_port_gives_a_warning(host: Host, owner: str) -> None:
     host.write("lab.yaml", LAB.replace("OWNER", owner))
     host.netorch("apply", "lab.yaml")
     assert "listens on" not in host.netorch("diff", "lab.yaml").stderr
     node = owner
     if owner == "host":
-        # `serve` starts in a node: a name of the host's own namespace is one, too
+        # `serve` needs the name of a namespace, so this gives the host's own namespace a name
         host.run("ip", "netns", "attach", "self", str(1))
         node = "self"
     serve(host, node, "tcp:8080", "udp:9090", "tcp:9090")
@@ -85,4 +85,4 @@ def test_a_program_that_listens_on_a_published_port_is_told(host: Host, owner: s
         line = next(line for line in done.stderr.splitlines() if text in line)
         assert f"a program listens on tcp port {port} of {owner}, but nobody can reach it" in line
         assert f"`ss -lnp sport = {port}` shows the program" in line
-    assert done.stderr.count("a program listens on") == 2, "the port of another protocol is free"
+    assert done.stderr.count("a program listens on") == 2, "a UDP program does not take a TCP port"
