@@ -35,7 +35,8 @@ FIREWALLS = {
         "the nftables chain inet mine f in r drops",
     ),
     "a table with a name like netorch's": (
-        "nft 'table inet netorch_other { chain f { type filter hook forward priority 0; policy drop; }; }'",
+        "nft 'table inet netorch_other { chain f { type filter hook forward priority 0; "
+        "policy drop; }; }'",
         "the nftables chain inet netorch_other f in r drops",
     ),
 }

@@ -244,7 +244,9 @@ def test_a_nodes_own_nat(host: Host, backend: str) -> None:
 def test_on_the_host_itself_everything_is_as_it_was_after_destroy(host: Host, backend: str) -> None:
     host.run(
         "nft",
-        "add table inet mine; add chain inet mine c { type filter hook forward priority 5; }; add rule inet mine c counter accept",
+        "add table inet mine; "
+        "add chain inet mine c { type filter hook forward priority 5; }; "
+        "add rule inet mine c counter accept",
     )
     host.run(
         "iptables-legacy",
@@ -383,8 +385,14 @@ def test_datagrams_follow_a_port_to_its_new_node(host: Host, backend: str) -> No
         links: [{endpoints: ["box:eth0", "pc:eth0"], subnet: 192.0.2.0/30}]
     """.replace("BACKEND", backend)
     port = ', publish: ["53:53/udp"]'
-    serve_script = "import socket,sys\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);s.bind(('',53));print('ready',flush=True)\nwhile True:\n d,a=s.recvfrom(9);s.sendto(sys.argv[1].encode(),a)"
-    client = "import socket,sys\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);s.bind(('',5555));s.settimeout(2);s.connect(('192.0.2.1',53))\nfor l in sys.stdin:\n s.send(b'?');print(s.recv(9).decode(),flush=True)"
+    serve_script = (
+        "import socket,sys\n"
+        "s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);s.bind(('',53));print('ready',flush=True)\nwhile True:\n d,a=s.recvfrom(9);s.sendto(sys.argv[1].encode(),a)"
+    )
+    client = (
+        "import socket,sys\n"
+        "s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);s.bind(('',5555));s.settimeout(2);s.connect(('192.0.2.1',53))\nfor l in sys.stdin:\n s.send(b'?');print(s.recv(9).decode(),flush=True)"
+    )
     import sys
 
     host.write("lab.yaml", lab.replace("[net]A", "[net]" + port).replace("[net]B", "[net]"))
@@ -421,7 +429,7 @@ def test_datagrams_follow_a_port_to_its_new_node(host: Host, backend: str) -> No
             ),
             "outside the subnet",
         ),
-        (('"8080:80"', '"80:80:80:80"'), "no published port"),
+        (('"8080:80"', '"80:80:80:80"'), "is not a published port"),
         (('"8080:80"', '"8080-8090:80"'), "differ in length"),
         (('"8080:80"', '"300.1.1.1:8080:80"'), "is not an IP address"),
         (
@@ -444,7 +452,10 @@ def test_what_the_host_has_already_is_an_error_before_anything_changes(host: Hos
     host.run("ip", "link", "add", "nic", "type", "veth", "peer", "name", "lan")
     host.run("ip", "link", "set", "nic", "up")
     host.run("ip", "address", "add", "172.17.9.9/24", "dev", "nic")
-    lab = 'name: lab\nnodes: {web: {networks: [front], publish: ["8080:80"]}}\nnetworks: {front: {mode: nat, subnet: SUBNET}}\n'
+    lab = (
+        'name: lab\nnodes: {web: {networks: [front], publish: ["8080:80"]}}\n'
+        "networks: {front: {mode: nat, subnet: SUBNET}}\n"
+    )
     host.write("lab.yaml", lab.replace("SUBNET", "172.17.0.0/16"))
     failed = host.netorch("apply", "lab.yaml", check=False)
     assert failed.returncode == 1 and "172.17.9.0/24 by nic" in failed.stderr

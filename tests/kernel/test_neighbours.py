@@ -8,7 +8,10 @@ from tests.kernel.host import Host
 from tests.kernel.kindcase import Damage, Edit, KindCase, hold, settled
 from tests.kernel.wire import sniff
 
-WORDS = "{neighbours: [{address: 10.0.0.9, mac: '02:00:00:00:00:09'}, {address: 'fd00::9', mac: '02:00:00:00:00:09'}]}"
+WORDS = (
+    "{neighbours: [{address: 10.0.0.9, mac: '02:00:00:00:00:09'}, {address: 'fd00::9', "
+    "mac: '02:00:00:00:00:09'}]}"
+)
 
 NEIGHBOURS = KindCase(
     """
@@ -68,7 +71,8 @@ def test_a_neighbour_of_somebody_elses_interface(host: Host) -> None:
     host.run(
         "sh",
         "-ec",
-        "ip link add name nic type veth peer name far; ip link set nic up; ip addr add 10.0.0.1/24 dev nic",
+        "ip link add name nic type veth peer name far; ip link set nic up; "
+        "ip addr add 10.0.0.1/24 dev nic",
     )
     host.run(
         "ip",
@@ -84,7 +88,8 @@ def test_a_neighbour_of_somebody_elses_interface(host: Host) -> None:
     )
     file = host.write(
         "lab.yaml",
-        "nodes: {host: {interfaces: {nic: {neighbours: [{address: 10.0.0.9, mac: '02:00:00:00:00:09'}]}}}}",
+        "nodes: {host: {interfaces: {nic: {neighbours: [{address: 10.0.0.9, "
+        "mac: '02:00:00:00:00:09'}]}}}}",
     )
     host.netorch("apply", file)
     settled(host)
@@ -206,7 +211,10 @@ def test_a_static_mac_of_a_port_by_hand_is_drift_where_the_file_has_none(host: H
 
 def test_neighbours_of_a_topology_with_the_same_number_are_left_alone(host: Host) -> None:
     """The topologies `p0` and `p12` have the same protocol number."""
-    words = "interfaces: {br-$NAME: {kind: bridge, neighbours: [{address: 10.0.0.9, mac: '02:00:00:00:00:09'}]}}"
+    words = (
+        "interfaces: {br-$NAME: {kind: bridge, neighbours: [{address: 10.0.0.9, "
+        "mac: '02:00:00:00:00:09'}]}}"
+    )
     for name in ("p0", "p12"):
         text = f"name: {name}\nnodes: {{host: {{{words.replace('$NAME', name)}}}}}\n"
         host.write(f"{name}.yaml", text)

@@ -446,7 +446,10 @@ def test_what_is_published_is_at_the_ipv6_loopback(lab: Lab) -> None:
 def test_hairpin(lab: Lab, filtered: int) -> None:
     """Members, also a itself, reach the published port of a, with br_netfilter on or off."""
     lab.serve("a", 80)
-    write = f"! [ -e /proc/sys/net/bridge ] || for f in /proc/sys/net/bridge/bridge-nf-call-ip*; do echo {filtered} >$f; done"
+    write = (
+        "! [ -e /proc/sys/net/bridge ] || for f in /proc/sys/net/bridge/bridge-nf-call-ip*; "
+        f"do echo {filtered} >$f; done"
+    )
     lab.host.run("sh", "-c", write)
     lab.load(
         *publish("tcp", 8080, "10.9.0.2", 80),
@@ -616,13 +619,16 @@ def test_what_a_file_asks_for_reads_as_what_the_kernel_lists(lab: Lab) -> None:
 
 def test_a_table_is_replaced_and_deleted_and_others_stay_as_they_are(lab: Lab) -> None:
     lab.nft(
-        "add table inet netorch_lab_2; add chain inet netorch_lab_2 c; add rule inet netorch_lab_2 c counter drop"
+        "add table inet netorch_lab_2; add chain inet netorch_lab_2 c; "
+        "add rule inet netorch_lab_2 c counter drop"
     )
     lab.nft(
-        "add table ip netorch_lab; add set ip netorch_lab s { type ipv4_addr; flags timeout; elements = { 192.0.2.1 } ; }"
+        "add table ip netorch_lab; add set ip netorch_lab s { type ipv4_addr; "
+        "flags timeout; elements = { 192.0.2.1 } ; }"
     )
     lab.nft(
-        "add table inet filter; add chain inet filter f { type filter hook forward priority 0; policy accept; }"
+        "add table inet filter; "
+        "add chain inet filter f { type filter hook forward priority 0; policy accept; }"
     )
     lab.host.run(
         "iptables-nft", "-t", "nat", "-A", "POSTROUTING", "-s", "10.0.0.0/8", "-j", "MASQUERADE"
@@ -647,8 +653,8 @@ def test_a_refused_script_leaves_everything_and_says_which_rule(lab: Lab) -> Non
     wrong = rule(Hook.FORWARD, DestinationTo(ip_address("10.9.0.2")), "lab: wrong")
     error = lab.call("run", nftables.script("lab", (*ALL_KINDS, wrong)))
     assert (
-        error
-        == 'Could not process rule: Operation not supported, in: meta nfproto ipv4 dnat ip to 10.9.0.2 comment "lab: wrong"'
+        error == "Could not process rule: Operation not supported, in: "
+        'meta nfproto ipv4 dnat ip to 10.9.0.2 comment "lab: wrong"'
     )
     assert lab.call("run", "delete table\ninet").startswith("syntax error, unexpected newline")
     assert lab.nft("--handle", "--stateless", "list", "ruleset") == before
@@ -666,7 +672,10 @@ def test_changes_by_hand_are_seen(lab: Lab) -> None:
         rule(Hook.FORWARD, Verdict.DROP, "lab: isolate", iif="br0", oif="br1"),
     )
     before = lab.listing()
-    dnat = 'prerouting meta nfproto ipv4 tcp dport 8080 fib daddr type local dnat ip to 10.9.0.2:80 comment "lab: tcp 8080"'
+    dnat = (
+        "prerouting meta nfproto ipv4 tcp dport 8080 fib daddr type local dnat ip to "
+        '10.9.0.2:80 comment "lab: tcp 8080"'
+    )
     drop = 'forward meta nfproto ipv4 iifname "br0" oifname "br1" drop comment "lab: isolate"'
     assert before == (
         "prerouting type nat hook prerouting priority dstnat; policy accept;",

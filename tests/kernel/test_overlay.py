@@ -219,7 +219,8 @@ def test_an_endpoint_on_the_host_and_no_trace_afterwards(host: Host) -> None:
     host.run(
         "sh",
         "-ec",
-        "ip link add name nic type veth peer name wire; ip link set wire up; ip link set nic up; ip addr add 192.0.2.9/24 dev nic",
+        "ip link add name nic type veth peer name wire; ip link set wire up; "
+        "ip link set nic up; ip addr add 192.0.2.9/24 dev nic",
     )
     before = host.snapshot()
     file = host.write(
@@ -238,7 +239,8 @@ links: [["v:under", "host:plug"]]
     host.run(
         "sh",
         "-ec",
-        "ip link add name br9 type bridge; ip link set br9 up; ip link set wire master br9; ip link set x-plug master br9",
+        "ip link add name br9 type bridge; ip link set br9 up; "
+        "ip link set wire master br9; ip link set x-plug master br9",
     )
     assert host.ping("x-a", "10.5.0.2")
     host.run("ip", "link", "del", "br9")

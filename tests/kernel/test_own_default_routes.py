@@ -148,7 +148,8 @@ def test_the_host_keeps_its_own_too(host: Host) -> None:
     sh(host, BOX + "ip route add default via 172.17.0.2 metric 100")
     host.write(
         "topo.yaml",
-        "name: lab\nnodes:\n  host: {networks: {lan: {name: lan0}}}\n  r: {networks: [lan], forwarding: true}\n"
+        "name: lab\nnodes:\n  host: {networks: {lan: {name: lan0}}}\n"
+        "  r: {networks: [lan], forwarding: true}\n"
         "networks: {lan: {subnet: 10.5.0.0/24, gateway: r}}\n",
     )
     warnings = host.netorch("apply").stderr

@@ -30,8 +30,14 @@ def start_box(host: Host, user: str = "-Ur") -> int:
 
     Return its process ID in the private host.
     """
-    script = f"unshare {user} --net sh -c 'echo $PPID >/dev/null; exec sleep 600' </dev/null >/dev/null 2>&1 & pid=$!"
-    wait = "while [ /proc/$pid/ns/net -ef /proc/self/ns/net ] || ! grep -q sleep /proc/$pid/comm; do :; done; echo $pid"
+    script = (
+        f"unshare {user} --net sh -c 'echo $PPID >/dev/null; "
+        "exec sleep 600' </dev/null >/dev/null 2>&1 & pid=$!"
+    )
+    wait = (
+        "while [ /proc/$pid/ns/net -ef /proc/self/ns/net ] || ! grep -q sleep "
+        "/proc/$pid/comm; do :; done; echo $pid"
+    )
     return int(sh(host, f"{script}; {wait}").split()[0])
 
 
@@ -61,7 +67,8 @@ def test_a_text_about_a_nic_moves_nothing(host: Host) -> None:
     pid = start_box(host)
     host.write(
         "lab.yaml",
-        f"name: lab\nnodes: {{a: {{interfaces: {{lan0: {{kind: physical, from: eth5}}}}}}, box: {{attach: 'pid:{pid}'}}}}",
+        f"name: lab\nnodes: {{a: {{interfaces: {{lan0: {{kind: physical, "
+        f"from: eth5}}}}}}, box: {{attach: 'pid:{pid}'}}}}",
     )
     host.netorch("apply", "lab.yaml")
     mac = json.loads(sh(host, "ip -n a -j link show lan0"))[0]["address"]
@@ -90,9 +97,12 @@ def test_a_text_about_a_nic_moves_nothing(host: Host) -> None:
     [
         "",
         "ip link set lan0 alias ''",
-        "ip link set lan0 alias 'netorch:other from=eth6' name eth0 address 02:00:00:00:00:99 mtu 1280",
-        "ip link property add dev lan0 altname eth6; ip link property del dev lan0 altname the-nic-in-slot-5",
-        "ip link set lan0 name real; ip link add lan0 type veth peer name in0; ip link set lan0 alias 'netorch:lab from=eth5'",
+        "ip link set lan0 alias 'netorch:other from=eth6' name eth0 address "
+        "02:00:00:00:00:99 mtu 1280",
+        "ip link property add dev lan0 altname eth6; "
+        "ip link property del dev lan0 altname the-nic-in-slot-5",
+        "ip link set lan0 name real; ip link add lan0 type veth peer name in0; "
+        "ip link set lan0 alias 'netorch:lab from=eth5'",
     ],
 )
 def test_a_nic_that_was_lent_to_others_is_known_whatever_they_make_of_it(
@@ -104,7 +114,9 @@ def test_a_nic_that_was_lent_to_others_is_known_whatever_they_make_of_it(
     pid = start_box(host)
     host.write(
         "lab.yaml",
-        f"name: lab\nnodes: {{box: {{attach: 'pid:{pid}', interfaces: {{lan0: {{kind: physical, from: eth5, addresses: 10.9.0.1/24}}}}}}}}",
+        f"name: lab\nnodes: {{box: {{attach: 'pid:{pid}', "
+        f"interfaces: {{lan0: {{kind: physical, from: eth5, "
+        f"addresses: 10.9.0.1/24}}}}}}}}",
     )
     host.netorch("apply", "lab.yaml")
     assert host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"
@@ -125,19 +137,22 @@ def test_a_nic_that_others_have_made_away_with(host: Host, moved: str) -> None:
     pid = start_box(host)
     host.write(
         "lab.yaml",
-        f"name: lab\nnodes: {{box: {{attach: 'pid:{pid}', interfaces: {{lan0: {{kind: physical, from: eth5}}}}}}}}",
+        f"name: lab\nnodes: {{box: {{attach: 'pid:{pid}', "
+        f"interfaces: {{lan0: {{kind: physical, from: eth5}}}}}}}}",
     )
     host.netorch("apply", "lab.yaml")
     (link,) = json.loads(inside(host, pid, "ip -j link show lan0"))
     away = (
         "ip link del lan0"
         if moved == "deleted"
-        else "unshare -n sleep 600 </dev/null >/dev/null 2>&1 & sleep 0.3; ip link set lan0 netns $!"
+        else "unshare -n sleep 600 </dev/null >/dev/null 2>&1 & sleep 0.3; "
+        "ip link set lan0 netns $!"
     )
     inside(
         host,
         pid,
-        f"{away}; ip link add lan0 index {link['ifindex']} address {link['address']} type veth peer name mine\n"
+        f"{away}; ip link add lan0 index {link['ifindex']} address {link['address']} "
+        "type veth peer name mine\n"
         "ip link set lan0 alias 'netorch:lab from=eth5'",
     )
     there = look(host, pid)
@@ -164,7 +179,8 @@ def test_the_other_end_of_a_nic_is_where_it_was(host: Host, end: str) -> None:
     pid = start_box(host)
     host.write(
         "lab.yaml",
-        f"name: lab\nnodes: {{box: {{attach: 'pid:{pid}', interfaces: {{eth5: {{kind: physical}}}}}}}}",
+        f"name: lab\nnodes: {{box: {{attach: 'pid:{pid}', "
+        f"interfaces: {{eth5: {{kind: physical}}}}}}}}",
     )
     host.netorch("apply", "lab.yaml")
     inside(host, pid, "ip link set eth5 alias ''")
@@ -281,11 +297,13 @@ def test_a_text_on_an_end_of_a_cable_deletes_nothing_at_the_other_end(host: Host
     pid = start_box(host)
     sh(
         host,
-        f"ip link add vethbox type veth peer name eth0 netns {pid}; ip link set vethbox up; ip addr add 172.17.0.1/24 dev vethbox",
+        f"ip link add vethbox type veth peer name eth0 netns {pid}; "
+        "ip link set vethbox up; ip addr add 172.17.0.1/24 dev vethbox",
     )
     host.write(
         "lab.yaml",
-        f"name: lab\nnodes: {{a: {{}}, box: {{attach: 'pid:{pid}'}}}}\nlinks: [[a:eth0, box:cable]]",
+        f"name: lab\nnodes: {{a: {{}}, box: {{attach: 'pid:{pid}'}}}}\n"
+        "links: [[a:eth0, box:cable]]",
     )
     before = host.snapshot()
     host.netorch("apply", "lab.yaml")
@@ -309,18 +327,22 @@ def test_a_link_that_comes_to_the_host_with_a_mark(host: Host, alias: str) -> No
     pid = start_box(host)
     host.write(
         "lab.yaml",
-        "name: lab\nnodes: {host: {interfaces: {br0: {kind: bridge}}}, a: {networks: [n]}}\nnetworks: {n: {mode: host-only, subnet: 10.0.0.0/24}}",
+        "name: lab\nnodes: {host: {interfaces: {br0: {kind: bridge}}}, "
+        "a: {networks: [n]}}\nnetworks: {n: {mode: host-only, subnet: 10.0.0.0/24}}",
     )
     host.netorch("apply", "lab.yaml")
     inside(
         host,
         pid,
-        f"ip link add evil type veth peer name in0; ip link set evil alias '{alias}' group {Mark('lab').group}",
+        "ip link add evil type veth peer name in0; "
+        f"ip link set evil alias '{alias}' group {Mark('lab').group}",
     )
     sh(
         host,
-        f"nsenter -t {pid} -n ip link set evil netns 1; ip link add eth0 type ifb; ip link set eth0 up;"
-        " ip link set evil up; ip addr add 192.0.2.1/24 dev evil; ip addr add 192.0.2.2/24 dev eth0",
+        f"nsenter -t {pid} -n ip link set evil netns 1; ip link add eth0 type ifb; "
+        "ip link set eth0 up;"
+        " ip link set evil up; ip addr add 192.0.2.1/24 dev evil; "
+        "ip addr add 192.0.2.2/24 dev eth0",
     )
     before = host.snapshot()
     for command in ("diff", "apply"):
@@ -438,7 +460,10 @@ def test_a_daemon_that_has_our_number(host: Host, place: str, when: str) -> None
     host.write("p0.yaml", text)
     host.write("less.yaml", text.partition("    routes:")[0])
     daemon = f"{enter}env N={Mark('p0').protocol} G={Mark('p0').group} sh -ec '{DAEMON}'"
-    see = f"{enter}sh -ec 'ip -br link; ip addr; ip route show table all; ip rule; ip -6 rule; ip neigh show nud permanent'"
+    see = (
+        f"{enter}sh -ec 'ip -br link; ip addr; ip route show table all; ip rule; ip -6 rule; "
+        "ip neigh show nud permanent'"
+    )
     if when == "before":
         sh(host, daemon)
         untouched = sh(host, see)
@@ -458,8 +483,10 @@ def test_a_daemon_that_has_our_number(host: Host, place: str, when: str) -> None
         sh(host, f"{enter}ip link del other; {enter}ip link del eth0; {enter}ip rule flush || :")
         sh(
             host,
-            f"{enter}sh -ec 'ip rule flush; ip -6 rule flush; ip rule add lookup main pref 32766; ip -6 rule add lookup main pref 32766;"
-            " ip route flush proto 148; ip -6 route flush proto 148; ip link add eth0 type ifb; ip link set eth0 up'",
+            f"{enter}sh -ec 'ip rule flush; ip -6 rule flush; "
+            "ip rule add lookup main pref 32766; ip -6 rule add lookup main pref 32766;"
+            " ip route flush proto 148; ip -6 route flush proto 148; "
+            "ip link add eth0 type ifb; ip link set eth0 up'",
         )
         host.netorch("apply", "p0.yaml")
         sh(host, daemon)
@@ -584,11 +611,13 @@ def test_something_else_in_the_place_of_our_files(host: Host, place: str, odd: s
     """
     host.write(
         "lab.yaml",
-        "name: lab\nnodes: {a: {}, b: {}}\nlinks: [{endpoints: [a:eth0, b:eth0], subnet: 10.0.0.0/24}]",
+        "name: lab\nnodes: {a: {}, b: {}}\nlinks: [{endpoints: [a:eth0, b:eth0], "
+        "subnet: 10.0.0.0/24}]",
     )
     before = sh(
         host,
-        f"mkdir /run/elsewhere; mkdir -p $(dirname {place}); rm -rf {place}; P={place}; {odd}; ls -lR /run/elsewhere {place}",
+        f"mkdir /run/elsewhere; mkdir -p $(dirname {place}); rm -rf {place}; P={place}; "
+        f"{odd}; ls -lR /run/elsewhere {place}",
     )
     for command in (["apply", "lab.yaml"], ["diff", "lab.yaml"], ["destroy", "lab"]):
         done = host.netorch(*command, check=False)
@@ -606,11 +635,13 @@ def test_what_came_with_the_uplink_goes_home_with_it_whatever_its_number(host: H
     """
     sh(
         host,
-        "ip link add eth0 type veth peer name sw0; ip link set sw0 up; ip link set eth0 up; ip addr add 192.0.2.1/24 dev eth0",
+        "ip link add eth0 type veth peer name sw0; ip link set sw0 up; "
+        "ip link set eth0 up; ip addr add 192.0.2.1/24 dev eth0",
     )
     host.write(
         "lab.yaml",
-        "name: lab\nnodes: {host: {routes: [{to: 198.51.100.0/24, dev: wan}]}, vm: {networks: [wan]}}\nnetworks: {wan: {mode: bridged, uplink: eth0}}",
+        "name: lab\nnodes: {host: {routes: [{to: 198.51.100.0/24, dev: wan}]}, "
+        "vm: {networks: [wan]}}\nnetworks: {wan: {mode: bridged, uplink: eth0}}",
     )
     host.netorch("apply", "lab.yaml")
     number = numbers(host, "lab")

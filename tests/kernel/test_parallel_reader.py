@@ -209,7 +209,8 @@ def test_a_brief_look_leads_to_the_same_steps() -> None:
     apply(
         FILE.replace(
             "nodes:\n",
-            "nodes:\n  odd: {interfaces: {ip0: {kind: ifb}}, networks: {lan: {address: 10.0.8.8}}}\n",
+            "nodes:\n  odd: {interfaces: {ip0: {kind: ifb}}, "
+            "networks: {lan: {address: 10.0.8.8}}}\n",
         )
     )
     with LinuxKernel() as kernel:

@@ -81,7 +81,8 @@ def test_a_change_that_fails_goes_back_to_the_old_peer(host: Host) -> None:
 def test_a_peer_of_the_host(host: Host) -> None:
     host.write(
         "topo.yaml",
-        "name: lab\nnodes:\n  host:\n    interfaces: {v0: {addresses: [{address: 'fd00::1/128', peer: 'fd00::2'}]}}\n"
+        "name: lab\nnodes:\n  host:\n"
+        "    interfaces: {v0: {addresses: [{address: 'fd00::1/128', peer: 'fd00::2'}]}}\n"
         "    routes: [{to: 'fd09::/64', via: 'fd00::2'}]\n  s: {}\nlinks: [[host:v0, s:e0]]\n",
     )
     for _ in range(3):

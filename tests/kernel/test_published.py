@@ -250,7 +250,10 @@ def test_loopback_is_for_the_owner_alone(host: Host, backend: str) -> None:
     host.run("sh", "-ec", OUTSIDE)
     host.netorch("apply", lab(host, backend, "one", '"127.0.0.1:9090:80", "127.0.0.2:9090:81"', 1))
     serve(host, "one-web", "tcp:80", "tcp:81")
-    code = "import socket\ns = socket.create_server(('127.0.0.1', 7777))\nprint('ready', flush=True)\nwhile True: s.accept()[0].send(b'in')"
+    code = (
+        "import socket\ns = socket.create_server(('127.0.0.1', 7777))\n"
+        "print('ready', flush=True)\nwhile True: s.accept()[0].send(b'in')"
+    )
     private = host.start(sys.executable, "-c", code)
     assert private.stdout is not None and private.stdout.readline() == "ready\n"
     asked = [("tcp", "127.0.0.1", 9090), ("tcp", "127.0.0.2", 9090), ("tcp", "127.0.0.1", 7777)]
@@ -305,7 +308,9 @@ def test_a_host_only_network_is_open_to_whom_it_allows(host: Host, backend: str)
 def test_an_allow_that_leads_nowhere_is_an_error(host: Host, other: str, message: str) -> None:
     host.write(
         "lab.yaml",
-        f"name: lab\nnodes: {{box: {{}}, r: {{}}}}\nnetworks: {{net: {{mode: nat, node: box, subnet: 10.1.0.0/24, allow: [two]}}, two: {other}}}\n",
+        f"name: lab\nnodes: {{box: {{}}, r: {{}}}}\n"
+        f"networks: {{net: {{mode: nat, node: box, subnet: 10.1.0.0/24, allow: [two]}}, "
+        f"two: {other}}}\n",
     )
     failed = host.netorch("validate", "lab.yaml", check=False)
     assert failed.returncode == 1 and message in failed.stderr

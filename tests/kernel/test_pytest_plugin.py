@@ -112,7 +112,8 @@ def test_networks_that_tests_share_or_do_not(project: pytest.Pytester) -> None:
     """
     project.makepyfile(test_shared=shared)
     project.path.joinpath("sub/test_sub.py").write_text(
-        "import pytest\n@pytest.mark.topology('topo.yaml', variables={'size': 7})\ndef test_in_the_folder(topology): topology.node('n7')\n"
+        "import pytest\n@pytest.mark.topology('topo.yaml', variables={'size': 7})\n"
+        "def test_in_the_folder(topology): topology.node('n7')\n"
     )
     project.runpytest_inprocess(*QUIET).assert_outcomes(passed=8)
 
@@ -141,11 +142,13 @@ def test_mistakes_end_in_clear_messages(project: pytest.Pytester) -> None:
     )
     for line in (
         f"no topology for this test: {project.path}/none.yaml: No such file or directory.",
-        "no topology for this test: <text>: the topology comes from a text, so it has no file name to be named after. Give it a `name:`.",
+        "no topology for this test: <text>: the topology comes from a text, "
+        "so it has no file name to be named after. Give it a `name:`.",
         "the packets of this test cannot be written: /proc/no: No such file or directory.",
         "@pytest.mark.topology: got an unexpected keyword argument 'variabels'",
         "@pytest.mark.topology: scope='file': write 'function', 'class', 'module', 'session'",
-        'the fixture `topology` needs `@pytest.mark.topology("topo.yaml")` on the test, its class or its module',
+        'the fixture `topology` needs `@pytest.mark.topology("topo.yaml")` on the test, '
+        "its class or its module",
     ):
         assert line in output
 

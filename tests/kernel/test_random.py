@@ -154,7 +154,8 @@ DAMAGE: dict[str, Callable[[Target], str]] = {
     ),
     "the alias is gone": lambda t: "" if t.is_lo else f"{t.ip} link set {t.dev} alias ''",
     "the routes are gone": lambda t: (
-        f"{t.ip} route flush table all proto {PROTOCOL}; {t.ip} -6 route flush table all proto {PROTOCOL}"
+        f"{t.ip} route flush table all proto {PROTOCOL}; "
+        f"{t.ip} -6 route flush table all proto {PROTOCOL}"
     ),
     "there is one more route": lambda t: f"{t.ip} route add blackhole 10.67.0.0/24",
     "the rules are gone": lambda t: (
@@ -166,7 +167,8 @@ DAMAGE: dict[str, Callable[[Target], str]] = {
         f"ip netns exec '{t.label}' sysctl -qw net/ipv4/conf/{t.dev}/rp_filter=2"
     ),
     "forwarding is different": lambda t: (
-        f"ip netns exec '{t.label}' sh -c 'cd /proc/sys/net/ipv4; echo $((1 - $(cat ip_forward))) >ip_forward'"
+        f"ip netns exec '{t.label}' sh -c 'cd /proc/sys/net/ipv4; "
+        "echo $((1 - $(cat ip_forward))) >ip_forward'"
     ),
     "the hosts file is gone": lambda t: f"rm -f '/etc/netns/{t.label}/hosts'",
     "the hosts file is different": lambda t: (

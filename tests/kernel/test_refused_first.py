@@ -24,7 +24,8 @@ REFUSED = {
         "host has no interface nci. Did you mean 'nic'?",
     ),
     "a neighbour on no link": (
-        "nodes: {host: {interfaces: {eth7: {neighbours: {address: 10.0.0.9, mac: '02:00:00:00:00:09'}}}}}",
+        "nodes: {host: {interfaces: {eth7: {neighbours: {address: 10.0.0.9, "
+        "mac: '02:00:00:00:00:09'}}}}}",
         "host has no interface eth7.",
     ),
     "a setting of no link": (

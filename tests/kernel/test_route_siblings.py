@@ -255,7 +255,8 @@ def test_a_next_hop_of_an_unknown_maker_is_left_alone(host: Host) -> None:
     # netorch removes only its own next hop
     host.write(
         "topo.yaml",
-        "name: lab\nnodes: {r: {}, s: {}}\nlinks: [{endpoints: [r:e0, s:e0], subnet: [10.0.0.0/24, 'fd00::/64']}]\n",
+        "name: lab\nnodes: {r: {}, s: {}}\nlinks: [{endpoints: [r:e0, s:e0], "
+        "subnet: [10.0.0.0/24, 'fd00::/64']}]\n",
     )
     host.netorch("apply")
     assert hops(host, "fd08::/64 table 100", "-n", "r") == {"fd00::7"}
@@ -297,7 +298,10 @@ s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, socket.if_nametoinde
 s.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0), ("ff02::1", 0, 0, socket.if_nametoindex("e0")))
 """
     learned = "ip -n r -6 route show default proto ra | grep -q fe80"
-    script = f"for n in $(seq 100); do ip netns exec s python3 -c '{ra}'; {learned} && exit; sleep 0.1; done; exit 1"
+    script = (
+        f"for n in $(seq 100); do ip netns exec s python3 -c '{ra}'; {learned} && exit; "
+        "sleep 0.1; done; exit 1"
+    )
     host.run("sh", "-c", script)
     assert host.netorch("diff").stdout == "lab: in sync\n"
     host.run("ip", "-n", "r", "-6", "route", "del", "default", "via", "fd00::2")

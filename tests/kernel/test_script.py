@@ -98,12 +98,12 @@ def knows_protocols(host: Host) -> bool:
     )
 
 
-def is_in_sync(host: Host, file: Path, name: str) -> None:
+def check_in_sync(host: Host, file: Path, name: str) -> None:
     diff = host.netorch("diff", file, check=False)
     assert (diff.stdout, diff.returncode) == (f"{name}: in sync\n", 0)
 
 
-def is_an_apply(host: Host, file: Path, name: str, *, plain: bool = True) -> None:
+def check_equals_apply(host: Host, file: Path, name: str, *, plain: bool = True) -> None:
     """Check that the script of a file makes the same as an apply of the file.
 
     netorch compares the state that the marked script makes. A snapshot compares the state that the
@@ -122,7 +122,7 @@ def is_an_apply(host: Host, file: Path, name: str, *, plain: bool = True) -> Non
         assert diff_snapshots(before, host.snapshot()) == []
     else:
         run_script(host, file, "--marks")
-        is_in_sync(host, file, name)
+        check_in_sync(host, file, name)
         if plain:
             host.netorch("destroy", file)
     if plain:
@@ -154,9 +154,9 @@ def test_the_script_of_a_topology_is_an_apply_of_it(host: Host, path: Path) -> N
     if path.stem == "star-100" or path.stem in NEEDS:
         # with a hundred nodes, or on a test kernel where snapshots are slow, a diff is enough
         run_script(host, file, "--marks")
-        is_in_sync(host, file, path.stem)
+        check_in_sync(host, file, path.stem)
     else:
-        is_an_apply(host, file, path.stem)
+        check_equals_apply(host, file, path.stem)
 
 
 @pytest.mark.uml
@@ -167,7 +167,7 @@ def test_every_kind_of_object_has_its_command(host: Host) -> None:
     # every test kernel has this backend
     file = host.write("lab.yaml", f"{words}backend: {{nat: iptables}}\n")
     host.run("sh", "-ec", NIC)
-    is_an_apply(host, file, "lab", plain=False)
+    check_equals_apply(host, file, "lab", plain=False)
 
 
 @pytest.mark.parametrize("backend", ["nftables", "iptables"])
@@ -175,7 +175,7 @@ def test_the_script_has_the_commands_of_either_backend(host: Host, backend: str)
     file = host.write(
         "publish.yaml", (FOLDER / "publish.yaml").read_text() + f"backend: {{nat: {backend}}}\n"
     )
-    is_an_apply(host, file, "publish")
+    check_equals_apply(host, file, "publish")
 
 
 UPLINK = """
@@ -195,7 +195,7 @@ ip route add default via 192.168.1.1 metric 50 proto dhcp; ip -6 route add defau
 
 def test_a_bridge_takes_over_what_its_uplink_has(host: Host) -> None:
     host.run("sh", "-ec", OFFICE)
-    is_an_apply(host, host.write("up.yaml", UPLINK), "up")
+    check_equals_apply(host, host.write("up.yaml", UPLINK), "up")
     assert host.ping("vm", "192.168.1.5")
     assert host.ping("vm", "192.168.1.1")
 
@@ -254,10 +254,11 @@ def test_the_commands_of_a_verbose_diff_make_the_changes(host: Host) -> None:
     # these commands leave out nothing but the marks of files
     marked = "\n".join(script).replace(
         "<<'EOF'\n127.0.0.1",
-        "<<'EOF'\n# netorch:lab: written by `netorch apply`, removed by `netorch destroy`\n127.0.0.1",
+        "<<'EOF'\n# netorch:lab: written by `netorch apply`, "
+        "removed by `netorch destroy`\n127.0.0.1",
     )
     host.run("sh", "-ec", marked)
-    is_in_sync(host, file, "lab")
+    check_in_sync(host, file, "lab")
 
 
 def test_it_needs_no_root_and_no_kernel(host: Host) -> None:

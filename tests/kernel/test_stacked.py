@@ -103,7 +103,8 @@ def test_a_parent_of_a_foreign_link_in_passthru_mode(host: Host) -> None:
 def test_an_obstacle_that_only_the_kernel_sees_is_rolled_back(host: Host) -> None:
     sh(
         host,
-        f"{NIC}; ip netns add other; ip link add mv9 link eth9 netns other type macvlan mode passthru",
+        f"{NIC}; ip netns add other; ip link add mv9 link eth9 netns other type macvlan "
+        "mode passthru",
     )
     before = host.snapshot()
     done = host.netorch("apply", lab(host, "driver: macvlan, parent: eth9"), check=False)
@@ -128,7 +129,8 @@ def test_macvlans_and_ipvlans_never_share_a_parent(host: Host) -> None:
 def test_one_next_to_compatible_foreign_links(host: Host) -> None:
     sh(
         host,
-        f"{NIC}; ip link add mv9 link eth9 type macvlan mode bridge; ip addr add 10.0.0.9/24 dev mv9; ip link set mv9 up",
+        f"{NIC}; ip link add mv9 link eth9 type macvlan mode bridge; "
+        "ip addr add 10.0.0.9/24 dev mv9; ip link set mv9 up",
     )
     before = host.snapshot()
     host.netorch("apply", lab(host, "driver: macvlan, parent: eth9, subnet: 10.0.0.0/24"))
@@ -176,7 +178,8 @@ def test_a_name_that_the_parents_namespace_has_too(host: Host) -> None:
     """Linux before 6.15 looks for the name there, although the link is for another namespace."""
     sh(
         host,
-        f"{NIC}; ip link add eth0 type veth peer name eth1; ip link set eth0 up; ip link add same type veth peer name same2",
+        f"{NIC}; ip link add eth0 type veth peer name eth1; ip link set eth0 up; "
+        "ip link add same type veth peer name same2",
     )
     before = host.snapshot()
     file = lab(
@@ -266,8 +269,10 @@ def test_a_closed_network(host: Host) -> None:
     before = host.snapshot()
     file = host.write(
         "lab.yaml",
-        "name: lab\nnodes: {a: {networks: [mac, ipv]}, b: {networks: {mac: {mtu: 1300}, ipv: }}}\nnetworks:\n"
-        "  mac: {driver: macvlan, mtu: 1400, subnet: 10.1.0.0/24, gateway: b}\n  ipv: {driver: ipvlan, subnet: 10.2.0.0/24}\n",
+        "name: lab\nnodes: {a: {networks: [mac, ipv]}, b: {networks: {mac: {mtu: 1300}, "
+        "ipv: }}}\nnetworks:\n"
+        "  mac: {driver: macvlan, mtu: 1400, subnet: 10.1.0.0/24, gateway: b}\n"
+        "  ipv: {driver: ipvlan, subnet: 10.2.0.0/24}\n",
     )
     host.netorch("apply", file)
     assert host.ping("a", "10.1.0.2", count=10) and host.ping("a", "10.2.0.2")
@@ -288,7 +293,10 @@ def test_a_vlan_device_comes_with_the_first_member_and_goes_with_the_last(host: 
     require(host, "vlan")
     sh(host, NIC)
     before = host.snapshot()
-    networks = "networks:\n  v: {driver: macvlan, parent: eth9, vlan: 20, subnet: 10.20.0.0/24}\n  w: {driver: macvlan, parent: eth9, vlan: 20}\n"
+    networks = (
+        "networks:\n  v: {driver: macvlan, parent: eth9, vlan: 20, subnet: 10.20.0.0/24}\n"
+        "  w: {driver: macvlan, parent: eth9, vlan: 20}\n"
+    )
     file = host.write(
         "lab.yaml",
         f"name: lab\nnodes: {{a: {{networks: [v]}}, b: {{networks: [w, v]}}}}\n{networks}",
@@ -313,7 +321,8 @@ def test_ipvlans_of_others_keep_their_mode(host: Host) -> None:
     require(host, "ipvlan")
     sh(
         host,
-        f"{NIC}; ip link add iv9 link eth9 type ipvlan mode l3; ip link set iv9 up; ip addr add 10.0.0.9/24 dev iv9",
+        f"{NIC}; ip link add iv9 link eth9 type ipvlan mode l3; ip link set iv9 up; "
+        "ip addr add 10.0.0.9/24 dev iv9",
     )
     refused(
         host,
@@ -323,7 +332,8 @@ def test_ipvlans_of_others_keep_their_mode(host: Host) -> None:
     refused(
         host,
         lab(host, "driver: macvlan, parent: eth9"),
-        "has the ipvlan iv9 on it, which netorch did not make: a parent has either macvlans or ipvlans",
+        "has the ipvlan iv9 on it, which netorch did not make: "
+        "a parent has either macvlans or ipvlans",
     )
     before = host.snapshot()
     host.netorch(

@@ -66,7 +66,8 @@ def before(host: Host) -> dict[str, dict[str, str]]:
     """Make foreign objects on the host and write the file. Return the state of the host."""
     sh(
         host,
-        "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9; ip netns add other",
+        "ip link add eth9 type ifb; ip link set eth9 up; "
+        "ip addr add 192.0.2.1/24 dev eth9; ip netns add other",
     )
     sh(host, "mkdir /etc/netns/other; echo 127.0.0.1 precious >/etc/netns/other/hosts")
     host.write("topo.yaml", FILE)
@@ -117,7 +118,10 @@ def test_by_name_after_the_file_is_gone(host: Host, before: dict[str, dict[str, 
 def test_attached_by_a_file_with_another_encoding_or_escapes(
     host: Host, before: dict[str, dict[str, str]], how: str
 ) -> None:
-    text = 'name: five\nnodes:\n  box: {"attach": "netns:other", interfaces: {d0: {kind: bridge, addresses: [10.0.0.2/24]}}}\n'
+    text = (
+        'name: five\nnodes:\n  box: {"attach": "netns:other", '
+        "interfaces: {d0: {kind: bridge, addresses: [10.0.0.2/24]}}}\n"
+    )
     data = (
         text.encode("utf-16")
         if how == "utf-16"
@@ -265,7 +269,8 @@ def test_an_attached_process_that_ended_meanwhile(
     pid = start_box(host)
     host.write(
         "topo.yaml",
-        f"name: five\nnodes: {{host: {{}}, box: {{attach: 'pid:{pid}'}}, a: {{}}}}\nlinks: [[host:v0, box:eth0], [a:eth0, box:eth1]]\n",
+        f"name: five\nnodes: {{host: {{}}, box: {{attach: 'pid:{pid}'}}, a: {{}}}}\n"
+        "links: [[host:v0, box:eth0], [a:eth0, box:eth1]]\n",
     )
     host.netorch("apply")
     sh(host, f"kill -9 {pid}")
@@ -298,7 +303,8 @@ def test_after_everything_was_taken_apart_by_hand(
     )
     sh(
         host,
-        "rm -r /etc/netns/a /etc/netns/b; ip -n r link set eth0 netns other name stray; ip -n netorch-five link set lan down",
+        "rm -r /etc/netns/a /etc/netns/b; ip -n r link set eth0 netns other name stray; "
+        "ip -n netorch-five link set lan down",
     )
     host.netorch("destroy")
     deadline = time.monotonic() + 5
@@ -395,7 +401,8 @@ def test_all_without_records_finds_them_by_their_marks(
 ) -> None:
     host.write(
         "topo.yaml",
-        "name: five\nnodes: {a: {}, b: {}, host: {interfaces: {br-five: {kind: bridge}}}}\nlinks: [[a:eth0, b:eth0]]\n",
+        "name: five\nnodes: {a: {}, b: {}, "
+        "host: {interfaces: {br-five: {kind: bridge}}}}\nlinks: [[a:eth0, b:eth0]]\n",
     )
     host.netorch("apply")
     shutil.rmtree(host.root / "run/netorch")
@@ -475,7 +482,8 @@ def test_two_topologies_whose_marks_on_addresses_are_the_same_number(
     )
     text = (
         "name: {0}\nnodes:\n  host:\n    interfaces: {{eth9: {{addresses: [198.51.{1}.1/24]}}}}\n"
-        "    rules: [{{from: 10.{1}.0.0/24, table: 100, priority: 100{1}}}]\n    routes: [{{to: 10.{1}.0.0/16, via: 198.51.{1}.9}}]\n"
+        "    rules: [{{from: 10.{1}.0.0/24, table: 100, priority: 100{1}}}]\n"
+        "    routes: [{{to: 10.{1}.0.0/16, via: 198.51.{1}.9}}]\n"
         "  {0}: {{}}\nlinks:\n  - {{endpoints: [host:v{1}, {0}:eth0], subnet: 10.20{1}.0.0/24}}\n"
     )
     host.write("one.yaml", text.format(first, 1))

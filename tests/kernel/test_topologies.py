@@ -149,7 +149,7 @@ def copied(host: Host, path: Path) -> Path:
 
 
 def address_of(host: Host, name: str) -> str:
-    """Return the address of a name in the nodes' hosts files, or the argument if it is none."""
+    """Return the address that the nodes' hosts files give for a name, or an address itself."""
     for file in (host.root / "etc/netns").glob("*/hosts"):
         for line in file.read_text().splitlines():
             if name in line.split()[1:]:

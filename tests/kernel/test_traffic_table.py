@@ -223,7 +223,7 @@ def test_a_flow_through_the_change(host: Host, what: str) -> None:
         case "nothing":
             assert after == before and not any(lost), lost
         case "a moment":
-            assert not flows, "only echoes show that all is well right after the apply"
+            assert not flows, "such a row needs echoes, which `pinged` has checked after the apply"
         case "the connection ends":
             assert set(after) == {"nothing"} and "nothing" not in anew
         case "the end":

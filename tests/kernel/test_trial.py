@@ -95,7 +95,10 @@ def test_a_first_apply_unconfirmed_leaves_nothing(host: Host) -> None:
 
 def test_unconfirmed_it_is_taken_back_from_namespaces_of_others(host: Host) -> None:
     host.run("ip", "netns", "add", "mine")
-    first = "name: lab\nnodes:\n  box: {attach: 'netns:mine', interfaces: {d0: {kind: bridge, addresses: [10.0.0.2/24]}}}\n"
+    first = (
+        "name: lab\nnodes:\n  box: {attach: 'netns:mine', interfaces: {d0: {kind: bridge, "
+        "addresses: [10.0.0.2/24]}}}\n"
+    )
     host.write("topo.yaml", first)
     host.netorch("apply", "--confirm-within", "1s")
     assert "d0" in host.run("ip", "-n", "mine", "link").stdout

@@ -205,6 +205,9 @@ def test_what_somebody_exempts_from_tracking_stays_in(host: Host, backend: str, 
     host.netorch("apply", "lab.yaml")
     host.run(
         *("ip", "netns", "exec", "r", "nft", "-f", "-"),
-        input="table inet raw { chain pre { type filter hook prerouting priority -300; tcp dport 7777 notrack; }; }",
+        input=(
+            "table inet raw { chain pre { type filter hook prerouting priority -300; "
+            "tcp dport 7777 notrack; }; }"
+        ),
     )
     assert leaving(host) == ""

@@ -1,6 +1,6 @@
 """Test what netorch must not trust.
 
-That is: names in a file, files below /run/netorch, namespaces that come and go, and a slow kernel.
+These are names in a file, files below /run/netorch, namespaces that come and go, and slow kernels.
 """
 
 from __future__ import annotations
@@ -60,12 +60,16 @@ NAMES = (
 FIELDS = {
     "topology": "name: $\nnodes: {a: {}, b: {}}\nlinks: [[a:eth0, b:eth0]]\n",
     "prefix": "name: lab\nprefix: $\nnodes: {a: {}, b: {}}\nlinks: [[a:eth0, b:eth0]]\n",
-    "node": "name: lab\nnodes: {$: {networks: [lan]}, b: {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/24}}\n",
-    "network": "name: lab\nnodes: {a: {networks: [$]}, b: {networks: [$]}}\nnetworks: {$: {mode: nat, subnet: 10.0.0.0/24}}\n",
+    "node": "name: lab\nnodes: {$: {networks: [lan]}, b: {networks: [lan]}}\n"
+    "networks: {lan: {subnet: 10.0.0.0/24}}\n",
+    "network": "name: lab\nnodes: {a: {networks: [$]}, b: {networks: [$]}}\n"
+    "networks: {$: {mode: nat, subnet: 10.0.0.0/24}}\n",
     "interface": "name: lab\nnodes: {a: {interfaces: {$: {kind: bridge}}}}\n",
-    "its name in a network": "name: lab\nnodes: {a: {networks: {lan: {name: $}}}}\nnetworks: {lan: {subnet: 10.0.0.0/24}}\n",
+    "its name in a network": "name: lab\nnodes: {a: {networks: {lan: {name: $}}}}\n"
+    "networks: {lan: {subnet: 10.0.0.0/24}}\n",
     "bridge": "name: lab\nnodes: {a: {networks: [lan]}}\nnetworks: {lan: {bridge: $}}\n",
-    "alias": "name: lab\nnodes: {a: {networks: [lan], aliases: [$]}}\nnetworks: {lan: {subnet: 10.0.0.0/24}}\n",
+    "alias": "name: lab\nnodes: {a: {networks: [lan], aliases: [$]}}\n"
+    "networks: {lan: {subnet: 10.0.0.0/24}}\n",
     "search domain": "name: lab\nnodes: {a: {dns: {servers: [9.9.9.9], search: $}}}\n",
     "description": "name: lab\nnodes: {a: {interfaces: {br0: {kind: bridge, description: $}}}}\n",
     "sysctl": "name: lab\nnodes: {a: {sysctls: {$: 1}}}\n",
@@ -99,7 +103,8 @@ WRITES = re.compile(
 def before(host: Host) -> Snapshot:
     sh(
         host,
-        "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9; ip netns add other",
+        "ip link add eth9 type ifb; ip link set eth9 up; "
+        "ip addr add 192.0.2.1/24 dev eth9; ip netns add other",
     )
     host.write("topo.yaml", GOOD)
     host.netorch("apply")
@@ -278,7 +283,8 @@ def test_a_terminal_gets_no_orders_from_what_others_made(host: Host) -> None:
     """Anybody can put any text into names of links, aliases and comments of rules."""
     host.write(
         "topo.yaml",
-        "nodes: {a: {networks: [lan]}}\nnetworks: {lan: {mode: nat, subnet: 10.0.0.0/24}}\nchecks: [{from: a, to: 9.9.9.9}]\n",
+        "nodes: {a: {networks: [lan]}}\nnetworks: {lan: {mode: nat, "
+        "subnet: 10.0.0.0/24}}\nchecks: [{from: a, to: 9.9.9.9}]\n",
     )
     host.netorch("apply")
     sh(

@@ -64,7 +64,8 @@ DAMAGE: dict[str, tuple[str, str, tuple[str, str], str]] = {
         "ip -n c address flush dev eth0",
         "ip -n c address add 10.0.2.2/24 dev eth0; ip -n c route add default via 10.0.2.1",
         ("a", "c"),
-        "r2: no ARP answer from 10.0.2.2 on lan: nobody there has this address (in the file, c:eth0 has it)",
+        "r2: no ARP answer from 10.0.2.2 on lan: "
+        "nobody there has this address (in the file, c:eth0 has it)",
     ),
     "no forwarding": (
         "ip netns exec r2 sysctl -qw net.ipv4.ip_forward=0",
@@ -76,7 +77,8 @@ DAMAGE: dict[str, tuple[str, str, tuple[str, str], str]] = {
         "ip netns exec r2 sysctl -qw net.ipv4.conf.lan.forwarding=0",
         "ip netns exec r2 sysctl -qw net.ipv4.conf.lan.forwarding=1",
         ("a", "c"),
-        "r2: forwarding is off on lan (net.ipv4.conf.lan.forwarding): packets for 10.0.1.2 are not forwarded",
+        "r2: forwarding is off on lan (net.ipv4.conf.lan.forwarding): "
+        "packets for 10.0.1.2 are not forwarded",
     ),
     "blackhole": (
         "ip -n r1 route add blackhole 10.0.2.0/24",
@@ -97,15 +99,21 @@ DAMAGE: dict[str, tuple[str, str, tuple[str, str], str]] = {
         "c: nft chain ip mine o drops what goes out by eth0, since no rule of it accepts that",
     ),
     "isolated ports": (
-        "for p in $(ip -n netorch-lab -o link show master lan | sed 's/^[0-9]*: \\([^@:]*\\).*/\\1/' | grep eth0); do"
+        "for p in $(ip -n netorch-lab -o link show master lan | "
+        "sed 's/^[0-9]*: \\([^@:]*\\).*/\\1/' | grep eth0); do"
         " bridge -n netorch-lab link set dev $p isolated on; done",
-        "for p in $(ip -n netorch-lab -o link show master lan | sed 's/^[0-9]*: \\([^@:]*\\).*/\\1/'); do bridge -n netorch-lab link set dev $p isolated off; done",
+        "for p in $(ip -n netorch-lab -o link show master lan | "
+        "sed 's/^[0-9]*: \\([^@:]*\\).*/\\1/'); do "
+        "bridge -n netorch-lab link set dev $p isolated off; done",
         ("a", "b"),
-        "netorch-lab:a-eth0 and netorch-lab:b-eth0 are isolated ports of bridge netorch-lab:lan: neither reaches the other",
+        "netorch-lab:a-eth0 and netorch-lab:b-eth0 are isolated ports of bridge "
+        "netorch-lab:lan: neither reaches the other",
     ),
     "strict about sources": (
-        "ip netns exec r2 sysctl -qw net.ipv4.conf.left.rp_filter=1; ip -n r2 route add 10.0.1.2/32 via 10.0.2.2",
-        "ip netns exec r2 sysctl -qw net.ipv4.conf.left.rp_filter=0; ip -n r2 route del 10.0.1.2/32",
+        "ip netns exec r2 sysctl -qw net.ipv4.conf.left.rp_filter=1; "
+        "ip -n r2 route add 10.0.1.2/32 via 10.0.2.2",
+        "ip netns exec r2 sysctl -qw net.ipv4.conf.left.rp_filter=0; "
+        "ip -n r2 route del 10.0.1.2/32",
         ("a", "c"),
         "r2: rp_filter of left is strict, and the route back to 10.0.1.2 is by lan, not by left",
     ),
@@ -113,18 +121,22 @@ DAMAGE: dict[str, tuple[str, str, tuple[str, str], str]] = {
         "ip -n r1 rule add from 10.0.1.2 to 10.0.2.0/24 prohibit priority 50",
         "ip -n r1 rule del priority 50",
         ("a", "c"),
-        "r1: packets for 10.0.2.2 match the rule '50: from 10.0.1.2/32 to 10.0.2.0/24', which says prohibit",
+        "r1: packets for 10.0.2.2 match the rule "
+        "'50: from 10.0.1.2/32 to 10.0.2.0/24', which says prohibit",
     ),
     "a wrong neighbour": (
         "ip -n r2 neigh replace 10.0.2.2 lladdr 02:00:00:00:00:99 dev lan nud permanent",
         "ip -n r2 neigh del 10.0.2.2 dev lan",
         ("a", "c"),
-        "r2: frames for 10.0.2.2 go to 02:00:00:00:00:99 (a permanent neighbour of lan), but no interface on that link has this MAC",
+        "r2: frames for 10.0.2.2 go to 02:00:00:00:00:99 (a permanent neighbour of lan), "
+        "but no interface on that link has this MAC",
     ),
     "what wg-quick does": (
-        "ip -n r1 route add blackhole default table 51820; ip -n r1 rule add not fwmark 0xca6c table 51820 priority 101;"
+        "ip -n r1 route add blackhole default table 51820; "
+        "ip -n r1 rule add not fwmark 0xca6c table 51820 priority 101;"
         " ip -n r1 rule add table main suppress_prefixlength 0 priority 100",
-        "ip -n r1 rule del priority 100; ip -n r1 rule del priority 101; ip -n r1 route flush table 51820",
+        "ip -n r1 rule del priority 100; ip -n r1 rule del priority 101; "
+        "ip -n r1 route flush table 51820",
         ("a", "c"),
         "r1: packets for 10.0.2.2 match the route default table 51820, which is blackhole",
     ),
@@ -135,7 +147,8 @@ DAMAGE: dict[str, tuple[str, str, tuple[str, str], str]] = {
         "r2: packets for 10.0.2.2 match the rule '60: iif left ipproto icmp', which says prohibit",
     ),
     "rules for others": (
-        "for m in 'ipproto tcp' 'dport 53' 'uidrange 1-9' 'fwmark 1' 'tos 0x10'; do ip -n a rule add $m prohibit priority 61; done",
+        "for m in 'ipproto tcp' 'dport 53' 'uidrange 1-9' 'fwmark 1' 'tos 0x10'; "
+        "do ip -n a rule add $m prohibit priority 61; done",
         "for _ in 1 2 3 4 5; do ip -n a rule del priority 61; done",
         ("inner", "r1"),
         "",
@@ -170,7 +183,9 @@ with LinuxKernel() as kernel:
         world = look(kernel, desired)
         walks = {(a, b): explain(world, a, b) for a, b in permutations(desired.labels, 2)}
         ping = lambda pair, wait: subprocess.Popen(
-            ["ip", "netns", "exec", pair[0], "ping", "-n", "-q", "-c", "1", "-W", wait, walks[pair].target_address], stdout=subprocess.DEVNULL
+            ["ip", "netns", "exec", pair[0], "ping", "-n", "-q", "-c", "1", "-W", wait]
+            + [walks[pair].target_address],
+            stdout=subprocess.DEVNULL,
         )
         waiting = {pair: ping(pair, "0.3") for pair in walks}
         answers = {pair: process.wait() == 0 for pair, process in waiting.items()}
@@ -179,9 +194,14 @@ with LinuxKernel() as kernel:
             if ", and receives the packets for" in walk.cause:
                 continue  # a node answers that is not the target
             # on a busy machine an answer may be late
-            if (walk.outcome == "arrives") != (answers[at] or (walk.outcome == "arrives" and ping(at, "5").wait() == 0)):
+            arrives = walk.outcome == "arrives"
+            if arrives != (answers[at] or (arrives and ping(at, "5").wait() == 0)):
                 wrong.append([*at, walk.outcome, walk.cause])
-        reports[what] = {"wrong": wrong, "why": why_not(kernel, desired, *pair), "doubts": [w.doubts for w in walks.values() if w.doubts]}
+        reports[what] = {
+            "wrong": wrong,
+            "why": why_not(kernel, desired, *pair),
+            "doubts": [walk.doubts for walk in walks.values() if walk.doubts],
+        }
         subprocess.run(undo, shell=True, check=True)
 print(json.dumps(reports))
 """
@@ -286,7 +306,8 @@ def test_every_way_is_followed_and_the_one_that_fails_is_named(
         gateway = f"10.0.{via}.2" if version == "-4" else f"fd00:{via}::2"
         assert done.returncode == 2
         assert done.stdout.splitlines()[-1].startswith(
-            f"a → {address}: does not arrive by 1 of 2 ways (a by {dev} to {gateway}): {router}: no route to"
+            f"a → {address}: does not arrive by 1 of 2 ways (a by {dev} to {gateway}): "
+            f"{router}: no route to"
         )
         document = json.loads(
             host.netorch("explain", "a", address, "-o", "json", check=False).stdout
@@ -330,7 +351,8 @@ def test_the_command_by_its_statuses_and_streams(host: Host) -> None:
     done = host.netorch("explain", "a", "c", check=False)
     assert (done.returncode, done.stdout) == (
         2,
-        "a → c: does not arrive: a does not exist: it has no namespace (apply the topology first, or use --offline)\n",
+        "a → c: does not arrive: a does not exist: "
+        "it has no namespace (apply the topology first, or use --offline)\n",
     )
     host.netorch("apply")
     document = json.loads(host.netorch("explain", "a", "c", "-o", "json").stdout)
@@ -358,7 +380,10 @@ def test_the_command_by_its_statuses_and_streams(host: Host) -> None:
         "a",
     ]
     done = host.netorch("explain", "a", "c", "--tcp", "80", "-q", check=False)
-    refused = "a → c: does not arrive: c: no program listens on TCP port 80 of 10.0.2.2: it refuses the connection\n"
+    refused = (
+        "a → c: does not arrive: c: no program listens on TCP port 80 of 10.0.2.2: "
+        "it refuses the connection\n"
+    )
     assert (done.returncode, done.stdout) == (2, refused)
     # a check that fails prints the same path and cause
     host.write("checks.yaml", LAB + "checks: [{from: a, to: c, tcp: 80}, {from: a, to: b}]\n")
@@ -375,7 +400,8 @@ def test_the_command_by_its_statuses_and_streams(host: Host) -> None:
         (
             ["a"],
             1,
-            "netorch: there is no file 'a' here, and no topology of that name is live. To follow a packet, write two ends: netorch explain a B",
+            "netorch: there is no file 'a' here, and no topology of that name is live. "
+            "To follow a packet, write two ends: netorch explain a B",
         ),
         (["a", "b", "c"], 64, "netorch explain: too many arguments"),
         (["a", "b", "--tcp", "0"], 64, "is not a port between 1 and 65535"),
