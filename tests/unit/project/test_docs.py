@@ -73,11 +73,6 @@ def prose(page: Path) -> Iterator[tuple[int, str]]:
         yield number, line
 
 
-LONG_LINES = {
-    "performance.md",
-}
-"""Pages that still have lines of more than 120 columns."""
-
 DIRECTIVE = re.compile(r"\s*(`{3,}\{|:{3,})|.*\{[a-z:]+\}`|\(\S+\)=$")
 """What only Sphinx understands: a directive, a role, or a target."""
 
@@ -93,12 +88,11 @@ def test_a_page_reads_well_on_a_forge(page: Path) -> None:
     lines = list(prose(page))
     assert [(number, line) for number, line in lines if DIRECTIVE.match(line)] == []
     assert [(number, line) for number, line in lines if re.match(r"\s*: ", line)] == []
-    if page.name not in LONG_LINES:
-        assert [
-            (number, line)
-            for number, line in lines
-            if len(line) > 120 and not line.startswith("|") and not UNBREAKABLE.fullmatch(line)
-        ] == []
+    assert [
+        (number, line)
+        for number, line in lines
+        if len(line) > 120 and not line.startswith("|") and not UNBREAKABLE.fullmatch(line)
+    ] == []
 
 
 @pytest.mark.parametrize("page", ["man.md", "cli.md"])
