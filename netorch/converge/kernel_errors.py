@@ -55,7 +55,7 @@ def problem_of(refusal: Refusal, where: Position | None) -> Problem:
 
 
 def _reason(words: str, number: int) -> str:
-    """Return the kernel's words, and of the error number's sentence what they do not contain."""
+    """Return the kernel's words, and the part of the error number's sentence that they lack."""
     system = sentence(number)
     text, _, name = system.rpartition(", ")
     if not words or words == text:

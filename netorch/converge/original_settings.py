@@ -26,7 +26,7 @@ Place = tuple[str, Paths]
 Records = Mapping[str, Mapping[Paths, tuple[NamespaceIdentity, SysctlValues]]]
 """Label → sysctl → (the namespace that its values were read in, the values).
 
-No values stand for the kernel's default.
+An empty tuple stands for the kernel's default.
 """
 
 ANY: NamespaceIdentity = (0, 0)
