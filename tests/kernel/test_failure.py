@@ -102,7 +102,7 @@ BAD: dict[str, tuple[str, str, tuple[str, ...]]] = {
             "sysctl z net.ipv4.ip_default_ttl",
             "Invalid argument",
             "EINVAL",
-            "does not take this value",
+            "does not accept this value",
         ),
     ),
     "a sysctl that is not there": (

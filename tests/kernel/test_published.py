@@ -170,7 +170,7 @@ def test_a_program_that_listens_is_an_error_with_a_place(host: Host) -> None:
     assert failed.returncode == 1
     assert (
         "one.yaml:6:49: publish web 8080:80/tcp: "
-        "a program listens on tcp port 8080 of host already." in failed.stderr
+        "a program already listens on tcp port 8080 of host." in failed.stderr
     )
     assert "7070" not in failed.stderr
 
@@ -302,7 +302,7 @@ def test_a_host_only_network_is_open_to_whom_it_allows(host: Host, backend: str)
     ("other", "message"),
     [
         ("{subnet: 10.2.0.0/24}", "is of mode segment"),
-        ("{mode: nat, node: r, subnet: 10.2.0.0/24}", "is on r, net on box"),
+        ("{mode: nat, node: r, subnet: 10.2.0.0/24}", "is on r, but net is on box"),
     ],
 )
 def test_an_allow_that_leads_nowhere_is_an_error(host: Host, other: str, message: str) -> None:
