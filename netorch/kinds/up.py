@@ -22,7 +22,7 @@ from netorch.values.requests import LinkSet, Request, SysctlSet
 
 _ETHERNET = frozenset(
     (
-        *("veth", "bridge", "macvlan", "macvtap", "bond", "vxlan"),
+        *("veth", "bridge", "macvlan", "macvtap", "bond"),
         *("vxlan", "geneve", "gretap", "ip6gretap"),
     )
 )

@@ -382,7 +382,7 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
         return Problem("missing-key", what, before, object=here)
     if kind in {"wrong", "value_error"}:
         code, text = _code_and_text(kind, context)
-        if text.startswith("`") or not path:
+        if not path:
             return Problem(code, text, where, object=here)
         return Problem(code, f"{here}: {text}", named, object=here)
     code, text, remedy = "bad-value", "", ""

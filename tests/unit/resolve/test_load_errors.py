@@ -360,7 +360,7 @@ nodes:
             "8:9: nodes.a.routes.3: a route of type blackhole takes no `via`, `dev` or `nexthops`",
             "9:10: nodes.a.routes.4.to: '10.4.0.1/16' has bits set to the right of its prefix length: 10.4.0.0/16 is the subnet",
             "10:42: node a: interface 'eht0' does not exist.",
-            "11:9: `onlink` needs `via` and `dev`",
+            "11:9: nodes.a.routes.6: `onlink` needs `via` and `dev`",
             "12:9: nodes.a.routes.7 lacks the key 'to'.",
             "13:42: nodes.a.routes.8.metric: -1 is not between 0 and 4294967295",
             "13:54: nodes.a.routes.8.table: 0 is not between 1 and 4294967295",

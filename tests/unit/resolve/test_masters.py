@@ -76,7 +76,7 @@ WRONG = {
             "x: {kind: bond, lacp_rate: fast}, y: {kind: bond, primary: eth0}, z: {kind: bond, mode: '802.3-ad'}"
         ),
         [
-            "`lacp_rate` is for mode 802.3ad, not for balance-rr",
+            "nodes.a.interfaces.x: `lacp_rate` is for mode 802.3ad, not for balance-rr",
             "nodes.a.interfaces.y: mode balance-rr has no primary port: `primary` is for active-backup, balance-tlb, balance-alb",
             "nodes.a.interfaces.z.mode: '802.3-ad' is not one of 'balance-rr', 'active-backup', 'balance-xor', 'broadcast', '802.3ad',"
             " 'balance-tlb' or 'balance-alb'",
