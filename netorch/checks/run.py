@@ -166,7 +166,7 @@ def _look(kernel: LinuxKernel, loaded: Loaded) -> tuple[Live, Snapshot]:
         if label in own_nodes - own_labels:
             what = (
                 "another program or topology made it"
-                if label in snapshot.namespaces or label in snapshot.strangers
+                if label in snapshot.namespaces or label in snapshot.other_names
                 else "it does not exist"
             )
             problems.append(

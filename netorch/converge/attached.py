@@ -197,7 +197,7 @@ def reach(kernel: LinuxKernel, mark: Mark, desired: Desired | None) -> Reach:
         kernel.attach({})
         names = frozenset(
             name
-            for name, alias in kernel.read(Scope(mark.alias)).strangers.items()
+            for name, alias in kernel.read(Scope(mark.alias)).other_names.items()
             if alias is not None
         )
         return Reach(

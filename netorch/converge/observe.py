@@ -154,8 +154,10 @@ def observe(
         for key, resource in desired.items()
         if isinstance(resource, Link) and resource.altname
     }
-    for label, alias in snapshot.strangers.items():
-        no_netns = f"is {snapshot.odd.get(label, 'an empty file')}, not a network namespace"
+    for label, alias in snapshot.other_names.items():
+        no_netns = (
+            f"is {snapshot.foreign_files.get(label, 'an empty file')}, not a network namespace"
+        )
         what = no_netns if alias is None else f"exists and {maker(alias)}"
         conflicts[netns_key(label)] = f"/run/netns/{label} {what}"
     asked = {(key.kind, key.netns) for key in (*desired, *second_names)}
@@ -196,8 +198,8 @@ def observe(
         )
     stale = frozenset(
         label
-        for label, alias in snapshot.strangers.items()
-        if alias is None and label not in snapshot.odd
+        for label, alias in snapshot.other_names.items()
+        if alias is None and label not in snapshot.foreign_files
     )
     return Observed(
         state,

@@ -316,7 +316,7 @@ def _is_marked(snapshot: Snapshot, mark: Mark) -> bool:
 def _marked_topologies(snapshot: Snapshot) -> Iterator[str]:
     """Yield the topologies whose marks are on the host or on named namespaces."""
     yield from (read_alias(link.alias).topology for link in snapshot.namespaces[HOST].links)
-    yield from (read_alias(alias).topology for alias in snapshot.strangers.values() if alias)
+    yield from (read_alias(alias).topology for alias in snapshot.other_names.values() if alias)
 
 
 def _numbers(snapshot: Snapshot) -> Iterator[int]:

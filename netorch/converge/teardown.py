@@ -127,11 +127,11 @@ def _missing(plan: Plan, reclaim: frozenset[str], snapshot: Snapshot) -> list[st
     """Return warnings about recorded namespaces that do not exist."""
     gone = reclaim - snapshot.namespaces.keys() - {HOST}
     invalid = [
-        f"/run/netns/{name} is {snapshot.odd[name]}, not a network namespace: "
+        f"/run/netns/{name} is {snapshot.foreign_files[name]}, not a network namespace: "
         "netorch leaves it alone"
-        for name in sorted(gone & snapshot.odd.keys())
+        for name in sorted(gone & snapshot.foreign_files.keys())
     ]
-    missing = sorted(gone - snapshot.odd.keys())
+    missing = sorted(gone - snapshot.foreign_files.keys())
     if not plan or not missing:
         return invalid
     names = ", ".join(map(label_text, missing))
@@ -162,7 +162,7 @@ def _foreign_filters(observed: Observed, snapshot: Snapshot) -> list[str]:
         f"because {NOT_OURS}"
         for label, netns in snapshot.namespaces.items()
         if netns_key(label) not in observed.state
-        for lines in netns.strange_filters.values()
+        for lines in netns.foreign_filters.values()
         for line in lines
     ]
 
@@ -175,7 +175,7 @@ def _second_names(snapshot: Snapshot) -> list[str]:
     return [
         f"/run/netns/{name} is another name of the namespace {label!r}: netorch leaves it alone, "
         "so the namespace stays, but empty"
-        for name, label in snapshot.doubles.items()
+        for name, label in snapshot.second_names.items()
     ]
 
 

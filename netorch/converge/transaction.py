@@ -388,8 +388,8 @@ def remove_stale_names(kernel: LinuxKernel, snapshot: Snapshot, ours: frozenset[
         kernel,
         {
             label
-            for label, alias in snapshot.strangers.items()
-            if alias is None and label not in snapshot.odd
+            for label, alias in snapshot.other_names.items()
+            if alias is None and label not in snapshot.foreign_files
         }
         & ours,
     )

@@ -44,7 +44,7 @@ def forward_drops(situation: Situation) -> Iterator[Finding]:
 def unreadable_rules(situation: Situation) -> Iterator[Finding]:
     """Report foreign rules that netorch would have to read and cannot."""
     forward = situation.machine.forward
-    for rules in forward.blind if forward is not None else ():
+    for rules in forward.unreadable if forward is not None else ():
         yield Finding(
             Level.WARNING, "cannot-see-rules", rules.what.rstrip("."), INSTALL[rules.backend]
         )
@@ -53,7 +53,7 @@ def unreadable_rules(situation: Situation) -> Iterator[Finding]:
 def warnings(situation: Situation) -> set[str]:
     """Return the warnings of a plan that these checks report too."""
     forward = situation.machine.forward
-    unreadable = {rules.what for rules in forward.blind} if forward is not None else set()
+    unreadable = {rules.what for rules in forward.unreadable} if forward is not None else set()
     return unreadable | {
         loss_warning(HOST, chain, bridges) for chain, bridges in _drops(situation) if bridges
     }

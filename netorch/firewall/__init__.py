@@ -1,1 +1,1 @@
-"""Packet filters in the words of nftables and of iptables, and what either lists, without I/O."""
+"""The syntax of nftables and iptables: write rules, and read listings. Does no I/O."""

@@ -1,8 +1,6 @@
-"""The rules that a kernel has, whoever made them, in terms that nftables and iptables share: chains
-as plain data.
+"""The chains and rules of a kernel, whoever made them, in terms of both nftables and iptables.
 
-What a reader does not understand becomes the field or the verdict "?", so that nobody takes it for
-a fact.
+If a condition or a verdict is not understood, it is "?", so that it is never taken for a fact.
 """
 
 from __future__ import annotations
@@ -16,68 +14,70 @@ _COMMENT = re.compile(r'(?<=comment )(?!--comment |"?netorch:)(?:"[^"]*"|\S+)')
 
 
 class Clause(Value):
-    """One condition of a rule: a field of the packet is (or, `negated`, is not) one of the values.
-
-    Values are names, networks, numbers or ranges (first, last). Nobody knows whether the field "?"
-    holds.
-    """
+    """One condition of a rule: a field of the packet has one of the values."""
 
     field: str
+    """The name of the field. "?" is a condition that is not understood."""
     values: tuple[object, ...] = ()
+    """Names, networks, numbers or ranges (first, last)."""
     negated: bool = False
+    """Whether the field must have none of the values."""
 
 
 Case = tuple[Clause, str, object]
-"""Of a verdict map: the condition, the verdict, its target."""
+"""One entry of a verdict map: the condition, the verdict and its target."""
 
 
 class ListedRule(Value):
-    """`verdict`: accept, drop, reject, return, jump, goto, masquerade, snat, dnat, redirect, ""
-    (the packet goes on), or "?".
-
-    `target`: a chain, or (address, port), where None and 0 mean that it stays, and pairs of ports
-    mean that each goes to another one. `cases` replace the verdict: what each value of a field
-    leads to. `text`: the rule in the words of its own tool.
-    """
+    """One rule of a chain."""
 
     clauses: tuple[Clause, ...]
+    """The conditions, all of which a packet has to meet."""
     verdict: str
+    """accept, drop, reject, return, jump, goto, masquerade, snat, dnat, redirect, "" (the packet
+    continues with the next rule), or "?".
+    """
     target: object = None
+    """The name of a chain, or an address and a port. The address None and the port 0 mean that it
+    stays unchanged. Instead of a port there may be pairs of ports: each one and its translation.
+    """
     text: str = ""
+    """The rule in the syntax of its own tool."""
     cases: tuple[Case, ...] = ()
+    """The entries of a verdict map, which replaces `verdict`."""
     mark: tuple[int, int] | str | None = None
-    """How it changes the packet's mark, whatever the verdict: (value, mask), by which the bits of
-    the mask are cleared and those of the value inverted; "?" if that is not known, None if it
-    leaves it alone.
+    """The change of the packet's mark, independent of the verdict: (value, mask) clears the bits of
+    the mask and then inverts those of the value. "?" is an unknown change, and None is no change.
     """
 
     @property
     def title(self) -> str:
-        """The rule's comment, else its text."""
+        """The rule's comment, or its text if it has none."""
         comment = _COMMENT.search(self.text)
         return f"{comment[0]}" if comment is not None else f"`{self.text}`"
 
 
 class ListedChain(Value):
-    """A chain of nftables, or of iptables in the terms of nftables.
-
-    `family`: ip, ip6, inet, or another, which nobody looks into. `hook`: "" for a chain that rules
-    jump to. `kind`: filter, nat or route. `policy`: accept or drop. `tool`: nft, iptables or
-    ip6tables.
-    """
+    """A chain of nftables, or of iptables in terms of nftables."""
 
     family: str
+    """ip, ip6, inet, or another family, whose chains are ignored."""
     table: str
     name: str
     hook: str = ""
+    """The hook of a base chain, "" for a chain that is reached only by jumps."""
     kind: str = "filter"
+    """filter, nat or route."""
     priority: int = 0
     policy: str = "accept"
+    """accept or drop."""
     rules: tuple[ListedRule, ...] = ()
     tool: str = "nft"
+    """nft, iptables or ip6tables."""
 
     @property
     def title(self) -> str:
+        """The name of the chain for output."""
         return (
             f"{self.family} {self.table} {self.name}"
             if self.tool == "nft"
@@ -86,8 +86,9 @@ class ListedChain(Value):
 
     @property
     def group(self) -> tuple[str, str, str]:
-        """What a chain shares with the chains that it can jump to."""
+        """A value that is equal for all chains to which the chain can jump."""
         return self.tool, self.family, self.table
 
     def sees(self, version: int) -> bool:
+        """Return whether packets of an IP version pass the chain."""
         return self.family == "inet" or self.family == {4: "ip", 6: "ip6"}[version]

@@ -1,4 +1,7 @@
-"""What the chains of a packet filter do with a packet. What is not understood is never taken for a fact."""
+"""Evaluate the chains of a packet filter for a packet.
+
+If a rule is not understood, its effect is a doubt, and never a fact.
+"""
 
 from __future__ import annotations
 
@@ -12,39 +15,44 @@ from netorch.immutable import Value, replace
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 DEPTH = 16
-"""Jumps within jumps, as many as nf_tables allows (NFT_JUMP_STACK_SIZE)."""
+"""The largest number of nested jumps, as in nf_tables (NFT_JUMP_STACK_SIZE)."""
 
 
 class Packet(Value):
-    """`proto` is icmp, icmpv6, tcp or udp; `icmp`: the type's name. `translated`: its connection's destination was translated.
-
-    `local`: its destination is an address of the namespace that it is in. `iif` and `oif` are "" where there is none.
-    """
+    """A packet at one place of its way through a namespace."""
 
     source: Address
     destination: Address
     proto: str
+    """icmp, icmpv6, tcp or udp."""
     sport: int = 0
     dport: int = 0
     icmp: str = ""
+    """The name of the ICMP type."""
     iif: str = ""
+    """The incoming interface, "" for none."""
     oif: str = ""
+    """The outgoing interface, "" for none."""
     state: str = "new"
+    """The conntrack state."""
     translated: bool = False
+    """Whether the destination of its connection was translated."""
     local: bool = False
+    """Whether its destination is an address of the namespace."""
     mark: int | None = 0
-    """None where a rule may have set it that is not understood."""
+    """None if a rule that is not understood may have set it."""
     ttl: int = 64
     size: int = 0
-    """Bytes; 0 for one that is smaller than any MTU."""
+    """In bytes; 0 for a packet that is smaller than any MTU."""
 
     @property
     def version(self) -> int:
+        """The IP version."""
         return self.source.version
 
 
 def holds(clause: Clause, packet: Packet) -> bool | None:
-    """Whether a packet meets a rule's condition; None if nobody knows."""
+    """Return whether a packet meets a rule's condition, None if that is unknown."""
     if clause.field == UNKNOWN:
         return None
     value = _VALUES[clause.field](packet)
@@ -90,59 +98,72 @@ def _is(value: object, expected: object) -> bool:
 
 @dataclass(slots=True)
 class HookVerdict:
-    """What a hook's chains do. `dropped`: the sentence of why, "" if it goes on; `doubts`: what may drop or translate it besides.
-
-    `source` and `destination`: (address, port) to translate to; an address of None: masquerade, or this very namespace.
-    """
+    """The effect of all chains of a hook on a packet."""
 
     dropped: str = ""
+    """A sentence that tells which rule drops the packet and why, "" if the packet continues."""
     doubts: list[str] = field(default_factory=list)
+    """Sentences about rules that may drop or translate the packet."""
     source: tuple[Address | None, int] | None = None
+    """The address and port to which the source is translated. The address None means masquerade."""
     destination: tuple[Address | None, int] | None = None
+    """The address and port to which the destination is translated. The address None means this
+    namespace.
+    """
     by: str = ""
+    """The rule that translates."""
     mark: int | None = 0
-    """The packet's mark afterwards, None where that is not known."""
+    """The packet's mark afterwards, None if it is unknown."""
     diverts: bool = False
-    """A doubt is about where the packet goes, and not only about whether it goes on."""
+    """Whether a doubt is about where the packet goes, and not only about whether it continues."""
 
 
 def run(chains: Iterable[ListedChain], hook: str, packet: Packet, *, first: bool) -> HookVerdict:
-    """All chains of a hook in their order. `first`: the first packet of its connection, the only one that nat chains see."""
-    there = [chain for chain in chains if chain.sees(packet.version)]
-    found = HookVerdict(mark=packet.mark)
+    """Evaluate all chains of a hook in their order.
+
+    `first`: it is the first packet of its connection, the only one that passes chains of type nat.
+    """
+    visible = [chain for chain in chains if chain.sees(packet.version)]
+    verdict = HookVerdict(mark=packet.mark)
     for chain in sorted(
-        (chain for chain in there if chain.hook == hook), key=lambda chain: chain.priority
+        (chain for chain in visible if chain.hook == hook), key=lambda chain: chain.priority
     ):
         if chain.kind == "nat" and (
-            not first or found.source is not None or found.destination is not None
+            not first or verdict.source is not None or verdict.destination is not None
         ):
             continue
-        others = {other.name: other for other in there if other.group == chain.group}
-        walked = _Walk(others, found, replace(packet, mark=found.mark))
-        end = walked.follow(chain, 0, sure=True)
+        group = {other.name: other for other in visible if other.group == chain.group}
+        evaluation = _ChainEvaluation(group, verdict, replace(packet, mark=verdict.mark))
+        end = evaluation.follow(chain, 0, sure=True)
         if not end and chain.policy == "drop":
-            walked.drop(
+            evaluation.drop(
                 f"{chain.tool} chain {chain.title}",
                 "drop",
-                ", since no rule of it accepts that",
+                ", because none of its rules accepts that",
                 sure=True,
             )
-        if found.dropped:
-            return found
-    return found
+        if verdict.dropped:
+            return verdict
+    return verdict
 
 
 @dataclass(slots=True)
-class _Walk:
-    """Through one base chain. `spared`: a rule that is not understood may have accepted the packet before."""
+class _ChainEvaluation:
+    """The evaluation of one base chain and the chains to which it jumps."""
 
     chains: Mapping[str, ListedChain]
+    """The chains to which rules can jump, by their names."""
     verdict: HookVerdict
     packet: Packet
     spared: bool = False
+    """Whether an earlier rule that is not understood may have accepted the packet."""
 
     def follow(self, chain: ListedChain, depth: int, *, sure: bool) -> str:
-        """Go through the rules; the verdict at which the way ends for sure, "" at the chain's end, "return"."""
+        """Evaluate the rules of a chain.
+
+        Returns the verdict that certainly ends the evaluation: "" if the end of the chain or a
+        `return` is reached. `sure`: the packet certainly reaches the chain.
+        """
         for rule in chain.rules if depth < DEPTH else ():
             answers = [holds(clause, self.packet) for clause in rule.clauses]
             if False in answers:
@@ -198,7 +219,8 @@ class _Walk:
             case "?":
                 self.spared = True
                 self.verdict.doubts.append(
-                    f"{chain.tool} rule {rule.title} in {chain.title} may stop it: that could not be evaluated"
+                    f"{chain.tool} rule {rule.title} in {chain.title} may stop it: netorch could"
+                    " not evaluate the rule"
                 )
                 return ""
         return verdict
@@ -209,7 +231,8 @@ class _Walk:
         if not sure or target == "?":
             self.verdict.diverts = True
             self.verdict.doubts.append(
-                f"{chain.tool} rule {rule.title} may translate it: that could not be evaluated"
+                f"{chain.tool} rule {rule.title} may translate it: netorch could not evaluate the"
+                " rule"
             )
             return ""
         address, port = target if isinstance(target, tuple) else (None, 0)
@@ -222,21 +245,27 @@ class _Walk:
         return "accept"
 
     def drop(self, who: str, verb: str, why: str = "", *, sure: bool) -> None:
-        """`who` drops or rejects the packet; unless it is `sure`, or something before may have accepted it, that is a doubt."""
+        """Record that `who` drops or rejects the packet.
+
+        It is a doubt if it is not `sure`, or if an earlier rule may have accepted the packet.
+        """
         if sure and not self.spared:
             self.verdict.dropped = self.verdict.dropped or f"{who} {verb}s {self._what()}{why}"
         else:
             self.verdict.doubts.append(
-                f"{who} may {verb} {self._what()}: what it or a rule before it asks for could not be evaluated"
+                f"{who} may {verb} {self._what()}: netorch could not evaluate a condition of it or"
+                " of a rule before it"
             )
 
     def _what(self) -> str:
         iif, oif = self.packet.iif, self.packet.oif
         if iif and oif:
             return f"{iif} → {oif}"
-        return f"what comes in by {iif}" if iif else f"what goes out by {oif}" if oif else "it"
+        if iif:
+            return f"packets that arrive on {iif}"
+        return f"packets that leave through {oif}" if oif else "it"
 
 
 def with_fields(packet: Packet, **changes: object) -> Packet:
-    """The packet with some fields changed."""
+    """Return the packet with some fields changed."""
     return replace(packet, **changes)  # type: ignore[arg-type]

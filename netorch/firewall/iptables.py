@@ -1,12 +1,15 @@
-"""The neutral ruleset as iptables says it: tables, chains of the topology's own, and rules in the words of iptables-save.
+"""Write a ruleset in the syntax of iptables-save(8), with chains that belong to the topology.
 
-A table's lines are commands of iptables(8) in one fixed order, and the same text comes back when the kernel is read, so that lines
-that are equal are rules that are equal:
+The lines of a table are commands of iptables(8) in a fixed order. Reading the kernel results in the
+same text, so that rules are compared by comparing lines:
 
-    -N netorch-lab-pre                                                     the chain is there
-    -I PREROUTING -m comment --comment "netorch:lab" -j netorch-lab-pre    ahead of everybody else's rules; -I PREROUTING 3 is not
-    -A netorch-lab-pre -m comment --comment "netorch:lab"                  the chain is the topology's
+    -N netorch-lab-pre
+    -I PREROUTING -m comment --comment "netorch:lab" -j netorch-lab-pre
+    -A netorch-lab-pre -m comment --comment "netorch:lab"
     -A netorch-lab-pre -p tcp -m tcp --dport 80 … -j DNAT --to-destination 10.0.0.2:80
+
+The first line makes a chain. The second one is the jump to it, before all foreign rules; if foreign
+rules are before it, the kernel's line is `-I PREROUTING 3 …`. The third line marks the chain.
 """
 
 from __future__ import annotations
@@ -40,14 +43,14 @@ if TYPE_CHECKING:
     from netorch.values.snapshot import FilterListing
 
 CHAIN_LENGTH = 28
-"""Characters that a chain's name may have: less than XT_EXTENSION_MAXNAMELEN (linux/netfilter/x_tables.h)."""
+"""The longest name of a chain, less than XT_EXTENSION_MAXNAMELEN (linux/netfilter/x_tables.h)."""
 
 MODULE, CONFIG = "ip_tables", "CONFIG_IP_NF_IPTABLES"
 
 Lines = tuple[str, ...]
 
 TableKey = tuple[int, str]
-"""IP version (4, 6) and table."""
+"""The IP version (4 or 6) and the name of a table."""
 
 _NAT, _FILTER = "nat", "filter"
 _HOOKS = {
@@ -67,9 +70,9 @@ _STATES = {
     "established": "ESTABLISHED",
     "untracked": "UNTRACKED",
 }
-"""In the order of iptables-save."""
+"""The states in the order of iptables-save."""
 
-# iptables takes a + at the end for any end, and has no way to quote the rest
+# iptables interprets a final + as a pattern, and cannot escape the other excluded characters
 _INTERFACE = re.compile(r"[^\s\"'\\/:\x00-\x1f\x7f]*[^\s\"'\\/:\x00-\x1f\x7f+]")
 _COMMENT = re.compile(r"[ !#-~]{1,100}")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
@@ -81,59 +84,69 @@ _MARKING = re.compile(r'\S+ -t \S+ -A \S+ -m comment --comment "netorch:[a-z0-9-
 
 
 class ChainNames(Value, dict=True):
-    """What the chains and rules of a topology are called."""
+    """The names of a topology's chains, and the comments of its rules."""
 
     topology: str
 
     @cached_property
     def mark(self) -> str:
-        """The comment of the first rule of each chain of ours, of every rule of ours in a chain that is not, and of rules that
-        have none of their own.
+        """The comment that marks the topology's rules.
+
+        It is the comment of the first rule of each chain of the topology, of each of its rules in
+        built-in chains, and of its other rules that have no comment.
         """
         return Mark(self.topology).alias
 
     def chain(self, hook: Hook) -> str:
-        """`netorch-lab-pre`. A long name is cut and told apart by a hash, behind a full stop, which no topology's name has."""
+        """Return the name of the chain for a hook, such as `netorch-lab-pre`.
+
+        A long name is shortened, and distinguished by a hash after a full stop, which no topology's
+        name contains.
+        """
         name = self.topology
         if len(name) > CHAIN_LENGTH - len("netorch--post"):
-            name = f"{name[:4]}.{b32encode(blake2b(name.encode(), digest_size=10).digest()).decode().lower()[:10]}"
+            digest = b32encode(blake2b(name.encode(), digest_size=10).digest()).decode().lower()
+            name = f"{name[:4]}.{digest[:10]}"
         return f"netorch-{name}-{_HOOKS[hook][2]}"
 
     @cached_property
     def chains(self) -> frozenset[str]:
-        """All chains that the topology may have, in any table."""
+        """The names of all chains that the topology may have, in any table."""
         return frozenset(map(self.chain, Hook))
 
 
 class OwnChain(Value):
-    """A chain of the topology and the rule in `builtin` that leads to it. `rules` are `-s … -j …`, without `-A CHAIN`; the
-    one that marks the chain goes before them.
-    """
+    """A chain that belongs to the topology."""
 
     name: str
     builtin: str
+    """The built-in chain with the jump to it."""
     mark: str
     rules: Lines
+    """The rules without `-A CHAIN`, and without the rule that marks the chain."""
 
     @property
     def jump(self) -> str:
+        """The line that adds the jump to the chain."""
         return f"-I {self.builtin} {_comment(self.mark)} -j {self.name}"
 
     @property
     def lines(self) -> Lines:
+        """The lines that add the rules, beginning with the one that marks the chain."""
         return tuple(f"-A {self.name} {rule}" for rule in (_comment(self.mark), *self.rules))
 
 
 class IptablesTable(Value):
-    """What is to be in one table; `version` is that of IP."""
+    """The desired contents of one table."""
 
     version: int
+    """The IP version."""
     name: str
     chains: tuple[OwnChain, ...]
 
     @property
     def lines(self) -> Lines:
-        """Chains, then jumps, then rules, each sorted by chain."""
+        """The lines of the table: chains, then jumps, then rules, each of them sorted by chain."""
         chains = sorted(self.chains, key=lambda chain: chain.name)
         made = [f"-N {chain.name}" for chain in chains]
         jumps = [chain.jump for chain in sorted(chains, key=lambda chain: chain.builtin)]
@@ -145,11 +158,14 @@ class IptablesTable(Value):
 
 
 def translate(topology: str, ruleset: Ruleset) -> tuple[IptablesTable, ...]:
-    """The tables that the ruleset needs, none for an empty one. ValueError for a rule that iptables has no words for."""
+    """Return the tables for a ruleset, none if it is empty.
+
+    Raises ValueError for a rule that iptables cannot express.
+    """
     names = ChainNames(topology)
-    found: dict[tuple[int, str], dict[Hook, list[str]]] = {}
+    tables: dict[tuple[int, str], dict[Hook, list[str]]] = {}
     for rule in ruleset:
-        hooks = found.setdefault((rule.family, _HOOKS[rule.hook][0]), {})
+        hooks = tables.setdefault((rule.family, _HOOKS[rule.hook][0]), {})
         hooks.setdefault(rule.hook, []).extend(_lines(rule, names.mark))
     return tuple(
         IptablesTable(
@@ -160,80 +176,88 @@ def translate(topology: str, ruleset: Ruleset) -> tuple[IptablesTable, ...]:
                 for hook, rules in hooks.items()
             ),
         )
-        for (version, table), hooks in sorted(found.items())
+        for (version, table), hooks in sorted(tables.items())
     )
 
 
 def lines(topology: str, ruleset: Ruleset) -> dict[TableKey, Lines]:
-    """The lines of each table by IP version and name: what is compared with the kernel's, and what is put there."""
+    """Return the lines of each table, to compare them with the kernel's and to apply them."""
     return {(table.version, table.name): table.lines for table in translate(topology, ruleset)}
 
 
 def commands(tables: Mapping[TableKey, Lines]) -> Iterator[str]:
-    """The lines as a person would type them in a shell: `ip6tables -t nat -A …`."""
+    """Yield the lines as commands for a shell: `ip6tables -t nat -A …`."""
     return map(_typed, text_of(tables).splitlines())
 
 
 def text_of(tables: Mapping[TableKey, Sequence[str]]) -> str:
-    """All tables' lines in one text, each behind its command; `tables_of` is the way back."""
+    """Return the lines of all tables as one text. `tables_of` is the inverse function."""
     return "\n".join(
         f"{'iptables' if version == 4 else 'ip6tables'} -t {table} {line}"
-        for (version, table), found in sorted(tables.items())
-        for line in found
+        for (version, table), table_lines in sorted(tables.items())
+        for line in table_lines
     )
 
 
 def tables_of(text: str) -> dict[TableKey, Lines]:
-    """The lines of each table."""
-    found: dict[TableKey, list[str]] = {}
+    """Return the lines of each table in a text of `text_of`."""
+    tables: dict[TableKey, list[str]] = {}
     for line in text.splitlines():
         command, _, table, rest = line.split(" ", 3)
-        found.setdefault((4 if command == "iptables" else 6, table), []).append(rest)
-    return {key: tuple(lines) for key, lines in found.items()}
+        tables.setdefault((4 if command == "iptables" else 6, table), []).append(rest)
+    return {key: tuple(lines) for key, lines in tables.items()}
 
 
 def lines_of(text: str) -> list[str]:
+    """Return the filter's lines, one for each rule, without the marks."""
     return [line for line in text.splitlines() if not _MARKING.fullmatch(line)]
 
 
 def count_of(text: str) -> int:
+    """Return the number of rules in a filter's text."""
     lines = text.splitlines()
     if not any(map(_LISTED.match, lines)):
         return len(lines)
-    # chains, the jumps to them and their marks are not rules of the file
+    # chains, the jumps to them and their marks do not count as rules
     return sum(bool(_RULE.match(line)) and not _MARKING.fullmatch(line) for line in lines)
 
 
 def is_marked(topology: str, text: str) -> bool:
+    """Return whether all chains of the filter have the topology's mark."""
     made = {line.replace(" -N ", " -A ") for line in text.splitlines() if " -N " in line}
     comment = f" {_comment(ChainNames(topology).mark)}"
     return made <= {line.removesuffix(comment) for line in text.splitlines()}
 
 
 def translations_of(text: str) -> frozenset[str]:
+    """Return the lines that translate addresses."""
     return frozenset(line for line in lines_of(text) if _TRANSLATES.search(line))
 
 
 def commands_to_replace(
     topology: str, rules: Ruleset, text: str, before: str
 ) -> list[ShellCommand]:
+    """Return commands that replace the filter `before` by the rules, or by `text` without rules."""
     made = commands(lines(topology, rules)) if rules else map(_typed, text.splitlines())
     return [ShellCommand(_legacy(line)) for line in (*_undone(before), *made)]
 
 
 def commands_to_delete(topology: str, before: str) -> list[ShellCommand]:
+    """Return commands that remove the filter."""
     return [ShellCommand(_legacy(line)) for line in _undone(before)]
 
 
 def chains_of(listing: FilterListing) -> tuple[ListedChain, ...]:
+    """Return all chains of a listing."""
     from netorch.firewall import iptables_save
 
     return iptables_save.chains(tables_of(listing.text))
 
 
 def own_chains(text: str) -> tuple[ListedChain, ...]:
-    """The chains of a topology's own filter. Its jumps go ahead of everybody else's rules, which are
-    not here.
+    """Return the chains of a topology's own filter, without foreign rules.
+
+    The built-in chains contain only the jumps to the topology's chains.
     """
     from netorch.firewall import iptables_save
 
@@ -245,22 +269,25 @@ def own_chains(text: str) -> tuple[ListedChain, ...]:
 
 
 def _legacy(line: str) -> str:
-    """The backend's tables are the legacy ones, whatever `iptables` alone means on the machine."""
+    """Return a command for the legacy tables, which the backend uses.
+
+    On some machines, the command `iptables` means nftables.
+    """
     return line.replace("tables ", "tables-legacy ", 1)
 
 
 def _typed(line: str) -> str:
-    """A line with its quotes as a shell takes them."""
+    """Return a line with its quotes in the syntax of a shell."""
     return _QUOTED.sub(lambda quoted: quote(re.sub(r"\\(.)", r"\1", quoted[1])), line)
 
 
 def _undone(text: str) -> Iterator[str]:
-    """What takes back `iptables -t nat -N …` and its like: the jumps first, then the chains."""
-    found = text.splitlines()
-    chains = [line for line in found if " -N " in line]
+    """Yield commands that remove a filter: first its jumps, then its chains."""
+    listed = text.splitlines()
+    chains = [line for line in listed if " -N " in line]
     yield from (
         _typed(re.sub(r" -I (\S+)( \d+)?", r" -D \1", line, count=1))
-        for line in found
+        for line in listed
         if " -I " in line
     )
     yield from (line.replace(" -N ", " -F ") for line in chains)
@@ -268,13 +295,17 @@ def _undone(text: str) -> Iterator[str]:
 
 
 def _lines(rule: FilterRule, mark: str) -> Iterator[str]:
-    """Ports that move one to one are one rule each: of a range after --to-destination the kernel may choose any."""
+    """Yield the lines of a rule.
+
+    Ports that are translated one to one need one rule each, because from a range after
+    --to-destination the kernel may choose any port.
+    """
     act, port = rule.act, rule.match.port
     if not isinstance(act, DestinationTo):
         yield _line(rule, port, _target(rule), mark)
         return
     if rule.hook not in (Hook.PREROUTING, Hook.OUTPUT):
-        raise _wrong(rule, "destinations are translated in PREROUTING and OUTPUT")
+        raise _wrong(rule, "iptables translates destinations only in PREROUTING and OUTPUT")
     address = _address(rule, act.address)
     bracketed = f"[{address}]" if rule.family == 6 else address
     if act.ports is None:
@@ -288,12 +319,12 @@ def _lines(rule: FilterRule, mark: str) -> Iterator[str]:
             rule, port, f"DNAT --to-destination {bracketed}:{_ports(rule, act.ports)}", mark
         )
     elif act.ports == port:
-        # without a port DNAT keeps the packet's
+        # without a port, DNAT does not change the packet's port
         yield _line(rule, port, f"DNAT --to-destination {address}", mark)
     elif port is None or port[1] - port[0] != last - first:
         raise _wrong(
             rule,
-            f"ranges of different length cannot be translated one to one: {port} and {act.ports}",
+            f"the ranges {port} and {act.ports} differ in length",
         )
     else:
         _ports(rule, port), _ports(rule, act.ports)
@@ -307,7 +338,7 @@ def _lines(rule: FilterRule, mark: str) -> Iterator[str]:
 def _line(rule: FilterRule, port: PortRange | None, target: str, mark: str) -> str:
     comment = rule.comment or mark
     if not _COMMENT.fullmatch(comment):
-        raise _wrong(rule, f"no comment for a rule: {comment!r}")
+        raise _wrong(rule, f"{comment!r} cannot be the comment of a rule")
     return " ".join(
         (
             *_header(rule),
@@ -330,11 +361,11 @@ def _header(rule: FilterRule) -> Iterator[str]:
     ):
         if interface is not None:
             if rule.hook in without:
-                raise _wrong(rule, f"{option} says nothing there")
+                raise _wrong(rule, f"{option} is not possible there")
             yield f"{_not(interface)}{option} {_interface(rule, interface)}"
     if match.protocol is not None:
         if match.protocol not in _PROTOCOLS:
-            raise _wrong(rule, f"no protocol with ports: {match.protocol!r}")
+            raise _wrong(rule, f"{match.protocol!r} is not a protocol with ports")
         yield f"-p {match.protocol}"
 
 
@@ -350,10 +381,11 @@ def _matches(rule: FilterRule, port: PortRange | None) -> Iterator[str]:
         yield f"-m addrtype {'' if match.local else '! '}--dst-type LOCAL"
     if match.states:
         if not _STATES.keys() >= set(match.states):
-            raise _wrong(rule, f"no states of a connection: {match.states}")
-        yield f"-m conntrack --ctstate {','.join(word for state, word in _STATES.items() if state in match.states)}"
+            raise _wrong(rule, f"{match.states} are not states of a connection")
+        states = ",".join(word for state, word in _STATES.items() if state in match.states)
+        yield f"-m conntrack --ctstate {states}"
     if match.translated is not None:
-        # a match of its own, since states in one list are alternatives
+        # a separate match, because states in one list are alternatives
         yield f"-m conntrack {'' if match.translated else '! '}--ctstate DNAT"
 
 
@@ -361,21 +393,21 @@ def _target(rule: FilterRule) -> str:
     act = rule.act
     translates = isinstance(act, SourceTo) or act is Verdict.MASQUERADE
     if translates and rule.hook is not Hook.POSTROUTING:
-        raise _wrong(rule, "sources are translated in POSTROUTING")
+        raise _wrong(rule, "iptables translates sources only in POSTROUTING")
     if isinstance(act, SourceTo):
         return f"SNAT --to-source {_address(rule, act.address)}"
     assert isinstance(act, Verdict)
     if act is Verdict.DROP and _HOOKS[rule.hook][0] == _NAT:
-        raise _wrong(rule, "the table nat drops nothing")
+        raise _wrong(rule, "the table nat cannot drop packets")
     if act is Verdict.ACCEPT and _HOOKS[rule.hook][0] == _FILTER:
-        # whoever else filters in the table is still to judge, as behind a table of nftables
+        # RETURN, so that foreign rules in the table still decide, as with a table of nftables
         return Verdict.RETURN.name
     return act.name
 
 
 def _address(rule: FilterRule, address: Address) -> str:
     if address.version != rule.family or getattr(address, "scope_id", None):
-        raise _wrong(rule, f"no address of IPv{rule.family}: {address}")
+        raise _wrong(rule, f"{address} is not an address of IPv{rule.family}")
     return str(address)
 
 
@@ -384,22 +416,22 @@ def _network(rule: FilterRule, option: str, value: Network | Not | None) -> str:
     if network is None:
         return ""
     if isinstance(network, str) or network.version != rule.family:
-        raise _wrong(rule, f"no network of IPv{rule.family}: {network}")
-    # what is anything is not written down
+        raise _wrong(rule, f"{network} is not a network of IPv{rule.family}")
+    # iptables-save leaves out a network that contains every address
     return f"{_not(value)}{option} {network}" if network.prefixlen or isinstance(value, Not) else ""
 
 
 def _interface(rule: FilterRule, value: str | Not) -> str:
     name = value.value if isinstance(value, Not) else value
     if not isinstance(name, str) or not _INTERFACE.fullmatch(name) or len(name.encode()) > 15:
-        raise _wrong(rule, f"no name of an interface that iptables can be told: {name!r}")
+        raise _wrong(rule, f"{name!r} is not an interface name that iptables accepts")
     return name
 
 
 def _ports(rule: FilterRule, ports: PortRange) -> str:
     first, last = ports
     if not 0 <= first <= last <= 65535:
-        raise _wrong(rule, f"no range of ports: {ports}")
+        raise _wrong(rule, f"{ports} is not a range of ports")
     return f"{first}" if first == last else f"{first}:{last}"
 
 
@@ -412,7 +444,7 @@ def _not(value: object) -> str:
 
 
 def _quoted(text: str) -> str:
-    """As iptables-save does it (xtables_save_string)."""
+    """Return a text in the notation of iptables-save (xtables_save_string)."""
     return text if _PLAIN.fullmatch(text) else '"' + re.sub(r"([\"\\'])", r"\\\1", text) + '"'
 
 

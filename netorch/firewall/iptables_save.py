@@ -1,6 +1,4 @@
-"""What iptables has, from lines of iptables-save(8) to chains. An option that is not known here
-makes the field or the verdict "?".
-"""
+"""Parse lines of iptables-save(8) to chains. An unknown option becomes a field or a verdict "?"."""
 
 from __future__ import annotations
 
@@ -79,8 +77,9 @@ _MATCHES = frozenset(
 
 
 def chains(tables: Mapping[tuple[int, str], tuple[str, ...]]) -> tuple[ListedChain, ...]:
-    """All chains; `tables`: IP version and table → lines `-P CHAIN POLICY`, `-N CHAIN` and `-A
-    CHAIN …`.
+    """Return all chains of the tables.
+
+    `tables`: IP version and table → lines `-P CHAIN POLICY`, `-N CHAIN` and `-A CHAIN …`.
     """
     return tuple(
         chain
@@ -100,16 +99,18 @@ def _chains(version: int, table: str, lines: tuple[str, ...]) -> Iterator[Listed
             policies[chain] = rest[0] if rest else "ACCEPT"
         elif act == "-A":
             rules[chain].append(rule(rest[0] if rest else "", names))
-    for chain, found in rules.items():
+    for chain, chain_rules in rules.items():
         hook, priority = _HOOKS.get((table, chain), ("", 0))
         policy = "drop" if policies.get(chain) == "DROP" else "accept"
         kind = "nat" if table == "nat" else "filter"
         family, tool = ("ip", "iptables") if version == 4 else ("ip6", "ip6tables")
-        yield ListedChain(family, table, chain, hook, kind, priority, policy, tuple(found), tool)
+        yield ListedChain(
+            family, table, chain, hook, kind, priority, policy, tuple(chain_rules), tool
+        )
 
 
 def rule(text: str, names: frozenset[str] = frozenset()) -> ListedRule:
-    """One rule, without `-A CHAIN`; `names`: the chains that it may jump to."""
+    """Parse one rule without `-A CHAIN`. `names` are the chains to which it may jump."""
     try:
         words = shlex.split(text)
     except ValueError:
@@ -137,7 +138,7 @@ def rule(text: str, names: frozenset[str] = frozenset()) -> ListedRule:
         }:
             options[word] = value
         elif target:
-            # more of the target's own options, with or without a value
+            # further options of the target, with or without a value
             place -= value.startswith("-")
         elif (clause := _clause(word, value, negated)) is not None:
             clauses.append(clause)
@@ -148,9 +149,9 @@ def rule(text: str, names: frozenset[str] = frozenset()) -> ListedRule:
 
 
 def _mark(target: str, options: Mapping[str, str]) -> tuple[int, int] | str | None:
-    """How a target changes the packet's mark."""
+    """Return the change of the packet's mark by a target."""
     if target == "CONNMARK":
-        # with --restore-mark, or it says so to the connection alone
+        # it sets the packet's mark only with --restore-mark, and otherwise the connection's
         return UNKNOWN
     if target != "MARK":
         return None
@@ -161,7 +162,7 @@ def _mark(target: str, options: Mapping[str, str]) -> tuple[int, int] | str | No
 
 
 def _clause(word: str, value: str, negated: bool) -> Clause | None:
-    """What an option asks for; None where it asks for nothing."""
+    """Return the condition of an option, None if it has none."""
     match word:
         case "-m":
             return None if value in _MATCHES else Clause(UNKNOWN)
@@ -212,7 +213,7 @@ def _clause(word: str, value: str, negated: bool) -> Clause | None:
 
 
 def _ports(text: str) -> tuple[int, int] | None:
-    """First and last of `80` or `80:90`."""
+    """Return the first and the last port of `80` or `80:90`, None if it is something else."""
     first, _, last = text.partition(":")
     last = last or first
     return (int(first), int(last)) if first.isdigit() and last.isdigit() else None
@@ -238,7 +239,7 @@ def _act(
 
 
 def _place(text: str) -> object:
-    """Address and port; "?" where there is a choice."""
+    """Return address and port of a translation's target, "?" if it is not a single one."""
     host, _, port = (
         text[1:].partition("]")
         if text.startswith("[")

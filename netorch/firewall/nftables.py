@@ -1,4 +1,4 @@
-"""A ruleset as nft text, one nft rule for each of its rules, and the lines of a listing in nft's own words (nft(8))."""
+"""Write a ruleset in the syntax of nft(8), one nft rule for each rule, and parse nft's listings."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ BASE_CHAINS = {
     Hook.FORWARD: ("filter", 0),
     Hook.INPUT: ("filter", 0),
 }
-"""Type and priority of the chain at each hook."""
+"""The type and the priority of the chain for each hook."""
 
 _FAMILIES = {4: ("ip", "ipv4"), 6: ("ip6", "ipv6")}
 _PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
 _STATES = frozenset({"new", "established", "related", "invalid", "untracked"})
-# nft has no way to quote a quote, and reads * and \ as a pattern
+# nft cannot escape a quote, and interprets * and \ as parts of a pattern
 _INTERFACE = re.compile(r'[^\s"*\\/:\x00-\x1f\x7f]{1,15}')
 _COMMENT = re.compile(r"[ !#-~]{1,100}")
 _TRANSLATES = re.compile(r" (?:masquerade|[sd]nat ip6? to)(?: |$)")
 _HANDLE = re.compile(r"(.*) # handle (\d+)")
 _TABLE = re.compile(r"table (\S+) (\S+) \{")
 _CHAIN = re.compile(r"type \w+ hook |comment ")
-"""What says of a chain where packets come to it, or whose it is, and is not a rule."""
+"""Statements of a chain that are not rules: its hook and its comment."""
 _OTHER_BLOCKS = (
     "set ",
     "map ",
@@ -63,21 +63,26 @@ _QUOTED = re.compile(r'"[^"]*"')
 
 
 def table_name(topology: str) -> str:
-    """`netorch_my_lab`. No two topologies share a table: their names have no underscore, so that each one is a hyphen."""
+    """Return the name of a topology's table, such as `netorch_my_lab` for `my-lab`.
+
+    Two topologies never have the same table, because a topology's name has no underscores.
+    """
     if not re.fullmatch(r"[a-z0-9-]+", topology):
-        raise ValueError(f"no name of a topology: {topology!r}")
+        raise ValueError(f"{topology!r} is not the name of a topology")
     return f"netorch_{topology.replace('-', '_')}"
 
 
 def mark(topology: str) -> str:
-    """The comment of the topology's table, by which it is known."""
+    """Return the comment that marks the topology's table."""
     return Mark(topology).alias
 
 
 def script(topology: str, ruleset: Ruleset) -> str:
-    """Text that puts the ruleset in the place of the topology's table in one transaction; an empty ruleset is not a table.
+    """Return nft input that replaces the topology's table by the ruleset in one transaction.
 
-    ValueError for what nft would read as something else: a name that it looks up, a wrong family, ports without a protocol.
+    If the ruleset is empty, the input only removes the table.
+    Raises ValueError for values that nft would interpret differently: a name that it looks up, a
+    wrong family, ports without a protocol.
     """
     table = table_name(topology)
     text = delete(table)
@@ -98,7 +103,7 @@ def script(topology: str, ruleset: Ruleset) -> str:
 
 
 def line(rule: FilterRule) -> str:
-    """One rule as `listing` gives it, for people; what nft could not be told in whatever words there are."""
+    """Return one rule in the form of `listing`, or its repr if nft cannot express it."""
     try:
         return f"{rule.hook.value} {rule_text(rule)}"
     except ValueError:
@@ -106,9 +111,10 @@ def line(rule: FilterRule) -> str:
 
 
 def create(topology: str, text: str) -> str:
-    """Text that makes the table that a listing or `script` says, and does nothing where one of that name is there.
+    """Return nft input that makes the table of a listing or of `script`.
 
-    Only `create` refuses a table that somebody else has made meanwhile.
+    It fails if a table with this name exists, so that netorch never overwrites a table that
+    somebody else has made in the meantime.
     """
     table = table_name(topology)
     comment = f' {{ comment "{mark(topology)}"; }}' if is_marked(topology, text) else ""
@@ -116,6 +122,7 @@ def create(topology: str, text: str) -> str:
 
 
 def count_of(text: str) -> int:
+    """Return the number of rules in a filter's text."""
     if not text.startswith("table "):
         return len(text.splitlines())
     return sum(
@@ -125,22 +132,24 @@ def count_of(text: str) -> int:
 
 
 def is_marked(topology: str, text: str) -> bool:
-    # the rules of a file that no kernel has listed yet are not table
+    """Return whether the table has the topology's mark."""
+    # rules of a file that the kernel has not listed yet are not a table
     return not _is_listing(text) or f'\tcomment "{mark(topology)}"' in text.splitlines()
 
 
 def delete(table: str) -> str:
-    """Text that removes the table, or does nothing where there is none."""
+    """Return nft input that removes the table, or does nothing if it does not exist."""
     if not re.fullmatch(r"netorch_[a-z0-9_]+", table):
-        raise ValueError(f"no name of a table of netorch's: {table!r}")
+        raise ValueError(f"{table!r} is not the name of a table that netorch makes")
     return f"add table inet {table}\ndelete table inet {table}\n"
 
 
 def listing(text: str) -> tuple[str, ...]:
-    """The lines of a table as `nft --stateless list table` shows it, each with its chain in front; anything else in it too
-    but the table's comment.
+    """Return the statements of a table in the output of `nft --stateless list table`.
 
-    `prerouting type nat hook prerouting priority dstnat; policy accept;`, `prerouting tcp dport 80 … comment "web"`, `set s type …`.
+    Each one has the name of its chain, or the head of another block, in front:
+    `prerouting type nat hook prerouting priority dstnat; policy accept;`,
+    `prerouting tcp dport 80 … comment "web"`, `set s type …`. The table's comment is left out.
     """
     return tuple(
         f"{block} {statement}".strip()
@@ -150,7 +159,7 @@ def listing(text: str) -> tuple[str, ...]:
 
 
 def rule_texts(text: str) -> dict[tuple[str, str, int], str]:
-    """The rules of a listing with handles, by family, table and handle."""
+    """Return the rules of a listing with handles, by family, table and handle."""
     return {
         (family, table, handle): statement
         for family, table, block, statement, handle in _statements(text)
@@ -159,7 +168,10 @@ def rule_texts(text: str) -> dict[tuple[str, str, int], str]:
 
 
 def _statements(text: str) -> Iterator[tuple[str, str, str, str, int]]:
-    """Family, table, chain (or the head of another block), text, and handle or 0 of each statement."""
+    """Yield the statements of a listing.
+
+    Each one has family, table, chain (or the head of another block), text, and handle (or 0).
+    """
     family = table = block = statement = ""
     inside = empty = False
     for line in text.splitlines():
@@ -190,7 +202,8 @@ def _statements(text: str) -> Iterator[tuple[str, str, str, str, int]]:
 
 
 def lines_of(text: str) -> Sequence[str]:
-    # the rules of a file that no kernel has listed yet are lines already
+    """Return the filter's lines, one for each rule, without the marks."""
+    # rules of a file that the kernel has not listed yet are lines already
     return listing(text) if _is_listing(text) else text.splitlines()
 
 
@@ -199,48 +212,55 @@ def _is_listing(text: str) -> bool:
 
 
 def translations_of(text: str) -> frozenset[str]:
+    """Return the lines that translate addresses."""
     return frozenset(line for line in lines_of(text) if _TRANSLATES.search(_QUOTED.sub("", line)))
 
 
 def commands_to_replace(
     topology: str, rules: Ruleset, text: str, before: str
 ) -> list[ShellCommand]:
+    """Return commands that replace the filter `before` by the rules, or by `text` without rules."""
     table = table_name(topology)
     made = script(topology, rules) if rules else delete(table) + text
     if not before:
-        # where there is none, none has to make room
+        # there is no table to delete
         made = made.removeprefix(delete(table))
     return [ShellCommand("nft -f -", made)]
 
 
 def commands_to_delete(topology: str, before: str) -> list[ShellCommand]:
+    """Return commands that remove the filter."""
     return [ShellCommand(f"nft delete table inet {table_name(topology)}")]
 
 
 def chains_of(listing: FilterListing) -> tuple[ListedChain, ...]:
+    """Return all chains of a listing. Raises ValueError if it is not understood."""
     from netorch.firewall import nftables_json
 
     return nftables_json.chains(listing.json, rule_texts(listing.text), listing.extensions)
 
 
 def _balanced(statement: str) -> bool:
-    """Sets and chains within a rule may go over several lines."""
+    """Return whether a statement is complete. Sets and chains in a rule may span several lines."""
     bare = _QUOTED.sub("", statement)
     return bare.count("{") == bare.count("}")
 
 
 def rule_text(rule: FilterRule) -> str:
-    """One rule as nft reads it."""
+    """Return one rule in nft's syntax. Raises ValueError if nft cannot express it."""
     words = [*_matches(rule.match, rule.family), _act(rule)]
     if rule.comment:
         if not _COMMENT.fullmatch(rule.comment):
-            raise ValueError(f"no comment for a rule: {rule.comment!r}")
+            raise ValueError(f"{rule.comment!r} cannot be the comment of a rule")
         words.append(f'comment "{rule.comment}"')
     return " ".join(words)
 
 
 def _matches(match: Match, family: int) -> Iterator[str]:
-    """The cheap and the telling ones first: a packet leaves a rule at the first one that fails."""
+    """Yield the conditions, cheap and selective ones first.
+
+    The kernel stops evaluating a rule at the first condition that a packet does not meet.
+    """
     payload, nfproto = _FAMILIES[family]
     if match.source is None and match.destination is None:
         yield f"meta nfproto {nfproto}"
@@ -251,7 +271,7 @@ def _matches(match: Match, family: int) -> Iterator[str]:
         if network is not None:
             yield f"{payload} {word} {_network(network, family)}"
     if match.protocol is not None and match.protocol not in _PROTOCOLS:
-        raise ValueError(f"no protocol with ports: {match.protocol!r}")
+        raise ValueError(f"{match.protocol!r} is not a protocol with ports")
     if match.port is not None:
         if match.protocol is None:
             raise ValueError("a port needs a protocol")
@@ -262,7 +282,7 @@ def _matches(match: Match, family: int) -> Iterator[str]:
         yield f"fib daddr type {'' if match.local else '!= '}local"
     if match.states:
         if not _STATES.issuperset(match.states):
-            raise ValueError(f"no states of a connection: {match.states}")
+            raise ValueError(f"{match.states} are not states of a connection")
         yield f"ct state {','.join(match.states)}"
     if match.translated is not None:
         yield "ct status dnat" if match.translated else "ct status & dnat == 0"
@@ -274,7 +294,7 @@ def _interface(value: object) -> str:
             return f"!= {_interface(name)}"
         case str() if _INTERFACE.fullmatch(value) and len(value.encode()) <= 15:
             return f'"{value}"'
-    raise ValueError(f"no name of an interface that nft can be told: {value!r}")
+    raise ValueError(f"{value!r} is not an interface name that nft accepts")
 
 
 def _network(value: object, family: int) -> str:
@@ -288,20 +308,20 @@ def _network(value: object, family: int) -> str:
                 if value.prefixlen == value.max_prefixlen
                 else f"{address}/{value.prefixlen}"
             )
-    raise ValueError(f"no network of IPv{family}: {value!r}")
+    raise ValueError(f"{value!r} is not a network of IPv{family}")
 
 
 def _address(address: Address, family: int) -> str:
     scoped = isinstance(address, IPv6Address) and address.scope_id is not None
     if not isinstance(address, IPv4Address | IPv6Address) or address.version != family or scoped:
-        raise ValueError(f"no address of IPv{family}: {address!r}")
+        raise ValueError(f"{address!r} is not an address of IPv{family}")
     return str(address)
 
 
 def _ports(ports: PortRange) -> str:
     first, last = ports
     if not 0 <= first <= last <= 65535:
-        raise ValueError(f"no range of ports: {ports}")
+        raise ValueError(f"{ports} is not a range of ports")
     return str(first) if first == last else f"{first}-{last}"
 
 
@@ -317,19 +337,23 @@ def _act(rule: FilterRule) -> str:
 
 
 def _target(address: str, ports: PortRange | None, match: Match) -> str:
-    """A range after `to` would be a choice for the kernel; what is one to one is a port that is kept, or a map."""
+    """Return the target of a translation.
+
+    From a range after `to`, the kernel would choose any port. To translate ports one to one, the
+    target has no port, which leaves it unchanged, or a map.
+    """
     if ports is None:
         return address
     if match.protocol is None:
         raise ValueError("a port needs a protocol")
-    shown = _ports(ports)
+    text = _ports(ports)
     literal = f"[{address}]" if ":" in address else address
     if ports[0] == ports[1]:
-        return f"{literal}:{shown}"
+        return f"{literal}:{text}"
     if match.port == ports:
         return address
     if match.port is None or match.port[1] - match.port[0] != ports[1] - ports[0]:
-        raise ValueError(f"ranges of different length: {match.port} and {ports}")
+        raise ValueError(f"the ranges {match.port} and {ports} differ in length")
     pairs = ", ".join(
         f"{port} : {port - match.port[0] + ports[0]}"
         for port in range(match.port[0], match.port[1] + 1)

@@ -1,8 +1,7 @@
-"""What nftables has, from libnftables' JSON (libnftables-json(5)) to chains.
+"""Parse libnftables' JSON (libnftables-json(5)) to chains.
 
-Versions of the library differ in the forms of a few expressions, and its JSON leaves out what a
-match or a target of iptables-nft asks for. A form that is not known here makes the field or the
-verdict "?".
+Versions of the library differ in the form of a few expressions, and its JSON leaves out the options
+of matches and targets of iptables-nft. An unknown form becomes a field or a verdict "?".
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from netorch.firewall import iptables_save
 from netorch.firewall.chains import UNKNOWN, Case, Clause, ListedChain, ListedRule
 
 RulePlace = tuple[str, str, int]
-"""A rule's family, table and handle."""
+"""The family, table and handle of a rule."""
 
 _META = {
     "iifname": "iif",
@@ -46,7 +45,7 @@ _ENDS = frozenset(("accept", "drop", "return", "reject", "masquerade"))
 _JUMPS = frozenset(("jump", "goto"))
 _TRANSLATIONS = frozenset(("dnat", "snat", "redirect"))
 _CONDITIONS = frozenset(("limit", "quota", "ct count", "set", "meter"))
-"""Statements that end a rule for some packets: a limit, or a set that is full."""
+"""Statements that end a rule for some packets, for example at a limit, or if a set is full."""
 
 _GOES_ON = frozenset(
     (
@@ -82,7 +81,7 @@ class _Set(msgspec.Struct):
 
 
 class _Object(msgspec.Struct):
-    """One entry of a listing; whatever else there is, such as a table, has none of these keys."""
+    """One entry of a listing. Other entries, such as tables, have none of these keys."""
 
     rule: _Rule | None = None
     chain: _Chain | None = None
@@ -99,16 +98,16 @@ Sets = Mapping[str, list[Any]]
 
 
 class _NotKnown(Exception):
-    """An expression that this reader does not know."""
+    """Raised for an expression that this module does not know."""
 
 
 def chains(
     json: str, texts: Mapping[RulePlace, str], extensions: Mapping[RulePlace, tuple[str, ...]]
 ) -> tuple[ListedChain, ...]:
-    """All chains of a listing of the whole ruleset; ValueError if it is not one.
+    """Return all chains of a listing of the whole ruleset. Raises ValueError if it is not one.
 
-    `texts`: rules as nft prints them. `extensions`: what a rule of iptables-nft takes from
-    iptables, as iptables-save writes it, in the order of the rule.
+    `texts` are the rules in the output of nft. `extensions` are the parts that a rule takes from
+    iptables, in the notation of iptables-save and in the order of the rule.
     """
     try:
         listing = msgspec.json.decode(json, type=_Listing)
@@ -120,15 +119,15 @@ def chains(
         if (one := entry.set or entry.map) is not None:
             sets.setdefault((one.family, one.table), {})[one.name] = one.elem
     for entry in listing.nftables:
-        if (found := entry.rule) is not None:
-            place = found.family, found.table, found.handle
-            read = rule(
-                found.expr,
+        if (listed := entry.rule) is not None:
+            place = listed.family, listed.table, listed.handle
+            parsed = rule(
+                listed.expr,
                 sets.get(place[:2], {}),
-                texts.get(place, f"handle {found.handle}"),
+                texts.get(place, f"handle {listed.handle}"),
                 extensions.get(place, ()),
             )
-            rules.setdefault((found.family, found.table, found.chain), []).append(read)
+            rules.setdefault((listed.family, listed.table, listed.chain), []).append(parsed)
     return tuple(
         _chain(
             entry.chain, rules.get((entry.chain.family, entry.chain.table, entry.chain.name), [])
@@ -154,10 +153,10 @@ def _chain(chain: _Chain, rules: Iterable[ListedRule]) -> ListedChain:
 def rule(
     statements: Iterable[object], sets: Sets, text: str, extensions: Iterable[str] = ()
 ) -> ListedRule:
-    """One rule, from its `expr`; `text` is what people read of it."""
+    """Parse one rule from its `expr`. `text` is the rule for output."""
     clauses: list[Clause] = []
     options = iter(extensions)
-    blind = False
+    unknown_extension = False
     mark: tuple[int, int] | str | None = None
     for statement in statements:
         name, body = _only(statement)
@@ -186,19 +185,20 @@ def rule(
             if extension.verdict:
                 verdict, target = extension.verdict, extension.target
                 return ListedRule(tuple(clauses), verdict, target, text, mark=mark)
-            blind = blind or not (body or words)
+            unknown_extension = unknown_extension or not (body or words)
         elif name in _CONDITIONS:
             clauses.append(Clause(UNKNOWN))
         elif name == "mangle":
             mark = _mark(body, mark)
         elif name not in _GOES_ON:
             return ListedRule(tuple(clauses), UNKNOWN, text=text, mark=mark)
-    # an extension without a name may be a target
-    return ListedRule(tuple(clauses), UNKNOWN if blind else "", text=text, mark=mark)
+    # an extension without a name may have been a target
+    verdict = UNKNOWN if unknown_extension else ""
+    return ListedRule(tuple(clauses), verdict, text=text, mark=mark)
 
 
 def _mark(body: object, before: tuple[int, int] | str | None) -> tuple[int, int] | str | None:
-    """How a statement changes the packet's mark; as `before` if it changes something else."""
+    """Return the change of the packet's mark by a statement, `before` if it has another effect."""
     match body:
         case {"key": {"meta": {"key": "mark"}}, "value": int(value)}:
             return (value, _EVERY_BIT)
@@ -208,8 +208,9 @@ def _mark(body: object, before: tuple[int, int] | str | None) -> tuple[int, int]
 
 
 def _only(statement: object) -> tuple[str, Any]:
-    """The name and the body of a statement or expression; the library says what it has no JSON for
-    as a text.
+    """Return the name and the body of a statement or expression.
+
+    The name is "?" for a text, which the library uses for statements without a form in JSON.
     """
     match statement:
         case dict() if len(statement) == 1:
@@ -218,7 +219,7 @@ def _only(statement: object) -> tuple[str, Any]:
 
 
 def _extension(body: object, options: str) -> ListedRule:
-    """A match or target of iptables-nft: its condition, or its verdict."""
+    """Return a rule with the condition of a match of iptables-nft, or the verdict of a target."""
     match body:
         case {"type": "match", "name": "comment"}:
             return ListedRule((), "")
@@ -228,7 +229,7 @@ def _extension(body: object, options: str) -> ListedRule:
 
 
 def _conditions(body: object, sets: Sets) -> Iterator[Clause]:
-    """What a match asks for: its own condition, behind those that it implies."""
+    """Yield the conditions of a match: first those that it implies, then its own."""
     match body:
         case {"left": left, "right": right, **more}:
             yield from _implied(left)
@@ -263,7 +264,7 @@ def _condition(left: object, operator: str, right: object, sets: Sets) -> Clause
 
 
 def _field(left: object) -> str:
-    """The field of a packet that an expression means."""
+    """Return the field of a packet to which an expression refers."""
     match left:
         case {"meta": {"key": str(key)}} if key in _META:
             return _META[key]
@@ -277,7 +278,7 @@ def _field(left: object) -> str:
 
 
 def _implied(left: object) -> Iterator[Clause]:
-    """A header is there only in packets of its protocol."""
+    """Yield the condition that a packet has the header, which depends on its protocol."""
     match left:
         case {"payload": {"protocol": "ip" | "ip6" as protocol}}:
             yield Clause("version", (_VERSIONS[protocol],))
@@ -288,12 +289,12 @@ def _implied(left: object) -> Iterator[Clause]:
 
 
 def _values(right: object, field: str, sets: Sets) -> tuple[object, ...]:
-    """One value, a list of them, or those of a set."""
+    """Return the values of a match: a single one, those of a list, or those of a set."""
     match right:
         case {"set": list(elements)} | {"|": list(elements)}:
             pass
         case {"set": element}:
-            # a set with one element is that element in newer versions
+            # newer versions write a set with one element as that element
             elements = [element]
         case str() if right.startswith("@"):
             if right[1:] not in sets:
@@ -307,7 +308,7 @@ def _values(right: object, field: str, sets: Sets) -> tuple[object, ...]:
 
 
 def _bare(element: object) -> object:
-    """An element of a set without its time limit, counter and comment."""
+    """Return an element of a set without its timeout, counter and comment."""
     match element:
         case {"elem": {"val": value}}:
             return value
@@ -315,7 +316,7 @@ def _bare(element: object) -> object:
 
 
 def _value(value: object, field: str) -> object:
-    """A value as packets are compared with it."""
+    """Return a value in the form in which it is compared with a packet's field."""
     known = _WORDS.get(field, {})
     match value:
         case bool() | None:
@@ -345,7 +346,7 @@ def _parsed(parse: Callable[[str], object], text: str) -> object:
 
 
 def _cases(body: object, sets: Sets) -> tuple[Case, ...]:
-    """What each key of a verdict map leads to."""
+    """Return the entries of a verdict map."""
     match body:
         case {"key": key, "data": {"set": list(elements)}}:
             pass
@@ -355,7 +356,7 @@ def _cases(body: object, sets: Sets) -> tuple[Case, ...]:
             raise _NotKnown
     field = _field(key)
     cases = [_case(element, field) for element in elements]
-    # the default, which any value meets, is the last resort
+    # the default matches any value, so it comes last
     return tuple(sorted(cases, key=lambda case: case[0].negated))
 
 
@@ -377,8 +378,9 @@ def _case(element: object, field: str) -> Case:
 
 
 def _target(body: Mapping[str, object]) -> object:
-    """Address and port of a translation: (None, 0) is the namespace itself; "?" for what is not one
-    address.
+    """Return address and port of a translation's target, "?" if it is not a single address.
+
+    (None, 0) is the namespace itself.
     """
     match body.get("addr"):
         case None:

@@ -1,6 +1,4 @@
-"""A topology's own rules, before any kernel has them, as the chains that nftables would make of
-them.
-"""
+"""Convert a topology's rules, before a kernel has them, to the chains that nftables would make."""
 
 from __future__ import annotations
 
@@ -22,18 +20,18 @@ from netorch.values.filter_rules import (
 
 
 def chains_of(topology: str, ruleset: Ruleset) -> tuple[ListedChain, ...]:
-    """ValueError for a rule that nft would read as something else."""
+    """Return the chains of a ruleset. Raises ValueError for a rule that nft cannot express."""
     table = nftables.table_name(topology)
-    found: list[ListedChain] = []
+    chains: list[ListedChain] = []
     for hook in Hook:
         rules = tuple(_rule(rule) for rule in ruleset if rule.hook is hook)
         if rules:
-            found.append(
+            chains.append(
                 ListedChain(
                     "inet", table, hook.value, hook.value, *nftables.BASE_CHAINS[hook], rules=rules
                 )
             )
-    return tuple(found)
+    return tuple(chains)
 
 
 def _rule(rule: FilterRule) -> ListedRule:
@@ -75,7 +73,7 @@ def _clause(field: str, value: object) -> Clause:
 
 
 def _verdict(rule: FilterRule) -> tuple[str, object]:
-    """The verdict, and where a translation leads: address, and port or pairs of ports."""
+    """Return the verdict, and the target of a translation: address, and port or pairs of ports."""
     match rule.act:
         case Verdict():
             return rule.act.value, None
@@ -86,8 +84,9 @@ def _verdict(rule: FilterRule) -> tuple[str, object]:
 
 
 def _ports(ports: PortRange | None, matched: PortRange | None) -> object:
-    """The port that a translation leads to: 0 if it stays, and pairs if each of the matched ones
-    goes to another one.
+    """Return the port of a translation's target, 0 if the port stays unchanged.
+
+    If each of the matched ports becomes another one, return pairs of ports.
     """
     if ports is None:
         return 0

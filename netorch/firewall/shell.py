@@ -1,4 +1,4 @@
-"""Commands of a shell, as plain data."""
+"""Shell commands, as plain data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 
 class ShellCommand(NamedTuple):
-    """A command as a person would type it, and what it reads from its standard input."""
+    """A command as a user would type it."""
 
     line: str
     stdin: str = ""
+    """The text for its standard input."""

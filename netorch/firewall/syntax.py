@@ -1,7 +1,6 @@
-"""The words of each packet filter: what can be said of it without asking a kernel. A new backend
-has one entry here.
+"""The syntax of each backend, as far as it needs no kernel. A new backend gets one entry here.
 
-`netorch/kernel/firewall/filters.py` has the table of those who speak to the kernel.
+`netorch/kernel/firewall/filters.py` has the table of the parts that talk to the kernel.
 """
 
 from __future__ import annotations
@@ -18,41 +17,44 @@ if TYPE_CHECKING:
 
 
 class FilterSyntax(Protocol):
-    """The words of one backend. `text` is always a topology's own filter, as its backend lists it.
-    Modules implement it.
+    """The syntax of one backend, which is implemented by a module.
+
+    `text` is always a topology's own filter in the form in which its backend lists it.
     """
 
     MODULE: str
     """The kernel module."""
 
     CONFIG: str
-    """The option that a kernel is built with."""
+    """The option with which the kernel is built."""
 
     def lines_of(self, text: str) -> Sequence[str]:
-        """The filter line by line, one for each rule; without its marks."""
+        """Return the filter's lines, one for each rule, without the marks."""
 
     def count_of(self, text: str) -> int:
-        """The number of rules, which is the same before and after a kernel has listed them."""
+        """Return the number of rules. It is the same before and after a kernel has listed them."""
 
     def is_marked(self, topology: str, text: str) -> bool:
-        """Whether the filter carries the topology's mark wherever it has room for it."""
+        """Return whether all parts of the filter that can have the topology's mark have it."""
 
     def translations_of(self, text: str) -> frozenset[str]:
-        """The lines that translate addresses."""
+        """Return the lines that translate addresses."""
 
     def commands_to_replace(
         self, topology: str, rules: Ruleset, text: str, before: str
     ) -> Sequence[ShellCommand]:
-        """Commands that put the rules, or without them `text`, in the place of `before`, which is
-        "" where nothing is.
+        """Return commands that replace the filter `before` by the rules.
+
+        If there are no rules, `text` replaces it. `before` is "" if there is no filter.
         """
 
     def commands_to_delete(self, topology: str, before: str) -> Sequence[ShellCommand]:
-        """Commands that remove the filter."""
+        """Return commands that remove the filter."""
 
     def chains_of(self, listing: FilterListing) -> tuple[ListedChain, ...]:
-        """All chains of a namespace, whoever made them. ValueError for a listing that is not
-        understood.
+        """Return all chains of a namespace, whoever made them.
+
+        Raises ValueError if the listing is not understood.
         """
 
 
@@ -72,7 +74,7 @@ SYNTAXES: Mapping[str, Callable[[], FilterSyntax]] = {
     "nftables": _nftables,
     "iptables": _iptables,
 }
-"""Backend → what loads its words; the preferred one first."""
+"""Backend → a function that loads its syntax. The preferred backend is first."""
 
 AUTO = "auto"
 PREFERRED = next(iter(SYNTAXES))
@@ -80,7 +82,8 @@ PREFERRED = next(iter(SYNTAXES))
 
 @cache
 def syntax_of(backend: str) -> FilterSyntax:
-    """The words of a backend; those of the preferred one for `auto`, since only a kernel can tell
-    which it is.
+    """Return the syntax of a backend.
+
+    For `auto`, it is that of the preferred backend, because only a kernel can tell which one works.
     """
     return SYNTAXES[PREFERRED if backend == AUTO else backend]()

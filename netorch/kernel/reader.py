@@ -331,7 +331,7 @@ class Reader:
             sysctls=values,
             files=texts,
             filters={name: one.text for name, one in own.items() if one.text},
-            strange_filters={name: one.foreign for name, one in own.items() if one.foreign},
+            foreign_filters={name: one.foreign for name, one in own.items() if one.foreign},
             listening=sockets,
             forward=forward,
             qdiscs=decode.qdiscs(rtnl.dump(c.RTM_GETQDISC, bytes(20))) if shaped else {},

@@ -106,7 +106,7 @@ class PacketFilter(NoForeignObjects, Resource):
 
     def obstacles(self, snapshot: Snapshot, desired: State) -> Iterable[Obstacle]:
         netns = snapshot.namespaces.get(self.netns)
-        foreign = netns.strange_filters.get(self.backend, ()) if netns is not None else ()
+        foreign = netns.foreign_filters.get(self.backend, ()) if netns is not None else ()
         lines = self.text.splitlines()
         for first in foreign:
             if any(line.startswith(first) for line in lines):

@@ -154,7 +154,7 @@ def keep_needed_accepts(
             needed[accept.key] = accept
     for label in dict.fromkeys(accept.netns for accept in accepts):
         forward = snapshot.namespaces[label].forward
-        warnings += [blind.what for blind in forward.blind]
+        warnings += [rules.what for rules in forward.unreadable]
         for chain in forward.dropping_chains:
             if bridges := [
                 accept.bridge
@@ -176,7 +176,7 @@ def warn_of_own_firewalls(bridges: Sequence[ForwardAccept], snapshot: Snapshot) 
         forward = snapshot.namespaces[label].forward if label in snapshot.namespaces else None
         if forward is None:
             continue
-        warnings += [blind.what for blind in forward.blind]
+        warnings += [rules.what for rules in forward.unreadable]
         for flavoured in forward.forward_chains:
             lost = [
                 one.bridge

@@ -1,1 +1,1 @@
-"""Plain data that crosses the kernel door. Imports nothing of the other rooms but errors."""
+"""Plain data that the kernel room and the others exchange. Imports no other room but errors."""

@@ -1,6 +1,6 @@
-"""What one topology asks of one namespace's packet filter, in words that nftables and iptables both have.
+"""The packet filter rules of one topology in one namespace, in terms of both nftables and iptables.
 
-The order of the rules is their order in the kernel. A rule has one family; `Match` fields that are None match anything.
+The order of the rules in a ruleset is their order in the kernel.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from netorch.immutable import Value
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 PortRange = tuple[int, int]
-"""First and last."""
+"""The first and the last port."""
 
 
 class Hook(Enum):
@@ -30,27 +30,30 @@ class Hook(Enum):
 
 
 class Not(Value):
-    """Anything but this interface name or network."""
+    """Matches everything except this interface name or network."""
 
     value: str | Network
 
 
 class Match(Value):
-    """`protocol` is tcp, udp or sctp where there are ports. `local`: the destination is an address of this namespace.
-
-    `states`: conntrack states, of new, established, related, invalid, untracked. `translated`: the connection's destination was
-    translated (ct status dnat), or was not.
-    """
+    """The conditions of a rule. A field that is None matches anything."""
 
     iif: str | Not | None = None
+    """The incoming interface."""
     oif: str | Not | None = None
+    """The outgoing interface."""
     source: Network | Not | None = None
     destination: Network | Not | None = None
     protocol: str | None = None
+    """tcp, udp or sctp."""
     port: PortRange | None = None
+    """The destination port, which needs a protocol."""
     local: bool | None = None
+    """Whether the destination is an address of this namespace."""
     states: tuple[str, ...] = ()
+    """States of the connection: new, established, related, invalid, untracked; () for any."""
     translated: bool | None = None
+    """Whether the destination of the connection was translated (ct status dnat)."""
 
 
 class Verdict(Enum):
@@ -67,23 +70,23 @@ class SourceTo(Value):
 
 
 class DestinationTo(Value):
-    """Translate the destination to this address, and the port range one to one where `ports` is given."""
+    """Translate the destination to this address."""
 
     address: Address
     ports: PortRange | None = None
+    """The ports to which the matched ports are translated one to one; None leaves the port."""
 
 
 class FilterRule(Value):
-    """A rule for one IP version.
-
-    `comment`: what the rule is for; printable ASCII without quotes, at most 100 bytes.
-    """
+    """A rule for one IP version."""
 
     family: int
+    """The IP version: 4 or 6."""
     hook: Hook
     match: Match
     act: Verdict | SourceTo | DestinationTo
     comment: str = ""
+    """The purpose of the rule: at most 100 bytes of printable ASCII without quotes."""
 
 
 Ruleset = tuple[FilterRule, ...]

@@ -1,10 +1,12 @@
-"""How an object in the kernel says whose it is: the marks of one topology, and how they are read back.
+"""The marks that netorch puts on the objects of one topology, and how they are read back.
 
-A link has the group from its first moment and the alias soon after; a namespace is marked by the alias of its lo; addresses,
-routes and rules carry a protocol number. No name and no prefix decides what is ours.
+A link gets its group when it is made, and its alias soon after. A namespace is marked by the alias
+of its lo. Addresses, routes and rules have a protocol number. Names and prefixes never decide
+whether netorch made an object.
 
-A mark counts where nobody but root can write it: on the host, and in the namespaces that netorch made. In
-a namespace of others it is a text of theirs (docs/security.md), and a number may agree by chance (`ownership`).
+A mark is reliable where only root can write it: on the host, and in namespaces that netorch made.
+In an attached namespace others can write any alias (docs/security.md), and a number may be equal
+by chance (`ownership`).
 """
 
 from __future__ import annotations
@@ -18,30 +20,37 @@ from netorch.immutable import Value
 ALIAS = "netorch:"
 NOT_OURS = "netorch did not make it"
 ALIAS_BYTES = 255
-"""IFALIASZ is 256, the last of them a NUL."""
+"""The longest alias of a link: IFALIASZ is 256 bytes with the final NUL."""
 
 _GROUP_BASE = 0x4E000000
 PROTOCOLS = range(100, 180)
-"""Protocol numbers that are nobody's in iproute2's rt_protos, which has daemons below 100 and from 186 up."""
+"""Protocol numbers that iproute2's rt_protos does not use: its daemons are below 100 and from 186
+up.
+"""
 
 
 class Alias(NamedTuple):
-    """A link's alias, taken apart: `netorch:TOPOLOGY [peer=NETNS:IF] [uplink=NIC] [from=NIC] [description]`; all empty for somebody
-    else's. `origin`: what the host called a NIC that was moved into a node.
+    """The parts of a link's alias. All are empty if netorch did not write it.
+
+    The form is `netorch:TOPOLOGY [peer=NETNS:IF] [uplink=NIC] [from=NIC] [description]`.
     """
 
     topology: str
     peer: tuple[str, str] | None
+    """The label and the name of a veth's other end."""
     description: str
     uplink: str = ""
+    """The NIC whose addresses and routes a bridge has."""
     origin: str = ""
+    """The name on the host of a NIC that was moved into a node."""
 
 
 class Mark(Value, dict=True):
-    """The marks of the topology `topology`. `number`: the protocol number on record, 0 for the computed one."""
+    """The marks of one topology."""
 
     topology: str
     number: int = 0
+    """The protocol number in the topology's record, 0 to compute it from the name."""
 
     @cached_property
     def group(self) -> int:
@@ -62,9 +71,7 @@ class Mark(Value, dict=True):
         uplink: str = "",
         origin: str = "",
     ) -> str:
-        """The alias of a link: with a veth's other end, the NIC whose addresses a bridge has, the name that the host has for it, and the
-        person's description.
-        """
+        """Return the alias of a link, made of the parts that `Alias` describes."""
         words = [self.alias]
         if peer is not None:
             words.append(f"peer={peer[0]}:{peer[1]}")
@@ -80,20 +87,20 @@ class Mark(Value, dict=True):
         return alias == self.alias or alias.startswith(f"{self.alias} ")
 
     def mac(self, node: str, interface: str) -> str:
-        """A locally administered unicast address that depends on nothing but the names."""
+        """Return a locally administered MAC for an interface, computed from the names alone."""
         return "02:" + blake2b(
             f"{self.topology}\0{node}\0{interface}".encode(), digest_size=5
         ).digest().hex(":")
 
     @property
     def fabric(self) -> str:
-        """The namespace for segments that need no address on a host."""
+        """The name of the fabric, the namespace with the bridges of the topology's segments."""
         return f"netorch-{self.topology}"
 
 
 @lru_cache(maxsize=1 << 14)
 def read_alias(alias: str) -> Alias:
-    """What a link's alias says."""
+    """Return the parts of a link's alias."""
     if not alias.startswith(ALIAS):
         return Alias("", None, "")
     topology, _, rest = alias[len(ALIAS) :].partition(" ")
@@ -112,7 +119,7 @@ def read_alias(alias: str) -> Alias:
 
 
 def maker(alias: str) -> str:
-    """Who made the thing with this alias, in a person's words."""
+    """Return a phrase that tells who made the object with this alias."""
     topology = read_alias(alias).topology
     if topology:
         return f"topology {topology!r} made it"

@@ -1,4 +1,4 @@
-"""What an apply has moved: addresses and MACs that others have learned at another place."""
+"""Addresses and MACs that an apply has moved, and that others have learned at the old place."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from collections.abc import Mapping
 from netorch.immutable import Value
 
 Links = Mapping[str, frozenset[str] | None]
-"""Label → names of links there; None for every link of a namespace that netorch made."""
+"""Label → names of links in that namespace; None for all links of a namespace that netorch made."""
 
 
 class Moves(Value):
-    """Addresses and MACs are packed."""
+    """The changes of an apply that make entries in caches of the kernel obsolete.
+
+    Addresses and MACs are packed.
+    """
 
     announced: Mapping[str, frozenset[str]]
     """Label → the links that announce their addresses."""
     places: Mapping[bytes, frozenset[bytes]]
-    """An address that was somewhere else or is gone → the MACs at which it is now."""
+    """Each address that moved or was removed → the MACs that have it now."""
     gone: frozenset[bytes]
-    """MACs that links had, and that no link has now."""
+    """MACs that a link had before, and that no link has now."""
     macs: frozenset[bytes]
-    """MACs that may be behind another port of a bridge than before."""
+    """MACs that may now be behind another port of a bridge than before."""
     any_mac: bool
-    """Whether every MAC may be, because a bridge is connected to another one than before."""
+    """Whether any MAC may be behind another port, because bridges are connected differently."""
     rerouted: bool
-    """Whether routes that others told of may lead to where packets are lost now."""
+    """Whether routes learned by redirects may now lead to a place where packets are lost."""
     neighbours: Links
-    """Where neighbours may have been learned."""
+    """The links on which neighbours may have been learned."""
     bridges: Links
-    """The part of it that has bridges, or tunnels that learn MACs."""
+    """Those of `neighbours` that are bridges, or tunnels that learn MACs."""

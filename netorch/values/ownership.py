@@ -1,7 +1,7 @@
-"""What is on record as a topology's own, where a mark in the kernel alone does not tell.
+"""The record of a topology's own objects in attached namespaces, where marks are not enough.
 
-An address, a route, a rule and a neighbour have room for a number only, and a link without its alias
-for a group. Numbers may agree by chance, so in namespaces of others a record says what is whose.
+The mark of an address, a route, a rule or a neighbour is only a number, and a link without its
+alias has only a group. Other programs may use the same numbers by chance.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping
 from netorch.immutable import Value, field
 
 ObjectName = tuple[str, ...]
-"""Kind and parts of a key, such as `("route", "10.0.0.0/8")`."""
+"""The kind and the name in a resource's key, such as `("route", "10.0.0.0/8")`."""
 
 RECORDED = frozenset(("address", "route", "rule", "neighbour", "link"))
-"""The kinds whose mark in the kernel may be a number alone."""
+"""The kinds whose mark in the kernel may be only a number."""
 
 
 def identity_text(identity: tuple[int, int]) -> str:
-    """A namespace, given as `NetnsSnapshot.identity`, in the form of a record."""
+    """Return `NetnsSnapshot.identity` of a namespace as the text that a record contains."""
     inode, cookie = identity
     return f"{inode} {cookie}"
 
@@ -27,25 +27,28 @@ class Ownership(Value):
     """The record of one topology."""
 
     number: int = 0
-    """The protocol number of its objects; 0 for the one that is computed from its name."""
+    """The protocol number of its objects; 0 if it is computed from the topology's name."""
     namespaces: tuple[str, ...] = ()
     """The names in /run/netns that it makes, sorted."""
     objects: Mapping[str, tuple[ObjectName, ...]] = field(default_factory=dict)
-    """Namespace that it did not make, as `identity_text` → its objects of the kinds `RECORDED` there."""
-
+    """Attached namespace, as `identity_text` → the topology's objects in it. Only kinds
+    in `RECORDED` are listed.
+    """
     links: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """Namespace that it did not make → the indices of its links there, which nobody can give to another link that exists."""
+    """Attached namespace, as `identity_text` → the indices of the topology's links in it. No other
+    link can get such an index while the link exists.
+    """
 
     def links_in(self, identity: tuple[int, int]) -> frozenset[int]:
-        """The indices of its own links in a namespace of others."""
+        """Return the indices of the topology's links in an attached namespace."""
         return frozenset(self.links.get(identity_text(identity), ()))
 
     def of(self, identity: tuple[int, int]) -> frozenset[ObjectName]:
-        """What is its own in a namespace of others."""
+        """Return the topology's recorded objects in an attached namespace."""
         return frozenset(self.objects.get(identity_text(identity), ()))
 
     def also(self, other: Ownership | None) -> Ownership:
-        """This record, with all that is in the other one too."""
+        """Return this record with the namespaces, objects and links of another one added."""
         if other is None:
             return self
         objects = {
@@ -60,9 +63,12 @@ class Ownership(Value):
         return Ownership(self.number, names, objects, links)
 
 
-def free_number(wanted: int, numbers: range, taken: Iterable[int]) -> int:
-    """`wanted` if nobody has it, else the next one of `numbers` that is free, or `wanted` if none is."""
+def free_number(preferred: int, numbers: range, taken: Iterable[int]) -> int:
+    """Return `preferred` if it is not taken, else the next free number of `numbers`.
+
+    If no number is free, return `preferred`.
+    """
     used = set(taken)
-    first = numbers.index(wanted)
+    first = numbers.index(preferred)
     order = (*numbers[first:], *numbers[:first])
-    return next((number for number in order if number not in used), wanted)
+    return next((number for number in order if number not in used), preferred)

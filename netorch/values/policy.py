@@ -1,4 +1,4 @@
-"""What decides about packets as the kernel lists it, with all that it asks for; for who follows a packet."""
+"""Rules, routes and tables that decide where packets go, with all details; for the walk."""
 
 from __future__ import annotations
 
@@ -7,52 +7,60 @@ from netorch.values.requests import RouteSpec, RuleSpec
 
 
 class KernelRule(RuleSpec):
-    """A policy rule with all that it asks for understood. `tos` has the bits of a DSCP, too."""
+    """A policy rule with all its conditions. `tos` also has the bits of a DSCP."""
 
     protocol_number: int = 0
-    """Of the packet (IPPROTO_…); 0 for any."""
+    """The packet's protocol (IPPROTO_…); 0 for any."""
     sport: tuple[int, int] | None = None
+    """The first and the last source port; None for any."""
     dport: tuple[int, int] | None = None
+    """The first and the last destination port; None for any."""
     uids: tuple[int, int] | None = None
+    """The first and the last user ID of the sender; None for any."""
     suppress_length: int = -1
-    """Routes with a prefix of this length, or a shorter one, do not count; -1 for none."""
+    """Routes with a prefix of this length or shorter are ignored; -1 for no route."""
     suppress_group: int = -1
-    """Routes by an interface of this group do not count; -1 for none."""
+    """Routes through an interface of this group are ignored; -1 for no route."""
     goto: int = 0
-    """The priority of the rule that a `goto` leads to."""
+    """The priority of the rule to which `goto` jumps."""
     tunnel: bool = False
-    """It asks for the ID of a tunnel with a metadata interface."""
+    """Whether it has a condition on the ID of a tunnel with a metadata interface."""
     unknown: tuple[int, ...] = ()
-    """Attributes (FRA_…) that are not known here."""
+    """Attributes (FRA_…) that netorch does not know."""
 
 
 class KernelRoute(RouteSpec):
-    """A route with all that the kernel asks for when it looks it up."""
+    """A route with everything that matters when the kernel looks it up."""
 
     encapsulation: int = 0
-    """LWTUNNEL_ENCAP_…, of any of its next hops; 0 without one."""
+    """The encapsulation (LWTUNNEL_ENCAP_…) of one of its next hops; 0 without one."""
     dead: frozenset[int] = frozenset()
-    """Places of next hops whose interface is down."""
+    """Positions in `hops` of next hops whose interface is down."""
 
 
 class NeighbourEntry(Value):
-    """Who has an address on a link, as the kernel believes at the moment. `state`: NUD_…"""
+    """An entry of the kernel's neighbour table: the current MAC of an address on a link."""
 
     family: int
     index: int
+    """The index of the link."""
     address: bytes
     mac: bytes
     state: int
+    """NUD_…"""
 
 
 class BridgeEntry(Value):
-    """Where a bridge sends frames for a MAC: to the port `index`. `vlan` is 0 where it knows none."""
+    """An entry of a bridge's forwarding table: the port to which it sends frames for a MAC."""
 
     index: int
+    """The index of the port."""
     master: int
+    """The index of the bridge."""
     mac: bytes
     vlan: int = 0
+    """The VLAN, 0 if the bridge does not filter VLANs."""
     local: bool = False
-    """The frames are for the bridge itself."""
+    """Whether the frames are for the bridge itself."""
     sticky: bool = False
-    """It stays whatever the bridge learns."""
+    """Whether the MAC stays at this port even if the bridge sees it elsewhere."""

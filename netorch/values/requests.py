@@ -1,8 +1,9 @@
-"""What netorch can ask of Linux, as plain data: kinds yield these, `netorch.kernel` carries them out.
+"""Requests to Linux, as plain data: kinds yield them, and `netorch.kernel` carries them out.
 
-Links are named, never numbered: the kernel door looks up (or, in a namespace that it has just made, allots) the index.
+Requests refer to links by their names. `netorch.kernel` looks up the index, or, in a namespace that
+it has just made, chooses it.
 A `netns` is a label: `host`, a name in /run/netns, or `@NODE` for an attached namespace.
-Raw attributes are `(IFLA_… number, payload bytes)` pairs, see `netorch.netlink`.
+Raw attributes are pairs (IFLA_… number, payload bytes), see `netorch.netlink`.
 """
 
 from __future__ import annotations
@@ -18,29 +19,35 @@ Attrs = tuple[tuple[int, bytes], ...]
 
 
 class Attachment(NamedTuple):
-    """What a namespace of others is looked up by: `how` is netns, pid, path, docker or podman."""
+    """How to look up an attached namespace."""
 
     how: str
+    """netns, pid, path, docker or podman."""
     what: str
+    """The name, number or path."""
 
     def __str__(self) -> str:
         return f"{self.how}:{self.what}"
 
 
 class NetnsAdd(Value):
-    """Make the namespace `netns` with `alias` on its lo (set before the name appears), sysctls written where they differ."""
+    """Make a namespace."""
 
     netns: str
     alias: str
+    """The alias of its lo, which is set before the name appears in /run/netns."""
     sysctls: tuple[tuple[str, str], ...] = ()
+    """Paths and values. They are written only if they differ."""
 
 
 class NetnsDel(Value):
+    """Remove a namespace."""
+
     netns: str
 
 
 class PeerSettings(Value):
-    """The far end of a veth that is being made."""
+    """The other end of a veth that is made."""
 
     netns: str
     name: str
@@ -48,10 +55,9 @@ class PeerSettings(Value):
 
 
 class LinkAdd(Value):
-    """RTM_NEWLINK with NLM_F_CREATE|NLM_F_EXCL; made down unless a LinkSet in the same batch says otherwise.
+    """Make a link (RTM_NEWLINK with NLM_F_CREATE|NLM_F_EXCL).
 
-    `parent`: (namespace, name) of the link that it rides on, perhaps in another namespace; `parent_in`: the number in IFLA_INFO_DATA
-    that says so for the kinds that do not do it by IFLA_LINK.
+    It is down, unless a LinkSet in the same batch sets it up.
     """
 
     netns: str
@@ -59,80 +65,100 @@ class LinkAdd(Value):
     kind: str
     attrs: Attrs = ()
     data: Attrs = ()
+    """Attributes of IFLA_INFO_DATA."""
     peer: PeerSettings | None = None
     parent: tuple[str, str] | None = None
+    """The namespace, which may be another one, and the name of the parent."""
     parent_in: int = 0
+    """The number of the attribute of IFLA_INFO_DATA with the parent's index, for kinds that do not
+    use IFLA_LINK for it.
+    """
 
 
 class LinkSet(Value):
-    """RTM_NEWLINK on an existing link. `master` is a link's name, "" for none, None to leave it alone.
-
-    `links`: attributes of IFLA_INFO_DATA that are the index of a link, by its name ("" for 0). `alone`: in a message of its own.
-    `arp`: whether it asks for MACs and tells its own (IFF_NOARP is not set); `multicast`: whether it takes part in groups
-    (IFF_MULTICAST). Both only with `alone`.
-    """
+    """Change a link that exists (RTM_NEWLINK). A field that is None changes nothing."""
 
     netns: str
     name: str
     attrs: Attrs = ()
     up: bool | None = None
     master: str | None = None
+    """The name of the master, "" for none."""
     kind: str | None = None
     data: Attrs = ()
+    """Attributes of IFLA_INFO_DATA."""
     links: tuple[tuple[int, str], ...] = ()
+    """Attributes of IFLA_INFO_DATA with the index of a link, which is given by name ("" for 0)."""
     alone: bool = False
+    """Whether it is sent in its own message."""
     arp: bool | None = None
+    """Whether the link uses ARP (IFF_NOARP is not set). Only with `alone`."""
     multicast: bool | None = None
+    """Whether the link supports multicast (IFF_MULTICAST). Only with `alone`."""
 
 
 class LinkDel(Value):
+    """Remove a link."""
+
     netns: str
     name: str
 
 
 class AltnameAdd(Value):
+    """Give a link a further name."""
+
     netns: str
     link: str
     altname: str
 
 
 class AltnameDel(Value):
+    """Remove a further name of a link."""
+
     netns: str
     link: str
     altname: str
 
 
 class VlanAdd(Value):
-    """RTM_SETLINK of the family AF_BRIDGE: give a bridge's port, or the bridge's own port (`own`), these VLANs.
+    """Add VLANs to a port of a bridge (RTM_SETLINK of the family AF_BRIDGE)."""
 
-    `vlans`: (first, last, BRIDGE_VLAN_INFO_* flags); flags replace those that were there.
+    netns: str
+    link: str
+    own: bool
+    """Whether `link` is a bridge, whose own port gets the VLANs."""
+    vlans: tuple[tuple[int, int, int], ...]
+    """First VLAN, last VLAN, BRIDGE_VLAN_INFO_* flags. The flags replace existing ones."""
+
+
+class VlanDel(Value):
+    """Remove VLANs from a port of a bridge (RTM_DELLINK of the family AF_BRIDGE).
+
+    The kernel does not report a failure if the port does not have them.
     """
 
     netns: str
     link: str
     own: bool
+    """Whether `link` is a bridge, whose own port loses the VLANs."""
     vlans: tuple[tuple[int, int, int], ...]
-
-
-class VlanDel(Value):
-    """The same with RTM_DELLINK: take them away. What is not there is no failure to the kernel."""
-
-    netns: str
-    link: str
-    own: bool
-    vlans: tuple[tuple[int, int, int], ...]
+    """First VLAN, last VLAN, BRIDGE_VLAN_INFO_* flags."""
 
 
 class StaticMacAdd(Value):
-    """RTM_NEWNEIGH of the family AF_BRIDGE: a MAC is behind a bridge's port, in a VLAN if that is not 0."""
+    """Add a static entry to a bridge: the port behind which a MAC is (RTM_NEWNEIGH, AF_BRIDGE)."""
 
     netns: str
     link: str
+    """The port."""
     mac: bytes
     vlan: int
+    """The VLAN, 0 for none."""
 
 
 class StaticMacDel(Value):
+    """Remove a static entry of a bridge."""
+
     netns: str
     link: str
     mac: bytes
@@ -140,26 +166,31 @@ class StaticMacDel(Value):
 
 
 class AddressAdd(Value):
-    """RTM_NEWADDR, create or replace. `local` is the address, `address` the peer's (equal without one); packed, network order.
-
-    `flags`: IFA_F_* beside those of every address; `lifetimes`, `metric`, `label`: as in an AddressRecord.
-    """
+    """Add or replace an address (RTM_NEWADDR). Addresses are packed, in network order."""
 
     netns: str
     link: str
     family: int
     local: bytes
+    """The address of the link."""
     address: bytes
+    """The address of the peer, or the same as `local` if there is none."""
     prefixlen: int
     scope: int
     protocol: int
     flags: int = 0
+    """IFA_F_* in addition to those that all addresses get."""
     lifetimes: tuple[int, int] | None = None
+    """As in `AddressRecord`."""
     metric: int = 0
+    """As in `AddressRecord`."""
     label: str = ""
+    """As in `AddressRecord`."""
 
 
 class AddressDel(Value):
+    """Remove an address."""
+
     netns: str
     link: str
     family: int
@@ -169,10 +200,10 @@ class AddressDel(Value):
 
 
 class NeighbourAdd(Value):
-    """RTM_NEWNEIGH of a permanent entry, create or replace: who has `address` is at `mac`.
+    """Add or replace a permanent entry (RTM_NEWNEIGH): the MAC of a neighbour's address.
 
-    In the family AF_BRIDGE an entry of the link's own forwarding database: frames for `mac` go to the tunnel end `address`;
-    `append`: beside the ends that are there for that MAC. `extra`: further NDA_… of a tunnel end.
+    With the family AF_BRIDGE, it is an entry in the link's own forwarding database instead: the
+    tunnel end `address` to which frames for `mac` go.
     """
 
     netns: str
@@ -182,10 +213,14 @@ class NeighbourAdd(Value):
     mac: bytes
     protocol: int = 0
     append: bool = False
+    """Whether the entry is added to existing ones for the same MAC. Only with AF_BRIDGE."""
     extra: Attrs = ()
+    """Further attributes (NDA_…) of a tunnel end."""
 
 
 class NeighbourDel(Value):
+    """Remove a permanent entry of a neighbour or a tunnel end."""
+
     netns: str
     link: str
     family: int
@@ -195,27 +230,27 @@ class NeighbourDel(Value):
 
 
 class Hop(Value):
-    """One next hop. `via` may be of the other family (RTA_VIA). `weight` counts from 1."""
+    """One next hop of a route."""
 
     via: bytes | None
+    """The packed address of the gateway, which may be of the other family (RTA_VIA)."""
     dev: str | None
+    """The name of the link."""
     weight: int = 1
+    """Counts from 1."""
     onlink: bool = False
 
 
 RoutePlace = tuple[int, bytes | None, int, int, int, int, tuple[bytes, int] | None]
-"""Family, destination, its length, table, metric, TOS, sources."""
+"""Family, destination, its prefix length, table, metric, TOS, sources."""
 
 
 class RouteSpec(Value):
-    """A route as both the request and the read-back know it. `dst` None is the default route; one hop is not a multipath.
-
-    `unsure`: the hops of which the kernel did not tell whose they are. No file asks for what is below it: `tos` (IPv4) and
-    `sources`, an address and its length (IPv6), pick packets; `nexthop` is the number of the nexthop object with the hops.
-    """
+    """A route, both in requests and as it is read from the kernel."""
 
     family: int
     dst: bytes | None
+    """The packed destination, None for a default route."""
     prefixlen: int
     table: int
     metric: int
@@ -223,16 +258,21 @@ class RouteSpec(Value):
     scope: int
     protocol: int
     hops: tuple[Hop, ...]
+    """The next hops. A single one is not sent as a multipath route."""
     src: bytes | None = None
     mtu: int | None = None
     unsure: tuple[Hop, ...] = ()
+    """Next hops that may be foreign, because nothing shows who made them."""
     tos: int = 0
+    """The TOS of the packets (IPv4). A file cannot set it."""
     sources: tuple[bytes, int] | None = None
+    """The source prefix of the packets (IPv6). A file cannot set it."""
     nexthop: int = 0
+    """The number of the nexthop object that has the hops. A file cannot set it."""
 
     @property
     def place(self) -> RoutePlace:
-        """What the kernel tells routes apart by."""
+        """The values by which the kernel distinguishes routes."""
         return (
             self.family,
             self.dst,
@@ -245,94 +285,112 @@ class RouteSpec(Value):
 
     @property
     def legs(self) -> tuple[RouteSpec, ...]:
-        """The same as one route for each next hop, which is how the kernel keeps an IPv6 route."""
+        """One route for each next hop, because the kernel stores IPv6 routes in this form."""
         if len(self.hops) < 2 or self.nexthop:
             return (self,)
         return tuple(replace(self, hops=(hop,)) for hop in self.hops)
 
 
 class RouteAdd(Value):
-    """RTM_NEWROUTE; `replace` puts it in the place of the route with the same destination, table and metric.
+    """Add a route (RTM_NEWROUTE).
 
-    Without it one of the same protocol makes room, or one that the kernel made. Anybody else's IPv6 route stays beside it;
-    anybody else's IPv4 route is in the way (EEXIST). `append` puts it next to whatever is there, unless it is there itself.
+    Without `replace` and `append`, a route with the same destination, table and metric is replaced
+    if it has the same protocol or the kernel made it. A foreign IPv6 route stays, and a foreign
+    IPv4 route makes the request fail (EEXIST).
     """
 
     netns: str
     route: RouteSpec
     replace: bool = False
+    """Whether it replaces any route with the same destination, table and metric."""
     append: bool = False
+    """Whether it is added to existing routes, unless the route itself exists already."""
 
 
 class RouteDel(Value):
+    """Remove a route."""
+
     netns: str
     route: RouteSpec
 
 
 class RuleSpec(Value):
-    """A policy rule. `src`/`dst` are (packed address, prefix length); `action` is FR_ACT_*; `mark` is (value, mask).
-
-    `l3mdev`: it leads to the table of the VRF that the packet is in, so that `table` is 0. `tos`, `invert` and `more`, raw attributes
-    (FRA_… number, payload), are what no file asks for: a rule of somebody else may.
-    """
+    """A policy rule."""
 
     family: int
     priority: int
     action: int
+    """FR_ACT_*"""
     table: int
     protocol: int
     src: tuple[bytes, int] | None = None
+    """Packed address and prefix length."""
     dst: tuple[bytes, int] | None = None
+    """Packed address and prefix length."""
     iif: str | None = None
     oif: str | None = None
     mark: tuple[int, int] | None = None
+    """Value and mask."""
     l3mdev: bool = False
+    """Whether it looks up the table of the packet's VRF, so that `table` is 0."""
     tos: int = 0
+    """netorch reads it in foreign rules, but a file cannot set it."""
     invert: bool = False
+    """netorch reads it in foreign rules, but a file cannot set it."""
     more: Attrs = ()
+    """Raw attributes (FRA_… number, payload) of foreign rules that a file cannot set."""
 
 
 class RuleAdd(Value):
+    """Add a policy rule."""
+
     netns: str
     rule: RuleSpec
 
 
 class RuleDel(Value):
+    """Remove a policy rule."""
+
     netns: str
     rule: RuleSpec
 
 
 class QdiscSet(Value):
-    """RTM_NEWQDISC, the link's root qdisc: one of the same `kind` is changed, any other replaced. `options`: TCA_OPTIONS' payload."""
+    """Set the root qdisc of a link (RTM_NEWQDISC).
+
+    A root qdisc of the same kind is changed, and any other one is replaced.
+    """
 
     netns: str
     link: str
     kind: str
     options: bytes
+    """The payload of TCA_OPTIONS."""
 
 
 class QdiscDel(Value):
-    """RTM_DELQDISC: the kernel's default takes the place of the root qdisc."""
+    """Remove the root qdisc of a link (RTM_DELQDISC). The kernel replaces it by its default."""
 
     netns: str
     link: str
 
 
 class SysctlSet(Value):
-    """Write `value` to each of `paths` (below /proc/sys, slashes) that exists; ENOENT if none does. Equal values are not written.
-
-    `optional`: where it cannot be, it need not. `settled`: the link that the kernel is to be done with first.
-    """
+    """Write a sysctl. Fails with ENOENT if none of its paths exists."""
 
     netns: str
     paths: tuple[str, ...]
+    """Paths below /proc/sys, with slashes. The value is written to each one that exists."""
     value: str
+    """The value, which is not written if it is already set."""
     optional: bool = False
+    """Whether a failure is ignored."""
     settled: str = ""
+    """A link whose carrier the kernel has to process before the sysctl is written, "" for none."""
 
 
 class FileWrite(Value):
-    """Write /etc/netns/NETNS/NAME; files of one content are hard links of one another."""
+    """Write /etc/netns/NETNS/NAME. Files with the same content are hard links of one file."""
 
     netns: str
     name: str
@@ -340,42 +398,49 @@ class FileWrite(Value):
 
 
 class FileDel(Value):
+    """Remove /etc/netns/NETNS/NAME."""
+
     netns: str
     name: str
 
 
 class FilterSet(Value):
-    """Make the topology's packet filter in `netns` this one. Without `rules`, put back what was read as `text`.
-
-    `before`: the text of what it replaces.
-    """
+    """Set the topology's packet filter in a namespace."""
 
     netns: str
     backend: str
     topology: str
     rules: Ruleset
+    """The new rules. If there are none, the filter `text` is restored."""
     text: str = ""
+    """A filter as it was read from the kernel."""
     before: str = ""
+    """The text of the filter that is replaced, "" if there is none."""
 
 
 class FilterDel(Value):
+    """Remove the topology's packet filter from a namespace."""
+
     netns: str
     backend: str
     topology: str
     before: str = ""
+    """The text of the filter that is removed."""
 
 
 class Accept(Value):
-    """A rule that lets pass what comes in by `iif` and leaves by `oif` ("" for any), in iptables of a flavour (nft, legacy).
-
-    `reached`: a packet comes to it, and not before the drops of our own.
-    """
+    """A rule that accepts forwarded packets in the chain FORWARD of iptables."""
 
     flavour: str
+    """nft or legacy."""
     version: int
+    """The IP version."""
     iif: str
+    """The incoming interface, "" for any."""
     oif: str
+    """The outgoing interface, "" for any."""
     reached: bool = True
+    """Whether packets reach the rule, but not before netorch's own rules that drop packets."""
 
     def __lt__(self, other: Accept) -> bool:
         return self._order < other._order
@@ -386,7 +451,10 @@ class Accept(Value):
 
 
 class ForwardAcceptAdd(Value):
-    """Make the topology's accepts for the bridge these, in others' iptables chains; where there is no such table nothing drops."""
+    """Set the topology's rules for a bridge in the chain FORWARD of iptables.
+
+    If the table does not exist, nothing happens, because then it does not drop packets either.
+    """
 
     netns: str
     bridge: str
@@ -395,6 +463,8 @@ class ForwardAcceptAdd(Value):
 
 
 class ForwardAcceptDel(Value):
+    """Remove the topology's rules for a bridge from the chain FORWARD of iptables."""
+
     netns: str
     bridge: str
     topology: str
@@ -403,54 +473,59 @@ class ForwardAcceptDel(Value):
 AddressIdentity = tuple[int, bytes, int]
 """Family, address, prefix length."""
 RouteIdentity = tuple[int, bytes, int, int, int]
-"""Family, destination, prefix length, table, metric; no destination of a default route."""
+"""Family, destination (empty for a default route), prefix length, table, metric."""
 BelongingIdentity = AddressIdentity | RouteIdentity
 
 
 class UplinkJoin(Value):
-    """Make `nic` a port of `bridge`, which gets its MAC (and its MTU, if `mtu`), its addresses and its routes.
+    """Make a NIC a port of a bridge, and move its MAC, addresses and routes to the bridge.
 
-    Those of `protocol` stay where they are. Asked again it moves what is still, or once more, on the NIC.
+    If the request is repeated, it moves what the NIC still has or has got again.
     """
 
     netns: str
     nic: str
     bridge: str
     protocol: int
+    """Addresses and routes with this protocol number stay where they are."""
     mtu: bool = True
+    """Whether the bridge also gets the MTU of the NIC."""
 
 
 class UplinkLeave(Value):
-    """Take `nic` out of `bridge` and give it the bridge's addresses and routes, but those of `protocol`. ENODEV is not a failure.
+    """Remove a NIC from a bridge, and move the bridge's addresses and routes to the NIC.
 
-    Where `own` is given, only what it names stays: others may have that number, too.
+    ENODEV is not a failure.
     """
 
     netns: str
     nic: str
     bridge: str
     protocol: int
+    """Addresses and routes with this protocol number stay on the bridge."""
     own: tuple[BelongingIdentity, ...] | None = None
+    """If given, only these addresses and routes stay, because others may use the number too."""
 
 
 class TunAdd(Value):
-    """Make a persistent device of /dev/net/tun, for frames (`tap`) or packets: with its attributes and its alias, or not at all.
-
-    `owner` and `group` are who may use it without CAP_NET_ADMIN, None for nobody. The kernel's door takes numbers alone; a name
-    is one that nobody has looked up.
-    """
+    """Make a persistent device of /dev/net/tun with all its attributes and its alias, or fail."""
 
     netns: str
     name: str
     tap: bool
+    """True for a device with frames, False for one with packets."""
     multi_queue: bool
     owner: int | str | None
+    """The user who may use it without CAP_NET_ADMIN, None for nobody. `netorch.kernel` accepts only
+    a number: a name has not been looked up yet.
+    """
     group: int | str | None
+    """The group that may use it, like `owner`."""
     attrs: Attrs = ()
 
 
 class TunSet(Value):
-    """Say anew who may use a device of /dev/net/tun; None leaves it as it is."""
+    """Change who may use a device of /dev/net/tun. A field that is None changes nothing."""
 
     netns: str
     name: str
@@ -461,66 +536,74 @@ class TunSet(Value):
 
 
 class WireguardSet(Value):
-    """How a WireGuard device is set; None leaves alone. A key of zeros is not a key, a port of 0 one that the kernel chooses.
-
-    `private_key_file`: where the key stands, for people.
-    """
+    """Configure a WireGuard device. A field that is None changes nothing."""
 
     netns: str
     name: str
     private_key: Secret | None = None
+    """The key. Zeros remove it."""
     listen_port: int | None = None
+    """The port; 0 lets the kernel choose one."""
     fwmark: int | None = None
     private_key_file: str = ""
+    """The path of the key's file, for output."""
 
 
 class WireguardPeerSet(Value):
-    """A peer of a WireGuard device, made unless it is `known`; None leaves alone.
-
-    `endpoint` is (packed address, port), `allowed` the whole list of (packed address, prefix length), `keepalive` in seconds.
-    """
+    """Add or change a peer of a WireGuard device. A field that is None changes nothing."""
 
     netns: str
     link: str
     public_key: bytes
     known: bool = False
+    """Whether the peer exists already."""
     preshared_key: Secret | None = None
     endpoint: tuple[bytes, int] | None = None
+    """Packed address and port."""
     keepalive: int | None = None
+    """In seconds."""
     allowed: tuple[tuple[bytes, int], ...] | None = None
+    """The complete list of packed addresses with prefix lengths."""
     preshared_key_file: str = ""
+    """The path of the preshared key's file, for output."""
 
 
 class WireguardPeerDel(Value):
+    """Remove a peer of a WireGuard device."""
+
     netns: str
     link: str
     public_key: bytes
 
 
 class NicTake(Value):
-    """Move the host's NIC `origin` into `netns` as `name`, marked with `alias`, with `attrs` of its own there.
+    """Move a NIC of the host into a namespace.
 
-    What it had on the host is remembered with the topology's record, and how it is told from others.
+    Its settings on the host, and how to identify it, are saved in the topology's record.
     """
 
     netns: str
     name: str
+    """The name of the NIC in the namespace."""
     origin: str
+    """The name of the NIC on the host."""
     topology: str
     alias: str
     attrs: Attrs = ()
+    """Attributes that it gets in the namespace."""
 
 
 class NicGive(Value):
-    """Give a NIC back to the host, by its old name if that is free, with what is remembered of it; one that is there already gets the
-    rest. ENODEV is not a failure.
+    """Return a NIC to the host, with its old name if that is free, and restore its settings.
 
-    A record of it says which one it is; without a record it is the one called `name`.
+    If the NIC is on the host already, only its settings are restored. ENODEV is not a failure.
     """
 
     netns: str
     name: str
+    """The name of the NIC in the namespace, by which it is identified if there is no record."""
     origin: str
+    """The name of the NIC on the host."""
     topology: str
 
 
@@ -566,63 +649,75 @@ Request = (
 
 
 class Feature(Value):
-    """Something that a kernel may be built without: what it is called, its CONFIG_ option, its module ("" where it is in none).
-
-    `probe` is carried out in the throwaway namespace "" and fails with one of `lacking` where the kernel does not have it.
-    `remedy`: what to do, where it is neither a module nor another kernel.
-    """
+    """A feature that a kernel may lack."""
 
     what: str
+    """The name of the feature."""
     config: str
+    """The CONFIG_ option with which the kernel is built."""
     module: str
+    """The module of the feature, "" if it has none."""
     probe: tuple[Request, ...]
+    """Requests to try in the throwaway namespace "". They fail if the kernel lacks the feature."""
     lacking: frozenset[int] = frozenset((errno.EOPNOTSUPP,))
+    """The error numbers with which `probe` fails then."""
     remedy: str = ""
+    """What to do, if neither loading the module nor another kernel helps."""
 
     @property
     def command(self) -> str:
-        """The command that loads its module, "" where that would not help."""
+        """The command that loads the module, "" if that does not help."""
         return f"modprobe {self.module}" if self.module and not self.remedy else ""
 
 
 class UserNumber(Value):
-    """Which number a user has. `word`: the key of the file that asks."""
+    """The question which number a user has."""
 
     name: str
     word: str
+    """The key of the file that contains the name."""
 
 
 class GroupNumber(Value):
+    """The question which number a group has."""
+
     name: str
     word: str
+    """The key of the file that contains the name."""
 
 
 class KeyFile(Value):
-    """Which key a file holds, a `private` one or one that is shared."""
+    """The question which WireGuard key a file contains."""
 
     path: str
     word: str
+    """The key of the topology file that contains the path."""
     private: bool
+    """Whether it is a private key; otherwise a preshared one."""
 
 
 Question = UserNumber | GroupNumber | KeyFile
-"""What only this machine can tell."""
+"""A question that depends on the machine."""
 
 
 class Answer(Value):
-    """What it told: a number or a secret, or the `problem` with its `code` and `remedy`; `warning` is for people."""
+    """The answer to a question: a value, or a problem."""
 
     value: int | None = None
+    """The number of the user or group."""
     secret: Secret | None = None
+    """The key."""
     code: str = ""
+    """The code of the problem, "" if there is none."""
     problem: str = ""
     remedy: str = ""
     warning: str = ""
 
 
 class Failure(Value):
-    """A request that Linux refused: which one of its channel's, the errno, and the kernel's own sentence where it gave one."""
+    """A request that Linux refused."""
 
     request: Request
     errno: int
     sentence: str
+    """The kernel's own message, "" if there is none."""

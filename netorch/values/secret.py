@@ -1,4 +1,4 @@
-"""Values that must not be seen: no print, no log, no error and no file shows them."""
+"""Secret values, which never appear in output, logs, errors or files."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from secrets import token_bytes
 from typing import NoReturn
 
 _SALT = token_bytes(32)
-"""Of this process alone, so that a digest says nothing elsewhere."""
+"""A salt that only this process has, so that a digest is useless outside."""
 
 
 class Secret:
-    """Bytes that compare by their digest and print as `(secret)`; `reveal` alone gives them out."""
+    """Secret bytes. They compare by their digest, print as `(secret)`, and cannot be pickled."""
 
     __slots__ = ("_digest", "_value")
 
@@ -20,6 +20,7 @@ class Secret:
         self._digest = blake2b(value, key=_SALT, digest_size=32).digest()
 
     def reveal(self) -> bytes:
+        """Return the secret bytes."""
         return self._value
 
     def __eq__(self, other: object) -> bool:
@@ -32,4 +33,4 @@ class Secret:
         return "(secret)"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is not written down")
+        raise TypeError("a secret cannot be pickled")

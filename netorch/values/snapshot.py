@@ -1,4 +1,4 @@
-"""What was read from Linux, undigested: the values that kinds recognise their objects in."""
+"""What was read from Linux, before kinds recognise their objects in it."""
 
 from __future__ import annotations
 
@@ -10,88 +10,102 @@ from netorch.values.requests import Accept, Attrs, RouteSpec, RuleSpec
 from netorch.values.secret import Secret
 
 SHAPERS = frozenset(("netem", "tbf"))
-"""The qdiscs that kinds set and want to see."""
+"""The kinds of qdiscs that netorch sets and reads."""
 
 
 class LinkRecord(Value):
-    """One link of a dump. `master` and `link` are indices (0: none); `link_netnsid` is None where the link's partner is here.
-
-    `data` holds IFLA_INFO_DATA's attributes, `port` IFLA_INFO_SLAVE_DATA's, number → payload.
-    `qdisc` is the kind of the root qdisc.
-    """
+    """One link."""
 
     index: int
     name: str
     flags: int
+    """IFF_*"""
     mtu: int
     mac: bytes
     kind: str
     master: int
+    """The index of the master, 0 for none."""
     link: int
+    """The index of the parent or of the other end, 0 for none."""
     link_netnsid: int | None
+    """The number of the namespace to which the index in `link` belongs, None for this one."""
     group: int
     alias: str
     txqueuelen: int
     altnames: tuple[str, ...]
     data: Mapping[int, bytes]
+    """Attributes of IFLA_INFO_DATA: number → payload."""
     port: Mapping[int, bytes]
+    """Attributes of IFLA_INFO_SLAVE_DATA: number → payload."""
     qdisc: str = ""
+    """The kind of the root qdisc."""
 
 
 class AddressRecord(Value):
-    """One address of a dump; `local` is the link's own, `address` the peer's or the same. `flags` are IFA_F_*.
-
-    `lifetimes` are the seconds for which it is valid and preferred, None of one that stays. `metric` is that of its route.
-    """
+    """One address of a link."""
 
     family: int
     index: int
+    """The index of the link."""
     local: bytes
+    """The address of the link."""
     address: bytes
+    """The address of the peer, or the same as `local` if there is none."""
     prefixlen: int
     scope: int
     flags: int
+    """IFA_F_*"""
     protocol: int
     lifetimes: tuple[int, int] | None = None
+    """The seconds for which it is valid and preferred, None if it is permanent."""
     metric: int = 0
+    """The metric of the route to its subnet."""
     label: str = ""
 
 
 class QdiscRecord(Value):
-    """A root qdisc that somebody has set; `options` is the payload of TCA_OPTIONS."""
+    """A root qdisc that is not the kernel's default."""
 
     kind: str
     options: bytes
+    """The payload of TCA_OPTIONS."""
 
 
 class NeighbourRecord(Value):
-    """One permanent entry of a dump: who has `address` is at `mac`; in the family AF_BRIDGE, frames for `mac` go to the tunnel end
-    `address`, with what else is said of that end in `extra` (NDA_…). `noarp`: it says NUD_NOARP, as what the kernel enters by
-    itself on a link that asks for no MACs.
+    """One permanent entry: the MAC of a neighbour's address.
+
+    With the family AF_BRIDGE, it is the tunnel end `address` to which frames for `mac` go.
     """
 
     family: int
     index: int
+    """The index of the link."""
     address: bytes
     mac: bytes
     protocol: int
     extra: Attrs = ()
+    """Further attributes (NDA_…) of a tunnel end."""
     noarp: bool = False
+    """Whether its state is NUD_NOARP. The kernel adds such entries itself on links without ARP."""
 
 
 class PeerRecord(Value):
-    """A peer of a WireGuard device. `handshake`: there was one; from then on its endpoint is where it was last heard from."""
+    """A peer of a WireGuard device."""
 
     public_key: bytes
     preshared_key: Secret | None = None
     endpoint: tuple[bytes, int] | None = None
+    """Packed address and port. After a handshake, it is the source of the peer's last packet."""
     keepalive: int = 0
+    """In seconds, 0 for off."""
     handshake: bool = False
+    """Whether there was a handshake."""
     allowed: tuple[tuple[bytes, int], ...] = ()
+    """Packed addresses with prefix lengths."""
 
 
 class WireguardRecord(Value):
-    """How a WireGuard device is set."""
+    """The configuration of a WireGuard device."""
 
     private_key: Secret | None = None
     listen_port: int = 0
@@ -100,37 +114,38 @@ class WireguardRecord(Value):
 
 
 class ForwardChain(Value):
-    """The chain FORWARD of iptables in one flavour (nft, legacy).
-
-    `drops`: it drops what nothing accepts. `accepts`: the topology's own rules in it. `names`: the interfaces that its rules name.
-    """
+    """The chain FORWARD of iptables for one IP version."""
 
     flavour: str
+    """nft or legacy."""
     version: int
     drops: bool
+    """Whether it drops packets that no rule accepts."""
     accepts: tuple[Accept, ...] = ()
+    """The topology's own rules in it."""
     names: frozenset[str] = frozenset()
+    """The interfaces that its rules name."""
 
 
 class DroppingChain(Value):
-    """A base chain of somebody else's nftables that drops what it does not know. `names`: all that its table says in quotes.
-
-    `handle`: that of the rule which drops, 0 where it is the policy.
-    """
+    """A foreign base chain of nftables that drops packets which it does not explicitly accept."""
 
     family: str
     table: str
     chain: str
     names: frozenset[str] = frozenset()
+    """All texts in quotes in the table."""
     handle: int = 0
+    """The handle of the rule that drops, 0 if the policy does."""
 
     @property
     def versions(self) -> tuple[int, ...]:
+        """The IP versions of its packets."""
         return {"ip": (4,), "ip6": (6,)}.get(self.family, (4, 6))
 
 
 class UnreadableRules(Value):
-    """Rules of others that netorch would have to look into and cannot."""
+    """Foreign packet filter rules that netorch needs to read and cannot read."""
 
     backend: str
     """`nftables` or `iptables`: the one whose library is needed."""
@@ -138,140 +153,163 @@ class UnreadableRules(Value):
 
 
 class ForwardSnapshot(Value):
-    """What others let pass, and what they drop.
-
-    `bridged`: IP versions in which frames from port to port of a bridge are filtered (br_netfilter).
-    """
+    """The foreign rules for forwarded packets in one namespace."""
 
     forward_chains: tuple[ForwardChain, ...] = ()
     dropping_chains: tuple[DroppingChain, ...] = ()
     bridged: frozenset[int] = frozenset()
-    blind: tuple[UnreadableRules, ...] = ()
-    """What could not be looked into."""
+    """IP versions for which frames between ports of a bridge are filtered (br_netfilter)."""
+    unreadable: tuple[UnreadableRules, ...] = ()
 
 
 class FilterListing(Value):
-    """What one backend has in a namespace, whoever made it. `text`: as its own tool lists it.
-
-    `json`: the same for a program, where the backend has that. `extensions`: what a rule (family, table, handle) of nftables takes
-    from iptables, as iptables-save writes it, since the JSON leaves it out.
-    """
+    """All rules of one backend in a namespace, whoever made them."""
 
     text: str
+    """The output of the backend's own tool."""
     json: str = ""
+    """The same as JSON, "" if the backend has no JSON."""
     extensions: Mapping[tuple[str, str, int], tuple[str, ...]] = field(default_factory=dict)
+    """Family, table and handle of a rule of nftables → the parts that it takes from iptables. They
+    are in the notation of iptables-save. The JSON does not contain them.
+    """
 
 
 class Passage(Value):
-    """What decides about packets, whoever set it: of one namespace, in full."""
+    """Everything in one namespace that decides where packets go, whoever made it."""
 
     routes: tuple[KernelRoute, ...] = ()
-    """All of them, the kernel's too."""
+    """All routes, including those that the kernel made."""
     rules: tuple[KernelRule, ...] = ()
     plain_ipv6: bool = False
-    """IPv6 looks in the tables local and main, whatever its rules say: it does so until somebody adds a rule."""
+    """Whether IPv6 uses the tables local and main, whatever its rules are. The kernel does so until
+    the first rule is added.
+    """
     neighbours: tuple[NeighbourEntry, ...] = ()
     bridge_entries: tuple[BridgeEntry, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
-    """Path below /proc/sys → value, of those sysctls that decide about packets."""
+    """Path below /proc/sys → value, for sysctls that decide where packets go."""
     filters: Mapping[str, FilterListing] = field(default_factory=dict)
-    """Backend → all that it has."""
+    """Backend → its rules."""
     unseen: tuple[str, ...] = ()
     """Sentences about what could not be read."""
 
 
 class NetnsSnapshot(Value):
-    """One namespace, read in full. `inode` is (st_dev, st_ino) of its nsfs file; lo's alias says who made it (`owner` text).
-    `filters`: backend → the topology's own packet filter as it lists it. `strange_filters`: backend → what has the name of a part of
-    that filter and not the topology's mark, each as the line by which a listing of it begins.
-    `listening`: (protocol, packed address, port) of sockets that wait for others, read only where a filter is wanted.
-    `vlans`: index of a bridge or of its port → VLAN →
-    BRIDGE_VLAN_INFO_* flags, read only where a bridge of the topology knows VLANs. `qdiscs`: index of a link → its root
-    qdisc, of the kinds in SHAPERS alone. `cookie`: a number that no other namespace gets until the next boot, unlike `inode`; 0
-    where the kernel gives none. `wireguard`: index of a link → how the device is set, of those that netorch made.
-    `static_macs`: index of a bridge's port → the MACs that are said to be behind it, each with its VLAN, or 0.
-    `passage`: read only for who follows a packet.
-    """
+    """One namespace, read in full."""
 
     label: str
     inode: tuple[int, int]
+    """st_dev and st_ino of its nsfs file."""
     links: tuple[LinkRecord, ...]
     addresses: tuple[AddressRecord, ...] = ()
     routes: tuple[RouteSpec, ...] = ()
     rules: tuple[RuleSpec, ...] = ()
     forwarding: tuple[bool | None, bool | None] = (None, None)
+    """Whether it forwards IPv4 and IPv6, None where that was not read."""
     sysctls: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    """Name of a file in /etc/netns → its content."""
     filters: Mapping[str, str] = field(default_factory=dict)
+    """Backend → the text of the topology's own packet filter."""
     listening: frozenset[tuple[str, bytes, int]] = frozenset()
+    """Protocol, packed address and port of listening sockets. Read only if the namespace is to have
+    a packet filter, and for the walk.
+    """
     forward: ForwardSnapshot = field(default_factory=ForwardSnapshot)
     qdiscs: Mapping[int, QdiscRecord] = field(default_factory=dict)
+    """Index of a link → its root qdisc, if its kind is in `SHAPERS`."""
     neighbours: tuple[NeighbourRecord, ...] = ()
     cookie: int = 0
+    """A number that no other namespace gets until the next boot, unlike the inode. 0 if the kernel
+    has no such numbers.
+    """
     wireguard: Mapping[int, WireguardRecord] = field(default_factory=dict)
+    """Index of a link → its configuration, for WireGuard devices that netorch made."""
     vlans: Mapping[int, Mapping[int, int]] = field(default_factory=dict)
+    """Index of a bridge or of its port → VLAN → BRIDGE_VLAN_INFO_* flags. Read only if a bridge of
+    the topology filters VLANs.
+    """
     static_macs: Mapping[int, Sequence[tuple[bytes, int]]] = field(default_factory=dict)
+    """Index of a bridge's port → the MACs of its static entries, each with its VLAN, or 0."""
     passage: Passage | None = None
+    """Read only for the walk."""
     lost_routes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    """Index of a link → the routes that the kernel had made of its addresses, and that are gone, in words."""
-    strange_filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Index of a link → descriptions of the routes that the kernel made for its addresses, and that
+    no longer exist.
+    """
+    foreign_filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Backend → objects with the name of a part of the topology's filter but without its mark. Each
+    is the first line of its listing.
+    """
     nsids: Mapping[str, int] = field(default_factory=dict)
-    """Labels of other namespaces → the number that each has here, of those that cables of ours lead to from an attached one."""
+    """Label of another namespace → its number in this one. Read only in attached namespaces, for
+    namespaces to which veths of the topology lead.
+    """
     is_own: bool = True
-    """Whether it belongs to the user namespace of this process, so that nobody but its root writes marks there."""
+    """Whether it belongs to the user namespace of this process, so that only root writes marks."""
 
     @property
     def identity(self) -> tuple[int, int]:
-        """By which it is known again later, when another namespace may have its inode."""
+        """Identifies the namespace later, when another one may have the same inode."""
         return self.inode[1], self.cookie
 
     @property
     def mark(self) -> str:
-        """The alias of lo, which says who made the namespace."""
+        """The alias of lo, which tells who made the namespace."""
         return next((link.alias for link in self.links if link.name == "lo"), "")
 
 
 class Snapshot(Value):
-    """Everything that was looked at.
-
-    `namespaces`: label → read in full. `strangers`: names in /run/netns that were only looked at for their mark → lo's alias
-    ("" without one), or None for an entry that is not a namespace at all (a stale file). `orphans`: directories in /etc/netns of
-    names that are no namespace (any more) → the files in them that netorch may have written.
-    """
+    """Everything that was read from the kernel at one moment."""
 
     namespaces: Mapping[str, NetnsSnapshot]
-    strangers: Mapping[str, str | None] = field(default_factory=dict)
+    """Label → a namespace that was read in full."""
+    other_names: Mapping[str, str | None] = field(default_factory=dict)
+    """Name in /run/netns of which only the mark was read → the alias of lo ("" for none), or None
+    if it is a stale file and not a namespace.
+    """
     orphans: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    odd: Mapping[str, str] = field(default_factory=dict)
-    """Names in /run/netns that are neither a network namespace nor what a crash leaves → what they are."""
+    """Folder in /etc/netns without a namespace of its name → the files in it that netorch may have
+    written.
+    """
+    foreign_files: Mapping[str, str] = field(default_factory=dict)
+    """Name in /run/netns that is neither a network namespace nor a stale file → what it is."""
     nics: Mapping[str, tuple[str, int] | None] = field(default_factory=dict)
-    """NICs of the host that the topology has on record as lent → label and index of the link, None where it is not found."""
-    doubles: Mapping[str, str] = field(default_factory=dict)
-    """Names in /run/netns of a namespace that has another one, by which it was read → that one."""
+    """NIC of the host that is lent according to the topology's record → label and index of its
+    link, None if there is no such link.
+    """
+    second_names: Mapping[str, str] = field(default_factory=dict)
+    """Second name in /run/netns of a namespace → the name under which it was read."""
 
 
 class Scope(Value):
-    """What to read: besides the host, every namespace whose lo alias starts with `mark`, and the labels named here.
-
-    `in_full`: names in /run/netns to read in full if they exist, whoever made them.
-    `attached`: labels of namespaces that were attached to. `sysctls`: label → paths below /proc/sys.
-    `filters`: labels that are to have a packet filter of `topology`, where it matters who listens.
-    `recorded_filters`: label → the backend of the filter that the topology's record tells of, "" where an older version made it
-    and put no marks on it.
-    `forwards`: labels where it matters what others drop. `neighbours`, `static_macs`: read those too. `passage`: read all that decides
-    about packets. `brief`: of namespaces that carry the mark only links and files, since all else goes with them; of those with other links
-    than the simplest still everything.
-    """
+    """What to read: the host, all namespaces with a certain mark, and the labels given here."""
 
     mark: str
+    """The beginning of lo's alias in namespaces to read."""
     in_full: frozenset[str] = frozenset()
+    """Names in /run/netns to read in full if they exist, whoever made them."""
     attached: frozenset[str] = frozenset()
+    """Labels of attached namespaces."""
     sysctls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Label → paths below /proc/sys to read."""
     topology: str = ""
     filters: frozenset[str] = frozenset()
+    """Labels that are to have a packet filter of `topology`, so that listening sockets matter."""
     forwards: frozenset[str] = frozenset()
+    """Labels in which foreign rules for forwarded packets matter."""
     neighbours: bool = False
+    """Whether to read neighbours."""
     static_macs: bool = False
+    """Whether to read static entries of bridges."""
     passage: bool = False
+    """Whether to read everything that decides where packets go."""
     brief: bool = False
+    """Whether to read only links and files of namespaces with the mark, because everything else is
+    removed with them. Namespaces with other than simple links are still read in full.
+    """
     recorded_filters: Mapping[str, str] = field(default_factory=dict)
+    """Label → the backend of the filter that the topology's record mentions, "" if an older version
+    made it without marks.
+    """

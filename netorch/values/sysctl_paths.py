@@ -1,4 +1,4 @@
-"""Where a setting of the network stands (ip-sysctl in the kernel's documentation): paths below /proc/sys, with slashes."""
+"""Paths of network settings below /proc/sys (ip-sysctl in the kernel's documentation)."""
 
 from __future__ import annotations
 
@@ -64,11 +64,14 @@ IPV6_ONLY = frozenset(
         "use_tempaddr",
     )
 )
-"""Settings of an interface that only IPv6 has (addrconf_sysctl in net/ipv6/addrconf.c)."""
+"""Settings of an interface that exist only for IPv6 (addrconf_sysctl in net/ipv6/addrconf.c)."""
 
 
 def default_path(path: str) -> str | None:
-    """Where the value for a new object stands: that of a new interface under `conf/default`, None for what has no such place."""
+    """Return the path of a setting's default for new interfaces, such as the one in `conf/default`.
+
+    None if the setting has no such default.
+    """
     parts = path.split("/")
     if len(parts) == 5 and parts[2] in {"conf", "neigh"} and parts[3] not in {"all", "default"}:
         return "/".join((*parts[:3], "default", parts[4]))
@@ -76,7 +79,7 @@ def default_path(path: str) -> str | None:
 
 
 def with_defaults(paths: Sequence[str]) -> tuple[str, ...]:
-    """Each once, and after them where their defaults stand."""
+    """Return the paths, and after them the paths of their defaults, each once."""
     return tuple(
         dict.fromkeys([*paths, *(default for path in paths if (default := default_path(path)))])
     )

@@ -1,6 +1,7 @@
-"""Values as the text of a file and back: JSON by the standard library, types by msgspec.
+"""Convert values to JSON and back, with the standard library's JSON and msgspec's types.
 
-The JSON of msgspec itself takes UTF-8 alone, and the path of a topology's file may hold any bytes.
+The JSON of msgspec itself supports only UTF-8, but the path of a topology file may contain any
+bytes.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ def encode(value: object, indent: int | None = None) -> str:
 
 
 def decode(text: str | bytes, form: type[T]) -> T:
-    """Return what a text holds, in the form of a type. Raises ValueError if it has another form."""
+    """Return the content of a JSON text as a value of a type. Raises ValueError if not possible."""
     try:
         return convert(json.loads(text), form)
     except RecursionError:
-        raise ValueError("it nests too deeply") from None
+        raise ValueError("it is nested too deeply") from None

@@ -370,7 +370,7 @@ def test_the_matrix_of_a_network_and_colour_on_a_terminal(host: Host) -> None:
     ]
     assert lines[-3].split() == ["h1", "→", "h2"]
     assert lines[-2].split()[:3] == ["h2:", "nft", "rule"]
-    assert lines[-2].endswith(" drops what comes in by eth0")
+    assert lines[-2].endswith(" drops packets that arrive on eth0")
     text = on_a_terminal(host, "check", "--timeout", "2")
     assert "\x1b[31mFAILED" in text
     assert re.search(r"\] checking \d/6 probes", text), text

@@ -434,7 +434,7 @@ def test_names_in_run_netns_that_are_taken_are_never_taken_over() -> None:
             [failure] = kernel.transact({"x": [LinkSet(name, "lo", up=True)]})
             assert failure.errno == errno.ENOENT, failure
         snapshot = kernel.read(Scope(MARK, frozenset(odd)))
-        assert dict(snapshot.strangers) == {"taken": ""} | dict.fromkeys(odd)
+        assert dict(snapshot.other_names) == {"taken": ""} | dict.fromkeys(odd)
         assert set(snapshot.namespaces) == {"host"}
         assert (
             kernel.transact(
@@ -470,7 +470,7 @@ def test_a_namespace_that_is_replaced_is_not_mistaken_for_the_old_one() -> None:
             )
             == []
         )
-        assert dict(kernel.read(Scope(MARK)).strangers) == {"r1": ""}
+        assert dict(kernel.read(Scope(MARK)).other_names) == {"r1": ""}
 
 
 @private

@@ -112,7 +112,7 @@ def _steady(snapshot: Snapshot) -> dict[str, object]:
 
     return {
         "namespaces": {label: of(netns) for label, netns in snapshot.namespaces.items()},
-        "strangers": snapshot.strangers,
+        "other_names": snapshot.other_names,
         "orphans": snapshot.orphans,
     }
 
@@ -179,7 +179,7 @@ def test_a_name_that_means_another_namespace_by_now() -> None:
         subprocess.run("ip netns del n5; ip netns add n5", shell=True, check=True)
         with LinuxKernel(reader=reader) as kernel:
             snapshot = kernel.read(SCOPE)
-        assert "n5" not in snapshot.namespaces and snapshot.strangers == {"n5": ""}
+        assert "n5" not in snapshot.namespaces and snapshot.other_names == {"n5": ""}
 
 
 @private

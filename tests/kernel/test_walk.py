@@ -96,7 +96,7 @@ DAMAGE: dict[str, tuple[str, str, tuple[str, str], str]] = {
         "ip netns exec c nft 'table ip mine { chain o { type filter hook output priority 0; policy drop; ct state new accept; }; }'",
         "ip netns exec c nft delete table ip mine",
         ("a", "c"),
-        "c: nft chain ip mine o drops what goes out by eth0, since no rule of it accepts that",
+        "c: nft chain ip mine o drops packets that leave through eth0, because none of its rules accepts that",
     ),
     "isolated ports": (
         "for p in $(ip -n netorch-lab -o link show master lan | "

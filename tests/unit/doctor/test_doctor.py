@@ -106,7 +106,7 @@ FAULTS = [
         Situation(
             Machine(
                 forward=ForwardSnapshot(
-                    blind=(
+                    unreadable=(
                         UnreadableRules(
                             "iptables",
                             "iptables-legacy has rules: python-iptables is not installed.",

@@ -1,4 +1,4 @@
-"""The tables of filter backends agree: a backend has its words, its access to the kernel, and a name in the file."""
+"""Tests that the tables of backends agree: each one has a syntax, a kernel part and a name."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ TEXTS = {
     "iptables": (
         "iptables -t nat -N netorch-lab-pre\n"
         'iptables -t nat -I PREROUTING -m comment --comment "netorch:lab" -j netorch-lab-pre\n'
-        "iptables -t nat -A netorch-lab-pre -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.2:80\n"
-        "ip6tables -t nat -A netorch-lab-pre -p tcp -m tcp --dport 80 -j DNAT --to-destination [fd00::2]:80"
+        "iptables -t nat -A netorch-lab-pre -p tcp -m tcp --dport 80"
+        " -j DNAT --to-destination 10.0.0.2:80\n"
+        "ip6tables -t nat -A netorch-lab-pre -p tcp -m tcp --dport 80"
+        " -j DNAT --to-destination [fd00::2]:80"
     ),
 }
 
@@ -38,15 +40,14 @@ def test_each_backend_is_in_each_table() -> None:
 
 
 @pytest.mark.parametrize("name", SYNTAXES)
-def test_each_backend_can_tell_of_its_own_text(name: str) -> None:
-    words, text = syntax_of(name), TEXTS[name]
-    translations = words.translations_of(text)
+def test_each_backend_understands_its_own_text(name: str) -> None:
+    syntax, text = syntax_of(name), TEXTS[name]
+    translations = syntax.translations_of(text)
     assert len(translations) == 2 and all("80" in line for line in translations)
-    assert sum("80" in line for line in words.lines_of(text)) == 2
-    [*undone] = words.commands_to_delete("lab", text)
-    assert all("netorch" in command.line for command in undone)
-    assert words.commands_to_replace("lab", (), text, "")
-    assert (words.MODULE, words.CONFIG.startswith("CONFIG_")) in {
+    assert sum("80" in line for line in syntax.lines_of(text)) == 2
+    assert all("netorch" in command.line for command in syntax.commands_to_delete("lab", text))
+    assert syntax.commands_to_replace("lab", (), text, "")
+    assert (syntax.MODULE, syntax.CONFIG.startswith("CONFIG_")) in {
         ("nf_tables", True),
         ("ip_tables", True),
     }
@@ -89,7 +90,11 @@ table ip nat { # handle 6
 
 
 def test_lines_of_iptables_are_read_as_chains() -> None:
-    text = "iptables -t filter -P FORWARD DROP\nip6tables -t filter -P FORWARD ACCEPT\niptables -t filter -A FORWARD -i a -j ACCEPT"
+    text = (
+        "iptables -t filter -P FORWARD DROP\n"
+        "ip6tables -t filter -P FORWARD ACCEPT\n"
+        "iptables -t filter -A FORWARD -i a -j ACCEPT"
+    )
     four, six = syntax_of("iptables").chains_of(FilterListing(text))
     assert (four.title, four.tool, four.policy, len(four.rules)) == (
         "filter FORWARD",

@@ -1,4 +1,7 @@
-"""Packets sent through rules that libnftables listed; what is not understood is a doubt, never a fact."""
+"""Tests that evaluate packets with rules from libnftables' listings.
+
+A rule that is not understood is a doubt, and never a fact.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,8 @@ SIX = Packet(
     oif="personal",
 )
 
-# what this library's version cannot be asked for
-SPOKEN: dict[str, list[object]] = {
+# rules whose JSON this version of the library cannot produce
+HAND_WRITTEN: dict[str, list[object]] = {
     "xt match physdev counter drop": [
         {"xt": {"type": "match", "name": "physdev"}},
         {"counter": None},
@@ -85,18 +88,18 @@ def listed(
     chain: str = "f",
     base: Any = None,
 ) -> tuple[ListedChain, ...]:
-    """The chains of a table with these rules in a base chain, and others in the chain `inner`."""
+    """Return the chains of a table with rules in a base chain, and others in the chain `inner`."""
     hook = {"type": "filter", "hook": "forward", "prio": 0, "policy": policy, **(base or {})}
     where = {"family": family, "table": name}
-    found: list[dict[str, object]] = [
+    entries: list[dict[str, object]] = [
         {"metainfo": {"json_schema_version": 1}},
         {"table": {"family": family, "name": name, "handle": 1}},
     ]
-    found += [
+    entries += [
         {"set": {**where, "name": key, "elem": elements}}
         for key, elements in recorded()["sets"].items()
     ]
-    found += [
+    entries += [
         {"chain": {**where, "name": chain, "handle": 1, **hook}},
         {"chain": {**where, "name": "inner", "handle": 2}},
     ]
@@ -104,8 +107,8 @@ def listed(
     for place, line in (
         (place, line) for place, rules in ((chain, lines), ("inner", inner)) for line in rules
     ):
-        handle = len(found)
-        known = SPOKEN.get(line)
+        handle = len(entries)
+        known = HAND_WRITTEN.get(line)
         expr = (
             known
             if known is not None
@@ -114,15 +117,17 @@ def listed(
             )[0]
         )
         texts[family, name, handle] = line
-        found.append({"rule": {**where, "chain": place, "handle": handle, "expr": expr}})
-    return nftables_json.chains(json.dumps({"nftables": found}), texts, {})
+        entries.append({"rule": {**where, "chain": place, "handle": handle, "expr": expr}})
+    return nftables_json.chains(json.dumps({"nftables": entries}), texts, {})
 
 
 def through(*lines: str, packet: Packet = PACKET, first: bool = True, **how: Any) -> HookVerdict:
+    """Return the verdict of rules on a packet."""
     return run(listed(*lines, **how), "forward", packet, first=first)
 
 
 def dropped(*lines: str, **how: Any) -> bool:
+    """Return whether rules certainly drop a packet."""
     verdict = through(*lines, **how)
     assert not verdict.doubts
     return bool(verdict.dropped)
@@ -185,7 +190,7 @@ def test_a_word_of_one_ip_version_is_not_for_the_other() -> None:
     assert not dropped("ip saddr 0.0.0.0/0 drop", packet=SIX)
 
 
-def test_who_drops_it_is_said_in_its_own_words() -> None:
+def test_the_sentence_names_the_rule_that_drops() -> None:
     assert (
         through('iifname "docker0" drop comment "keep out"').dropped
         == 'nft rule "keep out" in inet t f drops docker0 → personal'
@@ -196,7 +201,7 @@ def test_who_drops_it_is_said_in_its_own_words() -> None:
     )
     assert (
         through(policy="drop").dropped
-        == "nft chain inet t f drops docker0 → personal, since no rule of it accepts that"
+        == "nft chain inet t f drops docker0 → personal, because none of its rules accepts that"
     )
 
 
@@ -240,14 +245,14 @@ def test_sets_are_looked_into() -> None:
         "ct original ip saddr 10.0.0.5 drop",
         "fib daddr type broadcast drop",
         "ct state new jump { ip saddr 10.0.0.0/24 drop; accept; }",
-        *SPOKEN,
+        *HAND_WRITTEN,
     ],
 )
-def test_what_is_not_understood_may_drop_it_and_is_no_fact(line: str) -> None:
+def test_a_rule_that_is_not_understood_is_a_doubt(line: str) -> None:
     verdict = through(line)
     assert not verdict.dropped
     assert len(verdict.doubts) == 1
-    # and what may have let it pass makes a doubt of the drop behind it
+    # a rule that may have accepted the packet makes the drop after it a doubt
     verdict = through("limit rate 1/second accept", policy="drop")
     assert not verdict.dropped
     assert "may drop" in verdict.doubts[0]
@@ -280,15 +285,15 @@ def test_only_the_first_packet_of_a_connection_is_translated() -> None:
         ("tcp dport 80 redirect to :8080", (None, 8080)),
         ("tcp dport 81 dnat to 10.9.0.1", None),
     ):
-        there = listed(line, family="ip", base=base)
-        assert run(there, "prerouting", PACKET, first=True).destination == target
-        assert run(there, "prerouting", PACKET, first=False).destination is None
+        chains = listed(line, family="ip", base=base)
+        assert run(chains, "prerouting", PACKET, first=True).destination == target
+        assert run(chains, "prerouting", PACKET, first=False).destination is None
     rule = nftables_json.rule([{"dnat": {"family": "ip6", "addr": "fd00::2", "port": 53}}], {}, "")
     assert rule.target == (ip_address("fd00::2"), 53)
     for line in ("limit rate 1/second dnat to 10.9.0.1", "dnat to 10.9.0.1-10.9.0.9"):
-        found = run(listed(line, family="ip", base=base), "prerouting", PACKET, first=True)
-        assert found.destination is None
-        assert len(found.doubts) == 1
+        verdict = run(listed(line, family="ip", base=base), "prerouting", PACKET, first=True)
+        assert verdict.destination is None
+        assert len(verdict.doubts) == 1
 
 
 def test_a_listing_that_is_none_is_an_error() -> None:
@@ -301,10 +306,11 @@ def test_a_listing_that_is_none_is_an_error() -> None:
     )
 
 
-# what well-known programs set up
+# rulesets of well-known programs
 
 
 def ruleset(name: str, hook: str = "forward", *, first: bool = True, **fields: Any) -> HookVerdict:
+    """Return the verdict of a recorded ruleset on a packet with some fields changed."""
     packet = {
         "source": ip_address("192.0.2.7"),
         "destination": ip_address("172.17.0.2"),
@@ -318,7 +324,9 @@ def ruleset(name: str, hook: str = "forward", *, first: bool = True, **fields: A
 def test_docker_with_iptables_nft() -> None:
     inward = {"iif": "wan", "oif": "docker0"}
     assert (ruleset("docker", **inward).dropped, ruleset("docker", **inward).doubts) == ("", [])
-    closed = "nft chain ip filter FORWARD drops wan → docker0, since no rule of it accepts that"
+    closed = (
+        "nft chain ip filter FORWARD drops wan → docker0, because none of its rules accepts that"
+    )
     assert ruleset("docker", **inward, dport=81).dropped == closed
     # an answer, by -m conntrack
     assert ruleset("docker", **inward, dport=81, state="established").dropped == ""
@@ -406,8 +414,8 @@ def test_firewalld() -> None:
     ],
 )
 def test_matches_of_iptables_in_nftables(mark: int, fields: dict[str, Any], verdict: str) -> None:
-    found = ruleset("iptables", mark=mark, iif="a", oif="b", **fields)
-    assert ("drops" if found.dropped else "doubt" if found.doubts else "") == verdict
+    result = ruleset("iptables", mark=mark, iif="a", oif="b", **fields)
+    assert ("drops" if result.dropped else "doubt" if result.doubts else "") == verdict
 
 
 def test_targets_of_iptables_in_nftables() -> None:

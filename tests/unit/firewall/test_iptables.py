@@ -1,4 +1,4 @@
-"""The neutral ruleset in the words of iptables."""
+"""Tests of rulesets in the syntax of iptables."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ WEB, WEB6 = ip_address("10.0.0.2"), ip_address("fd00::2")
 
 
 def rules(*ruleset: FilterRule) -> list[str]:
-    """What stands in the topology's chains, without the chain's name, the rule that marks it, and the comment that a rule has by
-    default.
+    """Return the rules in the topology's chains, without the chain's name and the default comment.
+
+    Rules that only mark a chain are left out.
     """
-    found = [
+    added = [
         line for table in lines("lab", ruleset).values() for line in table if line.startswith("-A")
     ]
-    told = [line.split(" ", 2)[2] for line in found if not line.endswith('"netorch:lab"')]
-    return [line.replace('-m comment --comment "netorch:lab" ', "") for line in told]
+    bodies = [line.split(" ", 2)[2] for line in added if not line.endswith('"netorch:lab"')]
+    return [line.replace('-m comment --comment "netorch:lab" ', "") for line in bodies]
 
 
 def test_a_chain_is_marked_and_the_mark_is_no_rule() -> None:
@@ -48,7 +49,7 @@ def test_a_chain_is_marked_and_the_mark_is_no_rule() -> None:
     assert is_marked("lab", made)
     assert not is_marked("lab", "\n".join(line for line in made.splitlines() if line != mark))
     assert not is_marked("lab", made.replace('"netorch:lab"\n', '"netorch:lab2"\n'))
-    assert is_marked("lab", "forward drop"), "what no kernel has listed yet"
+    assert is_marked("lab", "forward drop"), "rules that no kernel has listed yet"
 
 
 def test_an_empty_ruleset_is_no_table() -> None:
@@ -57,7 +58,7 @@ def test_an_empty_ruleset_is_no_table() -> None:
 
 
 def test_a_table_is_its_chains_then_the_jumps_then_the_rules() -> None:
-    found = lines(
+    tables = lines(
         "lab",
         (
             FilterRule(
@@ -72,7 +73,7 @@ def test_a_table_is_its_chains_then_the_jumps_then_the_rules() -> None:
             FilterRule(4, Hook.PREROUTING, Match(), Verdict.RETURN, "it's \\ odd"),
         ),
     )
-    assert found == {
+    assert tables == {
         (4, "nat"): (
             "-N netorch-lab-post",
             "-N netorch-lab-pre",
@@ -81,7 +82,8 @@ def test_a_table_is_its_chains_then_the_jumps_then_the_rules() -> None:
             '-A netorch-lab-post -m comment --comment "netorch:lab"',
             '-A netorch-lab-post -s 10.0.0.0/24 -m comment --comment "netorch:lab" -j MASQUERADE',
             '-A netorch-lab-pre -m comment --comment "netorch:lab"',
-            '-A netorch-lab-pre -p tcp -m tcp --dport 80 -m comment --comment "publish web" -j DNAT --to-destination 10.0.0.2:8080',
+            "-A netorch-lab-pre -p tcp -m tcp --dport 80 -m comment"
+            ' --comment "publish web" -j DNAT --to-destination 10.0.0.2:8080',
             '-A netorch-lab-pre -m comment --comment "it\\\'s \\\\ odd" -j RETURN',
         ),
         (6, "filter"): (
@@ -91,7 +93,7 @@ def test_a_table_is_its_chains_then_the_jumps_then_the_rules() -> None:
             "-A netorch-lab-fwd -i br0 -m comment --comment br0 -j RETURN",
         ),
     }
-    typed = list(commands(found))
+    typed = list(commands(tables))
     assert (
         typed[2]
         == "iptables -t nat -I POSTROUTING -m comment --comment netorch:lab -j netorch-lab-post"
@@ -106,33 +108,96 @@ def test_a_table_is_its_chains_then_the_jumps_then_the_rules() -> None:
 @pytest.mark.parametrize(
     ("rule", "text"),
     [
-        (FilterRule(4, Hook.POSTROUTING, Match(source=NET, destination=Not(NET), oif=Not("br0")), Verdict.MASQUERADE),
-         "-s 10.0.0.0/24 ! -d 10.0.0.0/24 ! -o br0 -j MASQUERADE"),
-        (FilterRule(6, Hook.POSTROUTING, Match(source=Not(NET6), oif="br0"), SourceTo(WEB6)),
-         "! -s fd00::/64 -o br0 -j SNAT --to-source fd00::2"),
+        (
+            FilterRule(
+                4,
+                Hook.POSTROUTING,
+                Match(source=NET, destination=Not(NET), oif=Not("br0")),
+                Verdict.MASQUERADE,
+            ),
+            "-s 10.0.0.0/24 ! -d 10.0.0.0/24 ! -o br0 -j MASQUERADE",
+        ),
+        (
+            FilterRule(6, Hook.POSTROUTING, Match(source=Not(NET6), oif="br0"), SourceTo(WEB6)),
+            "! -s fd00::/64 -o br0 -j SNAT --to-source fd00::2",
+        ),
         (FilterRule(4, Hook.POSTROUTING, Match(), SourceTo(WEB)), "-j SNAT --to-source 10.0.0.2"),
-        (FilterRule(4, Hook.POSTROUTING, Match(source=ip_network("10.0.0.9/32")), Verdict.RETURN), "-s 10.0.0.9/32 -j RETURN"),
-        (FilterRule(4, Hook.FORWARD, Match(source=ip_network("0.0.0.0/0")), Verdict.DROP), "-j DROP"),
-        (FilterRule(6, Hook.FORWARD, Match(source=Not(ip_network("::/0"))), Verdict.DROP), "! -s ::/0 -j DROP"),
-        (FilterRule(4, Hook.FORWARD, Match(states=("established", "new", "related", "invalid")), Verdict.ACCEPT),
-         "-m conntrack --ctstate INVALID,NEW,RELATED,ESTABLISHED -j RETURN"),
-        (FilterRule(4, Hook.FORWARD, Match(states=("new",), translated=True), Verdict.ACCEPT),
-         "-m conntrack --ctstate NEW -m conntrack --ctstate DNAT -j RETURN"),
-        (FilterRule(6, Hook.FORWARD, Match(iif="br0", oif="br1", translated=False), Verdict.DROP),
-         "-i br0 -o br1 -m conntrack ! --ctstate DNAT -j DROP"),
-        (FilterRule(4, Hook.INPUT, Match(protocol="udp", port=(53, 54), local=False), Verdict.DROP),
-         "-p udp -m udp --dport 53:54 -m addrtype ! --dst-type LOCAL -j DROP"),
+        (
+            FilterRule(
+                4, Hook.POSTROUTING, Match(source=ip_network("10.0.0.9/32")), Verdict.RETURN
+            ),
+            "-s 10.0.0.9/32 -j RETURN",
+        ),
+        (
+            FilterRule(4, Hook.FORWARD, Match(source=ip_network("0.0.0.0/0")), Verdict.DROP),
+            "-j DROP",
+        ),
+        (
+            FilterRule(6, Hook.FORWARD, Match(source=Not(ip_network("::/0"))), Verdict.DROP),
+            "! -s ::/0 -j DROP",
+        ),
+        (
+            FilterRule(
+                4,
+                Hook.FORWARD,
+                Match(states=("established", "new", "related", "invalid")),
+                Verdict.ACCEPT,
+            ),
+            "-m conntrack --ctstate INVALID,NEW,RELATED,ESTABLISHED -j RETURN",
+        ),
+        (
+            FilterRule(4, Hook.FORWARD, Match(states=("new",), translated=True), Verdict.ACCEPT),
+            "-m conntrack --ctstate NEW -m conntrack --ctstate DNAT -j RETURN",
+        ),
+        (
+            FilterRule(
+                6, Hook.FORWARD, Match(iif="br0", oif="br1", translated=False), Verdict.DROP
+            ),
+            "-i br0 -o br1 -m conntrack ! --ctstate DNAT -j DROP",
+        ),
+        (
+            FilterRule(
+                4, Hook.INPUT, Match(protocol="udp", port=(53, 54), local=False), Verdict.DROP
+            ),
+            "-p udp -m udp --dport 53:54 -m addrtype ! --dst-type LOCAL -j DROP",
+        ),
         (FilterRule(4, Hook.INPUT, Match(protocol="tcp"), Verdict.DROP), "-p tcp -j DROP"),
-        (FilterRule(4, Hook.INPUT, Match(protocol="tcp", port=(0, 65535)), Verdict.DROP), "-p tcp -m tcp -j DROP"),
-        (FilterRule(4, Hook.INPUT, Match(protocol="sctp", port=(0, 65535)), Verdict.DROP), "-p sctp -m sctp --dport 0:65535 -j DROP"),
-        (FilterRule(4, Hook.OUTPUT, Match(local=True), DestinationTo(WEB)), "-m addrtype --dst-type LOCAL -j DNAT --to-destination 10.0.0.2"),
-        (FilterRule(6, Hook.PREROUTING, Match(protocol="sctp", port=(80, 80)), DestinationTo(WEB6, (81, 81))),
-         "-p sctp -m sctp --dport 80 -j DNAT --to-destination [fd00::2]:81"),
-        (FilterRule(6, Hook.PREROUTING, Match(protocol="tcp"), DestinationTo(WEB6)), "-p tcp -j DNAT --to-destination fd00::2"),
-        (FilterRule(4, Hook.PREROUTING, Match(protocol="tcp", port=(80, 90)), DestinationTo(WEB, (8080, 8080))),
-         "-p tcp -m tcp --dport 80:90 -j DNAT --to-destination 10.0.0.2:8080"),
+        (
+            FilterRule(4, Hook.INPUT, Match(protocol="tcp", port=(0, 65535)), Verdict.DROP),
+            "-p tcp -m tcp -j DROP",
+        ),
+        (
+            FilterRule(4, Hook.INPUT, Match(protocol="sctp", port=(0, 65535)), Verdict.DROP),
+            "-p sctp -m sctp --dport 0:65535 -j DROP",
+        ),
+        (
+            FilterRule(4, Hook.OUTPUT, Match(local=True), DestinationTo(WEB)),
+            "-m addrtype --dst-type LOCAL -j DNAT --to-destination 10.0.0.2",
+        ),
+        (
+            FilterRule(
+                6,
+                Hook.PREROUTING,
+                Match(protocol="sctp", port=(80, 80)),
+                DestinationTo(WEB6, (81, 81)),
+            ),
+            "-p sctp -m sctp --dport 80 -j DNAT --to-destination [fd00::2]:81",
+        ),
+        (
+            FilterRule(6, Hook.PREROUTING, Match(protocol="tcp"), DestinationTo(WEB6)),
+            "-p tcp -j DNAT --to-destination fd00::2",
+        ),
+        (
+            FilterRule(
+                4,
+                Hook.PREROUTING,
+                Match(protocol="tcp", port=(80, 90)),
+                DestinationTo(WEB, (8080, 8080)),
+            ),
+            "-p tcp -m tcp --dport 80:90 -j DNAT --to-destination 10.0.0.2:8080",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_rule(rule: FilterRule, text: str) -> None:
     assert rules(rule) == [text]
 
@@ -164,28 +229,65 @@ def test_a_range_that_moves_is_a_rule_for_each_port() -> None:
 @pytest.mark.parametrize(
     ("rule", "why"),
     [
-        (FilterRule(4, Hook.PREROUTING, Match(protocol="tcp", port=(1, 3)), DestinationTo(WEB, (1, 2))), "different length"),
-        (FilterRule(4, Hook.PREROUTING, Match(protocol="tcp"), DestinationTo(WEB, (1, 2))), "different length"),
-        (FilterRule(4, Hook.PREROUTING, Match(), DestinationTo(WEB, (1, 1))), "ports need a protocol"),
-        (FilterRule(4, Hook.PREROUTING, Match(port=(1, 1)), DestinationTo(WEB)), "ports need a protocol"),
-        (FilterRule(4, Hook.PREROUTING, Match(protocol="tcp", port=(1, 70000)), DestinationTo(WEB)), "no range of ports"),
-        (FilterRule(4, Hook.PREROUTING, Match(protocol="tcp", port=(2, 1)), DestinationTo(WEB)), "no range of ports"),
-        (FilterRule(4, Hook.PREROUTING, Match(), DestinationTo(WEB6)), "no address of IPv4"),
-        (FilterRule(6, Hook.POSTROUTING, Match(source=NET), Verdict.MASQUERADE), "no network of IPv6"),
-        (FilterRule(4, Hook.POSTROUTING, Match(), DestinationTo(WEB)), "PREROUTING and OUTPUT"),
-        (FilterRule(4, Hook.PREROUTING, Match(), Verdict.MASQUERADE), "in POSTROUTING"),
-        (FilterRule(4, Hook.OUTPUT, Match(), SourceTo(WEB)), "in POSTROUTING"),
-        (FilterRule(4, Hook.OUTPUT, Match(), Verdict.DROP), "nat drops nothing"),
-        (FilterRule(4, Hook.POSTROUTING, Match(iif="br0"), Verdict.MASQUERADE, "why"), r"POSTROUTING \(why\): -i says nothing there"),
-        (FilterRule(4, Hook.INPUT, Match(oif="br0"), Verdict.DROP), "-o says nothing there"),
-        (FilterRule(4, Hook.INPUT, Match(iif="br+"), Verdict.DROP), "no name of an interface"),
-        (FilterRule(4, Hook.INPUT, Match(iif=Not('b"r')), Verdict.DROP), "no name of an interface"),
-        (FilterRule(4, Hook.INPUT, Match(protocol="icmp"), Verdict.DROP), "no protocol"),
-        (FilterRule(4, Hook.INPUT, Match(states=("snat",)), Verdict.DROP), "no states"),
-        (FilterRule(4, Hook.INPUT, Match(), Verdict.DROP, 'a "quoted" comment'), "no comment"),
+        (
+            FilterRule(
+                4, Hook.PREROUTING, Match(protocol="tcp", port=(1, 3)), DestinationTo(WEB, (1, 2))
+            ),
+            "differ in length",
+        ),
+        (
+            FilterRule(4, Hook.PREROUTING, Match(protocol="tcp"), DestinationTo(WEB, (1, 2))),
+            "differ in length",
+        ),
+        (
+            FilterRule(4, Hook.PREROUTING, Match(), DestinationTo(WEB, (1, 1))),
+            "ports need a protocol",
+        ),
+        (
+            FilterRule(4, Hook.PREROUTING, Match(port=(1, 1)), DestinationTo(WEB)),
+            "ports need a protocol",
+        ),
+        (
+            FilterRule(
+                4, Hook.PREROUTING, Match(protocol="tcp", port=(1, 70000)), DestinationTo(WEB)
+            ),
+            "is not a range of ports",
+        ),
+        (
+            FilterRule(4, Hook.PREROUTING, Match(protocol="tcp", port=(2, 1)), DestinationTo(WEB)),
+            "is not a range of ports",
+        ),
+        (FilterRule(4, Hook.PREROUTING, Match(), DestinationTo(WEB6)), "is not an address of IPv4"),
+        (
+            FilterRule(6, Hook.POSTROUTING, Match(source=NET), Verdict.MASQUERADE),
+            "is not a network of IPv6",
+        ),
+        (
+            FilterRule(4, Hook.POSTROUTING, Match(), DestinationTo(WEB)),
+            "only in PREROUTING and OUTPUT",
+        ),
+        (FilterRule(4, Hook.PREROUTING, Match(), Verdict.MASQUERADE), "only in POSTROUTING"),
+        (FilterRule(4, Hook.OUTPUT, Match(), SourceTo(WEB)), "only in POSTROUTING"),
+        (FilterRule(4, Hook.OUTPUT, Match(), Verdict.DROP), "nat cannot drop packets"),
+        (
+            FilterRule(4, Hook.POSTROUTING, Match(iif="br0"), Verdict.MASQUERADE, "why"),
+            r"POSTROUTING \(why\): -i is not possible there",
+        ),
+        (FilterRule(4, Hook.INPUT, Match(oif="br0"), Verdict.DROP), "-o is not possible there"),
+        (FilterRule(4, Hook.INPUT, Match(iif="br+"), Verdict.DROP), "is not an interface name"),
+        (
+            FilterRule(4, Hook.INPUT, Match(iif=Not('b"r')), Verdict.DROP),
+            "is not an interface name",
+        ),
+        (FilterRule(4, Hook.INPUT, Match(protocol="icmp"), Verdict.DROP), "is not a protocol"),
+        (FilterRule(4, Hook.INPUT, Match(states=("snat",)), Verdict.DROP), "are not states"),
+        (
+            FilterRule(4, Hook.INPUT, Match(), Verdict.DROP, 'a "quoted" comment'),
+            "cannot be the comment",
+        ),
     ],
-)  # fmt: skip
-def test_what_iptables_has_no_words_for(rule: FilterRule, why: str) -> None:
+)
+def test_rules_that_iptables_cannot_express(rule: FilterRule, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         translate("lab", (rule,))
 

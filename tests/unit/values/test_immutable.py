@@ -1,4 +1,4 @@
-"""Values cannot change, and resources compare by what counts."""
+"""Tests that values cannot change, and that resources compare by all fields but their hints."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ assert netorch.kinds.__path__
 
 
 def subclasses(cls: type) -> Iterator[type]:
+    """Yield all direct and indirect subclasses."""
     for sub in cls.__subclasses__():
         yield sub
         yield from subclasses(sub)
 
 
-def named(cls: type) -> str:
+def name_of(cls: type) -> str:
+    """Return the name of a class as the ID of a test."""
     return f"{cls.__module__}.{cls.__qualname__}".removeprefix("netorch.")
 
 
@@ -51,11 +53,11 @@ class Heavy(Value, dict=True):
 
 
 def filled(cls: type[Value]) -> Value:
-    """An instance whose fields are told apart: each is a text that is its name."""
+    """Return an instance in which each field has its own name as value."""
     return cls(**{name: name for name in cls.__struct_fields__})
 
 
-@pytest.mark.parametrize("cls", VALUES, ids=named)
+@pytest.mark.parametrize("cls", VALUES, ids=name_of)
 def test_no_field_can_be_set(cls: type[Value]) -> None:
     value = filled(cls)
     for name in cls.__struct_fields__:
@@ -67,7 +69,7 @@ def test_no_field_can_be_set(cls: type[Value]) -> None:
         value.further = 1  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("cls", RESOURCES, ids=named)
+@pytest.mark.parametrize("cls", RESOURCES, ids=name_of)
 def test_a_resource_compares_by_all_fields_but_its_hints(cls: type[Resource]) -> None:
     hints = {name for base in cls.__mro__ for name in vars(base).get("HINTS", ())}
     assert hints <= {*cls.__struct_fields__}
@@ -111,7 +113,7 @@ def test_copies_are_equal(again: Callable[[object], object]) -> None:
         assert repr(again(value)) == repr(value)
 
 
-def test_what_was_worked_out_is_remembered_and_no_part_of_the_value() -> None:
+def test_cached_properties_are_not_a_part_of_the_value() -> None:
     value = Heavy("ab")
     assert value.letters is value.letters
     assert value == Heavy("ab")
@@ -123,6 +125,6 @@ def test_defaults() -> None:
     assert defaults(Pair("a", 5)) == defaults(Pair) == {"name": NODEFAULT, "size": 0}
 
 
-def test_what_is_loaded_for_a_filter_is_not_shown() -> None:
-    shown = "PacketFilter(netns='a', backend='nft', topology='lab', text='table')"
-    assert repr(PacketFilter("a", "nft", "lab", "table", ())) == shown
+def test_the_repr_of_a_filter_has_no_rules() -> None:
+    text = "PacketFilter(netns='a', backend='nft', topology='lab', text='table')"
+    assert repr(PacketFilter("a", "nft", "lab", "table", ())) == text

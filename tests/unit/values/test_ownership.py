@@ -1,4 +1,4 @@
-"""Records of what is whose, and numbers that nobody has."""
+"""Tests of the records of ownership, and of the choice of a free protocol number."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from netorch.values.typed_json import decode, encode
 
 NAMES = st.text("abc0-", min_size=1, max_size=4)
 OBJECTS = st.lists(st.tuples(st.sampled_from(["route", "rule"]), NAMES), max_size=4).map(
-    lambda found: tuple(sorted(set(found)))
+    lambda objects: tuple(sorted(set(objects)))
 )
 IDENTITIES = st.tuples(st.integers(1, 3), st.integers(0, 2))
 RECORDS = st.builds(
     lambda number, names, objects: Ownership(
         number,
         tuple(sorted(set(names))),
-        {f"{inode} {cookie}": found for (inode, cookie), found in objects.items()},
+        {f"{inode} {cookie}": names for (inode, cookie), names in objects.items()},
     ),
     st.sampled_from((0, *PROTOCOLS)),
     st.lists(NAMES, max_size=3),
@@ -60,6 +60,6 @@ def test_a_namespace_with_the_inode_of_one_that_is_gone_is_another() -> None:
         (range(100, 180), 148),
     ],
 )
-def test_a_number_that_nobody_has(taken: tuple[int, ...], number: int) -> None:
+def test_a_free_number(taken: tuple[int, ...], number: int) -> None:
     assert Mark("p0").protocol == 148
     assert free_number(148, PROTOCOLS, taken) == number

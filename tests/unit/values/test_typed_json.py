@@ -1,4 +1,4 @@
-"""Files under /run/netorch and saved plans: those of an older netorch are read."""
+"""Tests of the files below /run/netorch and of saved plans, also those of older versions."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ PLAN = {
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the files of the topology `lab` are."""
+    """Return the folder of the record of the topology `lab`."""
     monkeypatch.setattr(records, "RUN_NETORCH", str(tmp_path))
     (tmp_path / "lab").mkdir()
     (tmp_path / "lab/topology.yaml").write_text("nodes: {}\n")
@@ -81,8 +81,8 @@ def test_a_record_of_any_netorch_is_read(
 
 @pytest.mark.parametrize("missing", [*META, ""])
 def test_a_record_without_a_field_is_damaged(place: Path, missing: str) -> None:
-    found = {key: value for key, value in META.items() if key != missing}
-    (place / "meta.json").write_text(json.dumps(found))
+    meta = {key: value for key, value in META.items() if key != missing}
+    (place / "meta.json").write_text(json.dumps(meta))
     record, warning = records.read_record("lab")
     assert (record is None, "damaged" in warning) == (missing != "", missing != "")
 
@@ -179,7 +179,7 @@ def test_nics_are_known_but_for_damaged_ones(place: Path) -> None:
         {"settings": {"other": {}}},
         {"mtu": "1500"},
     ]
-    found: dict[str, Any] = {
+    entries: dict[str, Any] = {
         f"bad{number}": NIC | {"boot": lent.boot_id()} | wrong
         for number, wrong in enumerate(damaged)
     }
@@ -187,9 +187,9 @@ def test_nics_are_known_but_for_damaged_ones(place: Path) -> None:
         NIC | {"boot": lent.boot_id()},
         NIC | {"boot": lent.boot_id(), "settings": {"ipv4/conf": {"rp_filter": "1"}}},
     )
-    # what was before the last boot says nothing of now; older versions noted no boot
-    found |= {"eth7": NIC, "eth8": NIC | {"boot": "another"}}
-    (place / lent.FILE).write_text(json.dumps({"eth5": old, "eth6": new, "none": 3, **found}))
+    # an entry from before the last boot does not count; older versions did not save the boot ID
+    entries |= {"eth7": NIC, "eth8": NIC | {"boot": "another"}}
+    (place / lent.FILE).write_text(json.dumps({"eth5": old, "eth6": new, "none": 3, **entries}))
     assert nics.remembered("lab") == {"eth5", "eth6", "eth7"}
     (place / lent.FILE).write_text("[]")
     assert nics.remembered("lab") == frozenset()
@@ -235,7 +235,7 @@ def test_a_secret_is_not_written() -> None:
         encode({"key": Secret(b"x")})
 
 
-def test_what_has_another_form_is_refused() -> None:
+def test_text_of_another_form_is_refused() -> None:
     assert decode('{"a": [1, "b"]}', dict[str, tuple[int, str]]) == {"a": (1, "b")}
     for text in ("", "{", '{"a": [1]}', '{"a": [1, 2]}', "[" * 100000, b"\xff"):
         with pytest.raises(ValueError):
