@@ -204,14 +204,14 @@ def main() -> int:
         page: pattern.sub(lambda match: f"{match[1]}{block(match[2])}{match[3]}", text)
         for page, text in old.items()
     }
-    stale = [page for page in PAGES if new[page] != old[page]]
+    outdated = [page for page in PAGES if new[page] != old[page]]
     if "--check" not in sys.argv[1:]:
-        for page in stale:
+        for page in outdated:
             page.write_text(new[page], encoding="utf-8")
-    elif stale:
-        names = " and ".join(f"docs/{page.name}" for page in stale)
+    elif outdated:
+        names = " and ".join(f"docs/{page.name}" for page in outdated)
         print(
-            f"{names}: stale. Run `python docs/generate.py` and commit what it writes",
+            f"{names}: out of date. Run `python docs/generate.py` and commit what it writes",
             file=sys.stderr,
         )
         return 1

@@ -72,9 +72,9 @@ REQUIRED: dict[str, dict[str, Any]] = {
     **{kind: {"remote": "192.0.2.9"} for kind in ("gre", "gretap", "ipip", "sit")},
     **{kind: {"remote": "fd00::9"} for kind in ("ip6gre", "ip6gretap", "ip6tnl")},
 }
-"""Further keys without which a file with a key is wrong.
+"""Further keys that an interface must have.
 
-`KIND.KEY` has those of one key, `KIND` those of every key of the kind.
+`KIND.KEY` has those that it needs together with this key, `KIND` those that it always needs.
 """
 
 

@@ -1,4 +1,4 @@
-"""What the documentation says of itself and of this repository is so."""
+"""The documentation: files, rooms and exit statuses that pages name, and the form of pages."""
 
 from __future__ import annotations
 
@@ -24,18 +24,20 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
     for step in steps(text):
         if isinstance(step, File) and step.name.startswith(("topologies/", "docs/")):
             assert step.text == (ROOT / step.name).read_text(encoding="utf-8"), (
-                f"{page.name} shows {step.name} otherwise than it is"
+                f"{page.name} shows another text of {step.name}"
             )
 
 
-def test_every_example_is_shown() -> None:
-    shown = {
+def test_every_example_is_on_a_page() -> None:
+    examples_on_pages = {
         step.name
         for page in PAGES
         for step in steps(page.read_text(encoding="utf-8"))
         if isinstance(step, File)
     }
-    assert {str(file.relative_to(ROOT)) for file in (ROOT / "docs/examples").iterdir()} <= shown
+    assert {str(file.relative_to(ROOT)) for file in (ROOT / "docs/examples").iterdir()} <= (
+        examples_on_pages
+    )
 
 
 def test_the_pictures_of_the_tutorial_show_the_nodes_of_their_files() -> None:
@@ -47,16 +49,16 @@ def test_the_pictures_of_the_tutorial_show_the_nodes_of_their_files() -> None:
             )
             if file.exists()
         )
-        shown = re.findall(r">\s*([^<>]+?)\s*<", picture.read_text(encoding="utf-8"))
+        texts = re.findall(r">\s*([^<>]+?)\s*<", picture.read_text(encoding="utf-8"))
         assert [
-            node for node in load(file.read_bytes(), file.name).desired.labels if node not in shown
+            node for node in load(file.read_bytes(), file.name).desired.labels if node not in texts
         ] == [], picture.name
 
 
 def prose(page: Path) -> Iterator[tuple[int, str]]:
-    """Each line of a page outside of code blocks and HTML comments, with its number.
+    """Yield each line of a page outside of code blocks and HTML comments, with its number.
 
-    The line that opens a code block counts too.
+    The line that opens a code block is yielded too.
     """
     end = ""
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
@@ -74,7 +76,7 @@ def prose(page: Path) -> Iterator[tuple[int, str]]:
 
 
 DIRECTIVE = re.compile(r"\s*(`{3,}\{|:{3,})|.*\{[a-z:]+\}`|\(\S+\)=$")
-"""What only Sphinx understands: a directive, a role, or a target."""
+"""A directive, a role or a target, which only Sphinx understands."""
 
 UNBREAKABLE = re.compile(r"\s*([-*] )?\S*(\[[^]]*\]\(\S+\)\S*|https?://\S+)")
 """A line that consists of one link."""
@@ -96,7 +98,7 @@ def test_a_page_reads_well_on_a_forge(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", ["man.md", "cli.md"])
-def test_every_exit_status_is_told(page: str) -> None:
+def test_every_exit_status_is_documented(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     statuses = (DONE, FAILED, DIFFERENT, USAGE, INTERRUPTED)
     assert [
@@ -162,7 +164,7 @@ def test_a_page_that_cannot_be_run_says_so(page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown", "printed", "equal"),
+    ("expected", "printed", "equal"),
     [
         (["done in 0.02 s"], "done in 11 s\n", True),
         (["done in 0.02 s"], "done in time\n", False),
@@ -175,8 +177,8 @@ def test_a_page_that_cannot_be_run_says_so(page: str) -> None:
         ([], "a\n", False),
     ],
 )
-def test_what_counts_as_the_same(shown: list[str], printed: str, equal: bool) -> None:
-    assert same(shown, printed) is equal
+def test_what_counts_as_the_same(expected: list[str], printed: str, equal: bool) -> None:
+    assert same(expected, printed) is equal
 
 
 def test_the_architecture_lists_each_room() -> None:
