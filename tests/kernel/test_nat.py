@@ -387,11 +387,15 @@ def test_datagrams_follow_a_port_to_its_new_node(host: Host, backend: str) -> No
     port = ', publish: ["53:53/udp"]'
     serve_script = (
         "import socket,sys\n"
-        "s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);s.bind(('',53));print('ready',flush=True)\nwhile True:\n d,a=s.recvfrom(9);s.sendto(sys.argv[1].encode(),a)"
+        "s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);s.bind(('',53));"
+        "print('ready',flush=True)\n"
+        "while True:\n d,a=s.recvfrom(9);s.sendto(sys.argv[1].encode(),a)"
     )
     client = (
         "import socket,sys\n"
-        "s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);s.bind(('',5555));s.settimeout(2);s.connect(('192.0.2.1',53))\nfor l in sys.stdin:\n s.send(b'?');print(s.recv(9).decode(),flush=True)"
+        "s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);s.bind(('',5555));"
+        "s.settimeout(2);s.connect(('192.0.2.1',53))\n"
+        "for l in sys.stdin:\n s.send(b'?');print(s.recv(9).decode(),flush=True)"
     )
     import sys
 

@@ -50,7 +50,7 @@ RECORDS = ["files: /run/netorch"]  # they hold the time
 class Agent:
     """netorch's command line in a long-lived process of the private host.
 
-    A command takes milliseconds then, because Python does not start anew.
+    A command takes milliseconds then, because Python does not start again.
     """
 
     def __init__(self, host: Host) -> None:

@@ -118,7 +118,7 @@ def quoted(name: str) -> str:
 
 
 def test_names_lead_nowhere(host: Host, before: Snapshot) -> None:
-    """In every place for a name, the text gives an error or is a name like any other.
+    """Each text, in each place for a name, is an error or a name like any other.
 
     netorch starts no program, and writes only to its own places.
     """
