@@ -56,7 +56,7 @@ class Hazard(NamedTuple):
 def subnet_overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
     """Yield the networks whose subnet is already in use in a namespace that netorch does not make.
 
-    A route of that namespace to a larger prefix is no problem, because the route of the new subnet
+    A route of that namespace to a larger prefix does no harm: the route of the new subnet
     is more specific. But a link whose own subnet overlaps has neighbours that could no longer be
     reached, however large that subnet is.
     """

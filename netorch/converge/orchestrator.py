@@ -67,7 +67,7 @@ class Orchestrator:
     def diff(self, loaded: Loaded) -> Difference:
         """Return what `apply` would do. Raise ConflictError if a foreign object is in the way."""
         desired = loaded.desired
-        records.refuse_odd_place(desired.topology)
+        records.require_usable_path(desired.topology)
         return compare(self.kernel, desired, Previous.read(desired.topology), loaded)
 
     def apply(

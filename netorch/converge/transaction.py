@@ -82,7 +82,7 @@ class Transaction:
         topology = self.desired.topology
         self.observers.phase("reading")
         unconfirmed = confirmation.refuse_pending(topology)
-        records.refuse_odd_place(topology)
+        records.require_usable_path(topology)
         self.previous = Previous.read(topology)
         self.first = self.last = compare(self.kernel, self.desired, self.previous, self.loaded)
         self.record = replace(self.record, filters=_filters(self.first.desired))

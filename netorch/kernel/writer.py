@@ -276,7 +276,7 @@ class RequestSender:
         rtnl = self._namespaces.rtnl(netns)
         self._namespaces.enter(netns)
         if isinstance(request, TunAdd):
-            self._resolver.new_index(request.netns, request.name, heeded=False)
+            self._resolver.new_index(request.netns, request.name, used=False)
             tun.add(rtnl, request)
         else:
             tun.change(request)

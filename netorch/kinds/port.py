@@ -129,7 +129,7 @@ class Port(NoForeignObjects, Resource):
             return True
         if any(getattr(self, name) != getattr(before, name) for name in ("master", "of")):
             return True
-        # a port that forwards where it was waiting is no difference, so a rollback leaves it
+        # a port that forwards where it was waiting does not differ, so a rollback leaves it
         return bool(self._changed(before)) or bool(before.held and not self.held)
 
     def create(self) -> Iterable[Request]:

@@ -76,10 +76,10 @@ class IndexLookup(Protocol):
     def index_of(self, netns: str, name: str) -> int:
         """Return the index of an existing link."""
 
-    def new_index(self, netns: str, name: str, heeded: bool = True) -> int:
+    def new_index(self, netns: str, name: str, used: bool = True) -> int:
         """Return the index for a new link, or 0 to let the kernel choose.
 
-        `heeded` is False if the kernel will choose an index anyhow.
+        `used` is False if the kernel will choose an index anyhow.
         """
 
     def fd_of(self, netns: str) -> int:

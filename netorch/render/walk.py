@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from netorch.errors import printable
 from netorch.walk.result import ARRIVES, FAILS, LEAVES, Leg, Walk, WalkStep
 
-_WAYS = {ARRIVES: "arrives", FAILS: "does not arrive", LEAVES: "leaves what is known here"}
+_WAYS = {ARRIVES: "arrives", FAILS: "does not arrive", LEAVES: "leaves what netorch can see"}
 
 
 def lines(walk: Walk) -> Iterator[str]:

@@ -32,7 +32,7 @@ def check_cautions(draft: Draft, segments: Mapping[str, Segment]) -> None:
 def _check_devices(draft: Draft, site: Site) -> None:
     """Warn of rules and translations for interfaces that the node does not have.
 
-    This is no error because a program in the node may make the interface later.
+    This is not an error, because a program in the node may make the interface later.
     """
     for path, name in _devices(site):
         name = name.removeprefix("!")  # noqa: PLW2901

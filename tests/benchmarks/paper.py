@@ -72,8 +72,8 @@ class Paper:
     def index_of(self, netns: str, name: str) -> int:
         return self.sheets[netns].links[name].index
 
-    def new_index(self, netns: str, name: str, heeded: bool = True) -> int:
-        return 0 if netns == HOST or not heeded else self.index_of(netns, name)
+    def new_index(self, netns: str, name: str, used: bool = True) -> int:
+        return 0 if netns == HOST or not used else self.index_of(netns, name)
 
     def fd_of(self, netns: str) -> int:
         return 9

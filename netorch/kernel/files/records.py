@@ -159,7 +159,7 @@ def _distrusted(status: os.stat_result) -> Problem | None:
     return Problem("records-unreadable", what, remedy=remedy, object=RUN_NETORCH, command=command)
 
 
-def refuse_odd_place(name: str) -> None:
+def require_usable_path(name: str) -> None:
     """Raise NetorchError if something that is not a directory is in the place of a record.
 
     netorch could not write the record there.

@@ -44,17 +44,17 @@ class IndexResolver:
             raise UnknownLink(netns, name)
         return index
 
-    def new_index(self, netns: str, name: str, heeded: bool = True) -> int:
+    def new_index(self, netns: str, name: str, used: bool = True) -> int:
         """Return the index for a new link, or 0 if the kernel chooses it.
 
-        `heeded`: whether the kernel uses the index. If it does not, 0 is returned.
+        `used`: whether the kernel uses the index. If it does not, 0 is returned.
         """
         known = self.namespace(netns)
         known.complete = False
         if not known.next_index:
             known.indices.pop(name, None)
             return 0
-        if not heeded:
+        if not used:
             # the kernel counts up from 2; skipping an index keeps netorch's ahead of the kernel's
             known.indices.pop(name, None)
             known.next_index += 1

@@ -102,8 +102,8 @@ class Numbers:
     def index_of(self, netns: str, name: str) -> int:
         return INDICES[name]
 
-    def new_index(self, netns: str, name: str, heeded: bool = True) -> int:
-        return 0 if netns == "host" or not heeded else 16
+    def new_index(self, netns: str, name: str, used: bool = True) -> int:
+        return 0 if netns == "host" or not used else 16
 
     def fd_of(self, netns: str) -> int:
         return 9

@@ -51,7 +51,7 @@ class Numbers:
         assert (netns, name) == ("r1", "eth1")
         return 7
 
-    def new_index(self, netns: str, name: str, heeded: bool = True) -> int:
+    def new_index(self, netns: str, name: str, used: bool = True) -> int:
         raise AssertionError
 
     nsid_of = fd_of = new_index  # type: ignore[assignment]
