@@ -1,8 +1,10 @@
-"""The benchmarks: netorch against the least that the kernel has to be asked for the same network, and against other tools.
+"""Benchmarks of netorch against the least work that the kernel must do, and against other tools.
 
-    python -m tests.benchmarks [--quick] [--shapes star-100,ring-100] [--rounds N] [--no-peers] [--json FILE]
+    python -m tests.benchmarks [--quick] [--shapes star-100,ring-100] [--rounds N] [--no-peers]
+                               [--json FILE]
 
-As root. Each series of measurements has a private host. A figure is not an error: the exit status is 0 unless something did not work.
+Needs root. Each series of measurements has a private host. A slow figure is not an error: the exit
+status is 0 unless something did not work.
 """
 
 from __future__ import annotations
@@ -23,11 +25,11 @@ SHAPES = ("star-10", "star-100", "star-1000", "star-4000", "ring-1000", "fat-tre
 QUICK = ("star-10", "star-100", "ring-100", "fat-tree-4", "ports-100")
 ROUNDS, QUICK_ROUNDS = 5, 2
 PURE, QUICK_PURE = (125, 250, 500, 1000, 2000), (10, 20, 40)
-"""Sizes of stars that are loaded and planned without a kernel."""
+"""Sizes of the stars that are loaded and planned without a kernel."""
 
 
 def shapes(words: str) -> list[Shape]:
-    """Those of a list of names with commas."""
+    """Return the shapes of a comma-separated list of names."""
     try:
         return [shape(name.strip()) for name in words.split(",")]
     except ValueError as error:
@@ -36,7 +38,7 @@ def shapes(words: str) -> list[Shape]:
 
 def positive(word: str) -> int:
     if not word.isdecimal() or int(word) == 0:
-        raise argparse.ArgumentTypeError("a number from 1 on")
+        raise argparse.ArgumentTypeError("must be a number of at least 1")
     return int(word)
 
 
@@ -51,20 +53,24 @@ def main() -> int:
     parser.add_argument(
         "--shapes",
         type=shapes,
-        help=f"star-N, ring-N, fat-tree-K and ports-N with commas (default: {','.join(SHAPES)})",
+        help=f"comma-separated list of star-N, ring-N, fat-tree-K and ports-N (default: {','.join(SHAPES)})",
     )
-    parser.add_argument("--rounds", type=positive, help=f"rounds of each shape (default: {ROUNDS})")
+    parser.add_argument(
+        "--rounds", type=positive, help=f"number of rounds of each shape (default: {ROUNDS})"
+    )
     parser.add_argument(
         "--quick",
         action="store_true",
         help=f"small shapes ({','.join(QUICK)}), {QUICK_ROUNDS} rounds",
     )
-    parser.add_argument("--no-peers", action="store_true", help="leave other tools out")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there, too")
+    parser.add_argument("--no-peers", action="store_true", help="do not measure other tools")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all figures to this file, too"
+    )
     options = parser.parse_args()
     if os.geteuid() != 0:
         parser.error("needs root: it makes network namespaces")
-    # as an installed package is, whose start it is that people wait for
+    # an installed package is compiled, and its start is the one that users wait for
     compileall.compile_dir(Path(netorch.__file__).parent, quiet=1)
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     results = report.Results(peers=not options.no_peers)

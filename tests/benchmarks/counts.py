@@ -1,10 +1,12 @@
-"""How much work a function is, by two measures that another machine, or a busier one, does not change much.
+"""Two measures of a function's work that hardly depend on the machine and its load.
 
-`calls`: how many functions it calls, Python's own and C's. With the same Python and the same input it is the same number each time, so
-that a change of one per cent is a change of the program; but it does not see how long a call takes.
+`calls`: the number of functions that it calls, Python's own and C's. The same Python and the same
+input give the same number each time, so that a difference of one per cent is a change of the
+program. The number does not show how long a call takes.
 
-`ratio`: the processor time that it takes, over that of a fixed mix of work in pure Python (`yardstick`), which runs right before and
-right after it. It sees everything, and moves by some ten per cent on a busy machine.
+`ratio`: its processor time, divided by that of a fixed mix of work in pure Python (`yardstick`),
+which runs right before and right after it. It shows every change, but differs by about ten per cent
+on a busy machine.
 """
 
 from __future__ import annotations
@@ -24,18 +26,20 @@ Work = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`calls` of functions, and processor time as a `ratio` to the yardstick's."""
+    """The two measures of a function."""
 
     calls: int
+    """The number of function calls."""
     ratio: float
+    """Processor time divided by the yardstick's."""
 
 
 def calls(work: Work) -> int:
-    """How many calls of functions the work is, once its caches are warm."""
+    """Return the number of function calls of the work once its caches are warm."""
     work()
     count = 0
 
-    def seen(frame: FrameType, event: str, argument: Any) -> None:
+    def count_call(frame: FrameType, event: str, argument: Any) -> None:
         nonlocal count
         if event in {"call", "c_call"}:
             count += 1
@@ -43,24 +47,27 @@ def calls(work: Work) -> int:
     gc.collect()
     gc.disable()
     before = sys.getprofile()
-    sys.setprofile(seen)
+    sys.setprofile(count_call)
     try:
         work()
     finally:
         sys.setprofile(before)
         gc.enable()
-    # the way back to the old profiler is a call, too
+    # minus the call that restores the old profiler
     return count - 1
 
 
 def ratios(works: Mapping[str, Work], rounds: int) -> dict[str, float]:
-    """The median ratio of each; all of them in turn in every round, so that what slows down the machine for a while meets all alike."""
-    found: dict[str, list[float]] = {name: [] for name in works}
-    # what was there before is not the work of theirs, for the collector neither
+    """Return the median ratio of each work.
+
+    Each round runs all of them, so that a slow moment of the machine affects all alike.
+    """
+    values_by_name: dict[str, list[float]] = {name: [] for name in works}
+    # the garbage collector must not spend their time on objects that existed before
     gc.collect()
     gc.freeze()
     try:
-        # what is short is done as often as takes about as long as the yardstick
+        # short work is repeated until it takes about as long as the yardstick
         often = {
             name: max(1, round(_seconds(yardstick) / max(_seconds(work), 1e-6)))
             for name, work in works.items()
@@ -72,10 +79,10 @@ def ratios(works: Mapping[str, Work], rounds: int) -> dict[str, float]:
                     _seconds(work, often[name]) / often[name],
                     _seconds(yardstick),
                 )
-                found[name].append(2 * taken / (before + after))
+                values_by_name[name].append(2 * taken / (before + after))
     finally:
         gc.unfreeze()
-    return {name: statistics.median(values) for name, values in found.items()}
+    return {name: statistics.median(values) for name, values in values_by_name.items()}
 
 
 def _seconds(work: Work, times: int = 1) -> float:
@@ -97,19 +104,23 @@ _PAIR = struct.Struct("=HH")
 
 
 def yardstick() -> int:
-    """Some 20 ms of what the phases do: bytes cut up, small objects made, put into dictionaries, found again, compared, sorted."""
+    """Do about 20 ms of work like that of the phases.
+
+    It cuts up bytes, makes small objects, puts them into dictionaries, looks them up, compares and
+    sorts them.
+    """
     data = b"".join(_PAIR.pack(12, number) + b"payload\0" for number in range(200))
     total = 0
     for turn in range(120):
-        found: dict[int, bytes] = {}
+        payloads: dict[int, bytes] = {}
         offset = 0
         while offset < len(data):
             length, number = _PAIR.unpack_from(data, offset)
-            found[number] = data[offset + 4 : offset + length]
+            payloads[number] = data[offset + 4 : offset + length]
             offset += length
         points = {
             (f"name{number}", turn): _Point(f"name{number}", number, payload)
-            for number, payload in found.items()
+            for number, payload in payloads.items()
         }
         total += sum(
             point.number

@@ -1,13 +1,15 @@
-"""The least that the kernel has to be asked for a network: raw netlink messages, the system calls, and nothing else.
+"""The floor: the least requests that make a network, by raw netlink messages and system calls.
 
     python -m tests.benchmarks.floor create|read|change|destroy SHAPE
 
-In the network and mount namespaces that it is started in, as root; SHAPE is star-N, ring-N or fat-tree-K. Prints the milliseconds between
-the first system call and the last, and how many of them a processor spent on it; what starts Python is not in them. Those of destroy end
-when the kernel is done with it. It plans nothing, marks next to nothing, checks nothing, and cannot undo: it is what netorch is measured by.
+Needs root, and works in the network and mount namespaces in which it is started. SHAPE is star-N,
+ring-N or fat-tree-K. It prints the milliseconds between the first and the last system call, and the
+milliseconds of processor time in between; the start of Python is not included. `destroy` ends when
+the kernel has torn everything down. The floor plans nothing, sets next to no marks, checks nothing
+and cannot undo anything. netorch is measured against it.
 
-The order is the best one known: every namespace is made by one thread, which keeps a socket in each; a veth is one message that names
-both ends
+Its order of requests is the fastest one known: one thread makes all namespaces and holds a socket
+in each; a single message makes a veth with both of its ends.
 """
 
 from __future__ import annotations
@@ -23,7 +25,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.benchmarks import raw
-from tests.benchmarks.canary import settle
 from tests.benchmarks.raw import (
     CREATE,
     EXCL,
@@ -37,33 +38,37 @@ from tests.benchmarks.raw import (
     u32,
 )
 from tests.benchmarks.shapes import MOVED, Shape, shape
+from tests.benchmarks.teardown import settle
 
 RUN_NETNS = "/run/netns"
 GROUP = attr(raw.IFLA_GROUP, u32(4711))
 ALIAS = attr(raw.IFLA_IFALIAS, b"netorch:floor")
 LO, FIRST_INDEX = 1, 16
 PORTS, WITH_CABLES = 1000, 960
-"""Of one bridge, and of one that holds cables to others as well. What goes to all of them is queued a thousand times at most
-(net.core.netdev_max_backlog): with more, the last port never hears who asks for it.
+"""The most ports of a bridge, and of a bridge that is connected to others.
+
+The kernel queues a flooded packet for at most a thousand ports (net.core.netdev_max_backlog). With
+more ports, ARP requests would never reach the last one.
 """
 
 GATEWAY = bytes((10, 9, 255, 254))
 
 
 class Place(NamedTuple):
-    """A namespace, held open."""
+    """A namespace that is held open."""
 
     netns: int
     at: socket.socket
 
 
 class Interface(NamedTuple):
-    """What is asked for of an interface in its node, once it is there. `up`: it is already."""
+    """The settings of an interface in its node."""
 
     ifindex: int
     address: bytes
     prefix: int
     up: bool
+    """Whether it is up as soon as it exists."""
 
 
 def on_segment(number: int) -> bytes:
@@ -71,7 +76,7 @@ def on_segment(number: int) -> bytes:
 
 
 def on_cable(number: int) -> tuple[bytes, bytes]:
-    """The two addresses of cable `number`."""
+    """Return the two addresses of cable `number`."""
     start = (10 << 24) + (128 << 16) + 2 * number
     return start.to_bytes(4, "big"), (start + 1).to_bytes(4, "big")
 
@@ -93,7 +98,7 @@ def default_route() -> bytes:
 
 
 def namespaces(names: Sequence[str]) -> dict[str, Place]:
-    """Made, and held open."""
+    """Make the namespaces and hold them open."""
     os.makedirs(RUN_NETNS, exist_ok=True)
     shared = raw.MS_SHARED | raw.MS_REC
     if raw.libc.mount(b"", RUN_NETNS.encode(), b"none", shared, None):
@@ -120,7 +125,10 @@ def namespaces(names: Sequence[str]) -> dict[str, Place]:
 def segment(
     members: Sequence[str], places: dict[str, Place]
 ) -> tuple[dict[str, list[Interface]], list[bytes]]:
-    """Bridges here, as many as it takes, and a cable from each member to its own; and what is left for the end, that they come up."""
+    """Make the bridges here, and a cable from each member to its bridge.
+
+    Returns the interfaces of each node, and the last messages to send, which bring the bridges up.
+    """
     ports = PORTS if len(members) <= PORTS else WITH_CABLES
     bridges = range(FIRST_INDEX, FIRST_INDEX + 1 + (len(members) - 1) // ports)
     index = bridges.stop
@@ -135,12 +143,12 @@ def segment(
         )
         for bridge in bridges
     ]
-    found: dict[str, list[Interface]] = {}
+    interfaces: dict[str, list[Interface]] = {}
     for number, name in enumerate(members, 1):
         master = attr(raw.IFLA_MASTER, u32(bridges[(number - 1) // ports]))
         there = attr(raw.IFLA_NET_NS_FD, u32(places[name].netns)) + GROUP
         messages.append(raw.veth(index, f"v{number}", master + GROUP, FIRST_INDEX, "eth0", there))
-        found[name] = [Interface(FIRST_INDEX, on_segment(number), 16, False)]
+        interfaces[name] = [Interface(FIRST_INDEX, on_segment(number), 16, False)]
         index += 1
     for bridge in bridges[1:]:
         master = attr(raw.IFLA_MASTER, u32(bridges[0]))
@@ -151,15 +159,15 @@ def segment(
         index += 2
     with raw.opened() as at:
         raw.send(at, messages)
-    return found, [raw.brought_up(bridge) for bridge in bridges]
+    return interfaces, [raw.brought_up(bridge) for bridge in bridges]
 
 
 def cabled(network: Shape, places: dict[str, Place]) -> dict[str, list[Interface]]:
-    """Each cable is made in the node at its near end, the far end straight in the other node."""
-    found: dict[str, list[Interface]] = {name: [] for name in network.nodes}
+    """Make each cable in the node at its near end, with the far end directly in the other node."""
+    interfaces: dict[str, list[Interface]] = {name: [] for name in network.nodes}
     messages: dict[str, list[bytes]] = {}
     for number, cable in enumerate(network.cables):
-        near, far = found[cable.near], found[cable.far]
+        near, far = interfaces[cable.near], interfaces[cable.far]
         near_address, far_address = on_cable(number)
         near.append(Interface(FIRST_INDEX + len(near), near_address, 31, True))
         far.append(Interface(FIRST_INDEX + len(far), far_address, 31, False))
@@ -175,7 +183,7 @@ def cabled(network: Shape, places: dict[str, Place]) -> dict[str, list[Interface
         messages.setdefault(cable.near, []).append(made)
     for name, batch in messages.items():
         raw.send(places[name].at, batch)
-    return found
+    return interfaces
 
 
 def create(network: Shape) -> None:
@@ -204,7 +212,7 @@ def create(network: Shape) -> None:
 
 
 def entered(name: str) -> socket.socket:
-    """A socket in a namespace, where the thread is from then on."""
+    """Move the thread into a namespace, and return a socket there."""
     netns = os.open(f"{RUN_NETNS}/{name}", os.O_RDONLY | os.O_CLOEXEC)
     try:
         raw.enter(netns)
@@ -214,7 +222,7 @@ def entered(name: str) -> socket.socket:
 
 
 def read(network: Shape) -> None:
-    """The links, addresses and routes of every namespace, split into attributes."""
+    """Read the links, addresses and routes of every namespace, and split them into attributes."""
     here = raw.netns_here()
     asked = (
         (raw.RTM_GETLINK, raw.link(0, 0, 0, 0, 0), 16),
@@ -230,7 +238,10 @@ def read(network: Shape) -> None:
 
 
 def change(network: Shape) -> None:
-    """Another address for the last node, or for both ends of the last cable. The old one goes first, and takes its routes along."""
+    """Give the last node, or both ends of the last cable, another address.
+
+    The old address is deleted first, and the kernel deletes its routes with it.
+    """
     here = raw.netns_here()
     for name, index, prefix, old, new in moves(network):
         messages = [
@@ -243,7 +254,7 @@ def change(network: Shape) -> None:
 
 
 def moves(network: Shape) -> list[tuple[str, int, int, bytes, bytes]]:
-    """Node, index of the interface, prefix length, old address, new address."""
+    """Return node, index of the interface, prefix length, old address and new address."""
     if network.members:
         number = len(network.members)
         return [
@@ -251,7 +262,7 @@ def moves(network: Shape) -> list[tuple[str, int, int, bytes, bytes]]:
         ]
     last = len(network.cables) - 1
     ends = [name for cable in network.cables for name in (cable.near, cable.far)]
-    # it is the last of the interfaces of either node
+    # it is the last interface of both nodes
     return [
         (name, FIRST_INDEX - 1 + ends.count(name), 31, old, new)
         for name, old, new in zip(ends[-2:], on_cable(last), on_cable(last + MOVED), strict=True)
@@ -259,7 +270,11 @@ def moves(network: Shape) -> list[tuple[str, int, int, bytes, bytes]]:
 
 
 def destroy(network: Shape) -> None:
-    """The cables of a segment all at once by their group; those between nodes go with the namespaces."""
+    """Delete the network.
+
+    One request deletes all cables of a segment by their group; cables between nodes disappear with
+    their namespaces.
+    """
     if network.members:
         with raw.opened() as at:
             raw.send(at, [message(RTM_DELLINK, 0, raw.link(0, 0, 0, 0, 0) + GROUP)])

@@ -1,4 +1,4 @@
-"""A private host to measure in, seen from outside."""
+"""A private host for measurements, and a runner of commands in it."""
 
 from __future__ import annotations
 
@@ -14,37 +14,39 @@ from pathlib import Path
 from tests.kernel.host import Background, Host
 
 TIMEOUT = 900.0
-"""Seconds that one command may take."""
+"""The most seconds that one command may take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A command that succeeded. `began`: of time.perf_counter(), which all processes share. `processor_milliseconds`: what it computed,
-    in its own code and in the kernel for it.
-    """
+    """A command that succeeded."""
 
     began: float
+    """The start by time.perf_counter(), which is the same clock in all processes."""
     milliseconds: float
     processor_milliseconds: float
+    """The processor time of the process, including the kernel's work for it."""
     peak_kilobytes: int
     out: str
+    """The standard output."""
 
 
 class CommandFailed(Exception):
-    """A command of a measurement did not do what it should; its words and what it printed."""
+    """A measured command did not do what it should. The text has its words and its output."""
 
 
 class Machine:
-    """A private host, with a runner in it."""
+    """A private host with a runner in it."""
 
     def __init__(self, host: Host, runner: Background) -> None:
         self.host = host
         self._runner = runner
 
     def run(self, *argv: str, settled: bool = False) -> Ran:
-        """Run a command to its end, when the kernel is through with what was before. CommandFailed where its status is not 0.
+        """Run a command to its end, after the kernel has finished the work of earlier commands.
 
-        `settled`: it ends when the kernel has torn down all that it gave up.
+        `settled`: the time ends when the kernel has torn down all namespaces that the command
+        released. Raises CommandFailed if the exit status is not 0.
         """
         assert self._runner.stdin is not None and self._runner.stdout is not None
         self._runner.stdin.write(json.dumps({"argv": argv, "settled": settled}) + "\n")
@@ -70,13 +72,16 @@ class Machine:
         )
 
     def python(self, module: str, *words: str, settled: bool = False) -> Ran:
-        """Run a module with the Python that runs this."""
+        """Run a module with the Python that runs this program."""
         return self.run(sys.executable, "-m", module, *words, settled=settled)
 
 
 @contextmanager
 def machine(files: Sequence[tuple[str, str]] = ()) -> Iterator[Machine]:
-    """A machine of its own with these files (name, text) where its commands run; gone at the end, however that comes."""
+    """Make a machine with these files (name, text) in the folder where its commands run.
+
+    The machine is removed at the end, also after an error.
+    """
     with tempfile.TemporaryDirectory(prefix="netorch-benchmark-") as folder:
         host = Host(Path(folder))
         try:

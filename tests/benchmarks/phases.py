@@ -1,9 +1,9 @@
-"""Where the time of `netorch apply` goes: the real command line, with a clock at its phases.
+"""The time of each phase of `netorch apply`, measured in the real command line.
 
     python -m tests.benchmarks.phases FILE     applies FILE
 
-Prints a JSON object: phase → milliseconds. BENCHMARK_BEGAN says when the process was started. What comes after the last line, the end of
-the process, its starter knows.
+It prints a JSON object: phase → milliseconds. The environment variable BENCHMARK_BEGAN has the time
+at which the process was started. The starter of the process measures its end, after the last line.
 """
 
 from __future__ import annotations
@@ -30,11 +30,15 @@ PHASES = (
     "finish",
     "exit",
 )
-"""In their order. `read` and `plan` are those before the first change, `verify` both of them after it; `exit` is the end of the process."""
+"""The phases in order.
+
+`read` and `plan` are those before the first change, and `verify` is both of them after it. `exit`
+is the end of the process.
+"""
 
 
 class Clock:
-    """Spends the time since its last mark on a phase."""
+    """Adds the time since its last mark to a phase."""
 
     def __init__(self, began: float) -> None:
         self.milliseconds = dict.fromkeys(PHASES, 0.0)
@@ -48,7 +52,10 @@ class Clock:
     def around(
         self, call: Callable[..., Any], before: Callable[[], str], phase: Callable[[], str]
     ) -> Callable[..., Any]:
-        """`call`, the time until it spent on the one phase, and its own on the other."""
+        """Return `call` with a clock around it.
+
+        The time before the call counts for the phase `before()`, the call itself for `phase()`.
+        """
 
         def clocked(*words: Any, **named: Any) -> Any:
             self.spend(before())
@@ -61,7 +68,7 @@ class Clock:
 
 
 def main(file: str) -> int:
-    gc.disable()  # as the command line does, and before its imports
+    gc.disable()  # the command line does so before its imports
     clock = Clock(float(os.environ["BENCHMARK_BEGAN"]))
     clock.spend("start")
     from netorch.cli import main as command_line
@@ -70,7 +77,7 @@ def main(file: str) -> int:
     from netorch.kernel.linux import LinuxKernel
 
     clock.spend("imports")
-    # what is spent until the command line says that something else begins
+    # the phase until the command line reports the next one
     here = ["load"]
     following = {
         "reading the file": "load",

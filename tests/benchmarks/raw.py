@@ -1,4 +1,4 @@
-"""Netlink messages by `struct`, the system calls beside them, and nothing else: what the floor is made of."""
+"""Netlink messages by `struct`, and the system calls of the floor, without any library."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ REQUEST, ACK, DUMP, CREATE, EXCL = 1, 4, 0x300, 0x400, 0x200
 ) = 3, 10, 18, 20, 27, 28, 31, 32
 IFF_UP = 1
 BATCH = 128
-"""Messages of one send."""
+"""The most messages in one send."""
 
 libc = ctypes.CDLL(None, use_errno=True)
 header = struct.Struct("=IHHII").pack
@@ -41,7 +41,7 @@ u32 = struct.Struct("=I").pack
 
 
 def call(result: int) -> None:
-    """OSError where a system call of libc failed."""
+    """Raise OSError if a system call of libc failed."""
     if result:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
@@ -69,7 +69,10 @@ def veth(
     *,
     up: bool = True,
 ) -> bytes:
-    """The one message that makes a veth: `more` and `peer_more` are further attributes of its two ends. The near end may be up."""
+    """Return the single message that makes a veth.
+
+    `more` and `peer_more` are further attributes of its two ends; `up`: the near end is up.
+    """
     queues = attr(IFLA_TXQ, u32(1)) + attr(IFLA_RXQ, u32(1))
     far = link(0, 0, peer_index, 0, 0) + text(IFLA_IFNAME, peer) + queues + peer_more
     info = attr(IFLA_LINKINFO, attr(1, b"veth") + attr(2, attr(1, far)))
@@ -82,7 +85,7 @@ def brought_up(index: int, more: bytes = b"") -> bytes:
 
 
 def opened() -> socket.socket:
-    """A netlink socket in the thread's network namespace."""
+    """Return a netlink socket in the thread's network namespace."""
     made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
     made.setsockopt(270, 12, 1)  # SOL_NETLINK, NETLINK_GET_STRICT_CHK
     for force in (32, 33):  # SO_SNDBUFFORCE, SO_RCVBUFFORCE
@@ -91,7 +94,10 @@ def opened() -> socket.socket:
 
 
 def send(at: socket.socket, messages: list[bytes]) -> None:
-    """All of them; the last asks for an acknowledgement, and an error of any raises."""
+    """Send all messages.
+
+    The last one asks for an acknowledgement. Raises OSError if the kernel refuses any of them.
+    """
     for start in range(0, len(messages), BATCH):
         chunk = messages[start : start + BATCH]
         last = bytearray(chunk[-1])
@@ -104,7 +110,7 @@ def send(at: socket.socket, messages: list[bytes]) -> None:
 
 
 def dumped(at: socket.socket, kind: int, payload: bytes) -> Iterator[bytes]:
-    """What a dump answers, each without its netlink header."""
+    """Yield the answers of a dump, without their netlink headers."""
     at.send(message(kind, DUMP, payload))
     while True:
         datagram = at.recv(65536)
@@ -118,16 +124,16 @@ def dumped(at: socket.socket, kind: int, payload: bytes) -> Iterator[bytes]:
 
 
 def attributes(data: bytes, start: int) -> dict[int, bytes]:
-    found = {}
+    payloads = {}
     while start + 4 <= len(data):
         size, kind = struct.unpack_from("=HH", data, start)
-        found[kind & 0x3FFF] = data[start + 4 : start + size]
+        payloads[kind & 0x3FFF] = data[start + 4 : start + size]
         start += (size + 3) & ~3
-    return found
+    return payloads
 
 
 def netns_here() -> int:
-    """A file descriptor of the thread's network namespace."""
+    """Return a file descriptor of the thread's network namespace."""
     return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
 

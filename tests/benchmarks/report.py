@@ -1,4 +1,4 @@
-"""Measurements as one plain table, and as JSON."""
+"""The measurements as a plain table, and as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.benchmarks.targets import judge
 
 
 class Row(NamedTuple):
-    """What was measured, and what of the floor is the same work."""
+    """An operation, and the parts of the floor that do the same work."""
 
     subject: str
     operation: str
@@ -40,38 +40,46 @@ PARTS = {
     "execute": "engine apply",
     "floor": "floor create",
 }
-"""Parts whose growth is told, and what measures them."""
+"""Parts whose growth is reported → the measurement of each."""
 
 LEGEND = """\
-Medians of the rounds; ratios are medians of the rounds' own ratios. `whole` is the command from the start of Python to the end of the
-process, `engine` the work alone in a process that has everything imported, `floor` the bare system calls for the same work by their own
-clock: create for apply; read for diff and an apply with nothing to do; read and change for an apply of one change; nft for published
-ports. Destroying ends when the kernel has torn everything down. `cpu` is what the processors spent on the process: it is steadier on a
-busy machine than the clock, and lacks what the kernel does beside it. netorch writes a hosts file for each node, reads back what it made,
-and can undo; the floor does not. Peers make the same star, from the start of their process."""
+The times are medians of the rounds; ratios are medians of the ratios within each round. `whole` is
+the command from the start of Python to the end of the process. `engine` is the work alone, in a
+process that has all imports. `floor` is the bare system calls for the same work, by their own clock:
+create for apply; read for diff and for an apply with nothing to do; read and change for an apply of
+one change; nft for published ports. Destroying ends when the kernel has torn everything down. `cpu`
+is the processor time of the process: it is steadier on a busy machine than the wall clock, and lacks
+the work that the kernel does in the background. netorch writes a hosts file for each node, reads
+back everything that it made, and can undo; the floor does not. Peers make the same star; they are
+measured from the start of their process."""
 
 
 @dataclass(slots=True)
 class Results:
-    """All that was measured. `pure`: size → part → milliseconds of the parts that need no kernel."""
+    """All measurements."""
 
     rounds: dict[str, list[Round]] = field(default_factory=dict)
+    """Shape → its rounds."""
     sizes: dict[str, int] = field(default_factory=dict)
+    """Shape → its size."""
     failed: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Shape → series that failed → message."""
     pure: dict[int, dict[str, float]] = field(default_factory=dict)
+    """Size → part → milliseconds of the parts that need no kernel."""
     peers: bool = True
+    """Whether other tools are measured."""
 
 
 def operations(results: Results) -> list[dict[str, object]]:
-    """A row for each operation at each shape."""
-    found: list[dict[str, object]] = []
+    """Return a row for each operation at each shape."""
+    rows: list[dict[str, object]] = []
     for shape, rounds in results.rounds.items():
         for row in ROWS:
             what, floors = f"{row.subject} {row.operation}", [f"floor {name}" for name in row.floor]
             if (milliseconds := figures.median(rounds, what)) is None:
                 continue
             parts = [figures.median(rounds, name) for name in floors]
-            found.append(
+            rows.append(
                 {
                     "shape": shape,
                     "subject": row.subject,
@@ -88,12 +96,15 @@ def operations(results: Results) -> list[dict[str, object]]:
                     "peak_megabytes": figures.peak(rounds, what),
                 }
             )
-    return found
+    return rows
 
 
 def peers(results: Results) -> list[dict[str, object]]:
-    """A row for each peer at each shape that it is measured at; `state` is measured, failed, or not installed."""
-    found: list[dict[str, object]] = []
+    """Return a row for each peer at each shape at which it is measured.
+
+    `state` is measured, not measured, failed, or not installed.
+    """
+    rows: list[dict[str, object]] = []
     for shape, rounds in results.rounds.items():
         for peer in PEERS if results.peers else ():
             if shape not in peer.shapes:
@@ -113,35 +124,39 @@ def peers(results: Results) -> list[dict[str, object]]:
             }
             row["ratio_to_apply"] = figures.ratio(rounds, peer.name, "whole apply")
             row["ratio_to_floor"] = figures.ratio(rounds, peer.name, "floor create")
-            found.append(row)
-    return found
+            rows.append(row)
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Size → milliseconds a node on the clock; the sizes that exponents are fitted to, and those of the clock and of the processors."""
+    """The growth of a part with the size of a star."""
 
     milliseconds_per_node: dict[int, float]
+    """Size → milliseconds of wall-clock time for each node."""
     fitted: list[int]
+    """The sizes from which the exponents are computed."""
     exponent: float | None
+    """The exponent of wall-clock time."""
     processor_exponent: float | None
+    """The exponent of processor time."""
 
 
 def growth(results: Results) -> dict[str, Growth]:
-    """How the parts grow with the size of a star."""
+    """Return part → its growth with the size of a star."""
     stars = {
         results.sizes[shape]: rounds
         for shape, rounds in results.rounds.items()
         if shape.startswith("star-")
     }
-    found = {
+    growths = {
         part: _grown(_costs(stars, what, "milliseconds"), _costs(stars, what, "processor"))
         for part, what in PARTS.items()
     }
     for part in ("load", "plan"):
         costs = {size: parts[part] for size, parts in results.pure.items()}
-        found[f"{part}, without a kernel"] = _grown(costs, costs)
-    return found
+        growths[f"{part}, without a kernel"] = _grown(costs, costs)
+    return growths
 
 
 def _costs(stars: Mapping[int, Sequence[Round]], what: str, clock: Clock) -> dict[int, float]:
@@ -153,7 +168,10 @@ def _costs(stars: Mapping[int, Sequence[Round]], what: str, clock: Clock) -> dic
 
 
 def _large(costs: Mapping[int, float]) -> Mapping[int, float]:
-    """Those that show how a cost grows; of ten nodes most of it is there once."""
+    """Return the costs from 100 nodes on, which show how a cost grows.
+
+    Most of the cost of ten nodes is fixed. Returns all costs if fewer than two are large enough.
+    """
     large = {size: cost for size, cost in costs.items() if size >= 100}
     return large if len(large) > 1 else costs
 
@@ -167,7 +185,7 @@ def _grown(clock: Mapping[int, float], processor: Mapping[int, float]) -> Growth
 
 
 def document(results: Results) -> dict[str, object]:
-    """Everything, for JSON; `rounds` has the raw figures."""
+    """Return everything for JSON; `rounds` has the raw figures."""
     return {
         "machine": {
             "kernel": platform.release(),
@@ -201,7 +219,7 @@ def number(value: object, digits: int = 1) -> str:
 
 
 def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
-    """Columns, the first `left` of them to the left."""
+    """Return lines in columns; the first `left` columns are aligned to the left."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
 
     def line(row: Sequence[str]) -> str:
@@ -215,7 +233,7 @@ def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
 
 
 def table(results: Results) -> str:
-    """For people."""
+    """Return everything as a text for reading."""
     lines = [LEGEND, ""]
     head = (
         "shape",
@@ -244,11 +262,11 @@ def table(results: Results) -> str:
     phases = {shape: figures.phase_medians(rounds) for shape, rounds in results.rounds.items()}
     if named := list(next(iter(phases.values()), {})):
         rows = [
-            (shape, *(number(found.get(phase)) for phase in named), number(sum(found.values())))
-            for shape, found in phases.items()
+            (shape, *(number(medians.get(phase)) for phase in named), number(sum(medians.values())))
+            for shape, medians in phases.items()
         ]
         lines += [*aligned(("phases of apply, ms", *named, "sum"), rows), ""]
-    if found := peers(results):
+    if peer_rows := peers(results):
         rows = [
             (
                 str(row["shape"]),
@@ -257,12 +275,12 @@ def table(results: Results) -> str:
                 number(row["ratio_to_apply"]),
                 number(row["ratio_to_floor"]),
             )
-            for row in found
+            for row in peer_rows
         ]
-        told = aligned(("shape", "peer", "ms", "× apply", "× floor"), rows, 2)
+        peer_lines = aligned(("shape", "peer", "ms", "× apply", "× floor"), rows, 2)
         lines += [
-            told[0],
-            *(_with_state(line, row) for line, row in zip(told[1:], found, strict=True)),
+            peer_lines[0],
+            *(_with_state(line, row) for line, row in zip(peer_lines[1:], peer_rows, strict=True)),
             "",
         ]
     lines += [*_growth_lines(growth(results)), ""]
@@ -277,9 +295,9 @@ def table(results: Results) -> str:
     ]
     lines += aligned(("target", "", "measured", ""), verdicts)
     lines += [
-        f"FAILED {shape}: {series}: {said}"
+        f"FAILED {shape}: {series}: {message}"
         for shape, failed in results.failed.items()
-        for series, said in failed.items()
+        for series, message in failed.items()
     ]
     return "\n".join(lines)
 

@@ -1,8 +1,9 @@
-"""Runs commands in a private host and times them; a process that stays there, so that nothing but the command is in a figure.
+"""Runs commands in a private host and times them.
 
-    python -m tests.benchmarks.runner     reads jobs, a line of JSON each, and answers each with one
+    python -m tests.benchmarks.runner     reads jobs, each a line of JSON, and answers with lines
 
-It is small, since a process counts in its peak memory what the one that started it has.
+It stays in the host, so that a figure contains the command and nothing else. It is small, because
+the kernel counts the memory of the starting process in the peak memory of a new process.
 """
 
 from __future__ import annotations
@@ -12,42 +13,50 @@ import os
 import sys
 import time
 
-from tests.benchmarks.canary import settle
+from tests.benchmarks.teardown import settle
 
-WINDOW, CALM, PATIENCE = 0.2, 2000, 40.0
-"""Seconds of a look, packets in it at most, and seconds that are waited for that."""
-STORM, BETWEEN = 20_000, 4.5
-"""Packets since the last command that speak of a large segment, and for how many seconds it has to be calm then: a host asks for routers
-thrice, 4 seconds apart (RFC 4861, 10).
-"""
+INTERVAL, QUIET_PACKETS, TIMEOUT = 0.2, 2000, 40.0
+"""The seconds of an interval, the most packets in a quiet one, and the seconds after which the
+runner stops waiting for one."""
+LARGE_SEGMENT_PACKETS, SOLICITATION_SECONDS = 20_000, 4.5
+"""The number of packets since the last command that shows that it made a large segment, and the
+seconds that must be quiet then: a host solicits routers three times, 4 seconds apart (RFC 4861,
+section 10)."""
 
 
 def packets() -> int:
-    """How many the processors have taken off their queues so far, softnet_stat's first column."""
+    """Return the packets that the processors have processed, the first column of softnet_stat."""
     with open("/proc/net/softnet_stat") as table:
         return sum(int(line.split()[0], 16) for line in table)
 
 
-def quiet(last: int) -> None:
-    """Return when the multicasts with which new links greet one another are over: a thousand on one bridge are a million packets.
+def wait_until_quiet(last: int) -> None:
+    """Return when the multicasts of new links are over.
 
-    `last`: the packets when the command before began.
+    A thousand new links on one bridge cause a million packets. `last`: the number of packets when
+    the command before began.
     """
-    deadline = time.monotonic() + PATIENCE
-    calm = 0.0
+    deadline = time.monotonic() + TIMEOUT
+    quiet_seconds = 0.0
     while time.monotonic() < deadline:
         before = packets()
-        time.sleep(WINDOW)
+        time.sleep(INTERVAL)
         now = packets()
-        calm = calm + WINDOW if now - before <= CALM else 0.0
-        if calm >= (BETWEEN if now - last > STORM else WINDOW):
+        quiet_seconds = quiet_seconds + INTERVAL if now - before <= QUIET_PACKETS else 0.0
+        if quiet_seconds >= (
+            SOLICITATION_SECONDS if now - last > LARGE_SEGMENT_PACKETS else INTERVAL
+        ):
             return
 
 
 def run(job: dict[str, object], last: int) -> dict[str, object]:
-    """A command's milliseconds from its start to its end, or to where the kernel has torn down all that it gave up (`settled`)."""
-    settle()  # what the last one left to the kernel is not this one's
-    quiet(last)
+    """Run a command, and return its times, peak memory and output.
+
+    The time ends with the process, or with `settled`, when the kernel has torn down all namespaces
+    that the command released.
+    """
+    settle()  # so that the kernel's work for the last command is over
+    wait_until_quiet(last)
     argv = [str(word) for word in job["argv"]]  # type: ignore[attr-defined]
     streams = [os.memfd_create(name) for name in ("out", "err")]
     nothing = os.open(os.devnull, os.O_RDONLY)

@@ -1,11 +1,15 @@
-"""What is run at a shape, one series a subject: the floor, netorch's commands, its engine, the phases of its apply, and the peers."""
+"""The series of measurements of a shape.
+
+There is one series for each subject: the floor, netorch's commands, its engine, the phases of its
+apply, and the peers.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
 
-from tests.benchmarks import witness
+from tests.benchmarks import presence
 from tests.benchmarks.figures import Round
 from tests.benchmarks.machine import CommandFailed, Ran, machine
 from tests.benchmarks.peers import Peer
@@ -27,7 +31,7 @@ def note(into: Round, what: str, ran: Ran) -> None:
 
 
 def floor(shape: Shape, into: Round) -> None:
-    """By its own clock."""
+    """Measure the floor, by its own clock."""
     if shape.published:
         return filter_floor(shape, into)
     with machine() as here:
@@ -37,12 +41,15 @@ def floor(shape: Shape, into: Round) -> None:
             )
             into.milliseconds[f"floor {what}"], into.processor[f"floor {what}"] = clock, processor
             if what in ("create", "change"):
-                witness.there(here, shape, changed=what == "change")
-        witness.gone(here, shape)
+                presence.require_present(here, shape, changed=what == "change")
+        presence.require_absent(here, shape)
 
 
 def filter_floor(shape: Shape, into: Round) -> None:
-    """Of published ports: nft, with the same table. A change of one port is the whole table again."""
+    """Measure the floor of published ports: nft with the same table.
+
+    A change of one port loads the whole table again.
+    """
     with machine(files(shape)) as here:
         here.python("netorch", "apply", "--quiet", BASE)
         nft = ("nsenter", "--net=/run/netns/box", "nft")
@@ -60,11 +67,11 @@ def filter_floor(shape: Shape, into: Round) -> None:
                 ran.milliseconds,
                 ran.processor_milliseconds,
             )
-        witness.there(here, shape)
+        presence.require_present(here, shape)
 
 
 def whole(shape: Shape, into: Round) -> None:
-    """The commands, each from the start of Python to the end of the process."""
+    """Measure the commands, each from the start of Python to the end of the process."""
     with machine(files(shape)) as here:
         for what, words in (
             ("apply", ("apply", "--quiet", BASE)),
@@ -74,34 +81,34 @@ def whole(shape: Shape, into: Round) -> None:
         ):
             note(into, f"whole {what}", here.python("netorch", *words))
             if what in ("apply", "change"):
-                witness.there(here, shape, changed=what == "change")
+                presence.require_present(here, shape, changed=what == "change")
         note(
             into,
             "whole destroy",
             here.python("netorch", "destroy", "--quiet", shape.topology, settled=True),
         )
-        witness.gone(here, shape)
+        presence.require_absent(here, shape)
 
 
 def engine(shape: Shape, into: Round) -> None:
-    """In a process that has everything imported; it sees to it that nothing was refused."""
+    """Measure netorch in a process with all imports. It fails if the kernel refuses anything."""
     with machine(files(shape)) as here:
         parts: dict[str, tuple[float, float]] = json.loads(
             here.python("tests.benchmarks.engine", BASE, CHANGED).out
         )
         for part, figures in parts.items():
             into.milliseconds[f"engine {part}"], into.processor[f"engine {part}"] = figures
-        witness.gone(here, shape)
+        presence.require_absent(here, shape)
 
 
 def phases(shape: Shape, into: Round) -> None:
     with machine(files(shape)) as here:
         ran = here.python("tests.benchmarks.phases", BASE)
-        witness.there(here, shape)
-        found: dict[str, float] = json.loads(ran.out)
-        ended = found.pop("ended")
-        found["exit"] = ran.milliseconds - (ended - ran.began) * 1000
-        into.phases |= found
+        presence.require_present(here, shape)
+        milliseconds: dict[str, float] = json.loads(ran.out)
+        ended = milliseconds.pop("ended")
+        milliseconds["exit"] = ran.milliseconds - (ended - ran.began) * 1000
+        into.phases |= milliseconds
         here.python("netorch", "destroy", "--quiet", shape.topology)
 
 
@@ -109,10 +116,10 @@ def peer(one: Peer) -> Series:
     def series(shape: Shape, into: Round) -> None:
         with machine(one.files(shape)) as here:
             ran = here.run(*one.argv(shape))
-            if one.said:
+            if one.prints_time:
                 into.milliseconds[one.name] = (float(ran.out.split()[-1]) - ran.began) * 1000
             else:
-                witness.there(here, shape)
+                presence.require_present(here, shape)
                 into.milliseconds[one.name] = ran.milliseconds
 
     return series
@@ -121,16 +128,20 @@ def peer(one: Peer) -> Series:
 def measure(
     shape: Shape, rounds: int, peers: Sequence[Peer], say: Callable[[str], None]
 ) -> tuple[list[Round], dict[str, str]]:
-    """So many rounds of all series, and the series that failed, with what they said. Each round begins with another one of ours."""
-    ours: dict[str, Series] = {"floor": floor, "whole": whole, "engine": engine, "phases": phases}
-    theirs = {one.name: peer(one) for one in peers if shape.name in one.shapes and one.installed()}
-    series = ours | theirs
+    """Run so many rounds of all series.
+
+    Each round begins with another series of netorch's. Returns the rounds, and the series that
+    failed with their messages. A series that failed is not run again.
+    """
+    own: dict[str, Series] = {"floor": floor, "whole": whole, "engine": engine, "phases": phases}
+    foreign = {one.name: peer(one) for one in peers if shape.name in one.shapes and one.installed()}
+    series = own | foreign
     failed: dict[str, str] = {}
     done: list[Round] = []
     for number in range(rounds):
         one = Round()
-        names, first = list(ours), number % len(ours)
-        for name in [*names[first:], *names[:first], *theirs]:
+        names, first = list(own), number % len(own)
+        for name in [*names[first:], *names[:first], *foreign]:
             if name in failed:
                 continue
             say(f"{shape.name}: round {number + 1} of {rounds}: {name}")
@@ -144,7 +155,10 @@ def measure(
 
 
 def pure(shapes: Sequence[Shape]) -> dict[int, dict[str, float]]:
-    """Size → part → milliseconds, of loading and planning alone: those of the processors, since nothing is waited for."""
+    """Measure loading and planning alone: size → part → milliseconds.
+
+    These are milliseconds of processor time, because nothing waits.
+    """
     named = [(f"{shape.name}.yaml", shape.text) for shape in shapes]
     with machine(named) as here:
         answers = json.loads(

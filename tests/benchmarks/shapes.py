@@ -1,7 +1,7 @@
-"""The networks that are measured: each as the file that a person would write, and as the cables that the floor makes.
+"""The networks that are measured, each as a topology file and as the cables that the floor makes.
 
-`shape("star-100")` gives one. The number is that of the nodes of a star or a ring, of the ports of each switch of a fat tree (k), and of
-the published ports.
+`shape("star-100")` returns one. The number is the number of nodes of a star or a ring, of ports of
+each switch of a fat tree (k), or of published ports.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from typing import NamedTuple
 
 
 class Cable(NamedTuple):
-    """A cable between two nodes, whose ends have the addresses of a /31; its number among the cables says which."""
+    """A cable between two nodes.
+
+    Its number among the cables determines its /31, from which the ends have their addresses.
+    """
 
     near: str
     near_interface: str
@@ -22,37 +25,39 @@ class Cable(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A network to measure. `changed` is the file after one change: another address for the last node, or another last port.
-
-    `members` are nodes on one segment; `cables` lead from node to node. One of them is empty. `published`: ports that lead to the one node.
-    """
+    """A network to measure."""
 
     name: str
     size: int
     text: str
+    """The topology file."""
     changed: str
+    """The file after one change: another address of the last node, or another last port."""
     nodes: tuple[str, ...]
     members: tuple[str, ...] = ()
+    """The nodes on one segment. Either this or `cables` is empty."""
     cables: tuple[Cable, ...] = ()
+    """The cables from node to node."""
     published: int = 0
+    """The number of ports that lead to the one node."""
 
     @property
     def topology(self) -> str:
-        """The name in its file, which `destroy` takes."""
+        """The name in its file, for `destroy`."""
         return self.name.rpartition("-")[0]
 
 
 MOVED = 5000
-"""By how much the one change moves an address."""
+"""The distance by which the one change moves an address."""
 
 
 def member_address(number: int) -> str:
-    """Of the node of this number in a star, counted from 1."""
+    """Return the address of the node of this number in a star, counted from 1."""
     return f"10.9.{number // 256}.{number % 256}"
 
 
 def cable_addresses(number: int) -> tuple[str, str]:
-    """Of the two ends of the cable of this number, counted from 0."""
+    """Return the addresses of the two ends of the cable of this number, counted from 0."""
     near, far = (
         f"10.{128 + number // 32768}.{number // 128 % 256}.{number % 128 * 2 + end}"
         for end in (0, 1)
@@ -65,7 +70,7 @@ def cable_subnet(number: int) -> str:
 
 
 def published_port(number: int) -> int:
-    """Of the owner, counted from 0."""
+    """Return the owner's port of this number, counted from 0."""
     return 10000 + number
 
 
@@ -83,7 +88,7 @@ def _star_text(size: int, *, moved: bool) -> str:
 
 
 def star(size: int) -> Shape:
-    """One segment, an address of it for each node, and a default route."""
+    """Return a star: one segment, on which each node has an address, and a default route."""
     names = tuple(f"h{number}" for number in range(1, size + 1))
     return Shape(
         f"star-{size}",
@@ -96,7 +101,10 @@ def star(size: int) -> Shape:
 
 
 def ring(size: int) -> Shape:
-    """Each node has a cable to the next, and the last one to the first. The cables have subnets of their own."""
+    """Return a ring: each node has a cable to the next, and the last one to the first.
+
+    Each cable has its own subnet.
+    """
     cables = tuple(
         Cable(f"r{number}", "right", f"r{number % size + 1}", "left")
         for number in range(1, size + 1)
@@ -115,7 +123,10 @@ def ring(size: int) -> Shape:
 
 
 def fat_tree(k: int) -> Shape:
-    """The data centre network of k-port switches: (k/2)² cores, k pods of k/2 + k/2 switches, and k/2 hosts on each switch at the edge."""
+    """Return the data centre network of k-port switches.
+
+    It has (k/2)² core switches, k pods of k/2 + k/2 switches, and k/2 hosts on each edge switch.
+    """
     half = k // 2
     cores = [f"core{number}" for number in range(half * half)]
     names = list(cores)
@@ -161,7 +172,7 @@ def fat_tree(k: int) -> Shape:
 
 
 def ports(size: int) -> Shape:
-    """A network behind the address of the node `box`, which publishes so many ports of the node `web`."""
+    """Return a network behind the node `box`, which publishes so many ports of the node `web`."""
 
     def text(last: int) -> str:
         published = ", ".join(
@@ -193,7 +204,7 @@ SMALLEST = {"star": 2, "ring": 3, "fat-tree": 2, "ports": 1}
 
 
 def shape(name: str) -> Shape:
-    """The shape of this name. ValueError if there is none."""
+    """Return the shape of this name. Raises ValueError if there is none."""
     kind, _, size = name.rpartition("-")
     if (
         kind not in KINDS
@@ -202,6 +213,6 @@ def shape(name: str) -> Shape:
         or (kind == "fat-tree" and int(size) % 2)
     ):
         raise ValueError(
-            f"{name!r} is not a shape: write {', '.join(f'{known}-N' for known in KINDS)} (of a fat tree N is even)"
+            f"{name!r} is not a shape: write {', '.join(f'{known}-N' for known in KINDS)} (N of a fat tree must be even)"
         )
     return KINDS[kind](int(size))

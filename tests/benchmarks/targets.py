@@ -1,4 +1,4 @@
-"""What netorch is to reach, and whether it does. Nothing here fails because of a figure."""
+"""The performance targets of netorch, and whether a measurement meets them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ Measured = Mapping[str, Sequence[Round]]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`figure` gives what was measured, None where it was not; it is to be at most `limit`, or at least."""
+    """A limit of a figure."""
 
     what: str
     limit: float
     figure: Callable[[Measured], float | None]
+    """Returns the measured value; None if it was not measured."""
     unit: str = "×"
     at_least: bool = False
+    """Whether the limit is a minimum. Otherwise it is a maximum."""
 
     def met(self, value: float) -> bool:
         return value >= self.limit if self.at_least else value <= self.limit
@@ -28,12 +30,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`met` is None where nothing was measured."""
+    """Whether a target was met."""
 
     what: str
     target: str
     measured: str
     met: bool | None
+    """None if nothing was measured."""
 
 
 def _of(shape: str, what: str, *floors: str) -> Callable[[Measured], float | None]:
@@ -41,7 +44,10 @@ def _of(shape: str, what: str, *floors: str) -> Callable[[Measured], float | Non
 
 
 def _growth(measured: Measured) -> float | None:
-    """By how much more netorch's cost per node grows from 1,000 to 4,000 nodes than the floor's does."""
+    """Return the growth of netorch's cost per node, divided by the growth of the floor's.
+
+    The growth is from 1,000 to 4,000 nodes.
+    """
     costs = [
         median(measured.get(shape, ()), what)
         for what in ("whole apply", "floor create")
@@ -114,11 +120,11 @@ TARGETS: tuple[tuple[Target, ...], ...] = (
     ),
     (Target("growth of the cost per node from 1,000 to 4,000 ÷ the floor's growth", 1.5, _growth),),
 )
-"""Of each group one is enough."""
+"""Groups of targets. It is enough to meet one target of each group."""
 
 
 def judge(measured: Measured) -> list[Verdict]:
-    """A verdict a group."""
+    """Return a verdict for each group."""
     verdicts = []
     for group in TARGETS:
         values = [(target, target.figure(measured)) for target in group]
@@ -126,11 +132,13 @@ def judge(measured: Measured) -> list[Verdict]:
         limits = " or ".join(
             f"{'≥' if target.at_least else '≤'} {target.limit:g}{target.unit}" for target in group
         )
-        found = (
+        reported = (
             " and ".join(f"{value:.2f}{target.unit}" for target, value in known)
             if known
             else "not measured"
         )
         met = any(target.met(value) for target, value in known) if known else None
-        verdicts.append(Verdict(" or ".join(target.what for target in group), limits, found, met))
+        verdicts.append(
+            Verdict(" or ".join(target.what for target in group), limits, reported, met)
+        )
     return verdicts

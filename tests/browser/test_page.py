@@ -1,4 +1,7 @@
-"""The page of `netorch graph -o html` in a real browser: it moves, finds, tells, and asks nobody for anything."""
+"""The page of `netorch graph -o html` in a real browser.
+
+It moves and zooms, searches, shows details, and requests nothing from the network.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ MANY = "name: many\nnodes: {r: {networks: [lan]}, pc: {}, 'h[1-200]': {networks:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    """One for all the tests."""
+    """Start one browser for all the tests."""
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     home = tmp_path_factory.mktemp("browser")
@@ -47,7 +50,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
 
 
 class Page:
-    """The page of one topology, as a person has it before them."""
+    """The page of one topology, as a user sees it."""
 
     def __init__(self, browser: webdriver.Chrome, file: Path, text: str) -> None:
         self.browser = browser
@@ -69,13 +72,13 @@ class Page:
         ActionChains(self.browser).send_keys(*keys).perform()
 
     def view(self) -> tuple[float, float, float]:
-        """x, y and scale of what is drawn."""
-        found = re.findall(r"-?[\d.]+", self.find("#view").get_attribute("transform") or "")
-        x, y, scale = map(float, found)
+        """Return x, y and scale of the drawing."""
+        numbers = re.findall(r"-?[\d.]+", self.find("#view").get_attribute("transform") or "")
+        x, y, scale = map(float, numbers)
         return x, y, scale
 
     def check(self) -> None:
-        """Nothing went wrong, and nothing was asked for but the page itself."""
+        """Check that there was no error, and that the browser requested nothing but the page."""
         assert self.browser.get_log("browser") == []
         messages = [
             json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")
@@ -85,22 +88,23 @@ class Page:
             for message in messages
             if message["method"] == "Network.requestWillBeSent"
         ]
-        # Chromium's own first tab loads beside it; and icons such as the cross in a search field Chromium asks itself for
-        asked = {
+        # Chromium's own first tab loads at the same time, and Chromium requests icons from itself,
+        # such as the cross in a search field
+        urls = {
             request["request"]["url"]
             for request in sent
             if request["documentURL"] == self.browser.current_url
         }
-        assert {url for url in asked if not url.startswith(("data:,", "chrome://resources/"))} == {
+        assert {url for url in urls if not url.startswith(("data:,", "chrome://resources/"))} == {
             self.browser.current_url
         }
 
 
 @pytest.fixture
 def page(browser: webdriver.Chrome, tmp_path: Path) -> Iterator[Page]:
-    found = Page(browser, tmp_path / "lab.html", html.document(place(picture(DOCKER))))
-    yield found
-    found.check()
+    opened = Page(browser, tmp_path / "lab.html", html.document(place(picture(DOCKER))))
+    yield opened
+    opened.check()
 
 
 def test_it_zooms_and_moves(page: Page) -> None:
@@ -123,7 +127,7 @@ def test_it_zooms_and_moves(page: Page) -> None:
     assert not page.find("#panel").is_displayed()
 
 
-def test_a_click_tells_all_of_a_node(page: Page) -> None:
+def test_a_click_shows_all_details_of_a_node(page: Page) -> None:
     page.thing("router box").click()
     panel = page.find("#panel")
     assert panel.is_displayed() and page.find("#panel-name").text == "box"
@@ -145,7 +149,7 @@ def test_a_click_tells_all_of_a_node(page: Page) -> None:
     assert not panel.is_displayed()
 
 
-def test_all_of_it_goes_by_keyboard(page: Page) -> None:
+def test_everything_works_by_keyboard(page: Page) -> None:
     x, y, scale = page.view()
     page.press(Keys.ARROW_LEFT, "+")
     assert page.view()[2] > scale
@@ -193,7 +197,7 @@ def test_every_control_has_a_name(page: Page) -> None:
         )
 
 
-def test_a_network_of_200_is_found_in(browser: webdriver.Chrome, tmp_path: Path) -> None:
+def test_search_works_in_a_network_of_200(browser: webdriver.Chrome, tmp_path: Path) -> None:
     page = Page(browser, tmp_path / "many.html", html.document(place(picture(MANY))))
     scale = page.view()[2]
     page.find("#search").send_keys("h150", Keys.ENTER)
@@ -207,7 +211,7 @@ def test_a_network_of_200_is_found_in(browser: webdriver.Chrome, tmp_path: Path)
     page.check()
 
 
-def test_nothing_of_a_file_is_markup(browser: webdriver.Chrome, tmp_path: Path) -> None:
+def test_no_text_of_a_file_becomes_markup(browser: webdriver.Chrome, tmp_path: Path) -> None:
     page = Page(browser, tmp_path / "hostile.html", html.document(place(hostile())))
     page.find(".thing.router").click()
     assert "</script><script>alert(1)</script><!--" in page.find("#panel-name").text

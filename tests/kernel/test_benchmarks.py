@@ -77,12 +77,12 @@ def test_the_harness_measures_all_operations(tmp_path: Path) -> None:
         assert title in done.stdout
 
 
-def test_the_canary_outlives_what_was_given_up_before_it(host: Host) -> None:
+def test_settle_waits_for_namespaces_that_were_deleted_before(host: Host) -> None:
     """A veth in a deleted namespace exists for a while. `settle` waits until it is gone."""
     host.run("ip", "netns", "add", "doomed")
     host.run("ip", "link", "add", "near", "type", "veth", "peer", "name", "far", "netns", "doomed")
     program = (
-        "import os; from tests.benchmarks.canary import settle;"
+        "import os; from tests.benchmarks.teardown import settle;"
         "os.system('ip netns del doomed'); settle(); print(os.path.exists('/sys/class/net/near'))"
     )
     assert host.run(sys.executable, "-c", program).stdout == "False\n"

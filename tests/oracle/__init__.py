@@ -1,7 +1,7 @@
-"""pyroute2 as the oracle of the decoder: the records of a snapshot, made from what its message classes read in the same bytes.
+"""pyroute2 as the oracle of the decoder: its message classes read the records in the same bytes.
 
-It is believed in how bytes are cut into attributes and in what their values are. What netorch keeps of them and what it calls them is
-written here a second time, from the kernel's headers.
+The tests trust it to cut bytes into attributes and to read their values. Which values netorch uses,
+and their names, is implemented here a second time, from the kernel's headers.
 """
 
 from tests.oracle.answers import failure, family, forwarding, nsid

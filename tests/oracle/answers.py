@@ -12,27 +12,31 @@ from tests.oracle.reading import Netconf, last, raw, read, word
 
 
 def forwarding(data: bytes) -> bool | None:
-    found = last(read(Netconf, data), "NETCONFA_FORWARDING")
-    return None if found is None else found != 0
+    value = last(read(Netconf, data), "NETCONFA_FORWARDING")
+    return None if value is None else value != 0
 
 
 def nsid(data: bytes) -> int:
-    """It is a signed number, which pyroute2 reads without its sign."""
-    found: int = struct.unpack("=i", struct.pack("=I", last(read(nsidmsg, data), "NETNSA_NSID")))[0]
-    return found
+    """Return the number, which is signed; pyroute2 reads it as unsigned."""
+    value: int = struct.unpack("=i", struct.pack("=I", last(read(nsidmsg, data), "NETNSA_NSID")))[0]
+    return value
 
 
 def family(data: bytes) -> int | None:
-    found: int | None = last(read(ctrlmsg, data), "CTRL_ATTR_FAMILY_ID")
-    return found
+    number: int | None = last(read(ctrlmsg, data), "CTRL_ATTR_FAMILY_ID")
+    return number
 
 
 def failure(data: bytes, flags: int) -> tuple[int, str]:
-    """pyroute2 takes the request that an error echoes for an attribute, as long as the whole of it is there."""
-    theirs = read(nlmsgerr, data)
+    """Return the error number and the kernel's text.
+
+    pyroute2 parses the request in the error as an attribute. That works only if the whole request
+    is there. If the error has only its header, the attributes after it are read here.
+    """
+    parsed = read(nlmsgerr, data)
     if flags & c.NLM_F_CAPPED:
-        told = (
+        text = (
             dict(raw(data[36:])).get(c.NLMSGERR_ATTR_MSG, b"") if flags & c.NLM_F_ACK_TLVS else b""
         )
-        return -theirs["error"], word(told)
-    return -theirs["error"], last(theirs, "NLMSGERR_ATTR_MSG") or ""
+        return -parsed["error"], word(text)
+    return -parsed["error"], last(parsed, "NLMSGERR_ATTR_MSG") or ""

@@ -14,83 +14,83 @@ from tests.oracle.reading import INETS, last, link_address, packed, read
 
 
 def neighbours(messages: Iterable[bytes]) -> list[NeighbourRecord]:
-    found = []
-    for theirs in (read(ndmsg, data) for data in messages):
-        address, mac = packed(last(theirs, "NDA_DST")), link_address(last(theirs, "NDA_LLADDR"))
-        stays = theirs["state"] & (c.NUD_PERMANENT | c.NUD_NOARP)
-        noarp = not theirs["state"] & c.NUD_PERMANENT
+    result = []
+    for parsed in (read(ndmsg, data) for data in messages):
+        address, mac = packed(last(parsed, "NDA_DST")), link_address(last(parsed, "NDA_LLADDR"))
+        stays = parsed["state"] & (c.NUD_PERMANENT | c.NUD_NOARP)
+        noarp = not parsed["state"] & c.NUD_PERMANENT
         if (
             address is None
             or mac is None
             or not stays
-            or theirs["flags"] & c.NTF_EXT_LEARNED
-            or (noarp and theirs["family"] != c.AF_BRIDGE and mac[:1] and mac[0] & 1)
-            or (theirs["family"] == c.AF_BRIDGE and not theirs["flags"] & c.NTF_SELF)
+            or parsed["flags"] & c.NTF_EXT_LEARNED
+            or (noarp and parsed["family"] != c.AF_BRIDGE and mac[:1] and mac[0] & 1)
+            or (parsed["family"] == c.AF_BRIDGE and not parsed["flags"] & c.NTF_SELF)
         ):
             continue
         port, vni, index = (
-            last(theirs, "NDA_PORT"),
-            last(theirs, "NDA_VNI"),
-            last(theirs, "NDA_IFINDEX"),
+            last(parsed, "NDA_PORT"),
+            last(parsed, "NDA_VNI"),
+            last(parsed, "NDA_IFINDEX"),
         )
         extra = (
             *(((c.NDA_PORT, struct.pack(">H", port)),) if port is not None else ()),
             *(((c.NDA_VNI, struct.pack("=I", vni)),) if vni is not None else ()),
             *(((c.NDA_IFINDEX, struct.pack("=I", index)),) if index is not None else ()),
         )
-        found.append(
+        result.append(
             NeighbourRecord(
-                theirs["family"],
-                theirs["ifindex"],
+                parsed["family"],
+                parsed["ifindex"],
                 address,
                 mac,
-                last(theirs, "NDA_PROTOCOL") or 0,
+                last(parsed, "NDA_PROTOCOL") or 0,
                 extra,
                 noarp,
             )
         )
-    return found
+    return result
 
 
 def static_macs(messages: Iterable[bytes]) -> dict[int, list[tuple[bytes, int]]]:
-    found: dict[int, list[tuple[bytes, int]]] = {}
-    for theirs in (read(ndmsg, data) for data in messages):
-        mac = link_address(last(theirs, "NDA_LLADDR"))
-        theirs_alone = theirs["flags"] & (c.NTF_EXT_LEARNED | c.NTF_SELF)
+    result: dict[int, list[tuple[bytes, int]]] = {}
+    for parsed in (read(ndmsg, data) for data in messages):
+        mac = link_address(last(parsed, "NDA_LLADDR"))
+        foreign = parsed["flags"] & (c.NTF_EXT_LEARNED | c.NTF_SELF)
         if (
-            theirs["state"] & c.NUD_NOARP
-            and not theirs_alone
-            and last(theirs, "NDA_MASTER") is not None
+            parsed["state"] & c.NUD_NOARP
+            and not foreign
+            and last(parsed, "NDA_MASTER") is not None
             and mac is not None
         ):
-            found.setdefault(theirs["ifindex"], []).append((mac, last(theirs, "NDA_VLAN") or 0))
-    return found
+            result.setdefault(parsed["ifindex"], []).append((mac, last(parsed, "NDA_VLAN") or 0))
+    return result
 
 
 def neighbour_table(messages: Iterable[bytes]) -> list[NeighbourEntry]:
-    found = []
-    for theirs in (read(ndmsg, data) for data in messages):
-        address = packed(last(theirs, "NDA_DST"))
-        if theirs["family"] in INETS and address is not None:
-            mac = link_address(last(theirs, "NDA_LLADDR")) or b""
-            index, state = theirs["ifindex"], theirs["state"]
-            found.append(NeighbourEntry(theirs["family"], index, address, mac, state))
-    return found
+    result = []
+    for parsed in (read(ndmsg, data) for data in messages):
+        address = packed(last(parsed, "NDA_DST"))
+        if parsed["family"] in INETS and address is not None:
+            mac = link_address(last(parsed, "NDA_LLADDR")) or b""
+            index, state = parsed["ifindex"], parsed["state"]
+            result.append(NeighbourEntry(parsed["family"], index, address, mac, state))
+    return result
 
 
 def bridge_entries(messages: Iterable[bytes]) -> list[BridgeEntry]:
-    found = []
-    for theirs in (read(ndmsg, data) for data in messages):
-        mac, master = link_address(last(theirs, "NDA_LLADDR")), last(theirs, "NDA_MASTER")
-        if theirs["family"] == c.AF_BRIDGE and mac is not None and master:
-            found.append(
+    result = []
+    for parsed in (read(ndmsg, data) for data in messages):
+        mac, master = link_address(last(parsed, "NDA_LLADDR")), last(parsed, "NDA_MASTER")
+        if parsed["family"] == c.AF_BRIDGE and mac is not None and master:
+            result.append(
                 BridgeEntry(
-                    theirs["ifindex"],
+                    parsed["ifindex"],
                     master,
                     mac,
-                    last(theirs, "NDA_VLAN") or 0,
-                    bool(theirs["state"] & c.NUD_PERMANENT),
-                    bool(theirs["flags"] & c.NTF_STICKY),
+                    last(parsed, "NDA_VLAN") or 0,
+                    bool(parsed["state"] & c.NUD_PERMANENT),
+                    bool(parsed["flags"] & c.NTF_STICKY),
                 )
             )
-    return found
+    return result

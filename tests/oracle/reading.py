@@ -1,4 +1,4 @@
-"""How pyroute2 cuts a message into attributes, by their names and untouched."""
+"""pyroute2's reading of messages: their attributes by name, and as raw payloads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INETS = (c.AF_INET, c.AF_INET6)
 
 
 class Raw(nla):
-    """Attributes of any kind, their payloads untouched."""
+    """Attributes of any kind with raw payloads."""
 
     nla_map = tuple((number, str(number), "cdata") for number in range(4096))
 
@@ -32,7 +32,7 @@ class RawQdisc(nlmsg):
 
 
 class Netconf(nlmsg):
-    """struct netconfmsg, of which pyroute2 has no class of its own (linux/netconf.h)."""
+    """struct netconfmsg (linux/netconf.h), for which pyroute2 has no class."""
 
     fields = (("family", "B"), ("__pad", "3x"))
     nla_map = (
@@ -43,20 +43,23 @@ class Netconf(nlmsg):
 
 
 def read(form: Any, data: bytes) -> Any:
-    """One message, with its header, as pyroute2's class `form`."""
+    """Read one message, with its header, by pyroute2's class `form`."""
     parsed = form(data)
     parsed.decode()
     return parsed
 
 
-def last(theirs: Any, name: str) -> Any:
-    """The value of an attribute; of one that is there twice the last, as with netorch and in the kernel's own parser."""
-    found = theirs.get_attrs(name)
-    return found[-1] if found else None
+def last(parsed: Any, name: str) -> Any:
+    """Return the value of an attribute.
+
+    If it occurs twice, the last one counts, as in netorch and in the kernel's own parser.
+    """
+    values = parsed.get_attrs(name)
+    return values[-1] if values else None
 
 
 def raw(payload: bytes) -> list[tuple[int, bytes]]:
-    """The attributes in a payload, in order."""
+    """Return the attributes in a payload, in order."""
     parsed = Raw(struct.pack("=HH", len(payload) + 4, 0) + payload)
     parsed.decode()
     return numbered(parsed)
@@ -71,7 +74,7 @@ def packed(address: str | None) -> bytes | None:
 
 
 def link_address(text: str | None) -> bytes | None:
-    """A MAC, or the address that stands for one on a tunnel."""
+    """Return a MAC, or the IP address that a tunnel has in place of one."""
     if text is None:
         return None
     return (

@@ -17,14 +17,14 @@ from tests.oracle.reading import last, packed, read
 def device(messages: Iterable[bytes]) -> WireguardRecord:
     private, port, mark = None, 0, 0
     peers: list[PeerRecord] = []
-    for theirs in (read(wgmsg, data) for data in messages):
-        private = _key(last(theirs, "WGDEVICE_A_PRIVATE_KEY")) or private
-        port = port if (said := last(theirs, "WGDEVICE_A_LISTEN_PORT")) is None else said
-        mark = mark if (said := last(theirs, "WGDEVICE_A_FWMARK")) is None else said
-        for entry in last(theirs, "WGDEVICE_A_PEERS") or ():
+    for parsed in (read(wgmsg, data) for data in messages):
+        private = _key(last(parsed, "WGDEVICE_A_PRIVATE_KEY")) or private
+        port = port if (value := last(parsed, "WGDEVICE_A_LISTEN_PORT")) is None else value
+        mark = mark if (value := last(parsed, "WGDEVICE_A_FWMARK")) is None else value
+        for entry in last(parsed, "WGDEVICE_A_PEERS") or ():
             peer = _peer(entry)
             if peers and peers[-1].public_key == peer.public_key:
-                # one that did not fit into its message goes on in the next
+                # a peer that does not fit into one message continues in the next
                 before = peers.pop()
                 peer = replace(before, allowed=before.allowed + peer.allowed)
             peers.append(peer)
@@ -49,11 +49,11 @@ def _peer(entry: Any) -> PeerRecord:
     )
 
 
-def _key(found: Any) -> Secret | None:
-    key = _key_bytes(found)
+def _key(attribute: Any) -> Secret | None:
+    key = _key_bytes(attribute)
     return Secret(key) if any(key) else None
 
 
-def _key_bytes(found: Any) -> bytes:
-    """Base64, which pyroute2 gives as the value itself or as one in a mapping."""
-    return b64decode(found["value"] if isinstance(found, dict) else found or b"")
+def _key_bytes(attribute: Any) -> bytes:
+    """Decode base64, which pyroute2 returns as the value itself or in a mapping."""
+    return b64decode(attribute["value"] if isinstance(attribute, dict) else attribute or b"")

@@ -1,6 +1,8 @@
-"""Cases that teach what a change of the file does: `observed` and `desired` topologies, and the lines of `netorch diff` between them.
+"""Plans for changes of a file, as examples.
 
-Each case is one YAML file here. The texts lack what all have in common: `name: lab`, and `names: false` where they are silent.
+Each case is one YAML file in this folder: the `observed` and the `desired` topology, and the lines
+of `netorch diff` between them. The topologies omit what all have in common: `name: lab`, and
+`names: false` unless they set `names` themselves.
 """
 
 from __future__ import annotations

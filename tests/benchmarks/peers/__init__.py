@@ -1,6 +1,7 @@
-"""Other tools that make the same star, each as its own documentation would have it: what they are, whether they are here, how they are run.
+"""Other tools that make the same star, each as its own documentation does it, and how to run them.
 
-A peer is measured from the start of its process to the moment when the network is there. Then it is looked whether it is.
+A peer is measured from the start of its process to the moment when the network exists. Then the
+benchmark checks that it does.
 """
 
 from __future__ import annotations
@@ -33,29 +34,32 @@ Files = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """`argv` runs in the folder that has `files`. `shapes`: at which it is measured; it takes minutes elsewhere.
-
-    `said`: it prints itself when it was done, and checks itself before it takes its network away with it.
-    """
+    """Another tool. `argv` runs in a folder with `files`."""
 
     name: str
     shapes: tuple[str, ...]
+    """The shapes at which it is measured; others would take minutes."""
     install: str
+    """How to install it."""
     installed: Callable[[], bool]
     files: Callable[[Shape], Files]
     argv: Callable[[Shape], Sequence[str]]
-    said: bool = False
+    prints_time: bool = False
+    """It prints the time when the network existed, and checks and removes its network itself."""
 
 
 def program(name: str) -> str | None:
-    """Path of a program on the PATH of private hosts, on our own, or beside the Python that runs this."""
+    """Return the path of a program, or None.
+
+    It may be on the PATH of private hosts, on this process's PATH, or in the folder of this Python.
+    """
     return shutil.which(
         name, path=f"{PATH}:{os.environ.get('PATH', '')}:{Path(sys.executable).parent}"
     )
 
 
 def _ip_lines(shape: Shape) -> tuple[list[str], list[str], dict[str, list[str]]]:
-    """As arguments of `ip`: namespaces, what the host has, what each node has."""
+    """Return arguments of `ip`: for the namespaces, for the host, and for each node."""
     host = ["link add br0 type bridge"]
     nodes: dict[str, list[str]] = {}
     for number, name in enumerate(shape.members, 1):
@@ -102,9 +106,8 @@ def _ifstate_files(shape: Shape) -> Files:
         interfaces[f"v{number}"] = {"link": near}
         far = {"kind": "veth", "peer": f"v{number}", "peer_netns": None, "state": "up"}
         namespaces[name] = {
-            "interfaces": {
-                "eth0": {"addresses": [f"{member_address(number)}/16"], "link": far}
-            },  # lo it brings up by itself
+            # ifstate brings up lo by itself
+            "interfaces": {"eth0": {"addresses": [f"{member_address(number)}/16"], "link": far}},
             "routing": {"routes": [{"to": "0.0.0.0/0", "via": GATEWAY}]},
         }
     return [("star.yaml", json.dumps({"interfaces": interfaces, "namespaces": namespaces}))]
@@ -115,20 +118,22 @@ def _nothing(shape: Shape) -> Files:
 
 
 def _has_mininet() -> bool:
-    """The package for the system's Python, with what its Linux bridges are made by."""
-    found = (
+    """Tell whether the system's Python has Mininet, with the programs for its Linux bridges."""
+    importable = (
         importlib.util.find_spec("mininet")
         if os.path.samefile(sys.executable, SYSTEM_PYTHON)
         else None
     )
     packaged = list(Path("/usr/lib/python3/dist-packages").glob("mininet/net.py"))
     return (
-        bool(found or packaged) and program("mnexec") is not None and program("brctl") is not None
+        bool(importable or packaged)
+        and program("mnexec") is not None
+        and program("brctl") is not None
     )
 
 
 def _with_munet(shape: Shape) -> Sequence[str]:
-    """Its programs are looked for on the PATH, and its Python is the one beside them."""
+    """munet looks for its programs on the PATH; its Python is in the same folder as they."""
     folder = Path(program("mutini") or "/").parent
     path = f"PATH={folder}:{PATH}"
     return "env", path, str(folder / "python3"), str(FOLDER / "with_munet.py"), str(shape.size)
@@ -158,7 +163,7 @@ PEERS = (
         _has_mininet,
         _nothing,
         lambda shape: (SYSTEM_PYTHON, str(FOLDER / "with_mininet.py"), str(shape.size)),
-        said=True,
+        prints_time=True,
     ),
     Peer(
         IFSTATE,
@@ -181,7 +186,7 @@ PEERS = (
         lambda: program("mutini") is not None and program("pgrep") is not None,
         _nothing,
         _with_munet,
-        said=True,
+        prints_time=True,
     ),
     *(
         Peer(

@@ -1,6 +1,7 @@
-"""A star by Mininet. Prints time.perf_counter() when it is there, pings from the last node to the first, and takes it away.
+"""Make a star with Mininet.
 
-Run by the system's Python, which has the package.
+The program prints time.perf_counter() when the network exists, pings from the last node to the
+first, and removes the network. The system's Python runs it, because that has the package.
 """
 
 import sys

@@ -1,6 +1,7 @@
-"""A star by munet, in the machine's own mount and process namespaces. Prints time.perf_counter() when it is there, pings from the last node to the first, and takes it away.
+"""Make a star with munet, in the machine's own mount and process namespaces.
 
-Run by a Python that has the package.
+The program prints time.perf_counter() when the network exists, pings from the last node to the
+first, and removes the network. It needs a Python that has the package.
 """
 
 import sys

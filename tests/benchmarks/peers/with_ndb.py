@@ -1,4 +1,4 @@
-"""A star by pyroute2's NDB, its declarative interface."""
+"""Make a star with pyroute2's NDB, its declarative interface."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""A star by pyroute2's namespaces and sockets, a call a step."""
+"""Make a star with pyroute2's namespaces and sockets, with one call for each step."""
 
 import sys
 

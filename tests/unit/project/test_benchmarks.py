@@ -1,4 +1,4 @@
-"""What of the benchmarks needs no kernel: the shapes, the arithmetic, the verdicts."""
+"""The parts of the benchmarks that need no kernel: the shapes, the arithmetic, the verdicts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def desired(text: str) -> Desired:
 
 
 def counts(text: str) -> tuple[int, int]:
-    """Namespaces, and cables between two of them."""
+    """Return the number of namespaces, and of cables between two of them."""
     resources = desired(text).state.values()
     return sum(one.key.kind == "netns" for one in resources), sum(
         isinstance(one, Veth) for one in resources
@@ -27,7 +27,7 @@ def counts(text: str) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("name", "nodes", "links"),
     [
-        ("star-10", 11, 10),  # the switch of a segment is in a namespace of its own
+        ("star-10", 11, 10),  # the bridge of a segment is in a namespace of its own
         ("star-2", 3, 2),
         ("star-1000", 1001, 1001),  # on two bridges
         ("ring-3", 3, 3),
@@ -90,18 +90,17 @@ def _bare(text: str) -> str:
 @pytest.mark.parametrize(
     "name", ["star", "star-", "star-1", "star-x", "moon-3", "fat-tree-5", "ring-2", "-3"]
 )
-def test_what_is_no_shape_is_refused(name: str) -> None:
+def test_a_name_that_is_not_a_shape_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is not a shape: write star-N"):
         shape(name)
     assert set(KINDS) == {"star", "ring", "fat-tree", "ports"}
 
 
-def test_ratios_are_those_of_a_round() -> None:
+def test_ratios_are_computed_within_each_round() -> None:
     rounds = [
         Round({"a": 10.0, "b": 5.0, "c": 5.0}, peaks={"a": 2048}),
-        Round(
-            {"a": 900.0, "b": 300.0, "c": 0.0}, {"a": 8.0}, {"a": 1024}
-        ),  # a slow moment of the machine, for both
+        # a slow moment of the machine, which affects both
+        Round({"a": 900.0, "b": 300.0, "c": 0.0}, {"a": 8.0}, {"a": 1024}),
         Round({"a": 40.0, "b": 10.0, "c": 10.0}, {"a": 6.0, "b": 3.0}),
         Round({"b": 1.0}),
     ]
@@ -163,7 +162,7 @@ def test_a_target_is_met_missed_or_not_measured() -> None:
     assert targets.judge({"star-100": [hundred]})[2].met is True, "one of the two is enough"
 
 
-def test_the_cost_of_a_node_is_compared_with_the_floor_s() -> None:
+def test_the_cost_of_a_node_is_compared_with_that_of_the_floor() -> None:
     def verdict(large: float) -> bool | None:
         small = Round({"whole apply": 1000.0, "floor create": 500.0})
         return targets.judge(
@@ -173,13 +172,12 @@ def test_the_cost_of_a_node_is_compared_with_the_floor_s() -> None:
             }
         )[-1].met
 
-    assert (
-        verdict(12000.0) is True
-    )  # 12 times as much for 4 times as many, where the floor takes 8 times as much
+    # 12 times the cost for 4 times as many nodes, while the floor needs 8 times as much
+    assert verdict(12000.0) is True
     assert verdict(12100.0) is False
 
 
-def test_what_was_not_measured_is_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_lists_peers_that_were_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.benchmarks.peers.program", lambda _: None)
     text = report.table(report.Results({"star-10": [Round({"whole apply": 5.0})]}, {"star-10": 10}))
     assert "not installed: apt-get install mininet bridge-utils" in text

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md: its words exist, and its example commits open the files that it lists."""
+"""CONTRIBUTING.md: its make targets exist, and its example commits open the files that it lists."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Recipe(NamedTuple):
     subject: str
     files: int
     product_files: int
-    """How many of them are in `netorch/`; 0 if the page does not say."""
+    """The number of files in `netorch/`; 0 if the page does not give it."""
     listed: list[str]
 
 
@@ -62,7 +62,7 @@ def test_the_example_commit_opens_the_files_that_the_page_lists(recipe: Recipe) 
     assert (subject, sorted(files)) == (recipe.subject, recipe.listed)
 
 
-def test_the_words_for_make_are_those_of_the_page() -> None:
+def test_the_page_uses_targets_of_make_that_exist() -> None:
     explained = set(re.findall(r"^(\w+):.*## ", MAKEFILE, re.M))
     assert {"unit", "lint", "kernel", "docs", "all"} <= explained
     assert set(re.findall(r"`make (\w+)", PAGE)) <= explained

@@ -1,4 +1,4 @@
-"""The benchmark of the phases without a kernel: that it measures all of them, on a kernel on paper that is right, and tells growth from noise."""
+"""The benchmark of the phases without a kernel."""
 
 from __future__ import annotations
 
@@ -19,34 +19,36 @@ TINY = {
 
 
 @pytest.mark.slow
-def test_every_phase_is_measured_and_kept(
+def test_every_phase_is_measured_and_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(pure, "SHAPES", TINY)
     monkeypatch.setattr(pure, "ROUNDS", 1)
-    monkeypatch.setattr(pure, "KEPT", tmp_path / "pure.json")
+    monkeypatch.setattr(pure, "SAVED", tmp_path / "pure.json")
     assert pure.main(["--save"]) == 0
-    kept = json.loads((tmp_path / "pure.json").read_text())
-    assert {shape: tuple(figures) for shape, figures in kept["figures"].items()} == dict.fromkeys(
+    saved = json.loads((tmp_path / "pure.json").read_text())
+    assert {shape: tuple(figures) for shape, figures in saved["figures"].items()} == dict.fromkeys(
         TINY, pure.PHASES
     )
-    for figures in kept["figures"].values():
+    for figures in saved["figures"].values():
         assert all(figure["calls"] > 10 and figure["ratio"] > 0 for figure in figures.values())
     out = capsys.readouterr().out
     assert out.count("new") == 2 * len(TINY) * len(pure.PHASES)
-    # more of the same is more work
+    # a larger topology is more work
     more = pure.measured({"star": shape("star-30").text}, rounds=1)["star"]
-    assert all(more[phase].calls > kept["figures"]["star"][phase]["calls"] for phase in pure.PHASES)
+    assert all(
+        more[phase].calls > saved["figures"]["star"][phase]["calls"] for phase in pure.PHASES
+    )
 
 
-def test_the_kept_figures_are_of_the_shapes_and_phases_that_there_are() -> None:
-    kept = json.loads(pure.KEPT.read_text())
-    assert {shape: tuple(figures) for shape, figures in kept["figures"].items()} == dict.fromkeys(
+def test_the_saved_figures_have_all_shapes_and_phases() -> None:
+    saved = json.loads(pure.SAVED.read_text())
+    assert {shape: tuple(figures) for shape, figures in saved["figures"].items()} == dict.fromkeys(
         pure.SHAPES, pure.PHASES
     )
 
 
-def test_what_grew_is_told_from_noise() -> None:
+def test_growth_is_distinguished_from_noise() -> None:
     before = {"star": {"load": Figure(1000, 1.0), "decode": Figure(1000, 1.0)}}
     now = {"star": {"load": Figure(1009, 1.2), "decode": Figure(1011, 1.3)}}
     lines, grown = pure.table(before, now)
@@ -62,5 +64,5 @@ def test_calls_are_counted_and_are_the_same_each_time() -> None:
             len(sorted([number]))
 
     assert calls(work) == calls(work)
-    # `work` itself, and of each turn: encode, sorted, len; types are called without a trace
+    # `work` itself, and encode, sorted and len in each turn; calls of types are not traced
     assert calls(work) == 1 + 10 * 3

@@ -1,4 +1,4 @@
-"""Signals that are ignored where the tests were started from."""
+"""Signals that the program which starts the tests ignores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IGNORING = "trap '' INT HUP QUIT TERM; exec \"$@\""
 
 
 def ignored() -> list[str]:
-    """The signals that a child of this process ignores."""
+    """Return the signals that a child of this process ignores."""
     command = ["grep", "SigIgn", "/proc/self/status"]
     mask = int(
         subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[1], 16
@@ -22,14 +22,14 @@ def ignored() -> list[str]:
     return [number.name for number in ENDING if mask >> number - 1 & 1]
 
 
-def test_what_tests_start_ignores_no_signal() -> None:
+def test_a_process_that_tests_start_ignores_no_signal() -> None:
     assert ignored() == []
 
 
 @pytest.mark.parametrize("workers", ["0", "1"])
 @pytest.mark.slow
-def test_nor_if_the_tests_were_started_with_signals_ignored(workers: str) -> None:
-    test = f"{Path(__file__)}::{test_what_tests_start_ignores_no_signal.__name__}"
+def test_nor_if_the_tests_themselves_ignore_signals(workers: str) -> None:
+    test = f"{Path(__file__)}::{test_a_process_that_tests_start_ignores_no_signal.__name__}"
     options = ["-q", "-p", "no:cacheprovider", "-n", workers]
     command = ["sh", "-c", IGNORING, "sh", sys.executable, "-m", "pytest", *options, test]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3])

@@ -1,7 +1,7 @@
-"""A kernel on paper: it takes the requests of a plan and says what Linux would show of them afterwards, without any Linux.
+"""A simulated kernel: it takes the requests of a plan and returns the state that Linux would show.
 
-It knows what the shapes of the pure benchmark ask for and no more; whether it is right is checked where it is used: what is observed of
-it has to be what was asked for, so that a plan to that is empty.
+It supports what the shapes of the pure benchmark need, and no more. The benchmark checks that it is
+right: the observed state must equal the desired one, so that the plan between them is empty.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ IS_UP = c.IFF_UP | c.IFF_RUNNING | c.IFF_LOWER_UP
 
 
 @dataclass(slots=True)
-class Sheet:
+class SimulatedNetns:
     """One namespace."""
 
     links: dict[str, LinkRecord]
@@ -50,11 +50,11 @@ class Sheet:
     filters: dict[str, str] = field(default_factory=dict)
 
 
-class Paper:
-    """Also a resolver for the encoder: it numbers links as they come."""
+class SimulatedKernel:
+    """A kernel that numbers links as they come. It is also the resolver for the encoder."""
 
     def __init__(self) -> None:
-        self.sheets = {HOST: Sheet({"lo": replace(_like("", False), alias="")})}
+        self.namespaces = {HOST: SimulatedNetns({"lo": replace(_like("", False), alias="")})}
         self._numbers: dict[frozenset[str], int] = {}
 
     def take(self, requests: Iterable[Request]) -> None:
@@ -64,13 +64,13 @@ class Paper:
     def snapshot(self) -> Snapshot:
         return Snapshot(
             {
-                label: self._netns(number, label, sheet)
-                for number, (label, sheet) in enumerate(self.sheets.items())
+                label: self._netns(number, label, netns_state)
+                for number, (label, netns_state) in enumerate(self.namespaces.items())
             }
         )
 
     def index_of(self, netns: str, name: str) -> int:
-        return self.sheets[netns].links[name].index
+        return self.namespaces[netns].links[name].index
 
     def new_index(self, netns: str, name: str, used: bool = True) -> int:
         return 0 if netns == HOST or not used else self.index_of(netns, name)
@@ -78,26 +78,26 @@ class Paper:
     def fd_of(self, netns: str) -> int:
         return 9
 
-    def _netns(self, number: int, label: str, sheet: Sheet) -> NetnsSnapshot:
-        v4, v6 = (sheet.sysctls.get(path) == "1" for path in FORWARDING)
+    def _netns(self, number: int, label: str, netns_state: SimulatedNetns) -> NetnsSnapshot:
+        v4, v6 = (netns_state.sysctls.get(path) == "1" for path in FORWARDING)
         return NetnsSnapshot(
             label,
             (4, 4026532000 + number),
-            tuple(sheet.links.values()),
-            tuple(sheet.addresses),
-            tuple(sheet.routes),
-            tuple(sheet.rules),
+            tuple(netns_state.links.values()),
+            tuple(netns_state.addresses),
+            tuple(netns_state.routes),
+            tuple(netns_state.rules),
             (v4, v6),
-            sheet.sysctls,
-            sheet.files,
-            sheet.filters,
+            netns_state.sysctls,
+            netns_state.files,
+            netns_state.filters,
             cookie=number + 1,
         )
 
     def _take(self, request: Request) -> None:
         match request:
             case NetnsAdd(netns, alias, sysctls):
-                self.sheets[netns] = Sheet(
+                self.namespaces[netns] = SimulatedNetns(
                     {"lo": replace(_like("", False), alias=alias)}, sysctls=dict(sysctls)
                 )
             case LinkAdd():
@@ -115,27 +115,27 @@ class Paper:
                     c.IFA_F_PERMANENT,
                     protocol,
                 )
-                self.sheets[netns].addresses.append(record)
+                self.namespaces[netns].addresses.append(record)
             case RouteAdd(netns, route):
-                self.sheets[netns].routes.append(route)
+                self.namespaces[netns].routes.append(route)
             case RuleAdd(netns, rule):
-                self.sheets[netns].rules.append(rule)
+                self.namespaces[netns].rules.append(rule)
             case SysctlSet(netns, paths, value):
-                self.sheets[netns].sysctls |= dict.fromkeys(paths, value)
+                self.namespaces[netns].sysctls |= dict.fromkeys(paths, value)
             case FileWrite(netns, name, content):
-                if netns in self.sheets:
-                    self.sheets[netns].files[name] = content
+                if netns in self.namespaces:
+                    self.namespaces[netns].files[name] = content
             case FilterSet(netns, backend, _, _, listed):
-                self.sheets[netns].filters[backend] = listed
+                self.namespaces[netns].filters[backend] = listed
             case _:
-                raise NotImplementedError(f"not on paper: {request}")
+                raise NotImplementedError(f"not simulated: {request}")
 
     def _add(self, request: LinkAdd) -> None:
         like = _like(request.kind, False)
         ends = [(request.netns, request.name, request.attrs)]
         if request.peer is not None:
             ends.append((request.peer.netns, request.peer.name, request.peer.attrs))
-        first = [len(self.sheets[netns].links) + 1 for netns, _, _ in ends]
+        first = [len(self.namespaces[netns].links) + 1 for netns, _, _ in ends]
         apart = len({netns for netns, _, _ in ends}) > 1
         nsid = (
             self._numbers.setdefault(frozenset(netns for netns, _, _ in ends), len(self._numbers))
@@ -163,10 +163,10 @@ class Paper:
                 data,
                 {},
             )
-            self.sheets[netns].links[name] = _with(link, dict(attrs))
+            self.namespaces[netns].links[name] = _with(link, dict(attrs))
 
     def _set(self, request: LinkSet) -> None:
-        links_ = self.sheets[request.netns].links
+        links_ = self.namespaces[request.netns].links
         link = _with(links_[request.name], dict(request.attrs))
         if request.up is not None:
             link = replace(
@@ -184,8 +184,8 @@ class Paper:
         links_[request.name] = link
 
 
-def in_kernel_words(topology: str, rules: Ruleset) -> str:
-    """A packet filter as it is listed; on paper, as it is loaded."""
+def listed_filter(topology: str, rules: Ruleset) -> str:
+    """Return a packet filter as it is listed; the simulated kernel lists it as it was loaded."""
     return script(topology, rules)
 
 
@@ -201,7 +201,7 @@ def _with(link: LinkRecord, attrs: Mapping[int, bytes]) -> LinkRecord:
 
 
 def _like(kind: str, port: bool) -> LinkRecord:
-    """A link as the newest recorded kernel shows it."""
+    """Return a link as the newest recorded kernel reports it."""
     return links([template(kind, port).message])[0]
 
 
@@ -209,7 +209,7 @@ _TEMPLATES: dict[tuple[str, bool], Recorded] = {}
 
 
 def template(kind: str, port: bool) -> Recorded:
-    """The message that a recorded kernel sent for a link of the kind, which is a bridge's port or is not."""
+    """Return a recorded message about a link of the kind; `port`: the link is a bridge's port."""
     if not _TEMPLATES:
         for one in recordings():
             if one.what == "links" and one.kernel == NEWEST:

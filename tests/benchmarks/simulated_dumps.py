@@ -1,4 +1,8 @@
-"""A snapshot as the dumps that it is read from: recorded messages with the values of its records in them, and all that a kernel adds."""
+"""The dumps from which a snapshot is read, made from the snapshot.
+
+They are recorded messages with the values of the snapshot's records, and with everything that a
+kernel adds.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +25,11 @@ from netorch.netlink.codec import (
 from netorch.netlink.encode import encode
 from netorch.values.requests import RouteAdd, RuleAdd
 from netorch.values.snapshot import AddressRecord, LinkRecord, NetnsSnapshot, Snapshot
-from tests.benchmarks.paper import NEWEST, Paper, template
+from tests.benchmarks.simulated import NEWEST, SimulatedKernel, template
 from tests.recordings import dumped
 
 LIKE = "c"
-"""The recorded namespace of a simple node: what the kernel has there by itself, every namespace here has too."""
+"""The recorded namespace of a simple node. Every namespace gets the objects of the kernel in it."""
 _DATAGRAM = 32768
 
 
@@ -40,8 +44,8 @@ class Dumps:
     netconf: tuple[list[Message], list[Message]]
 
 
-def dumps(paper: Paper) -> dict[str, Dumps]:
-    """Label → the answers of the namespace, in datagrams as large as the kernel's."""
+def dumps(kernel: SimulatedKernel) -> dict[str, Dumps]:
+    """Return label → the answers of the namespace, in datagrams as large as the kernel's."""
     routes = [
         _body(one)
         for one in dumped(NEWEST, LIKE, "routes")
@@ -53,36 +57,41 @@ def dumps(paper: Paper) -> dict[str, Dumps]:
         if decode.addresses([one])[0].index == 1
     ]
     return {
-        label: _netns(paper, netns, own, routes)
-        for label, netns in paper.snapshot().namespaces.items()
+        label: _netns(kernel, netns, own, routes)
+        for label, netns in kernel.snapshot().namespaces.items()
     }
 
 
-def read(found: dict[str, Dumps], like: Snapshot) -> Snapshot:
-    """What netorch's reader makes of the answers. What is not a netlink message is as in the snapshot `like`."""
+def read(answers_by_label: dict[str, Dumps], like: Snapshot) -> Snapshot:
+    """Return the snapshot that netorch's reader makes of the answers.
+
+    Everything that does not come by netlink messages is copied from the snapshot `like`.
+    """
     known: dict[bytes, object] = {}
     namespaces = {}
-    for label, answers in found.items():
+    for label, answers in answers_by_label.items():
         links = decode.links(answers.links)
         names = {link.index: link.name for link in links}
-        seen = like.namespaces[label]
+        original = like.namespaces[label]
         namespaces[label] = NetnsSnapshot(
             label,
-            seen.inode,
+            original.inode,
             tuple(links),
             tuple(decode.addresses(answers.addresses)),
             tuple(decode.routes(answers.routes, names)),
             tuple(decode.rules(answers.rules, known)),  # type: ignore[arg-type]
             (decode.forwarding(answers.netconf[0]), decode.forwarding(answers.netconf[1])),
-            seen.sysctls,
-            seen.files,
-            seen.filters,
-            cookie=seen.cookie,
+            original.sysctls,
+            original.files,
+            original.filters,
+            cookie=original.cookie,
         )
     return Snapshot(namespaces)
 
 
-def _netns(paper: Paper, netns: NetnsSnapshot, own: list[bytes], routes: list[bytes]) -> Dumps:
+def _netns(
+    kernel: SimulatedKernel, netns: NetnsSnapshot, own: list[bytes], routes: list[bytes]
+) -> Dumps:
     netconf = [
         [
             struct.pack("=B3x", family)
@@ -97,14 +106,17 @@ def _netns(paper: Paper, netns: NetnsSnapshot, own: list[bytes], routes: list[by
         _messages(
             c.RTM_NEWROUTE,
             [
-                *(encode(RouteAdd(netns.label, route), 1, 0, paper)[16:] for route in netns.routes),
+                *(
+                    encode(RouteAdd(netns.label, route), 1, 0, kernel)[16:]
+                    for route in netns.routes
+                ),
                 *routes,
             ],
         ),
         _messages(
             c.RTM_NEWRULE,
             [
-                *(encode(RuleAdd(netns.label, rule), 1, 0, paper)[16:] for rule in netns.rules),
+                *(encode(RuleAdd(netns.label, rule), 1, 0, kernel)[16:] for rule in netns.rules),
                 *(_body(one) for one in dumped(NEWEST, LIKE, "rules")),
             ],
         ),
@@ -139,7 +151,7 @@ def _link(link: LinkRecord) -> bytes:
     if link.port:
         info += attr(c.IFLA_INFO_SLAVE_KIND, cstring("bridge"))
         info += nested(c.IFLA_INFO_SLAVE_DATA, *(attr(*pair) for pair in link.port.items()))
-    said: dict[int, bytes | None] = {
+    values: dict[int, bytes | None] = {
         c.IFLA_IFNAME: cstring(link.name),
         c.IFLA_MTU: u32(link.mtu),
         c.IFLA_ADDRESS: link.mac,
@@ -155,10 +167,10 @@ def _link(link: LinkRecord) -> bytes:
         c.IFLA_IFALIAS: cstring(link.alias) if link.alias else None,
         c.IFLA_PROP_LIST: None,
     }
-    there = dict(attribute_list(body[16:])) | said
+    attributes = dict(attribute_list(body[16:])) | values
     header = body[:4] + struct.pack("=iII", link.index, link.flags, 0)
     return header + b"".join(
-        attr(number, payload) for number, payload in there.items() if payload is not None
+        attr(number, payload) for number, payload in attributes.items() if payload is not None
     )
 
 

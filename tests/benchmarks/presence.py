@@ -1,4 +1,4 @@
-"""Whether what was measured is there, by outside tools: a figure of something that failed is worth nothing."""
+"""Checks by outside tools that a measured network exists: the time of a failure is useless."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from tests.benchmarks.machine import CommandFailed, Machine
 from tests.benchmarks.shapes import MOVED, Shape, cable_addresses, member_address, published_port
 
 PINGED = 1000
-"""Nodes on one segment. With more, what new links multicast to one another fills every queue for minutes, and a ping gets lost in it: that
-the last node has its address and a carrier has to do.
+"""The most nodes on one segment for which a ping is sent.
+
+With more nodes, the multicasts of new links fill every queue for minutes, and a ping gets lost.
+Then the check is that the last node has its address and a carrier.
 """
 
 
-def there(machine: Machine, shape: Shape, *, changed: bool = False) -> None:
-    """CommandFailed unless every namespace is there, the last node has the address that it should, and reaches the first, or its neighbour."""
+def require_present(machine: Machine, shape: Shape, *, changed: bool = False) -> None:
+    """Raise CommandFailed unless the network exists.
+
+    Every namespace must exist, and the last node must have its address and reach the first node,
+    or its neighbour.
+    """
     host = machine.host
     names = {line.split()[0] for line in host.run("ip", "netns", "list").stdout.splitlines()}
     if missing := set(shape.nodes) - names:
@@ -39,8 +45,8 @@ def there(machine: Machine, shape: Shape, *, changed: bool = False) -> None:
         raise CommandFailed(f"{shape.name}: {where} does not reach {target}")
 
 
-def gone(machine: Machine, shape: Shape) -> None:
-    """CommandFailed if a namespace or a link is left."""
+def require_absent(machine: Machine, shape: Shape) -> None:
+    """Raise CommandFailed if a namespace or a link is left."""
     left = machine.host.run("ip", "netns", "list").stdout.split() + machine.host.links()
     if left != ["lo"]:
         raise CommandFailed(

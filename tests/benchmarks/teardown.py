@@ -1,4 +1,7 @@
-"""Waiting for the kernel: a namespace that nobody holds any more is torn down by and by, in one queue."""
+"""Waiting for the kernel's tear-down of network namespaces.
+
+When no process uses a namespace any more, the kernel tears it down later, from a single queue.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,12 @@ from tests.benchmarks import raw
 
 
 def settle() -> None:
-    """Return when every network namespace that was given up before this call has been torn down.
+    """Return when the kernel has torn down all network namespaces that were released before.
 
-    A namespace is made, with a veth that leads here, and given up at once. The kernel takes its queue in order, many at a time, and
-    removes the links of those in one go; so when this veth is gone, the links of all before it are. Asking takes the kernel's lock
-    that it removes them under.
+    The function makes a namespace with a veth that leads to this one, and releases it at once. The
+    kernel works through its queue in order, many namespaces at a time, and removes their links
+    together. So when this veth is gone, the links of all namespaces before it are gone as well: the
+    kernel removes them under the lock that a request for a link takes, too.
     """
     here = raw.netns_here()
     with raw.opened() as at:
@@ -24,7 +28,7 @@ def settle() -> None:
         finally:
             raw.enter(here)
             os.close(here)
-        name = f"canary{os.getpid()}"
+        name = f"settle{os.getpid()}"
         try:
             raw.send(
                 at,
@@ -34,7 +38,7 @@ def settle() -> None:
                         name,
                         b"",
                         0,
-                        "canary",
+                        "settle",
                         raw.attr(raw.IFLA_NET_NS_FD, raw.u32(there)),
                         up=False,
                     )
@@ -57,5 +61,5 @@ def settle() -> None:
                 time.sleep(0.001)
         except OSError as error:
             raise OSError(
-                error.errno, f"the canary could not be asked for: {error.strerror}"
+                error.errno, f"the last link could not be requested: {error.strerror}"
             ) from error
