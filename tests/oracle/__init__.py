@@ -1,7 +1,7 @@
 """pyroute2 as the oracle of the decoder: its message classes read the records in the same bytes.
 
-The tests trust it to cut bytes into attributes and to read their values. Which values netorch uses,
-and their names, is implemented here a second time, from the kernel's headers.
+The tests trust it to cut bytes into attributes and to read their values. This package selects and
+names the values independently of netorch, from the kernel's headers.
 """
 
 from tests.oracle.answers import failure, family, forwarding, nsid

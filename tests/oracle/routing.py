@@ -21,8 +21,8 @@ def routes(
     result = []
     for data in messages:
         parsed = read(rtmsg, data)
-        kernels = parsed["proto"] == c.RTPROT_KERNEL and not whole
-        if parsed["family"] in INETS and not kernels and not parsed["flags"] & c.RTM_F_CLONED:
+        of_kernel = parsed["proto"] == c.RTPROT_KERNEL and not whole
+        if parsed["family"] in INETS and not of_kernel and not parsed["flags"] & c.RTM_F_CLONED:
             result.append(_route(parsed, data, names))
     return result
 
