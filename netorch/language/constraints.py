@@ -30,7 +30,7 @@ class Condition(Value):
         """Return the schema of mappings that certainly meet it, or, if not `sure`, that may."""
         raise NotImplementedError
 
-    def holds(self, words: BaseModel) -> bool:
+    def holds(self, instance: BaseModel) -> bool:
         """Return whether an instance of a model meets the condition."""
         raise NotImplementedError
 
@@ -56,8 +56,8 @@ class HasKey(Condition):
     def shape(self, model: type[BaseModel], sure: bool) -> Shape:
         return {"required": [self.key]}
 
-    def holds(self, words: BaseModel) -> bool:
-        return _attribute(type(words), self.key) in words.model_fields_set
+    def holds(self, instance: BaseModel) -> bool:
+        return _attribute(type(instance), self.key) in instance.model_fields_set
 
 
 class HasValue(Condition):
@@ -70,9 +70,9 @@ class HasValue(Condition):
         value: Shape = {"not": {"anyOf": [nothing, OPEN]} if sure else nothing}
         return _of_key(self.key, value, by_default=_has_value(_default(model, self.key)))
 
-    def holds(self, words: BaseModel) -> bool:
-        name = _attribute(type(words), self.key)
-        return name in type(words).model_fields and _has_value(getattr(words, name))
+    def holds(self, instance: BaseModel) -> bool:
+        name = _attribute(type(instance), self.key)
+        return name in type(instance).model_fields and _has_value(getattr(instance, name))
 
 
 class Equals(Condition):
@@ -91,8 +91,8 @@ class Equals(Condition):
         value = values if sure else {"anyOf": [values, OPEN]}
         return _of_key(self.key, value, by_default=_default(model, self.key) in self.values)
 
-    def holds(self, words: BaseModel) -> bool:
-        return getattr(words, _attribute(type(words), self.key)) in self.values
+    def holds(self, instance: BaseModel) -> bool:
+        return getattr(instance, _attribute(type(instance), self.key)) in self.values
 
     def narrow(self, key: str, values: Sequence[object]) -> Sequence[object]:
         return [value for value in values if value in self.values] if key == self.key else values
@@ -104,8 +104,8 @@ class OneKey(Condition):
     def shape(self, model: type[BaseModel], sure: bool) -> Shape:
         return {"minProperties": 1, "maxProperties": 1}
 
-    def holds(self, words: BaseModel) -> bool:
-        return len(words.model_fields_set) == 1
+    def holds(self, instance: BaseModel) -> bool:
+        return len(instance.model_fields_set) == 1
 
 
 class AllOf(Condition):
@@ -114,8 +114,8 @@ class AllOf(Condition):
     def shape(self, model: type[BaseModel], sure: bool) -> Shape:
         return {"allOf": [condition.shape(model, sure) for condition in self.conditions]}
 
-    def holds(self, words: BaseModel) -> bool:
-        return all(condition.holds(words) for condition in self.conditions)
+    def holds(self, instance: BaseModel) -> bool:
+        return all(condition.holds(instance) for condition in self.conditions)
 
     def narrow(self, key: str, values: Sequence[object]) -> Sequence[object]:
         for condition in self.conditions:
@@ -129,8 +129,8 @@ class AnyOf(Condition):
     def shape(self, model: type[BaseModel], sure: bool) -> Shape:
         return {"anyOf": [condition.shape(model, sure) for condition in self.conditions]}
 
-    def holds(self, words: BaseModel) -> bool:
-        return any(condition.holds(words) for condition in self.conditions)
+    def holds(self, instance: BaseModel) -> bool:
+        return any(condition.holds(instance) for condition in self.conditions)
 
 
 class NotCondition(Condition):
@@ -139,8 +139,8 @@ class NotCondition(Condition):
     def shape(self, model: type[BaseModel], sure: bool) -> Shape:
         return {"not": self.condition.shape(model, not sure)}
 
-    def holds(self, words: BaseModel) -> bool:
-        return not self.condition.holds(words)
+    def holds(self, instance: BaseModel) -> bool:
+        return not self.condition.holds(instance)
 
     def narrow(self, key: str, values: Sequence[object]) -> Sequence[object]:
         excluded = self.condition.narrow(key, values)
@@ -166,16 +166,16 @@ class Constraint(Value):
         shape = (~self.forbidden).shape(model, sure=False)
         return shape | {"errorMessage": self._general_text(model)}
 
-    def check(self, words: BaseModel) -> None:
+    def check(self, instance: BaseModel) -> None:
         """Raise the constraint's error if the model violates it."""
-        if not self.forbidden.holds(words):
+        if not self.forbidden.holds(instance):
             return
-        text = re.sub(_PLACEHOLDER, lambda match: str(getattr(words, match[1])), self.text)
+        text = re.sub(_PLACEHOLDER, lambda match: str(getattr(instance, match[1])), self.text)
         error = refusal(text, self.code)
         if not self.at:
             raise error
-        place = InitErrorDetails(type=error, loc=(self.at,), input=getattr(words, self.at))
-        raise ValidationError.from_exception_data(type(words).__name__, [place])
+        place = InitErrorDetails(type=error, loc=(self.at,), input=getattr(instance, self.at))
+        raise ValidationError.from_exception_data(type(instance).__name__, [place])
 
     def _general_text(self, model: type[BaseModel]) -> str:
         """Return the sentence with all possible values in the place of each placeholder."""
@@ -198,8 +198,8 @@ class EachItem(Value):
     def shape(self, model: type[BaseModel]) -> Shape:
         return {"properties": {self.key: {"items": self.constraint.shape(self.item)}}}
 
-    def check(self, words: BaseModel) -> None:
-        for item in getattr(words, self.key):
+    def check(self, instance: BaseModel) -> None:
+        for item in getattr(instance, self.key):
             self.constraint.check(item)
 
 
@@ -230,10 +230,10 @@ def constraints(*each: Constraint | EachItem) -> Any:
     It runs in the order in which the model defines its validators.
     """
 
-    def check(words: BaseModel) -> BaseModel:
+    def check(instance: BaseModel) -> BaseModel:
         for constraint in each:
-            constraint.check(words)
-        return words
+            constraint.check(instance)
+        return instance
 
     check.constraints = each  # type: ignore[attr-defined]
     check.__signature__ = ONE_ARGUMENT  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from itertools import starmap
 from typing import Any, NamedTuple, TypeVar
 
 from netorch.errors import Position, did_you_mean
-from netorch.language.ranges import copied, split, together
+from netorch.language.ranges import expand_entry, split, with_items
 from netorch.language.variables import Substitution, Wrong, usable
 from netorch.language.yaml_tree import (
     MAX_BYTES,
@@ -67,8 +67,8 @@ class _Expansion:
 
     def run(self) -> Map:
         tree, out = self.tree, Map(self.tree.at)
-        self.weigh(tree)
-        base = {name: self.under(name) for name in _DEFAULTS}
+        self.check_expanded_size(tree)
+        base = {name: self.defaults_of(name) for name in _DEFAULTS}
         self.read_profiles()
         for key, value in tree.items():
             if key not in ("vars", "profiles"):
@@ -85,7 +85,7 @@ class _Expansion:
                 return self.entries(value, lambda own: self.node_layers(base["node"], own))
             if key == "networks":
                 return self.entries(
-                    value, lambda own: [*_seeing(own.i, base["network"]), own], skip=""
+                    value, lambda own: [*_with_range_value(own.i, base["network"]), own], skip=""
                 )
         elif isinstance(value, Seq) and key in ("links", "checks"):
             return self.rows(value, base["link"] if key == "links" else [], links=key == "links")
@@ -102,7 +102,7 @@ class _Expansion:
             self.findings.add("not-a-mapping", f"{name!r} must be a mapping.", at, object=name)
         return Map(at)
 
-    def under(self, name: str) -> list[Layer]:
+    def defaults_of(self, name: str) -> list[Layer]:
         value = self.defaults.get(name)
         if value is not None and not isinstance(value, Map):
             self.findings.add(
@@ -132,9 +132,11 @@ class _Expansion:
         for name, layer in self.profiles.items():
             # If the parents depend on $(i), they are checked when a node uses the profile.
             if isinstance(layer.value, Map) and "$" not in str(layer.value.get("profile")):
-                self.lineage(layer, {}, (name,))
+                self.collect_profiles(layer, {}, (name,))
 
-    def lineage(self, layer: Layer, profiles: dict[str, Layer], chain: tuple[str, ...]) -> None:
+    def collect_profiles(
+        self, layer: Layer, profiles: dict[str, Layer], chain: tuple[str, ...]
+    ) -> None:
         """Add the profiles that a node or profile uses to `profiles`, parents first, each once."""
         for name, at in self.profile_names(layer):
             profile = self.profiles.get(name)
@@ -166,7 +168,7 @@ class _Expansion:
                 # $(i) in a profile is that of the node that uses it, unless the profile's own name
                 # is a range.
                 profile = profile if profile.i is not None else profile._replace(i=layer.i)
-                self.lineage(profile, profiles, (*chain, name))
+                self.collect_profiles(profile, profiles, (*chain, name))
                 profiles[name] = profile
 
     def profile_names(self, layer: Layer) -> Iterator[tuple[str, Position]]:
@@ -193,9 +195,9 @@ class _Expansion:
                 )
 
     def node_layers(self, base: list[Layer], own: Layer) -> list[Layer]:
-        base = _seeing(own.i, base)
+        base = _with_range_value(own.i, base)
         profiles: dict[str, Layer] = {}
-        self.lineage(own if "profile" in own.value or not base else base[0], profiles, ())
+        self.collect_profiles(own if "profile" in own.value or not base else base[0], profiles, ())
         return [*base, *profiles.values(), own]
 
     # Mappings and lists
@@ -217,7 +219,7 @@ class _Expansion:
                     out[name] = self.value(own, i, at, name)
                     continue
                 layers = layers_of(Layer(own, i))
-                if any(layer.value.dollar for layer in layers):
+                if any(layer.value.needs_expansion for layer in layers):
                     out[name] = self.mapping(layers, skip)
                     continue
                 # Without $(…) in any layer, all entries of a range are equal, so they share one
@@ -232,7 +234,7 @@ class _Expansion:
     def mapping(self, layers: list[Layer], skip: str = "") -> Map:
         """Merge mappings, later over earlier, each with its own `$(i)`."""
         last: Map = layers[-1].value
-        if len(layers) == 1 and not last.dollar and skip not in last:
+        if len(layers) == 1 and not last.needs_expansion and skip not in last:
             return self.shared(last)
         out = Map(last.at)
         if len(layers) == 1 and skip not in last and not any(map(expandable, last)):
@@ -240,7 +242,7 @@ class _Expansion:
             for key, value in last.items():
                 out[key] = self.value(value, i, out.where[key], key)
             return self.finished(out)
-        piles: dict[str, list[Layer]] = {}
+        layers_by_key: dict[str, list[Layer]] = {}
         for raw, i in layers:
             written: dict[str, str] = {}
             for key, value in raw.items():
@@ -249,21 +251,21 @@ class _Expansion:
                 at = raw.where[key]
                 for name, inner in self.names(key, i, at):
                     if self.claim(written, name, key, raw):
-                        piles.setdefault(name, []).append(Layer(value, inner))
+                        layers_by_key.setdefault(name, []).append(Layer(value, inner))
                         out.where[name] = at
-        for name, pile in piles.items():
-            start = len(pile) - 1
+        for name, key_layers in layers_by_key.items():
+            start = len(key_layers) - 1
             while (
                 start
-                and isinstance(pile[start].value, Map)
-                and isinstance(pile[start - 1].value, Map)
+                and isinstance(key_layers[start].value, Map)
+                and isinstance(key_layers[start - 1].value, Map)
             ):
                 start -= 1
-            merged = isinstance(pile[-1].value, Map)
+            merged = isinstance(key_layers[-1].value, Map)
             out[name] = (
-                self.mapping(pile[start:])
+                self.mapping(key_layers[start:])
                 if merged
-                else self.value(*pile[-1], out.where[name], name)
+                else self.value(*key_layers[-1], out.where[name], name)
             )
         return self.finished(out)
 
@@ -280,11 +282,13 @@ class _Expansion:
         return raw if text is None or text is raw else retype(text)
 
     def sequence(self, raw: Seq, i: str | None, names: bool) -> Seq:
-        if not raw.dollar:
+        if not raw.needs_expansion:
             return self.shared(raw)
         out = Seq(raw.at)
         for item, at in zip(raw, raw.where, strict=True):
-            ranged = self.spread(item, i, at) if names and isinstance(item, str) else [(item, i)]
+            ranged = (
+                self.expand_range(item, i, at) if names and isinstance(item, str) else [(item, i)]
+            )
             for each, inner in ranged:
                 out.append(self.value(each, inner, at, ""))
                 out.where.append(at)
@@ -300,7 +304,7 @@ class _Expansion:
             for own in self.row_layers(_long_link(entry) if links else entry, at, links):
                 merges = isinstance(own.value, Map)
                 out.append(
-                    self.mapping([*_seeing(own.i, base), own])
+                    self.mapping([*_with_range_value(own.i, base), own])
                     if merges
                     else self.value(*own, at, "")
                 )
@@ -311,12 +315,14 @@ class _Expansion:
         if not isinstance(entry, Map):
             return [Layer(entry, None)]
         try:
-            count, turns = together(entry, self.substitution.text, "endpoints" if links else "")
+            count, layers = expand_entry(
+                entry, self.substitution.text, "endpoints" if links else ""
+            )
         except Wrong as wrong:
             self.complain(wrong, at)
             return []
-        self.room(count * entry.size, at)
-        return starmap(Layer, turns)
+        self.check_size(count * entry.size, at)
+        return starmap(Layer, layers)
 
     # Texts
 
@@ -331,7 +337,7 @@ class _Expansion:
             self.complain(wrong, at)
             return None
 
-    def spread(self, text: str, i: str | None, at: Position) -> list[tuple[str, str | None]]:
+    def expand_range(self, text: str, i: str | None, at: Position) -> list[tuple[str, str | None]]:
         """Return the texts to which a range in a name expands, each with its `$(i)`.
 
         Other `$(…)` in the texts are not replaced yet.
@@ -353,7 +359,7 @@ class _Expansion:
             )
         elif len(pieces) == 3:
             before, values, after = pieces
-            self.room(len(values), at)
+            self.check_size(len(values), at)
             return [(f"{before}{value}{after}", value) for value in values]
         else:
             return [(text, i)]
@@ -363,7 +369,7 @@ class _Expansion:
         """Return the names to which a key expands, each with the value of `$(i)` in its entry."""
         if not expandable(key):
             return ((key, i),)
-        pairs = self.spread(key, i, at)
+        pairs = self.expand_range(key, i, at)
         if "$" not in key:
             return pairs
         texts = ((self.text(raw, inner, at), inner) for raw, inner in pairs)
@@ -398,7 +404,7 @@ class _Expansion:
 
     def finished(self, node: _Node) -> _Node:
         seal(node)
-        node.dollar = False
+        node.needs_expansion = False
         self.count(1, sum(map(len, node)) if isinstance(node, Map) else 0)
         return node
 
@@ -406,9 +412,9 @@ class _Expansion:
         self.values += values
         self.chars += chars
         if self.values > MAX_VALUES or self.chars > MAX_BYTES:
-            self.room(0, self.tree.at)
+            self.check_size(0, self.tree.at)
 
-    def room(self, values: int, at: Position) -> None:
+    def check_size(self, values: int, at: Position) -> None:
         """Stop with an error if the result so far and this many more values are too many."""
         if self.values + values > MAX_VALUES:
             self.findings.stop(
@@ -425,14 +431,18 @@ class _Expansion:
                 "Are the ranges right?",
             )
 
-    def weigh(self, node: Map | Seq) -> int:
-        """Return the number of values after ranges in keys expand, without what merges in."""
-        if not node.dollar:
+    def check_expanded_size(self, node: Map | Seq) -> int:
+        """Return the number of values after ranges in keys expand, without what merges in.
+
+        Stop with an error if they are too many.
+        """
+        if not node.needs_expansion:
             return node.size
         total = 1
         if isinstance(node, Seq):
             return total + sum(
-                self.weigh(item) if isinstance(item, (Map, Seq)) else 1 for item in node
+                self.check_expanded_size(item) if isinstance(item, (Map, Seq)) else 1
+                for item in node
             )
         for key, value in node.items():
             count = 1
@@ -440,19 +450,21 @@ class _Expansion:
                 with suppress(Wrong):  # the expansion reports it later
                     for piece in split(key, self.substitution.text):
                         count *= 1 if isinstance(piece, str) else len(piece)
-            total += count * (self.weigh(value) if isinstance(value, (Map, Seq)) else 1)
+            total += count * (
+                self.check_expanded_size(value) if isinstance(value, (Map, Seq)) else 1
+            )
             if total > MAX_VALUES:
-                self.room(total, node.where[key])
+                self.check_size(total, node.where[key])
         return total
 
 
-def _seeing(i: str | None, layers: list[Layer]) -> list[Layer]:
+def _with_range_value(i: str | None, layers: list[Layer]) -> list[Layer]:
     """Return the layers with the `$(i)` of the entry for which they are the defaults."""
     return [Layer(layer.value, i) for layer in layers]
 
 
 def _without(node: Map, keys: Iterable[str]) -> Map:
-    rest = copied(node, ((key, value) for key, value in node.items() if key not in keys))
+    rest = with_items(node, ((key, value) for key, value in node.items() if key not in keys))
     seal(rest)
     return rest
 

@@ -165,7 +165,7 @@ Percentage = Annotated[int, PlainValidator(percentage)]
 Rate = Annotated[int, PlainValidator(bitrate)]
 
 
-NOTHING = {
+OFF = {
     "delay": "0ms",
     "jitter": "0ms",
     **dict.fromkeys(("loss", "duplicate", "corrupt", "reorder"), "0%"),
@@ -242,7 +242,7 @@ class Impairment(Value):
         return {key: _FORMS[key](value) for key, value in values.items() if value}
 
 
-def together(models: Iterable[ImpairModel]) -> Impairment:
+def combine(models: Iterable[ImpairModel]) -> Impairment:
     """Combine several impairments of one direction. For each key, the first one with it counts."""
     values: dict[str, int] = {}
     for model in models:
@@ -252,7 +252,7 @@ def together(models: Iterable[ImpairModel]) -> Impairment:
     return Impairment(**values)
 
 
-def senseless(impairment: Impairment) -> Iterator[tuple[str, str, str]]:
+def keys_without_effect(impairment: Impairment) -> Iterator[tuple[str, str, str]]:
     """Yield keys without an effect, each with a sentence that tells why, and a remedy."""
     for key in ("jitter", "reorder"):
         if getattr(impairment, key) and not impairment.delay:

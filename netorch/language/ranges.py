@@ -67,7 +67,7 @@ def values(first: str, last: str) -> RangeValues:
     return many
 
 
-def together(
+def expand_entry(
     entry: Map, substituted: Callable[[str], str], under: str = ""
 ) -> tuple[int, Iterator[tuple[Map, str | None]]]:
     """Expand the ranges of a link or check, which advance together. Raises Wrong.
@@ -75,43 +75,51 @@ def together(
     Returns the number of entries, and each entry with the value of its first range. The ranges are
     those in the entry's texts, or only those in its list `under` a key.
     """
-    split_texts: dict[str, list[str | RangeValues]] = {}
+    pieces_of: dict[str, list[str | RangeValues]] = {}
     for text in _texts(entry.get(under)) if under else entry.values():
         if isinstance(text, str) and len(pieces := split(text, substituted)) > 1:
-            split_texts[text] = pieces
-    runs = [
-        piece for pieces in split_texts.values() for piece in pieces if not isinstance(piece, str)
+            pieces_of[text] = pieces
+    ranges = [
+        piece for pieces in pieces_of.values() for piece in pieces if not isinstance(piece, str)
     ]
-    if not runs:
+    if not ranges:
         return 1, iter([(entry, None)])
-    if any(len(run) != len(runs[0]) for run in runs):
-        lengths = " and ".join(f"[{run[0]}-{run[-1]}] has {len(run)}" for run in runs)
+    if any(len(one) != len(ranges[0]) for one in ranges):
+        lengths = " and ".join(f"[{one[0]}-{one[-1]}] has {len(one)}" for one in ranges)
         raise Wrong(
             "uneven-ranges",
             f"The ranges of one entry must have the same length, but {lengths} values.",
             "Make them equally long.",
         )
 
-    def turns() -> Iterator[tuple[Map, str | None]]:
-        for turn, i in enumerate(runs[0]):
+    def entries() -> Iterator[tuple[Map, str | None]]:
+        for index, i in enumerate(ranges[0]):
             texts = {
-                text: "".join(part if isinstance(part, str) else part[turn] for part in parts)
-                for text, parts in split_texts.items()
+                text: "".join(part if isinstance(part, str) else part[index] for part in parts)
+                for text, parts in pieces_of.items()
             }
             if under:
-                yield copied(entry, (entry | {under: _exchanged(entry[under], texts)}).items()), i
+                yield (
+                    with_items(entry, (entry | {under: _with_texts(entry[under], texts)}).items()),
+                    i,
+                )
             else:
-                yield _exchanged(entry, texts), i
+                yield _with_texts(entry, texts), i
 
-    return len(runs[0]), turns()
+    return len(ranges[0]), entries()
 
 
-def copied(node: Map, items: Iterable[tuple[str, Any]]) -> Map:
+def with_items(node: Map, items: Iterable[tuple[str, Any]]) -> Map:
     """Return a mapping with other items and the same position."""
     copy = Map(node.at)
     copy.update(items)
     copy.where = {key: node.where[key] for key in copy}
-    copy.size, copy.chars, copy.depth, copy.dollar = node.size, node.chars, node.depth, node.dollar
+    copy.size, copy.chars, copy.depth, copy.needs_expansion = (
+        node.size,
+        node.chars,
+        node.depth,
+        node.needs_expansion,
+    )
     return copy
 
 
@@ -120,11 +128,11 @@ def _texts(ends: object) -> Iterator[object]:
         yield from (end.get("node"), end.get("interface")) if isinstance(end, Map) else (end,)
 
 
-def _exchanged(value: Any, texts: Mapping[str, str]) -> Any:
+def _with_texts(value: Any, texts: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         return texts.get(value, value)
     if isinstance(value, Map):
-        return copied(
+        return with_items(
             value,
             (
                 (key, texts.get(item, item) if isinstance(item, str) else item)
@@ -134,12 +142,14 @@ def _exchanged(value: Any, texts: Mapping[str, str]) -> Any:
     if not isinstance(value, Seq):
         return value
     copy = Seq(value.at)
-    copy.extend(_exchanged(item, texts) if isinstance(item, (str, Map)) else item for item in value)
-    copy.where, copy.size, copy.chars, copy.depth, copy.dollar = (
+    copy.extend(
+        _with_texts(item, texts) if isinstance(item, (str, Map)) else item for item in value
+    )
+    copy.where, copy.size, copy.chars, copy.depth, copy.needs_expansion = (
         value.where,
         value.size,
         value.chars,
         value.depth,
-        value.dollar,
+        value.needs_expansion,
     )
     return copy

@@ -48,25 +48,25 @@ class Map(dict[str, Any]):
     """A mapping of the file.
 
     `at` is its position, and `where` has the position of each key. `size`, `chars` and `depth` are
-    the numbers of values, characters and levels in it, with aliases expanded. `dollar`: it contains
-    a text that may need expansion.
+    the numbers of values, characters and levels in it, with aliases expanded. `needs_expansion`: a
+    text in it may contain `$(…)` or a range.
     """
 
-    __slots__ = ("at", "chars", "depth", "dollar", "size", "where")
+    __slots__ = ("at", "chars", "depth", "needs_expansion", "size", "where")
 
     def __init__(self, at: Position) -> None:
         self.at, self.where = at, dict[str, Position]()
-        self.size, self.chars, self.depth, self.dollar = 1, 0, 1, False
+        self.size, self.chars, self.depth, self.needs_expansion = 1, 0, 1, False
 
 
 class Seq(list[Any]):
     """A list of the file, with the same attributes as `Map`. `where` has each item's position."""
 
-    __slots__ = ("at", "chars", "depth", "dollar", "size", "where")
+    __slots__ = ("at", "chars", "depth", "needs_expansion", "size", "where")
 
     def __init__(self, at: Position) -> None:
         self.at, self.where = at, list[Position]()
-        self.size, self.chars, self.depth, self.dollar = 1, 0, 1, False
+        self.size, self.chars, self.depth, self.needs_expansion = 1, 0, 1, False
 
 
 class Findings:
@@ -124,23 +124,28 @@ def expandable(text: str) -> bool:
 
 def seal(node: Map | Seq) -> None:
     """Set the counters of a mapping or list that is complete."""
-    size, chars, depth, dollar = 1, 0, 0, False
+    size, chars, depth, needs_expansion = 1, 0, 0, False
     for value in node.values() if isinstance(node, Map) else node:
         if isinstance(value, str):
             size += 1
             chars += len(value)
-            dollar = dollar or "$" in value or "[" in value
+            needs_expansion = needs_expansion or "$" in value or "[" in value
         elif isinstance(value, (Map, Seq)):
             size += value.size
             chars += value.chars
             depth = max(depth, value.depth)
-            dollar = dollar or value.dollar
+            needs_expansion = needs_expansion or value.needs_expansion
         else:
             size += 1
     if isinstance(node, Map):
         chars += sum(map(len, node))
-        dollar = dollar or any(map(expandable, node))
-    node.size, node.chars, node.depth, node.dollar = size, chars, depth + 1, dollar
+        needs_expansion = needs_expansion or any(map(expandable, node))
+    node.size, node.chars, node.depth, node.needs_expansion = (
+        size,
+        chars,
+        depth + 1,
+        needs_expansion,
+    )
 
 
 def locate(tree: object, path: Sequence[str | int]) -> Position | None:

@@ -30,7 +30,7 @@ from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.kinds.vlans import PortVlans, Tag, VlanRange, vlans_key
 from netorch.kinds.vrf import MTU as VRF_MTU
 from netorch.kinds.vrf import Vrf
-from netorch.language.impairment import NOTHING
+from netorch.language.impairment import OFF
 from netorch.netlink.constants import AF_INET6, FR_ACT_TO_TBL, RT_SCOPE_UNIVERSE, RTN_UNICAST
 from netorch.state.key import HOST, Key, is_attached, label_text
 from netorch.state.resource import Resource
@@ -341,7 +341,7 @@ class _Builder:
         to, own = self.impairment(*member.peer), self.impairment(member.netns, member.name)
         if to:
             membership["impair"] = to
-        if own != to and (model := {key: none for key, none in NOTHING.items() if key in to} | own):
+        if own != to and (model := {key: none for key, none in OFF.items() if key in to} | own):
             self.interface(member.netns, member.name)["impair"] = model
 
     def impairment(self, label: str, dev: str) -> Entries:

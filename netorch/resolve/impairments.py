@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netorch.kinds.impair import Impair
 from netorch.kinds.loopback import MTU as LOOPBACK_MTU
-from netorch.language.impairment import ImpairModel, senseless, together
+from netorch.language.impairment import ImpairModel, combine, keys_without_effect
 from netorch.resolve.draft import Draft, Iface, Path, all_interfaces
 from netorch.resolve.interfaces import mtu_of
 from netorch.resolve.roles import LoopbackRole
@@ -21,8 +21,8 @@ def put_impairments(draft: Draft) -> None:
         if iface.is_existing:
             continue
         sources = _sources(draft, iface)
-        impairment = together(words for words, _ in sources)
-        for key, what, remedy in senseless(impairment):
+        impairment = combine(words for words, _ in sources)
+        for key, what, remedy in keys_without_effect(impairment):
             path = next((*path, key) for words, path in sources if getattr(words, key) is not None)
             if (path, key) not in reported:
                 reported.add((path, key))

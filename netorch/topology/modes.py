@@ -79,8 +79,8 @@ class ModeIs(Condition):
         mode = modes if sure else {"anyOf": [modes, OPEN, {"type": "object"}]}
         return {"required": ["mode"], "properties": {"mode": mode}}
 
-    def holds(self, words: Any) -> bool:
-        return not words.modes.isdisjoint(self.modes)
+    def holds(self, instance: Any) -> bool:
+        return not instance.modes.isdisjoint(self.modes)
 
 
 _SEVERAL_BRIDGES = "its bridges are in several nodes and have no addresses"

@@ -31,8 +31,8 @@ class Ownership(Value):
     namespaces: tuple[str, ...] = ()
     """The names in /run/netns that it makes, sorted."""
     objects: Mapping[str, tuple[ObjectName, ...]] = field(default_factory=dict)
-    """Attached namespace, as `identity_text` → the topology's objects in it. Only kinds
-    in `RECORDED` are listed.
+    """Attached namespace, as `identity_text` → the topology's objects in it, if their kind is in
+    `RECORDED`.
     """
     links: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Attached namespace, as `identity_text` → the indices of the topology's links in it. No other

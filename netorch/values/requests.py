@@ -19,7 +19,7 @@ Attrs = tuple[tuple[int, bytes], ...]
 
 
 class Attachment(NamedTuple):
-    """How to look up an attached namespace."""
+    """The way to look up an attached namespace."""
 
     how: str
     """netns, pid, path, docker or podman."""

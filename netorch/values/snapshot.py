@@ -284,7 +284,7 @@ class Snapshot(Value):
 
 
 class Scope(Value):
-    """What to read: the host, all namespaces with a certain mark, and the labels given here."""
+    """Selects what to read: the host, all namespaces with a mark, and the labels given here."""
 
     mark: str
     """The beginning of lo's alias in namespaces to read."""

@@ -132,12 +132,12 @@ def test_size_counts_values_with_aliases_expanded() -> None:
     assert tree["d"][0] is tree["a"]
 
 
-def test_dollar_tells_what_expansion_must_look_at() -> None:
+def test_needs_expansion() -> None:
     tree = parse(b"a: {b: [c, 5]}\nd: {e: ['$(x)']}\n'h[1-3]': {}\n")
-    assert not tree["a"].dollar
-    assert tree["d"].dollar
-    assert tree.dollar
-    assert not tree["h[1-3]"].dollar
+    assert not tree["a"].needs_expansion
+    assert tree["d"].needs_expansion
+    assert tree.needs_expansion
+    assert not tree["h[1-3]"].needs_expansion
 
 
 def test_anchors_and_merge_keys() -> None:
