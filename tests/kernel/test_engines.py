@@ -1,4 +1,7 @@
-"""Beside a real Docker: each of the two reaches what the other publishes and nothing else, and both the outside."""
+"""Test netorch on a host with a real Docker or Podman.
+
+Each side reaches what the other one publishes and nothing else, and both reach the outside.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,10 @@ EXTRA = "  extra: {mode: nat, subnet: 10.9.0.0/24}\n"
 def docker(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Docker]:
-    """One daemon for all tests of a flavour, with containers that listen at 80, which is published, and at 81, which is not."""
+    """Start a Docker daemon for all tests of a flavour of iptables.
+
+    Its containers listen at port 80, which is published, and at port 81, which is not.
+    """
     if request.param == "legacy":
         pytest.importorskip("iptc", reason="python-iptables is not installed")
     host = private_host(tmp_path_factory.mktemp("docker"))
@@ -68,7 +74,7 @@ def docker(
 
 @contextmanager
 def live(engine: Docker | Podman, text: str) -> Iterator[None]:
-    """The topology of the text is live, and its nodes listen at 80 and 81."""
+    """Apply the topology, let its nodes listen at ports 80 and 81, and destroy it at the end."""
     engine.host.write("lab.yaml", text)
     engine.host.netorch("apply", "lab.yaml")
     servers = [engine.machine.serve(node, 80, 81) for node in ("a", "o", "h")]
@@ -90,12 +96,12 @@ def lab(docker: Docker) -> Iterator[Docker]:
 OPEN, SHUT = "+ 192.0.2.1 9090", "- 172.17.0.2 81"
 OUT = ("+ 192.0.2.2 80", "+ 2001:db8::2 80")
 
-# What the PC, which is a stranger to both, finds of Docker's, and so our members.
+# Docker's addresses that the PC (a host outside) and our members reach (+) or do not reach (-).
 OF_DOCKER = (
     *(OPEN, "+ 172.17.0.1 9090", "+ 192.0.2.1 9091", "+ 2001:db8::1 9090"),
     *(SHUT, "- 172.19.0.2 81", "- 172.18.0.2 80", "- fd0d::242:ac11:2 81"),
 )
-# What containers find of ours. Members of a routed network are reached by whoever has a route.
+# Our addresses that containers reach or do not reach. A routed network is open to everybody.
 OF_OURS = (
     *("+ 192.0.2.1 8080", "+ 172.17.0.1 8080", "+ 10.6.0.2 81"),
     *("- 10.5.0.2 80", "- 10.5.0.2 81", "- 10.7.0.2 80"),
@@ -112,7 +118,7 @@ def test_each_reaches_what_the_other_publishes_and_nothing_else(
 ) -> None:
     machine = docker.machine
     if backend == "iptables" and machine.flavour == "nft":
-        pytest.skip("netorch's iptables are the legacy ones: they never meet Docker's rules here")
+        pytest.skip("netorch uses legacy iptables, which never meet Docker's rules here")
     with live(docker, f"{LAB}backend: {{nat: {backend}}}\n"):
         members = dict.fromkeys(("a", "b", "o"), (*OF_DOCKER, *OUT))
         outside = ("+ 192.0.2.1 8080", "+ 2001:db8::1 8080", "- 10.5.0.2 80")
@@ -123,7 +129,7 @@ def test_each_reaches_what_the_other_publishes_and_nothing_else(
             "h": ("- 192.0.2.2 80", "+ 10.7.0.1 8080", "+ 10.7.0.1 9090"),
             docker.pid("web"): (*OF_OURS, *OF_OURS_6, *OUT),
             docker.pid("other"): (*OF_OURS, OUT[0]),
-            # Docker's own word on what is internal goes before ours on what is published
+            # Docker drops packets of its internal networks before our published ports apply
             docker.pid("shut"): ("- 172.18.0.1 8080",),
         }
         assert machine.all_misses(asked) == []
@@ -187,7 +193,7 @@ def test_a_way_out_that_comes_later_is_seen(lab: Docker) -> None:
         host.netorch("apply", "lab.yaml")
         assert machine.misses("a", "+ 198.51.100.2 80", SHUT) == []
         server.signal(signal.SIGTERM)
-    # one that goes is no difference: it may come back
+    # an interface that disappears is not a difference, because it may come back
     host.run("ip", "netns", "del", "far")
     host.run("sh", "-c", "while ip link show vpn 2>/dev/null; do sleep 0.05; done")
     assert host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"
@@ -204,21 +210,27 @@ nodes:
 
 
 def within(engine: Docker | Podman, pid: int) -> str:
-    """Interfaces, addresses and routes of a container, without what IPv6 does by itself in its own time."""
+    """Return a container's interfaces, addresses and routes.
+
+    Link-local IPv6 is left out, because the kernel adds it after a delay.
+    """
     look = "ip -br link | sed 's/@.*//'; ip -br -4 addr | sed 's/@[^ ]*//'; ip route show table all; ip -6 route"
-    shown = engine.host.run("nsenter", "-t", str(pid), "-n", "sh", "-c", look).stdout
-    return "".join(line for line in shown.splitlines(True) if "fe80:" not in line)
+    listing = engine.host.run("nsenter", "-t", str(pid), "-n", "sh", "-c", look).stdout
+    return "".join(line for line in listing.splitlines(True) if "fe80:" not in line)
 
 
 def test_a_container_as_a_node(docker: Docker) -> None:
-    """It keeps its default route, is published, gets further networks of Docker's, and starts again."""
+    """A container keeps its default route as a node, and its ports can be published.
+
+    Docker may connect it to more networks, and may restart it.
+    """
     machine, host = docker.machine, docker.host
     pid = docker.run("box", listen=(80, 81))
     try:
         before, rules = within(docker, pid), machine.rules()
         host.write("boxes.yaml", BOX)
-        said = host.netorch("apply", "boxes.yaml").stderr
-        assert "node box keeps its IPv4 default route via 172.17.0.1 dev eth0" in said
+        output = host.netorch("apply", "boxes.yaml").stderr
+        assert "node box keeps its IPv4 default route via 172.17.0.1 dev eth0" in output
         expected = ("+ 10.8.0.2 80", "+ fd08::2 81", SHUT, *OUT)
         assert machine.misses("probe", *expected) == []
         assert machine.misses("pc", "+ 192.0.2.1 8088", "- 172.17.0.2 81") == []
@@ -253,7 +265,10 @@ def test_a_container_as_a_node(docker: Docker) -> None:
 
 @pytest.fixture(scope="module")
 def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    """Podman with the network `podman`, and a container that listens at 80, which is published, and at 81, which is not."""
+    """Start Podman with a container on the network `podman`.
+
+    The container listens at port 80, which is published, and at port 81, which is not.
+    """
     host = private_host(tmp_path_factory.mktemp("podman"))
     try:
         host.run("sh", "-ec", OUTSIDE)
@@ -268,8 +283,11 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
 
 
 @pytest.mark.parametrize("policy", ["ACCEPT", "DROP"])
-def test_beside_podman(podman: Podman, policy: str) -> None:
-    """To Podman a member is a stranger as the PC is: the policy of FORWARD says whether what is not published is closed."""
+def test_podman_on_the_same_host(podman: Podman, policy: str) -> None:
+    """Podman treats a member like any other host.
+
+    The policy of FORWARD decides whether a port that is not published is closed.
+    """
     machine, host = podman.machine, podman.host
     host.run("iptables-nft", "-P", "FORWARD", policy)
     before, theirs = machine.rules(), machine.foreign_rules()
@@ -289,7 +307,7 @@ def test_beside_podman(podman: Podman, policy: str) -> None:
 
 
 def test_a_container_of_podman_as_a_node(podman: Podman) -> None:
-    """Podman's default route has a metric of 100: one of ours would go before it."""
+    """Podman's default route has metric 100, so a default route of netorch would win over it."""
     machine, host = podman.machine, podman.host
     host.run("iptables-nft", "-P", "FORWARD", "ACCEPT")
     pid = podman.run("box", "--network", "podman", listen=(80, 81))
@@ -297,8 +315,8 @@ def test_a_container_of_podman_as_a_node(podman: Podman) -> None:
         before = within(podman, pid)
         assert "default via 10.88.0.1 dev eth0 proto static metric 100" in before
         host.write("boxes.yaml", BOX.replace("docker:", "podman:"))
-        said = host.netorch("apply", "boxes.yaml").stderr
-        assert "node box keeps its IPv4 default route via 10.88.0.1 dev eth0" in said
+        output = host.netorch("apply", "boxes.yaml").stderr
+        assert "node box keeps its IPv4 default route via 10.88.0.1 dev eth0" in output
         expected = ("+ 10.8.0.2 80", "+ fd08::2 81", *OUT)
         assert machine.misses("probe", *expected) == []
         assert machine.misses("pc", "+ 192.0.2.1 8088") == []

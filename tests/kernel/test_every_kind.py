@@ -1,6 +1,8 @@
-"""Kills and refusals at the acts of an apply, an update and a destroy of a topology with every kind that this kernel has.
+"""Kill netorch, or refuse its requests, while it works on every kind that this kernel has.
 
-Short in every run; `NETORCH_CAMPAIGN=long` tries every act, every refusal with six errors, and many rounds; a number so many acts of each.
+The tests do so at the acts of an apply, an update and a destroy. A normal run tries a few acts.
+`NETORCH_CAMPAIGN=long` tries every act, every refusal with six errors, and many rounds. A number
+tries that many acts of each.
 """
 
 from __future__ import annotations
@@ -24,7 +26,11 @@ ERRORS = (errno.EPERM, errno.ENOBUFS, errno.ENOMEM, errno.EBUSY, errno.EEXIST, e
 
 @pytest.fixture
 def before(host: Host) -> Snapshot:
-    """A host with a NIC and with something of others, where a topology has been once: what its kernel then keeps is there."""
+    """Prepare a host with a NIC and foreign objects, and return its snapshot.
+
+    The topology was applied and destroyed once, because the kernel keeps some objects from then
+    on, such as the rule for VRFs.
+    """
     sh(
         host,
         f"{NIC}; ip link add eth9 type veth peer name wire9; ip addr add 198.51.100.1/24 dev eth9; ip netns add other",
@@ -39,7 +45,7 @@ def before(host: Host) -> Snapshot:
 
 @pytest.fixture
 def clean(host: Host, before: Snapshot) -> tuple[Snapshot, Snapshot]:
-    """What a build of either file from nothing looks like."""
+    """Return the snapshots after an apply of each file to an empty host."""
     shots = []
     for name in ("topo.yaml", "changed.yaml"):
         host.netorch("apply", name)
@@ -60,14 +66,14 @@ def test_killed_before_an_act_of_an_apply(host: Host, before: Snapshot) -> None:
         for way in ("destroy", "apply") if LONG else ("apply",):
             for at in spread(total, FEW):
                 answer = run("apply", "topo.yaml", kill_at=at)
-                assert answer["status"] == -signal.SIGKILL, (at, answer["said"])
+                assert answer["status"] == -signal.SIGKILL, (at, answer["output"])
                 killed += 1
                 if way == "apply":
                     answer = run("apply", "topo.yaml")
-                    assert answer["status"] == 0, (at, answer["said"])
+                    assert answer["status"] == 0, (at, answer["output"])
                     assert run("diff", "topo.yaml")["status"] == 0, at
                 answer = run("destroy", "lab")
-                assert answer["status"] == 0, (at, answer["said"])
+                assert answer["status"] == 0, (at, answer["output"])
                 assert names(host) == nothing, at
                 assert settled(before, host) == [], (way, at)
     tell(f"every kind: killed at {killed} of {total} acts of an apply")
@@ -84,13 +90,13 @@ def test_killed_before_an_act_of_an_update(
             for at in spread(total, FEW // 2):
                 assert run("apply", "topo.yaml")["status"] == 0, at
                 answer = run("apply", "changed.yaml", kill_at=at)
-                assert answer["status"] == -signal.SIGKILL, (at, answer["said"])
+                assert answer["status"] == -signal.SIGKILL, (at, answer["output"])
                 killed += 1
                 file, goal = (
                     ("changed.yaml", clean[1]) if way == "forward" else ("topo.yaml", clean[0])
                 )
                 answer = run("apply", file)
-                assert answer["status"] == 0, (at, answer["said"])
+                assert answer["status"] == 0, (at, answer["output"])
                 assert run("diff", file)["status"] == 0, at
                 assert settled(goal, host, LESS) == [], (way, at)
         run("destroy", "lab")
@@ -106,14 +112,14 @@ def test_killed_before_an_act_of_a_destroy(host: Host, before: Snapshot) -> None
         for turn, at in enumerate(spread(total, FEW // 2)):
             run("apply", "topo.yaml")
             answer = run("destroy", "lab", kill_at=at)
-            assert answer["status"] == -signal.SIGKILL, (at, answer["said"])
+            assert answer["status"] == -signal.SIGKILL, (at, answer["output"])
             killed += 1
             if turn % 2:
                 answer = run("apply", "topo.yaml")
-                assert answer["status"] == 0, (at, answer["said"])
+                assert answer["status"] == 0, (at, answer["output"])
                 assert run("diff", "topo.yaml")["status"] == 0, at
             answer = run("destroy", "lab")
-            assert answer["status"] == 0, (at, answer["said"])
+            assert answer["status"] == 0, (at, answer["output"])
             assert settled(before, host) == [], at
     tell(f"every kind: killed at {killed} of {total} acts of a destroy")
 
@@ -121,20 +127,21 @@ def test_killed_before_an_act_of_a_destroy(host: Host, before: Snapshot) -> None
 def test_killed_in_the_middle_of_a_rollback(
     host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot]
 ) -> None:
-    """Neither the goal nor the beginning is there then: the next apply reaches either."""
+    """The kernel then has neither state, and the next apply leads to either of them."""
     killed = 0
     with server(host) as run:
         run("apply", "topo.yaml")
         total = run("apply", "changed.yaml")["requests"]
         for at in (total // 3, total * 2 // 3):
             run("apply", "topo.yaml")
-            # a message that stands for several requests is taken apart when it is refused: those are good then, and the next one is tried
+            # netorch sends the requests of a refused message again, one by one. They succeed, and
+            # nothing is rolled back, so the test refuses the next request instead.
             while (answer := run("apply", "changed.yaml", fail_at=at, error=errno.EPERM))[
                 "status"
             ] == 0:
                 run("apply", "topo.yaml")
                 at += 1  # noqa: PLW2901
-            assert answer["status"] == 1 and "Rolled back" in answer["said"], answer["said"]
+            assert answer["status"] == 1 and "Rolled back" in answer["output"], answer["output"]
             failed, back = answer["failed"], answer["acts"] - answer["failed"]
             assert back > 0
             for turn, place in enumerate(spread(back, FEW // 2)):
@@ -142,11 +149,11 @@ def test_killed_in_the_middle_of_a_rollback(
                 answer = run(
                     "apply", "changed.yaml", fail_at=at, error=errno.EPERM, kill_at=failed + place
                 )
-                assert answer["status"] == -signal.SIGKILL, (at, place, answer["said"])
+                assert answer["status"] == -signal.SIGKILL, (at, place, answer["output"])
                 killed += 1
                 file, goal = ("changed.yaml", clean[1]) if turn % 2 else ("topo.yaml", clean[0])
                 answer = run("apply", file)
-                assert answer["status"] == 0, (at, place, answer["said"])
+                assert answer["status"] == 0, (at, place, answer["output"])
                 assert run("diff", file)["status"] == 0, (at, place)
                 assert settled(goal, host, LESS) == [], (at, place)
         run("destroy", "lab")
@@ -155,7 +162,7 @@ def test_killed_in_the_middle_of_a_rollback(
 
 
 def refusals(total: int) -> Iterator[tuple[int, int, bool]]:
-    """(request, error, whether it is carried out all the same)."""
+    """Yield the number of a request, the error, and whether the kernel executes it all the same."""
     for at in spread(total, FEW):
         for turn, error in enumerate(ERRORS):
             if LONG or turn == at % len(ERRORS):
@@ -165,7 +172,7 @@ def refusals(total: int) -> Iterator[tuple[int, int, bool]]:
 
 
 def test_a_request_refused(host: Host, before: Snapshot) -> None:
-    """Rolled back with status 1, or made good in the next round with status 0: nothing in between."""
+    """The apply is rolled back with status 1, or succeeds in its next round with status 0."""
     refused = tried = 0
     with server(host) as run:
         total = run("apply", "topo.yaml")["requests"]
@@ -178,22 +185,22 @@ def test_a_request_refused(host: Host, before: Snapshot) -> None:
                 run("destroy", "lab")
             else:
                 assert answer["status"] == 1
-                # nothing has been changed when it is still finding out what this kernel has
-                assert "Rolled back" in answer["said"] or re.search(
-                    "this (kernel|machine) has no", answer["said"]
+                # netorch has changed nothing yet while it finds out what this kernel supports
+                assert "Rolled back" in answer["output"] or re.search(
+                    "this (kernel|machine) has no", answer["output"]
                 ), (
                     at,
                     error,
                     executed,
-                    answer["said"],
+                    answer["output"],
                 )
                 refused += 1
-            assert settled(before, host) == [], (at, error, executed, answer["said"])
+            assert settled(before, host) == [], (at, error, executed, answer["output"])
     assert refused > tried // 2
     tell(f"every kind: {tried} refusals of {total} requests, {refused} of them rolled back")
 
 
 def test_many_rounds(host: Host, before: Snapshot) -> None:
-    """Nothing grows from round to round."""
+    """Neither memory nor the numbers of files, threads and mounts grow from round to round."""
     soak(host, 1000 if LONG else 10, "every kind: ")
     assert settled(before, host, OWN_FILES) == []

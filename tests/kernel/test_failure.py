@@ -1,5 +1,8 @@
-"""What goes wrong in the middle: refusals of the kernel, signals, crashes, two at once, limits. Afterwards the state is one of
-two, before or after, and the next apply or destroy finds its way from there.
+"""Test failures in the middle of a command.
+
+The kernel refuses requests, signals and crashes interrupt netorch, two commands run at once, and
+limits are reached. A command that fails leaves the state before it or the state after it. After a
+crash, the next apply or destroy works from whatever is there.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from tests.kernel.host import UNFORESEEN, Background, Host, Snapshot, diff_snaps
 
 PARTNER = re.compile(r'"link": "[^"]*", (?="locked")')
 OWN_FILES = ["files: /run/netorch/"]
-"""netorch's notes to itself; what is in them shows in what diff and destroy do."""
+"""The records. The tests see by diff and destroy whether their content is right."""
 
 GOOD = """\
 name: lab
@@ -56,15 +59,21 @@ def sh(host: Host, script: str) -> str:
 
 
 def shot(host: Host) -> Snapshot:
-    """A snapshot without the name that `bridge` gives to a port's other end: that is one of another namespace, by its number."""
+    """Return a snapshot without the name that `bridge` prints for the other end of a port.
+
+    That end is in another namespace, but `bridge` looks its index up in this one.
+    """
     return {
-        where: {PARTNER.sub("", what): how for what, how in found.items()}
-        for where, found in host.snapshot().items()
+        where: {PARTNER.sub("", what): how for what, how in objects.items()}
+        for where, objects in host.snapshot().items()
     }
 
 
 def names(host: Host) -> list[str]:
-    """The files and directories where netorch has its own: a look that costs nothing, between two snapshots."""
+    """Return the files and directories in the places where netorch writes.
+
+    This is much faster than a snapshot.
+    """
     return sorted(
         str(path)
         for top in ("run/netns", "run/netorch", "etc/netns")
@@ -73,7 +82,10 @@ def names(host: Host) -> list[str]:
 
 
 def settled(before: Snapshot, host: Host, ignore: list[str] | None = None) -> list[str]:
-    """What differs, once the kernel has come to the end of the namespaces that it tears down by and by."""
+    """Return what differs from `before`.
+
+    Wait up to 3 seconds, because the kernel removes deleted namespaces in the background.
+    """
     deadline = time.monotonic() + 3
     while (
         left := diff_snapshots(before, shot(host), ignore or ())
@@ -84,7 +96,7 @@ def settled(before: Snapshot, host: Host, ignore: list[str] | None = None) -> li
 
 @pytest.fixture
 def before(host: Host) -> Snapshot:
-    """A host with something on it, so that /run/netns is there before and after."""
+    """Prepare a host with foreign objects, so that /run/netns exists before and after."""
     sh(
         host,
         "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9; ip netns add other",
@@ -92,7 +104,7 @@ def before(host: Host) -> Snapshot:
     return shot(host)
 
 
-# a refusal of the kernel
+# Refusals by the kernel
 
 BAD: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "a sysctl value": (
@@ -135,19 +147,19 @@ def test_a_step_that_the_kernel_refuses_after_many_good_ones(
     host.write("topo.yaml", text)
     line = 1 + text[: text.index("  z: ")].count("\n")
     process = host.unforeseen("apply", check=False)
-    said = process.stderr
-    assert process.returncode == 1, process.stdout + said
-    assert "Traceback" not in said
-    assert "internal error" not in said
-    about = [entry for entry in said.splitlines() if entry.startswith(place.format(line=line))]
-    assert len(about) == 1, said
+    output = process.stderr
+    assert process.returncode == 1, process.stdout + output
+    assert "Traceback" not in output
+    assert "internal error" not in output
+    about = [entry for entry in output.splitlines() if entry.startswith(place.format(line=line))]
+    assert len(about) == 1, output
     for word in words:
-        assert word in about[0], said
-    assert "could not be rolled back" not in said
+        assert word in about[0], output
+    assert "could not be rolled back" not in output
     assert settled(before, host, OWN_FILES) == []
     if when == "an update":
         (host.directory / "topo.yaml").unlink()
-        assert host.netorch("diff").stdout == "lab: in sync\n", "the record is the old file's again"
+        assert host.netorch("diff").stdout == "lab: in sync\n", "the record of the old file"
         host.netorch("destroy")
     else:
         assert not (host.root / "run/netorch").exists()
@@ -155,7 +167,7 @@ def test_a_step_that_the_kernel_refuses_after_many_good_ones(
 
 
 def test_a_bridge_that_is_full(host: Host, before: Snapshot) -> None:
-    """Somebody else has plugged the rest of its 1,023 ports in."""
+    """Foreign links take the rest of the bridge's 1,023 ports."""
     text = (
         "name: lab\nnodes: {a: {networks: [lan]}, b: {}}\nnetworks: {lan: {subnet: 10.0.0.0/24}}\n"
     )
@@ -204,7 +216,7 @@ def test_a_failure_of_json_output_is_one_document(host: Host) -> None:
     assert "ip_default_ttl" in document["problems"][0]["what"]
 
 
-# signals
+# Signals
 
 MANY = (
     "name: many\nnodes:\n  n[1-200]: {networks: [lan]}\nnetworks:\n  lan: {subnet: 10.0.0.0/16}\n"
@@ -241,7 +253,7 @@ def test_a_signal_in_the_middle_rolls_back(
         assert settled(before, host) == []
 
 
-def test_signals_while_it_rolls_back_are_patient(host: Host, before: Snapshot) -> None:
+def test_signals_do_not_stop_a_rollback(host: Host, before: Snapshot) -> None:
     host.write("topo.yaml", MANY)
     process = netorch(host, "apply")
     wait_for_nodes(host, 100, process)
@@ -256,9 +268,7 @@ def test_signals_while_it_rolls_back_are_patient(host: Host, before: Snapshot) -
     assert settled(before, host) == []
 
 
-def test_a_signal_in_the_middle_of_destroy_can_be_gone_on_from(
-    host: Host, before: Snapshot
-) -> None:
+def test_destroy_can_be_repeated_after_a_signal(host: Host, before: Snapshot) -> None:
     host.write("topo.yaml", MANY)
     host.netorch("apply")
     process = netorch(host, "destroy")
@@ -290,7 +300,7 @@ def interrupted(*words):
 transaction.plan_back = interrupted
 sys.exit(main(["apply", "bad.yaml"]))
 """
-"""Ctrl-C, so many times, while a refusal of the kernel is being rolled back."""
+"""Sends SIGINT the given number of times while netorch rolls back."""
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -303,7 +313,7 @@ def test_ctrl_c_does_not_stop_a_rollback(host: Host, times: int) -> None:
     assert settled(before, host) == []
 
 
-# crashes: a server that forks, so that a run costs no start of Python
+# Crashes. A server forks for each run, because each start of Python would take long.
 
 SERVER = r"""
 import errno, json, os, signal, sys, time
@@ -314,7 +324,7 @@ from netorch.kernel.namespaces import open_namespaces as namespaces
 from netorch.kernel.system import rtnetlink as rtnl
 
 def arm(kill_at, fail_at, error, executed):
-    "Counts every act on the system; dies before the n-th, or refuses the n-th request to the kernel."
+    "Count the acts on the system. Die before act `kill_at`, or refuse request `fail_at`."
     acts = failed = 0
 
     def act():
@@ -364,7 +374,7 @@ for line in sys.stdin:
     order = json.loads(line)
     pid = os.fork()
     if pid == 0:
-        out = os.open("said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        out = os.open("output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(out, 1), os.dup2(out, 2)
         counts = arm(order.get("kill_at"), order.get("fail_at"), order.get("error"), order.get("executed"))
         status = main(order["argv"])
@@ -377,7 +387,8 @@ for line in sys.stdin:
         time.sleep(order["kill_after"])
         os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
-    answer = {"status": os.waitstatus_to_exitcode(status), "said": open("said").read(), "seconds": time.monotonic() - started}
+    answer = {"status": os.waitstatus_to_exitcode(status), "output": open("output").read()}
+    answer["seconds"] = time.monotonic() - started
     if answer["status"] >= 0:
         answer["acts"], answer["requests"], answer["failed"] = json.load(open("counts"))
     print(json.dumps(answer), flush=True)
@@ -386,8 +397,12 @@ for line in sys.stdin:
 
 @contextmanager
 def server(host: Host) -> Iterator[Any]:
-    """run(*argv, kill_at=, kill_after=, fail_at=, error=, executed=) → status, said, seconds, acts, requests,
-    failed: the act at which a request was refused.
+    """Yield `run(*argv, kill_at=, kill_after=, fail_at=, error=, executed=)`, which runs netorch.
+
+    It kills netorch before an act or after some seconds, or refuses a request with an error. The
+    kernel executes the refused request if `executed` is true. The answer has `status`, `output`
+    and `seconds`. Unless netorch was killed, it also has the numbers of `acts` and `requests`, and
+    `failed`, the act at which a request was refused.
     """
     with host.start(sys.executable, "-c", SERVER) as process:
         assert process.stdin is not None
@@ -399,8 +414,8 @@ def server(host: Host) -> Iterator[Any]:
             line = process.stdout.readline()
             assert line, process.stderr.read() if process.stderr else ""
             answer: dict[str, Any] = json.loads(line)
-            assert "Traceback" not in answer["said"], answer["said"]
-            assert "internal error" not in answer["said"], answer["said"]
+            assert "Traceback" not in answer["output"], answer["output"]
+            assert "internal error" not in answer["output"], answer["output"]
             return answer
 
         yield run
@@ -409,7 +424,7 @@ def server(host: Host) -> Iterator[Any]:
 
 @pytest.fixture
 def clean(host: Host, before: Snapshot) -> tuple[Snapshot, Snapshot]:
-    """What a build of GOOD, and one of CHANGED, from nothing look like."""
+    """Return the snapshots after an apply of GOOD, and of CHANGED, to an empty host."""
     shots = []
     for name, text in (("topo.yaml", GOOD), ("changed.yaml", CHANGED)):
         host.write(name, text)
@@ -434,16 +449,16 @@ def test_killed_before_acts_of_an_apply(
         run("destroy", "lab")
         for turn, at in enumerate(spread(total, 24)):
             answer = run("apply", "topo.yaml", kill_at=at)
-            assert answer["status"] == -signal.SIGKILL, (at, answer["said"])
+            assert answer["status"] == -signal.SIGKILL, (at, answer["output"])
             if way == "apply":
                 answer = run("apply", "topo.yaml")
-                assert answer["status"] == 0, (at, answer["said"])
+                assert answer["status"] == 0, (at, answer["output"])
                 answer = run("diff", "topo.yaml")
-                assert answer["said"] == "lab: in sync\n", at
+                assert answer["output"] == "lab: in sync\n", at
                 if turn % 8 == 0:
                     assert settled(clean[0], host, LESS) == [], at
             answer = run("destroy", "lab")
-            assert answer["status"] == 0, (at, answer["said"])
+            assert answer["status"] == 0, (at, answer["output"])
             assert names(host) == nothing, at
             if turn % 8 == 0:
                 assert settled(before, host) == [], at
@@ -461,11 +476,11 @@ def test_killed_before_acts_of_an_update(
         for turn, at in enumerate(spread(total, 24)):
             assert run("apply", "topo.yaml")["status"] == 0, at
             answer = run("apply", "changed.yaml", kill_at=at)
-            assert answer["status"] == -signal.SIGKILL, (at, answer["said"])
+            assert answer["status"] == -signal.SIGKILL, (at, answer["output"])
             file, goal = ("changed.yaml", clean[1]) if way == "forward" else ("topo.yaml", clean[0])
             answer = run("apply", file)
-            assert answer["status"] == 0, (at, answer["said"])
-            assert run("diff", file)["said"] == "lab: in sync\n", at
+            assert answer["status"] == 0, (at, answer["output"])
+            assert run("diff", file)["output"] == "lab: in sync\n", at
             if turn % 8 == 0:
                 assert settled(goal, host, LESS) == [], at
         run("apply", "topo.yaml")
@@ -485,13 +500,13 @@ def test_killed_before_acts_of_a_destroy(
         for turn, at in enumerate(spread(total, 24)):
             run("apply", "topo.yaml")
             answer = run("destroy", "lab", kill_at=at)
-            assert answer["status"] == -signal.SIGKILL, (at, answer["said"])
+            assert answer["status"] == -signal.SIGKILL, (at, answer["output"])
             if turn % 2:
                 answer = run("apply", "topo.yaml")
-                assert answer["status"] == 0, (at, answer["said"])
-                assert run("diff", "topo.yaml")["said"] == "lab: in sync\n", at
+                assert answer["status"] == 0, (at, answer["output"])
+                assert run("diff", "topo.yaml")["output"] == "lab: in sync\n", at
             answer = run("destroy", "lab")
-            assert answer["status"] == 0, (at, answer["said"])
+            assert answer["status"] == 0, (at, answer["output"])
             assert names(host) == nothing, at
             if turn % 4 == 0:
                 assert settled(before, host) == [], at
@@ -500,7 +515,7 @@ def test_killed_before_acts_of_a_destroy(
 def test_killed_at_random_moments(
     host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot]
 ) -> None:
-    """Also in the middle of a system call, and of the look at the kernel."""
+    """The moment may be within a system call, or while netorch reads the kernel."""
     moments = random.Random(7)
     killed = 0
     with server(host) as run:
@@ -513,12 +528,12 @@ def test_killed_at_random_moments(
             killed += answer["status"] == -signal.SIGKILL
             if moments.random() < 0.5:
                 answer = run("apply", "topo.yaml")
-                assert answer["status"] == 0, (turn, answer["said"])
-                assert run("diff", "topo.yaml")["said"] == "lab: in sync\n", turn
+                assert answer["status"] == 0, (turn, answer["output"])
+                assert run("diff", "topo.yaml")["output"] == "lab: in sync\n", turn
                 assert settled(clean[0], host, LESS) == [], turn
             else:
                 answer = run("destroy", "lab")
-                assert answer["status"] == 0, (turn, answer["said"])
+                assert answer["status"] == 0, (turn, answer["output"])
                 assert settled(before, host) == [], turn
         run("destroy", "lab")
     tell(f"killed at {killed} of {turn + 1} random moments")
@@ -526,11 +541,9 @@ def test_killed_at_random_moments(
     assert settled(before, host) == []
 
 
-@pytest.mark.parametrize(
-    "executed", [False, True], ids=["not carried out", "carried out all the same"]
-)
+@pytest.mark.parametrize("executed", [False, True], ids=["not executed", "executed all the same"])
 def test_each_request_refused_once(host: Host, before: Snapshot, executed: bool) -> None:
-    """Rolled back with status 1, or (where it is made good in the next round) done with status 0: nothing in between."""
+    """The apply is rolled back with status 1, or succeeds in its next round with status 0."""
     host.write("topo.yaml", GOOD)
     refusals = 0
     with server(host) as run:
@@ -545,13 +558,13 @@ def test_each_request_refused_once(host: Host, before: Snapshot, executed: bool)
         for at, error in tries:
             answer = run("apply", "topo.yaml", fail_at=at, error=error, executed=executed)
             if answer["status"] == 0:
-                assert run("diff", "topo.yaml")["said"] == "lab: in sync\n", at
+                assert run("diff", "topo.yaml")["output"] == "lab: in sync\n", at
                 run("destroy", "lab")
             else:
                 assert answer["status"] == 1
                 refusals += 1
-                assert "Rolled back" in answer["said"], (at, answer["said"])
-            assert settled(before, host) == [], (at, answer["said"])
+                assert "Rolled back" in answer["output"], (at, answer["output"])
+            assert settled(before, host) == [], (at, answer["output"])
     tell(
         f"{len(tries)} refusals of {total} requests, executed: {executed}; {refusals} of them rolled back"
     )
@@ -569,14 +582,14 @@ def test_each_request_of_an_update_refused_once(host: Host, before: Snapshot) ->
         for at in range(1, total + 1):
             answer = run("apply", "changed.yaml", fail_at=at, error=errno.ENOBUFS)
             if answer["status"] == 0:
-                assert run("diff", "changed.yaml")["said"] == "lab: in sync\n", at
+                assert run("diff", "changed.yaml")["output"] == "lab: in sync\n", at
                 run("apply", "topo.yaml")
             else:
                 assert answer["status"] == 1
-                assert "could not be rolled back" not in answer["said"], (at, answer["said"])
-            assert run("diff", "topo.yaml")["said"] == "lab: in sync\n", at
+                assert "could not be rolled back" not in answer["output"], (at, answer["output"])
+            assert run("diff", "topo.yaml")["output"] == "lab: in sync\n", at
             if at % 4 == 0:
-                assert settled(good, host, LESS) == [], (at, answer["said"])
+                assert settled(good, host, LESS) == [], (at, answer["output"])
         run("destroy", "lab")
         assert settled(before, host) == []
 
@@ -591,10 +604,10 @@ def test_each_request_of_a_destroy_refused_once(host: Host, before: Snapshot) ->
             answer = run("destroy", "lab", fail_at=at, error=errno.ENOBUFS)
             if answer["status"] != 0:
                 assert run("destroy", "lab")["status"] == 0
-            assert settled(before, host) == [], (at, answer["said"])
+            assert settled(before, host) == [], (at, answer["output"])
 
 
-# two at once
+# Two commands at once
 
 SLOW = """\
 import os, sys, time
@@ -611,7 +624,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 def hold(host: Host, *args: str, seconds: float) -> Background:
-    """netorch, so slow that it holds the lock for a while; it does by the time this returns."""
+    """Start a slow netorch, which holds the lock for a while, and return once it has the lock."""
     process = host.start(sys.executable, "-c", SLOW, *args, env={"SLOW": str(seconds)})
     deadline = time.monotonic() + 20
     while (
@@ -639,7 +652,7 @@ def test_two_applies_at_once_come_one_after_the_other(host: Host, before: Snapsh
             host.netorch("diff", name, check=False).returncode
             for name in ("topo.yaml", "changed.yaml")
         ]
-        assert sorted(sync) == [0, 2], "one of the two, whole"
+        assert sorted(sync) == [0, 2], "the state is one of the two files"
     runs = [
         netorch(host, *words)
         for words in (
@@ -668,7 +681,7 @@ def test_the_lock_names_its_holder(host: Host) -> None:
         assert "topology 'lab' is being changed by process" in process.stderr
         assert "python -c import os, sys, time" in process.stderr
         assert len(process.stderr.splitlines()) == 1
-    # to look needs no lock, another topology has another one
+    # diff needs no lock, and another topology has a lock of its own
     assert host.netorch("diff", check=False).returncode in (0, 2)
     host.write("second.yaml", "nodes: {x: {}}\n")
     host.netorch("apply", "second.yaml", "--lock-timeout", "0")
@@ -677,7 +690,7 @@ def test_the_lock_names_its_holder(host: Host) -> None:
     assert host.netorch("diff").returncode == 0
 
 
-def test_a_second_one_waits_for_its_turn(host: Host) -> None:
+def test_a_second_command_waits_for_its_turn(host: Host) -> None:
     host.write("topo.yaml", GOOD)
     holder = hold(host, "apply", seconds=0.1)
     second = host.netorch("apply", "--lock-timeout", "30")
@@ -696,7 +709,7 @@ def test_a_holder_that_was_killed_frees_the_lock(host: Host, before: Snapshot) -
     assert settled(before, host) == []
 
 
-# where netorch may not, or cannot
+# Missing rights, limits and full disks
 
 UNPRIVILEGED = {
     "nobody": ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"],
@@ -710,7 +723,7 @@ UNPRIVILEGED = {
 
 
 @pytest.mark.parametrize("who", UNPRIVILEGED)
-def test_without_the_right_to_it(host: Host, before: Snapshot, who: str) -> None:
+def test_without_the_rights_of_root(host: Host, before: Snapshot, who: str) -> None:
     host.write("topo.yaml", GOOD)
     host.directory.chmod(0o755)
     for words in (["apply", "-"], ["diff", "-"], ["destroy", "lab"], ["list"]):
@@ -725,8 +738,8 @@ def test_without_the_right_to_it(host: Host, before: Snapshot, who: str) -> None
     assert settled(before, host) == []
 
 
-def test_in_a_user_namespace_of_ones_own(host: Host, before: Snapshot) -> None:
-    """Root there, with a network namespace that belongs to it, is root enough."""
+def test_in_a_new_user_namespace(host: Host, before: Snapshot) -> None:
+    """Root of a user namespace needs only a network namespace that belongs to it."""
     host.write("topo.yaml", GOOD)
     mounts = "mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /etc/netns"
     script = f"{mounts}; for word in apply diff destroy; do {sys.executable} -m netorch $word || exit; done"
@@ -774,7 +787,7 @@ def test_few_open_files(host: Host, before: Snapshot, limit: int) -> None:
 
 @pytest.mark.parametrize("size", ["4k", "16k", "64k"])
 def test_a_full_run(host: Host, before: Snapshot, size: str) -> None:
-    """The notes do not fit: nothing may be begun that could not be remembered."""
+    """The record does not fit, so netorch begins nothing."""
     host.write("topo.yaml", GOOD + "#" + "x" * 70000 + "\n")
     sh(host, f"mkdir /run/netorch; mount -t tmpfs -o mode=700,size={size} tmpfs /run/netorch")
     process = host.netorch("apply", check=False)
@@ -835,7 +848,10 @@ def test_no_more_namespaces_allowed(host: Host, before: Snapshot) -> None:
 
 
 def test_files_in_the_records_directory_that_nobody_can_read(host: Host, before: Snapshot) -> None:
-    """Every beginning of every note: refused or passed over, never a traceback, and nothing of others is lost."""
+    """Each file of a record is cut short in several places, and replaced by other objects.
+
+    netorch ends without a traceback, and no foreign object is lost.
+    """
     host.write("topo.yaml", GOOD)
     host.netorch("apply")
     record = host.root / "run/netorch/lab"
@@ -858,7 +874,7 @@ def test_files_in_the_records_directory_that_nobody_can_read(host: Host, before:
             run("list")
             (record / name).unlink()
             (record / name).write_bytes(content)
-        assert run("diff", "topo.yaml")["said"] == "lab: in sync\n"
+        assert run("diff", "topo.yaml")["output"] == "lab: in sync\n"
     host.netorch("destroy")
     assert settled(before, host) == []
 
@@ -867,9 +883,9 @@ def test_it_leaves_no_process_and_no_mount(host: Host, before: Snapshot) -> None
     host.write("topo.yaml", GOOD)
     look = "cat /proc/[0-9]*/comm; cut -d' ' -f3- /proc/self/mountinfo | sort"
 
-    def same(wanted: list[str]) -> bool:
+    def same(expected: list[str]) -> bool:
         deadline = time.monotonic() + 2
-        while sh(host, look).splitlines() != wanted:
+        while sh(host, look).splitlines() != expected:
             if time.monotonic() > deadline:
                 return False
         return True

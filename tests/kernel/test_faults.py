@@ -1,7 +1,9 @@
-"""Faults on the real process: kills, signals and errors at system calls (strace(1) puts them there), strangers who change things in the
-middle, several at once, little memory, another clock, many rounds.
+"""Test faults of a real netorch process.
 
-Short in every run; `NETORCH_CAMPAIGN=long` tries every place and takes its time.
+strace(1) injects kills, signals and errors at system calls. Another program changes the kernel
+meanwhile, several commands run at once, memory is short, the clock is wrong, or one process works
+for many rounds. A normal run tries a few places. `NETORCH_CAMPAIGN=long` tries all of them, which
+takes long.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ CHANGING = (
     "rmdir",
 )
 ENDING = ("umount2", "rmdir")
-"""Of a destroy; the others of an apply."""
+"""System calls that the tests hit in a destroy. They hit the others in an apply."""
 CHANGING_MORE = ("link,linkat", "sendto,sendmsg", "pwrite64", "ftruncate", "flock", "openat")
 
 
@@ -62,7 +64,10 @@ def before(host: Host) -> Snapshot:
 
 
 def injected(host: Host, what: str, *argv: str) -> subprocess.CompletedProcess[str]:
-    """netorch with a fault: `what` is strace's `inject=…`; counts are those of each thread."""
+    """Run netorch with a fault. `what` is the value of strace's `inject=`.
+
+    strace counts the calls of each thread by itself.
+    """
     calls = what.partition(":")[0]
     trace = (
         "strace",
@@ -79,27 +84,30 @@ def injected(host: Host, what: str, *argv: str) -> subprocess.CompletedProcess[s
 
 
 def places(most: int) -> Iterator[int]:
-    """Every place, or of many the first few and then ever fewer."""
+    """Yield the numbers from 1 to `most`: all of them in a long campaign, else ever fewer."""
     at = 1
     while at <= most:
         yield at
         at += 1 if LONG or at < 3 else max(1, at // 2)
 
 
-def whole(host: Host, before: Snapshot, said: str) -> None:
-    """From wherever it ended: apply leads to the goal, destroy to the beginning."""
-    assert "Traceback" not in said, said
-    assert "internal error" not in said, said
+def whole(host: Host, before: Snapshot, output: str) -> None:
+    """Check that apply leads to the desired state from here, and destroy to the state before."""
+    assert "Traceback" not in output, output
+    assert "internal error" not in output, output
     done = host.netorch("apply", "topo.yaml", check=False)
-    assert done.returncode == 0, said + done.stderr
+    assert done.returncode == 0, output + done.stderr
     assert host.netorch("diff", "topo.yaml", check=False).stdout == "lab: in sync\n"
     host.netorch("destroy", "lab")
-    assert settled(before, host) == [], said
+    assert settled(before, host) == [], output
 
 
 @pytest.mark.parametrize("calls", [*CHANGING, *CHANGING_MORE] if LONG else CHANGING)
 def test_killed_at_system_calls(host: Host, before: Snapshot, calls: str) -> None:
-    """At the n-th call of a kind, until a run passes untouched; then again or away with it."""
+    """Kill netorch at the n-th call, for each n until a run ends without a kill.
+
+    After each kill, apply the file again or destroy the topology.
+    """
     nothing = names(host)
     killed = 0
     for at in places(400 if LONG else 4):
@@ -121,12 +129,12 @@ def test_killed_at_system_calls(host: Host, before: Snapshot, calls: str) -> Non
             assert names(host) == nothing, (calls, at)
             assert settled(before, host) == [], (calls, at)
     tell(f"killed at {killed} calls of {calls}")
-    assert killed, f"no {calls} was met"
+    assert killed, f"netorch never called {calls}"
 
 
 @pytest.mark.parametrize("number", ["INT", "TERM", "HUP"] if LONG else ["TERM"])
 def test_signals_at_system_calls(host: Host, before: Snapshot, number: str) -> None:
-    """Rolled back with status 130, or over already."""
+    """netorch rolls back and ends with status 130, unless it had finished already."""
     met = 0
     for calls in ("mount", "sendto,sendmsg", "recvmsg", "unshare", "openat"):
         for at in places(200 if LONG else 4):
@@ -134,7 +142,7 @@ def test_signals_at_system_calls(host: Host, before: Snapshot, number: str) -> N
             if "Traceback" in done.stderr and not re.search(
                 r'netorch/cli/__init__\.py", line \d+, in main', done.stderr
             ):
-                continue  # Python itself, on its way to us
+                continue  # Python was still starting, so the signal did not reach netorch's handler
             assert "Traceback" not in done.stderr, done.stderr
             assert done.returncode in (
                 0,
@@ -174,13 +182,17 @@ ERRORS = ["ENOSPC", "EIO", "EDQUOT", "EROFS"]
 def test_files_cannot_be_written(
     host: Host, before: Snapshot, error: str, file: str, lasting: str
 ) -> None:
-    """Each write of a first apply, and of an update: what failed left all as it was, and nothing half-written."""
+    """Each write of a first apply, or of an update, fails.
+
+    A failed command changes nothing and leaves no half-written file.
+    """
     if file == "changed.yaml":
         host.netorch("apply", "topo.yaml")
     start, there = shot(host), names(host)
     met = 0
-    # an error of all writes is one of what is printed, too; and without any rename, or with a mkdir that does not even
-    # say that the directory is there, no file of /etc/netns goes back
+    # An error that lasts is tried with LASTING_CALLS only. If every write failed, netorch could not
+    # print. If every rename failed, or every mkdir failed without reporting EEXIST, it could not
+    # restore files in /etc/netns.
     for calls in LASTING_CALLS if lasting else FILE_CALLS:
         passed = 0
         for at in places(60 if LONG else 4):
@@ -192,7 +204,8 @@ def test_files_cannot_be_written(
                 again = ("apply", "topo.yaml") if file == "changed.yaml" else ("destroy", "lab")
                 host.netorch(*again)
                 if passed == 3:
-                    break  # one may have done without what could not be written, three met nothing
+                    # one run may do without the file, but three in a row have no such call left
+                    break
                 continue
             met += 1
             assert done.returncode == 1, (calls, at, done)
@@ -242,7 +255,7 @@ def test_torn_dumps_are_asked_for_again(host: Host, before: Snapshot) -> None:
             sys.executable, "-c", TORN, "diff", "topo.yaml", env={"TEAR": str(at)}, check=False
         )
         assert done.stdout == "lab: in sync\n", (at, done.stdout, done.stderr)
-        assert int(done.stderr.split()[-1]) == total, "the second try is within the same call"
+        assert int(done.stderr.split()[-1]) == total, "the second try is part of the same dump"
 
 
 MEDDLING = {
@@ -292,7 +305,10 @@ sys.exit(status)
 
 @pytest.mark.parametrize("what", MEDDLING)
 def test_somebody_changes_things_in_the_middle(host: Host, before: Snapshot, what: str) -> None:
-    """Mended, or told with status 1: never status 0 with a state that is not the file's."""
+    """netorch repairs the state or reports an error with status 1.
+
+    Status 0 always means that the state is the file's.
+    """
     dice = random.Random(what)
     run = host.run(
         sys.executable, "-c", MEDDLER, "apply", "-q", "topo.yaml", env={"AT": "0", "COMMAND": ""}
@@ -324,7 +340,7 @@ def test_somebody_changes_things_in_the_middle(host: Host, before: Snapshot, wha
 
 
 def test_several_at_once(host: Host, before: Snapshot) -> None:
-    """Applies, destroys and looks together: the state is one of the two, or nothing, and nobody hangs."""
+    """Several commands run at once. None hangs, and the next apply succeeds."""
     dice = random.Random(9)
     words = (
         ["apply", "topo.yaml"],
@@ -338,14 +354,14 @@ def test_several_at_once(host: Host, before: Snapshot) -> None:
             host.start(*NETORCH, *dice.choice(words), "--debug") for _ in range(dice.randint(2, 8))
         ]
         for process in crowd:
-            _, said = process.communicate(timeout=120)
-            assert process.returncode in (0, 1, 2), said
+            _, output = process.communicate(timeout=120)
+            assert process.returncode in (0, 1, 2), output
             assert (
-                "Traceback" not in said
-                or "LockedError" in said
-                or "ConflictError" in said
-                or "KernelRefused" in said
-            ), said
+                "Traceback" not in output
+                or "LockedError" in output
+                or "ConflictError" in output
+                or "KernelRefused" in output
+            ), output
         done = host.netorch("apply", "topo.yaml", check=False)
         assert done.returncode == 0, done.stderr
         assert host.netorch("diff", "topo.yaml", check=False).stdout == "lab: in sync\n"
@@ -354,14 +370,14 @@ def test_several_at_once(host: Host, before: Snapshot) -> None:
 
 
 def test_little_memory(host: Host, before: Snapshot) -> None:
-    """Refused, or done; never half of it."""
+    """The apply fails or succeeds as a whole."""
     short = 0
     for megabytes in range(20, 220, 10 if LONG else 40):
         done = host.run(
             "prlimit", f"--as={megabytes << 20}", *NETORCH, "apply", "-q", "topo.yaml", check=False
         )
         short += done.returncode != 0
-        # below that Python itself does not start
+        # Python itself does not start with less memory
         assert megabytes < 40 or (
             "Traceback" not in done.stderr and "internal error" not in done.stderr
         ), (megabytes, done.stderr)
@@ -369,23 +385,23 @@ def test_little_memory(host: Host, before: Snapshot) -> None:
             assert host.netorch("diff", "topo.yaml", check=False).stdout == "lab: in sync\n"
         host.netorch("destroy", "lab")
         assert settled(before, host, OWN_FILES) == [], (megabytes, done.stderr)
-    assert short, "the limits were too high to be met"
+    assert short, "netorch never reached a limit"
 
 
 @contextmanager
 def cgroup(controller: str) -> Iterator[Path]:
-    """A control group with this controller, of either version; skipped where the machine has none."""
+    """Make a control group of version 1 or 2 with the controller, or skip the test."""
     old, new = Path("/sys/fs/cgroup") / controller, Path("/sys/fs/cgroup")
     if (
         not (old / "cgroup.procs").exists()
         and controller not in _read(new / "cgroup.subtree_control").split()
     ):
-        pytest.skip(f"this machine has no cgroup controller {controller} that could be used")
+        pytest.skip(f"this machine has no usable cgroup controller {controller}")
     group = (old if (old / "cgroup.procs").exists() else new) / f"netorch-test-{os.getpid()}"
     try:
         group.mkdir()
     except OSError as error:
-        pytest.skip(f"this machine lets nobody make a control group: {error}")
+        pytest.skip(f"this machine does not allow new control groups: {error}")
     try:
         yield group
     finally:
@@ -400,7 +416,7 @@ def _read(path: Path) -> str:
 
 
 def confined(host: Host, group: Path, *argv: str) -> tuple[int, str]:
-    """(status, what it said) of netorch in a control group, which it joins before it starts."""
+    """Run netorch in a control group from its start, and return its status and its output."""
     process = host.start("sh", "-c", 'read -r go; exec "$0" "$@"', *NETORCH, *argv)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     while not children.read_text():
@@ -411,7 +427,7 @@ def confined(host: Host, group: Path, *argv: str) -> tuple[int, str]:
 
 
 def test_little_memory_in_a_control_group(host: Host, before: Snapshot) -> None:
-    """Killed by the kernel when there is no more, wherever it is just then."""
+    """The kernel kills netorch at an arbitrary place when the memory is used up."""
     killed = 0
     with cgroup("memory") as group:
         limit = next(
@@ -421,27 +437,27 @@ def test_little_memory_in_a_control_group(host: Host, before: Snapshot) -> None:
         )
         for turn, megabytes in enumerate(range(10, 64, 3) if LONG else (14, 20, 32)):
             limit.write_text(str(megabytes << 20))
-            status, said = confined(host, group, "apply", "-q", "topo.yaml")
-            assert status in (0, 1, -signal.SIGKILL, 128 + signal.SIGKILL), said
+            status, output = confined(host, group, "apply", "-q", "topo.yaml")
+            assert status in (0, 1, -signal.SIGKILL, 128 + signal.SIGKILL), output
             killed += status not in (0, 1)
             if turn % 2:
-                whole(host, before, said)
+                whole(host, before, output)
             else:
                 host.netorch("destroy", "lab")
-                assert settled(before, host, OWN_FILES) == [], (megabytes, said)
-    tell(f"killed for want of memory at {killed} limits")
-    assert killed, "the limits were too high to be met"
+                assert settled(before, host, OWN_FILES) == [], (megabytes, output)
+    tell(f"killed for lack of memory at {killed} limits")
+    assert killed, "netorch never reached a limit"
 
 
 def test_few_processes_in_a_control_group(host: Host, before: Snapshot) -> None:
-    """Threads count too: refused, or done; never half of it."""
+    """Threads count as processes. The apply fails or succeeds as a whole."""
     with cgroup("pids") as group:
         for most in range(1, 9) if LONG else (1, 2, 4):
             (group / "pids.max").write_text(str(most))
-            status, said = confined(host, group, "apply", "-q", "topo.yaml")
-            assert status in (0, 1), said
-            assert status == 0 or "the limit of processes is reached. Raise it" in said, said
-            whole(host, before, said)
+            status, output = confined(host, group, "apply", "-q", "topo.yaml")
+            assert status in (0, 1), output
+            assert status == 0 or "the limit of processes is reached. Raise it" in output, output
+            whole(host, before, output)
 
 
 @pytest.mark.parametrize("shift", ["-1y", "+1y"])
@@ -454,7 +470,10 @@ def test_another_clock(host: Host, before: Snapshot, shift: str) -> None:
 
 
 def test_after_a_restart_of_the_machine(host: Host, before: Snapshot) -> None:
-    """All that is in the kernel is gone, the records are there still: a killed apply before it or not."""
+    """The kernel's objects are gone, but the records remain.
+
+    netorch was killed before the restart, or it was not.
+    """
     for kill in (None, 25):
         with server(host) as run:
             run("apply", "topo.yaml", kill_at=kill)
@@ -493,12 +512,15 @@ print(json.dumps(figures))
 
 
 def soak(host: Host, rounds: int, what: str = "") -> None:
-    """So many rounds of topo.yaml, changed.yaml and destroy in one process, which has nothing more at the end."""
-    found = json.loads(host.run(sys.executable, "-c", SOAK, str(rounds), timeout=7200).stdout)
-    first, middle, last = found[1], found[len(found) // 2], found[-1]
-    # fewer is somebody else's doing: mounts of the machine that end are seen to end here too
-    assert all(end <= begin for end, begin in zip(last[:3], first[:3], strict=True)), found
-    assert last[3] - middle[3] < 2048, f"memory grows: {[entry[3] for entry in found]} kB"
+    """Run rounds of topo.yaml, changed.yaml and destroy in one process.
+
+    Check that it has no more open files, threads, mounts and memory at the end.
+    """
+    figures = json.loads(host.run(sys.executable, "-c", SOAK, str(rounds), timeout=7200).stdout)
+    first, middle, last = figures[1], figures[len(figures) // 2], figures[-1]
+    # there may be fewer, because mounts of the machine that end are gone here, too
+    assert all(end <= begin for end, begin in zip(last[:3], first[:3], strict=True)), figures
+    assert last[3] - middle[3] < 2048, f"memory grows: {[entry[3] for entry in figures]} kB"
     tell(f"{what}{rounds} rounds: fds, threads, mounts, kB resident: {first} … {last}")
 
 

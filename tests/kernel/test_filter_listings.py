@@ -1,4 +1,7 @@
-"""What this machine's libnftables lists reads as what was recorded of one; and what it cannot tell is said."""
+"""Test that netorch reads this machine's libnftables like the recorded listings.
+
+netorch also reports what it cannot read.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,17 @@ from tests.kernel.host import Host
 
 
 def listing(host: Host, script: str) -> dict[str, Any]:
-    """What nftables has after the script; that the library prints nothing."""
+    """Run a script, and return what the library lists then. Check that it prints nothing."""
     done = host.run(
         "unshare", "-n", "sh", "-ec", f'{script}\nexec "$0" -c "$1"', sys.executable, LIST
     )
     assert done.stderr == ""
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
 def meaning(rule: ListedRule) -> ListedRule:
-    """A rule without its text, which versions of nft write differently."""
+    """Return a rule without its text, because versions of nft write it differently."""
     return replace(rule, text="")
 
 
@@ -54,9 +57,9 @@ def test_single_rules(host: Host, family: str) -> None:
         for name, elements in recorded()["sets"].items()
     ]
     document = [*sets, {"chain": {"family": family, "table": "t", "name": "c"}}, *handles]
-    [kept] = chains_of({"text": "", "json": {"nftables": document}, "extensions": []})
-    assert live == dict(zip(rules, map(meaning, kept.rules), strict=True))
-    # of each the text is known
+    [saved] = chains_of({"text": "", "json": {"nftables": document}, "extensions": []})
+    assert live == dict(zip(rules, map(meaning, saved.rules), strict=True))
+    # netorch has a text for each rule
     assert all(one.text and not one.text.startswith("handle") for one in chain.rules)
 
 
@@ -79,7 +82,7 @@ from netorch.kernel.firewall import libnftables
 listed = libnftables._list_ruleset
 calls = []
 def without(context):
-    # as do_command_list_json does in a library that is built without JSON
+    # return what do_command_list_json returns in a library without JSON
     calls.append(context)
     return ("refused without an error message", "") if len(calls) % 2 == 0 else listed(context)
 libnftables._list_ruleset = without

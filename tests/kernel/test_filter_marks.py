@@ -1,4 +1,4 @@
-"""Tables and chains that have the name of a topology's and not its mark are somebody else's."""
+"""Test that tables and chains with a topology's name but without its mark are foreign objects."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def in_host(host: Host, script: str) -> None:
     host.run("sh", "-ec", script)
 
 
-STRANGERS = {
+FOREIGN = {
     "table": ("nftables", "nft add table inet netorch_lab"),
     "table with rules": (
         "nftables",
@@ -60,9 +60,9 @@ STRANGERS = {
 }
 
 
-@pytest.mark.parametrize("stranger", STRANGERS)
-def test_what_only_has_the_name_is_in_the_way_and_stays(host: Host, stranger: str) -> None:
-    backend, script = STRANGERS[stranger]
+@pytest.mark.parametrize("what", FOREIGN)
+def test_a_foreign_object_with_the_name_is_a_conflict_and_stays(host: Host, what: str) -> None:
+    backend, script = FOREIGN[what]
     if backend == "iptables":
         pytest.importorskip("iptc", reason="python-iptables is not installed")
     in_host(host, script)
@@ -73,14 +73,14 @@ def test_what_only_has_the_name_is_in_the_way_and_stays(host: Host, stranger: st
         assert done.returncode == 1
         assert "netorch did not make it" in done.stderr
         assert ("inet netorch_lab" if backend == "nftables" else "netorch-lab-") in done.stderr
-    assert diff_snapshots(before, host.snapshot()) == [], "and nothing has changed"
+    assert diff_snapshots(before, host.snapshot()) == [], "nothing has changed"
     host.netorch("destroy", "lab", check=False)
     assert diff_snapshots(before, host.snapshot()) == []
 
 
-def test_one_of_the_other_backend_is_in_nobodys_way(host: Host, backend: str) -> None:
+def test_a_foreign_object_of_the_other_backend_is_not_a_conflict(host: Host, backend: str) -> None:
     other = BACKENDS[backend == BACKENDS[0]]
-    script = next(script for of, script in STRANGERS.values() if of == other)
+    script = next(script for of, script in FOREIGN.values() if of == other)
     in_host(host, script)
     write(host, backend)
     host.netorch("apply", "lab.yaml")
@@ -91,7 +91,7 @@ def test_one_of_the_other_backend_is_in_nobodys_way(host: Host, backend: str) ->
     assert left in host.run("sh", "-c", "nft list ruleset; iptables-legacy-save").stdout
 
 
-def test_a_stranger_in_a_node_that_came_while_the_filter_was_gone(host: Host) -> None:
+def test_a_foreign_table_in_a_node_that_came_while_the_filter_was_gone(host: Host) -> None:
     write(host, "nftables", "r")
     host.netorch("apply", "lab.yaml")
     in_host(host, "ip netns exec r nft delete table inet netorch_lab")
@@ -104,7 +104,7 @@ def test_a_stranger_in_a_node_that_came_while_the_filter_was_gone(host: Host) ->
 
 
 @pytest.mark.parametrize("owner", ["host", "r"])
-def test_the_mark_is_there_and_its_loss_is_told(host: Host, backend: str, owner: str) -> None:
+def test_the_mark_is_there_and_its_loss_is_reported(host: Host, backend: str, owner: str) -> None:
     write(host, backend, owner)
     before = host.snapshot()
     host.netorch("apply", "lab.yaml")
@@ -145,7 +145,7 @@ def test_flushed_tables_are_filled_again(host: Host) -> None:
 
 
 OLD = {
-    # as a version without marks made it
+    # takes away the marks, as a version without marks would have made the filters
     "nftables": """
         nft list table inet netorch_lab >table; sed -i '/comment "netorch:lab"$/{s/^.*comment "netorch:lab"$//}' table
         nft delete table inet netorch_lab; nft -f table; rm table
@@ -159,7 +159,7 @@ OLD = {
 
 
 def make_old(host: Host, backend: str) -> None:
-    """Take away the marks, and what the record says of them."""
+    """Take away the marks, and the filters in the record."""
     in_host(host, OLD[backend])
     path = host.root / "run/netorch/lab/meta.json"
     record = json.loads(path.read_text())
@@ -167,7 +167,7 @@ def make_old(host: Host, backend: str) -> None:
     path.write_text(json.dumps(record))
 
 
-def test_what_an_older_version_made_is_taken_on(host: Host, backend: str) -> None:
+def test_filters_of_an_older_version_get_their_marks(host: Host, backend: str) -> None:
     write(host, backend)
     host.netorch("apply", "lab.yaml")
     make_old(host, backend)
@@ -180,7 +180,7 @@ def test_what_an_older_version_made_is_taken_on(host: Host, backend: str) -> Non
     assert record["filters"] == {"host": backend}
 
 
-def test_what_an_older_version_made_is_destroyed(host: Host, backend: str) -> None:
+def test_filters_of_an_older_version_are_destroyed(host: Host, backend: str) -> None:
     write(host, backend)
     host.netorch("apply", "lab.yaml")
     make_old(host, backend)
@@ -191,8 +191,8 @@ def test_what_an_older_version_made_is_destroyed(host: Host, backend: str) -> No
     assert "netorch" not in left
 
 
-def test_what_an_older_version_made_comes_back_as_it_was(host: Host, backend: str) -> None:
-    """A rollback puts back filters without marks, and the record from before knows them."""
+def test_a_rollback_restores_filters_of_an_older_version(host: Host, backend: str) -> None:
+    """They return without marks, and netorch recognises them by the old record."""
     write(host, backend)
     host.netorch("apply", "lab.yaml")
     make_old(host, backend)

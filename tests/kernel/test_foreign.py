@@ -1,4 +1,4 @@
-"""A host full of things of others: nothing that netorch does changes a byte of them."""
+"""Test that nothing that netorch does changes the many foreign objects of a host."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.kernel.host import Host, Snapshot, diff_snapshots
 
-FULL_HOUSE = r"""
+FOREIGN_OBJECTS = r"""
 ip link add docker0 type bridge; ip link set docker0 up; ip addr add 172.17.0.1/16 dev docker0
 for n in 1 2; do
     ip netns add box$n
@@ -78,13 +78,13 @@ def sh(host: Host, script: str) -> str:
 
 
 def touched(before: Snapshot, host: Host) -> list[str]:
-    """What of `before` is gone or looks different; what came in addition is netorch's own."""
+    """Return what is gone or differs from `before`. netorch may add objects."""
     return [line for line in diff_snapshots(before, host.snapshot()) if not line.startswith("+ ")]
 
 
 @pytest.fixture
 def before(host: Host) -> Snapshot:
-    host.run("sh", "-c", FULL_HOUSE)
+    host.run("sh", "-c", FOREIGN_OBJECTS)
     shot = host.snapshot()
     assert "link docker0" in shot["host"]
     assert sum(what.startswith("routes ") for what in shot["host"]) > 10
@@ -98,7 +98,7 @@ def test_apply_change_failure_and_destroy_leave_it_alone(host: Host, before: Sna
     assert host.netorch("diff").stdout == "lab: in sync\n"
     applied = host.snapshot()
 
-    # a failing step at the end of many good ones: back to what was applied
+    # a step fails after many good ones, and everything is rolled back
     host.write(
         "topo.yaml",
         LAB.replace(
@@ -109,7 +109,7 @@ def test_apply_change_failure_and_destroy_leave_it_alone(host: Host, before: Sna
     assert process.returncode == 1, process.stdout
     assert diff_snapshots(applied, host.snapshot(), ["files: /run/netorch/"]) == []
 
-    # another version
+    # another version of the file
     other = (
         LAB.replace("192.0.2.20", "192.0.2.30")
         .replace("203.0.113.1/24, ", "")
@@ -129,24 +129,25 @@ def test_apply_change_failure_and_destroy_leave_it_alone(host: Host, before: Sna
 
 
 @pytest.mark.uml
-def test_an_address_beside_those_of_others_on_a_nic_of_the_host(host: Host) -> None:
+def test_an_address_next_to_foreign_ones_on_a_nic_of_the_host(host: Host) -> None:
     sh(
         host,
         "ip link add eth9 type veth peer name wire; ip link set eth9 up; ip link set wire up; ip addr add 192.0.2.10/24 dev eth9",
     )
     before = host.snapshot()
-    # in the subnet of an address of others, so the kernel calls ours secondary; and in one of its own
+    # The first address is in the subnet of a foreign one, so the kernel makes it secondary. The
+    # others are in a subnet of their own.
     host.write(
         "topo.yaml",
         "name: lab\nnodes:\n  host:\n    interfaces:\n      eth9: {addresses: [192.0.2.20/24, 10.0.0.1/24, 10.0.0.2/24]}\n",
     )
     host.netorch("apply")
-    found = [
+    addresses = [
         entry["local"]
         for entry in host.ip("addr", "show", "dev", "eth9")[0]["addr_info"]
         if entry["family"] == "inet"
     ]
-    assert sorted(found) == ["10.0.0.1", "10.0.0.2", "192.0.2.10", "192.0.2.20"]
+    assert sorted(addresses) == ["10.0.0.1", "10.0.0.2", "192.0.2.10", "192.0.2.20"]
     assert touched(before, host) == []
     assert host.netorch("diff").stdout == "lab: in sync\n"
     assert "nothing to do" in host.netorch("apply").stdout
@@ -155,12 +156,12 @@ def test_an_address_beside_those_of_others_on_a_nic_of_the_host(host: Host) -> N
         "name: lab\nnodes:\n  host:\n    interfaces:\n      eth9: {addresses: [10.0.0.2/24]}\n",
     )
     host.netorch("apply")
-    found = [
+    addresses = [
         entry["local"]
         for entry in host.ip("addr", "show", "dev", "eth9")[0]["addr_info"]
         if entry["family"] == "inet"
     ]
-    assert sorted(found) == ["10.0.0.2", "192.0.2.10"]
+    assert sorted(addresses) == ["10.0.0.2", "192.0.2.10"]
     host.netorch("destroy")
     assert diff_snapshots(before, host.snapshot()) == []
 
@@ -206,7 +207,10 @@ def test_a_cable_plugged_into_our_bridge_by_hand(host: Host) -> None:
 
 
 def test_things_of_others_inside_our_namespace(host: Host) -> None:
-    """An interface, a process, a routing daemon's routes, addresses from a router: untouched while the node lives."""
+    """netorch does not touch foreign objects in its own namespaces while these exist.
+
+    There are interfaces, a process, a routing daemon's routes, and addresses from a router.
+    """
     host.write(
         "topo.yaml",
         LAB.replace("eth9:", "#eth9:").replace(", {to: 10.98.0.0/16, via: 192.0.2.1}", ""),
@@ -314,9 +318,9 @@ links:
     assert after["netns box"]["sysctl net/ipv4/conf/all/rp_filter"] == "2"
     assert host.netorch("diff").stdout == "lab: in sync\n"
     assert not (host.root / "etc/netns/box").exists(), (
-        "an attached node's names are its owner's matter"
+        "netorch does not write the names of an attached node"
     )
-    # less
+    # a file with less for the box
     host.write(
         "topo.yaml",
         f"name: lab\nnodes: {{box: {{attach: '{where}'}}, a: {{}}}}\nlinks: [{{endpoints: [a:eth0, box:eth0], subnet: 10.0.0.0/24}}]\n",
@@ -328,7 +332,7 @@ links:
         if line[2:].startswith("netns box:") and "eth0" not in line and "10.0.0." not in line
     ]
     assert less == []
-    # nothing
+    # no topology at all
     host.netorch("destroy")
     assert diff_snapshots(before, host.snapshot()) == []
     sh(host, f"kill -0 {pid}")
@@ -377,7 +381,10 @@ def test_a_wrong_attach(host: Host, where: str) -> None:
 
 @pytest.mark.parametrize("where", ["pid:1", "path:/proc/1/ns/net", "path:/proc/self/ns/net"])
 def test_attaching_to_the_host_itself_is_refused(host: Host, where: str) -> None:
-    """`host` is its name: under two names one namespace would be changed twice."""
+    """The host is a node of the name `host`.
+
+    netorch would change one namespace twice if it had two names.
+    """
     before = host.snapshot()
     host.write(
         "topo.yaml",
@@ -402,7 +409,7 @@ def test_attaching_to_a_namespace_that_this_file_makes(host: Host) -> None:
 
 
 def test_attaching_to_another_topologys_node(host: Host) -> None:
-    """What both made lives side by side, and each takes away its own."""
+    """Objects of both topologies exist side by side, and each topology removes only its own."""
     host.write(
         "base.yaml",
         "name: base\nnodes: {core: {forwarding: true}, edge: {}}\nlinks: [{endpoints: [core:eth0, edge:eth0], subnet: 10.0.0.0/24}]\n",

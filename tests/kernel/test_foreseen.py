@@ -1,4 +1,7 @@
-"""What netorch's own changes take along is in the plan; others are blamed only for what others did."""
+"""Test that the plan contains the side effects of netorch's own changes.
+
+netorch must not report them as changes by something else.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,17 @@ import pytest
 
 from tests.kernel.host import Host
 
-BLAME = "changed meanwhile"
+BY_OTHERS = "changed meanwhile"
 
 
 def apply(host: Host, text: str) -> str:
-    """Apply the file; what it printed. In one round: nobody is told to have changed anything."""
+    """Apply the text, and return the output.
+
+    Check that netorch reports no change by something else, and that nothing differs afterwards.
+    """
     host.write("topo.yaml", text)
     done = host.netorch("apply")
-    assert BLAME not in done.stdout + done.stderr, done.stdout + done.stderr
+    assert BY_OTHERS not in done.stdout + done.stderr, done.stdout + done.stderr
     assert host.netorch("diff").stdout == "lab: in sync\n"
     return done.stdout
 
@@ -38,28 +44,31 @@ def mtu(names: str, link: int) -> str:
     return text.replace("$SIX", ', "fd00::/64"' if link >= 1280 else "")
 
 
-def test_an_ipv6_mtu_beside_that_of_the_link(host: Host) -> None:
+def test_an_ipv6_mtu_next_to_that_of_the_link(host: Host) -> None:
     for number in range(5):
         apply(host, mtu("mtu: 1400", 1500))
         assert value(host, "r", "net.ipv6.conf.e0.mtu") == "1400", number
         host.netorch("destroy")
     apply(host, mtu("mtu: 1400", 1500))
-    said = apply(host, mtu("mtu: 1400", 9000))
-    assert "± sysctl r net.ipv6.conf.e0.mtu  value 1400  [replace]  (goes with veth r/e0)" in said
+    output = apply(host, mtu("mtu: 1400", 9000))
+    assert "± sysctl r net.ipv6.conf.e0.mtu  value 1400  [replace]  (goes with veth r/e0)" in output
     assert value(host, "r", "net.ipv6.conf.e0.mtu") == "1400"
     apply(host, mtu("mtu: 1300", 1500))
     assert value(host, "r", "net.ipv6.conf.e0.mtu") == "1300"
 
 
 def test_settings_that_only_ipv6_has_where_there_is_none(host: Host) -> None:
-    """A link with an MTU below 1280 has no IPv6, so no settings of it; they come with IPv6."""
+    """A link with an MTU below 1280 has no IPv6 and none of its settings.
+
+    The settings come with IPv6, when the MTU grows.
+    """
     names = "disable_ipv6: 0, accept_ra: 0, mtu: 1300, accept_redirects: 0"
-    said = apply(host, mtu(names, 1000))
-    assert "ipv6" not in said
+    output = apply(host, mtu(names, 1000))
+    assert "ipv6" not in output
     assert value(host, "r", "net.ipv4.conf.e0.accept_redirects") == "0"
     apply(host, mtu(names, 1500))
-    for name, wanted in (("accept_ra", "0"), ("mtu", "1300"), ("accept_redirects", "0")):
-        assert value(host, "r", f"net.ipv6.conf.e0.{name}") == wanted
+    for name, expected in (("accept_ra", "0"), ("mtu", "1300"), ("accept_redirects", "0")):
+        assert value(host, "r", f"net.ipv6.conf.e0.{name}") == expected
     apply(host, mtu(names, 1000))
     apply(
         host,
@@ -67,7 +76,7 @@ def test_settings_that_only_ipv6_has_where_there_is_none(host: Host) -> None:
         "links: [{endpoints: [r:e0, s:e0], mtu: 1000}, {endpoints: [r:e1, s:e1]}]\n",
     )
     assert value(host, "r", "net.ipv6.conf.e1.disable_ipv6") == "1"
-    # the node's own list of settings may name them as well
+    # the sysctls of the node may name such settings, too
     apply(
         host,
         "name: lab\nnodes: {r: {sysctls: {net.ipv6.conf.e0.accept_ra: 0}}, s: {}}\n"
@@ -95,7 +104,7 @@ links: [[r:e0, s:e0], [r:e1, s:e1]]
 """
 
 
-def test_settings_of_all_interfaces_beside_those_of_one(host: Host) -> None:
+def test_settings_of_all_interfaces_next_to_those_of_one(host: Host) -> None:
     for on in ("true", "false", "true"):
         apply(host, SETTINGS.replace("$ON", on))
         for family in ("ipv4", "ipv6"):
@@ -143,12 +152,12 @@ def test_the_source_of_a_route_changes(
     apply(host, first)
     apply(host, sources(after, routes.replace("$SRC", sources_of[1])))
     apply(host, first)
-    # with its source a route goes as well
+    # the kernel deletes a route together with its source address
     apply(host, sources(after, ""))
     apply(host, first)
-    # and on lo
+    # the source address moves to lo and back
     bare = re.sub(
-        r"/\d+", lambda found: "/128" if ":" in sources_of[0] else "/32", before.split(", ")[1]
+        r"/\d+", lambda match: "/128" if ":" in sources_of[0] else "/32", before.split(", ")[1]
     )
     if sources_of[0] in bare:
         apply(

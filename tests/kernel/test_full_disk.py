@@ -1,4 +1,7 @@
-"""No room for a file, at each of them in turn: an apply is all or nothing, a destroy needs no room, nothing half-written stays."""
+"""Test a full disk, with no room for each file in turn.
+
+An apply succeeds or changes nothing, a destroy needs no room, and no half-written file stays.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,16 @@ from tests.kernel.host import Host
 from tests.kernel.test_failure import CHANGED, GOOD, OWN_FILES, settled, sh, shot
 
 MOST = 60
-"""Files or pages that an apply of these topologies takes at most."""
+"""The most files or pages that an apply of these topologies takes."""
 SHARED = "\n  shared: {mode: nat, subnet: 10.44.0.0/24}\n"
 FIRST = GOOD.replace("\nlinks:", SHARED + "links:").replace(
     "networks: [lan]", "networks: [lan, shared]", 1
 )
 SECOND = CHANGED
-"""Without the network that needs the host to forward: what the host had before comes back, and goes again."""
+"""The file without the network for which the host forwards.
+
+Its apply restores the host's original value, and a rollback sets netorch's value again.
+"""
 FORMS = {
     "size": ("4 * ($(stat -fc '%b - %f' /run) + {room})", "size={}k", "size=50%"),
     "nr_inodes": ("$(stat -fc '%c - %d' /run) + {room}", "nr_inodes={}", "nr_inodes=100k"),
@@ -25,12 +31,12 @@ FORMS = {
 
 @pytest.fixture(autouse=True)
 def ballast(host: Host) -> None:
-    """A page in /run, because a tmpfs of size 0 is one without a limit."""
+    """Use one page of /run, because a tmpfs of size 0 has no limit."""
     (host.root / "run/ballast").write_bytes(bytes(4096))
 
 
 def leave_room(host: Host, what: str, room: int) -> None:
-    """Let /run have room for so many further pages, or files."""
+    """Limit /run to `room` more pages or files."""
     count, option, _ = FORMS[what]
     number = f"$(({count.format(room=room)}))"
     sh(host, f"mount -o remount,{option.format(number)} /run")
@@ -40,8 +46,11 @@ def make_room(host: Host, what: str) -> None:
     sh(host, f"mount -o remount,{FORMS[what][2]} /run")
 
 
-def notes(host: Host) -> dict[str, bytes | None]:
-    """What netorch has under /run and /etc/netns: each path, and what a file holds; of a lock that it is there."""
+def files_of_netorch(host: Host) -> dict[str, bytes | None]:
+    """Return netorch's paths under /run and /etc/netns: path → content of the file.
+
+    Directories and locks have None.
+    """
     tops = (host.root / "run/netorch", host.root / "etc/netns")
     return {
         str(path.relative_to(host.root)): path.read_bytes()
@@ -54,7 +63,10 @@ def notes(host: Host) -> dict[str, bytes | None]:
 
 
 def failures(host: Host, what: str, *words: str) -> Iterator[int]:
-    """Each amount of room with which the command fails, as it has to, with one sentence."""
+    """Run a command with ever more room until it succeeds.
+
+    Yield each amount of room with which it fails. Every failure must name /run and the full disk.
+    """
     for room in range(MOST):
         leave_room(host, what, room)
         done = host.netorch(*words, check=False)
@@ -68,18 +80,18 @@ def failures(host: Host, what: str, *words: str) -> Iterator[int]:
         assert "No space left" in done.stderr, done.stderr
         assert "/run" in done.stderr, done.stderr
         yield room
-    raise AssertionError(f"it never has room enough for {words}")
+    raise AssertionError(f"{words} fails even with room for {MOST}")
 
 
 @pytest.mark.parametrize("what", FORMS)
 @pytest.mark.parametrize("trial", [(), ("--confirm-within", "600")], ids=["apply", "trial"])
 def test_each_file_of_a_first_apply(host: Host, what: str, trial: tuple[str, ...]) -> None:
     host.write("topo.yaml", FIRST)
-    before, nothing = shot(host), notes(host)
+    before, nothing = shot(host), files_of_netorch(host)
     met = 0
     for _ in failures(host, what, "apply", "-q", "topo.yaml", *trial):
         met += 1
-        assert notes(host) == nothing
+        assert files_of_netorch(host) == nothing
         assert settled(before, host) == []
     assert met > 2
     host.netorch("diff", "topo.yaml")
@@ -96,11 +108,11 @@ def test_each_file_of_an_update(host: Host, what: str, trial: tuple[str, ...]) -
     host.write("changed.yaml", SECOND)
     before = shot(host)
     host.netorch("apply", "-q", "topo.yaml")
-    applied, record = shot(host), notes(host)
+    applied, record = shot(host), files_of_netorch(host)
     met = 0
     for _ in failures(host, what, "apply", "-q", "changed.yaml", *trial):
         met += 1
-        assert notes(host) == record
+        assert files_of_netorch(host) == record
         assert settled(applied, host, OWN_FILES) == []
     assert met > 2
     host.netorch("diff", "changed.yaml")

@@ -1,4 +1,4 @@
-"""Which gateways a file may have: those that Linux takes, and no others. `ip route add` is the judge."""
+"""Test which gateways a file may have: those that `ip route add` takes, and no others."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ RULES: dict[str, list[dict[str, object]]] = {
 
 
 def file(*routes: object, rules: object = ()) -> str:
-    """The topology with some routes more in r1."""
+    """Return the topology with more routes in r1."""
     r1 = {**NODE["r1"], "routes": [*NODE["r1"]["routes"], *routes], "rules": rules}
     return json.dumps({"name": "gateways", "nodes": NODE | {"r1": r1}, "links": LINKS})
 
@@ -120,7 +120,7 @@ def is_refused(route: object, rules: object = ()) -> bool:
 
 
 def words(route: dict[str, object]) -> str:
-    """A route as `ip route` takes it."""
+    """Return a route in the syntax of `ip route`."""
 
     def hop(entry: dict[str, object]) -> str:
         via = str(entry.get("via", ""))
@@ -151,19 +151,19 @@ def test_a_file_may_have_the_gateways_that_linux_takes(host: Host, which: str) -
         )
         for route in ROUTES
     )
-    judged = host.run("sh", "-c", tries).stdout.split()
-    assert len(judged) == len(ROUTES)
-    other = [
-        f"Linux: {judgement}: {words(route)}"
-        for route, judgement in zip(ROUTES, judged, strict=True)
-        if is_refused(route, rules) != (judgement == "refused")
+    results = host.run("sh", "-c", tries).stdout.split()
+    assert len(results) == len(ROUTES)
+    differences = [
+        f"Linux: {result}: {words(route)}"
+        for route, result in zip(ROUTES, results, strict=True)
+        if is_refused(route, rules) != (result == "refused")
     ]
-    assert not other, "\n".join(other)
+    assert not differences, "\n".join(differences)
 
 
 @pytest.mark.parametrize("backwards", [False, True])
 def test_what_is_taken_is_applied(host: Host, backwards: bool) -> None:
-    """All of them at once, in either order, each to a destination of its own."""
+    """All routes are applied at once, in either order, each to a destination of its own."""
     taken = [route for route in ROUTES if not is_refused(route)]
     routes = [
         {**route, "to": f"fd90:{number}::/64" if ":" in str(route["to"]) else f"10.9.{number}.0/24"}

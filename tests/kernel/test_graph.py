@@ -1,4 +1,4 @@
-"""What `graph --live` draws: the kernel as it is, and in red what somebody did to it by hand."""
+"""Test that `graph --live` draws the state of the kernel, with drift in red."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def draw(host: Host) -> ET.Element:
 
 
 def drawn(root: ET.Element) -> dict[str, str]:
-    """What the tooltip of a node, network or edge says → how it stands. The legend has none."""
+    """Return the tooltip of each node, network and edge → its state, the last class in the SVG.
+
+    The legend has no tooltips.
+    """
     titled = {group: group.find(f"{SVG}title") for group in root.iter(f"{SVG}g")}
     return {
         " / ".join((title.text or "").splitlines()): group.get("class", "").split()[-1]

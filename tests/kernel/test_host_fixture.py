@@ -1,4 +1,7 @@
-"""The private host that every other kernel test leans on: isolated, gone afterwards, and seen in full."""
+"""Test the private host, which all other kernel tests use.
+
+It is isolated, nothing of it is left afterwards, and its snapshots are complete.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from tests.kernel.host import SOURCE, Host, diff_snapshots
 
 @pytest.fixture
 def machine() -> Iterator[None]:
-    """The machine itself, which must be the same before and after."""
+    """Check that the test does not change the machine itself."""
     before = of_machine()
     yield
     assert of_machine() == before
@@ -123,7 +126,9 @@ def test_commands_run_in_the_directory_of_the_test(host: Host, tmp_path: Path) -
     assert host.run("pwd").stdout.strip() == str(tmp_path) == str(path.parent)
 
 
-def test_the_testers_environment_stays_outside(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_of_pytest_stays_outside(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("NETORCH_VAR_x", "1")
     assert not {"NO_COLOR", "NETORCH_VAR_x"} & {
@@ -179,7 +184,7 @@ CHANGES = {
 }
 
 
-def test_a_snapshot_sees_what_a_stranger_changes(tmp_path: Path) -> None:
+def test_a_snapshot_contains_changes_of_every_sort(tmp_path: Path) -> None:
     missed = {}
     for number, (command, line) in enumerate(CHANGES.items()):
         directory = tmp_path / str(number)
@@ -197,7 +202,7 @@ def test_a_snapshot_sees_what_a_stranger_changes(tmp_path: Path) -> None:
     assert missed == {}
 
 
-def test_a_snapshot_sees_rules_but_not_their_counters(host: Host) -> None:
+def test_a_snapshot_contains_rules_but_not_their_counters(host: Host) -> None:
     if host.run("nft", "add", "table", "inet", "other", check=False).returncode != 0:
         pytest.skip("this kernel has no nf_tables for inet")
     before = host.snapshot()
@@ -229,7 +234,7 @@ def test_set_up_is_quick(tmp_path: Path) -> None:
     assert best < 0.05
 
 
-def test_it_is_refused_in_words_without_the_right_to(
+def test_without_its_programs_it_raises_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Host, "environment", staticmethod(lambda: {"PATH": os.fspath(tmp_path)}))

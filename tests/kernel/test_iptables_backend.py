@@ -1,4 +1,7 @@
-"""NAT through iptables: what packets meet, what is seen of it, and that nothing of anybody else's changes."""
+"""Test NAT through iptables.
+
+Packets pass its rules, netorch reads them back, and foreign rules do not change.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,8 @@ WEB, WEB6 = ip_address("10.0.0.2"), ip_address("fd00::2")
 TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
 
 # out (192.0.2.2) ── ext0 host br0 ── web (10.0.0.2), cli (10.0.0.3)
-#                          br2 ── far (10.1.0.2); the names differ by a bit that a careless mask leaves out
+#                          br2 ── far (10.1.0.2)
+# The names br0 and br2 differ in one bit, which a wrong mask for interface names would ignore.
 SETUP = """
 echo 1 >/proc/sys/net/ipv4/ip_forward
 echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
@@ -91,18 +95,18 @@ echo 1 >/proc/sys/net/ipv4/conf/br0/route_localnet
 
 
 def own_lines(names: ChainNames) -> dict[TableKey, xtables.Lines]:
-    found = xtables.read(names.mark, names.chains)
-    return {key: lines for key, (lines, _) in found.items() if lines}
+    tables = xtables.read(names.mark, names.chains)
+    return {key: lines for key, (lines, _) in tables.items() if lines}
 
 
 class Lab:
-    """The host and its neighbours; sockets are made in their namespaces by threads that go there."""
+    """The private host and its nodes. Threads enter their namespaces to make sockets there."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
 
     def inside(self, netns: str | None, act: Callable[[], Result]) -> Result:
-        """What `act` returns or raises in the namespace, or in the host's own."""
+        """Call `act` in the namespace, or on the host, and return or raise what it does."""
         path = (
             self.host.root / "run/netns" / netns if netns else Path(f"/proc/{self.host.pid}/ns/net")
         )
@@ -143,15 +147,15 @@ class Lab:
         return self.host.run(f"ip{'6' if six else ''}tables-legacy", *args).stdout
 
     def saved(self, counters: bool = False) -> list[str]:
-        """Everything as the outside tool shows it, less dates."""
+        """Return the output of iptables-legacy-save for both families, without its comments."""
         options = ["-c"] if counters else []
-        found = (
+        output = (
             self.host.run("iptables-legacy-save", *options).stdout
             + self.host.run("ip6tables-legacy-save", *options).stdout
         )
         return [
             line if counters else re.sub(r" \[\d+:\d+\]$", "", line)
-            for line in found.splitlines()
+            for line in output.splitlines()
             if not line.startswith("#")
         ]
 
@@ -165,7 +169,10 @@ class Lab:
         kind: int = TCP,
         wait: float = 4,
     ) -> str | None:
-        """The client's address as the server sees it, if a message gets there and an answer comes back."""
+        """Send a message and wait for the answer.
+
+        Return the client's address as the server sees it, or None without an answer.
+        """
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with (
             self.inside(server, lambda: socket.socket(family, kind)) as listening,
@@ -210,7 +217,7 @@ def _by_udp(
 
 @pytest.fixture
 def bare(host: Host, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    """A host without neighbours."""
+    """A host without other nodes."""
     for version in (4, 6):
         reason = xtables.available(version)
         if reason is not None:
@@ -226,7 +233,10 @@ def lab(bare: Lab) -> Lab:
 
 
 def publish(port: PortRange, to: PortRange, family: int = 4, protocol: str = "tcp") -> Ruleset:
-    """As netorch publishes: from anywhere, from the host itself, and from the members to themselves."""
+    """Return the rules with which netorch publishes a port.
+
+    They are for clients outside, for the host itself, and for the members.
+    """
     there = DestinationTo(WEB if family == 4 else WEB6, to)
     net: IPv4Network | IPv6Network = NET if family == 4 else NET6
     rules = [
@@ -286,7 +296,7 @@ EVERYTHING = (
 )
 
 
-# packets
+# Packets
 
 
 @pytest.mark.uml
@@ -333,15 +343,16 @@ def test_source_to_an_address(lab: Lab) -> None:
 @pytest.mark.uml
 def test_a_published_port_from_everywhere(lab: Lab) -> None:
     lab.put(*publish((80, 80), (8080, 8080)))
-    assert lab.reach("out", "192.0.2.1", 80, "web", 8080) == "192.0.2.2"  # the source is kept
-    assert (
-        lab.reach(None, "192.0.2.1", 80, "web", 8080) == "192.0.2.1"
-    )  # from the host, by its own address
+    # a client outside keeps its source address
+    assert lab.reach("out", "192.0.2.1", 80, "web", 8080) == "192.0.2.2"
+    # the host reaches the port by its own addresses
+    assert lab.reach(None, "192.0.2.1", 80, "web", 8080) == "192.0.2.1"
     assert lab.reach(None, "127.0.0.1", 80, "web", 8080) == "10.0.0.1"
     assert lab.reach("cli", "192.0.2.1", 80, "web", 8080) == "10.0.0.1"
-    assert lab.reach("web", "192.0.2.1", 80, "web", 8080) == "10.0.0.1"  # hairpin
+    # the published node reaches itself (hairpin)
+    assert lab.reach("web", "192.0.2.1", 80, "web", 8080) == "10.0.0.1"
     assert lab.reach("out", "192.0.2.1", 81, "web", 8080, wait=0.3) is None
-    # what is not an address of the host's is not translated
+    # packets to other addresses than the host's are not translated
     assert lab.reach("web", "192.0.2.2", 80, "out", 80) == "10.0.0.2"
 
 
@@ -382,7 +393,10 @@ def test_an_sctp_port(lab: Lab) -> None:
 
 
 def sctp_init(source: int, port: int) -> bytes:
-    """The packet that opens an association (RFC 9260); no kernel here has sockets for that."""
+    """Return the packet that opens an association (RFC 9260).
+
+    The test kernels have no SCTP sockets.
+    """
     chunk = struct.pack("!BBHIIHHI", 1, 0, 20, 1, 65536, 1, 1, 1)
     crc = 0xFFFFFFFF
     for byte in struct.pack("!HHII", source, port, 0, 0) + chunk:
@@ -411,8 +425,8 @@ def test_isolation_drops_one_way_and_for_one_bridge(lab: Lab) -> None:
     assert lab.reach("web", "2001:db8::2", 80, "out", 80, wait=0.3) is None
 
 
-def test_what_is_accepted_is_still_for_others_to_judge(lab: Lab) -> None:
-    """As it is behind a table of nftables: a drop of ours is the end, an accept is not."""
+def test_foreign_rules_may_drop_what_netorch_accepts(lab: Lab) -> None:
+    """A drop by netorch is final and an accept is not, as in a table of nftables."""
     lab.put(
         *publish((80, 80), (8080, 8080)),
         FilterRule(4, Hook.FORWARD, Match(oif="br0", translated=True), Verdict.ACCEPT),
@@ -427,7 +441,7 @@ def test_what_is_accepted_is_still_for_others_to_judge(lab: Lab) -> None:
     assert lab.reach("out", "192.0.2.1", 80, "web", 8080) == "192.0.2.2"
 
 
-# text
+# Text
 
 
 @pytest.mark.uml
@@ -436,8 +450,8 @@ def test_what_is_read_is_what_was_written_and_what_iptables_shows(bare: Lab) -> 
     assert bare.put(*EVERYTHING) == tuple(desired) == xtables.KEYS
     assert bare.read() == desired
     saved = bare.saved()
-    for found in desired.values():
-        assert {line for line in found if line.startswith("-A")} <= set(saved)
+    for table in desired.values():
+        assert {line for line in table if line.startswith("-A")} <= set(saved)
     assert '-A FORWARD -m comment --comment "netorch:lab" -j netorch-lab-fwd' in saved
     assert not [line for line in saved if "unsupported" in line]
 
@@ -474,7 +488,7 @@ def test_changes_by_hand_are_seen_and_undone(bare: Lab) -> None:
     desired = lines("lab", EVERYTHING)
     bare.put(*EVERYTHING)
     jump = "FORWARD -m comment --comment netorch:lab -j netorch-lab-fwd"
-    shown = JUMP.removeprefix("-A FORWARD ")
+    listed = JUMP.removeprefix("-A FORWARD ")
     cases = [
         ("-A netorch-lab-fwd -s 10.9.9.9 -j DROP", "-A netorch-lab-fwd -s 10.9.9.9/32 -j DROP"),
         (
@@ -485,14 +499,14 @@ def test_changes_by_hand_are_seen_and_undone(bare: Lab) -> None:
             "-I netorch-lab-fwd -p tcp --syn --sport 5 -i br+ -j REJECT --reject-with tcp-reset",
             "-A netorch-lab-fwd -i br+ -p tcp -m tcp --sport 5 --tcp-flags FIN,SYN,RST,ACK SYN -j REJECT --reject-with tcp-reset",
         ),
-        (f"-A {jump}", f"-I FORWARD {shown}"),
+        (f"-A {jump}", f"-I FORWARD {listed}"),
         ("-A OUTPUT -j netorch-lab-fwd", "-I OUTPUT -j netorch-lab-fwd"),
         ("-A DOCKER -j netorch-lab-fwd", "-I DOCKER -j netorch-lab-fwd"),
         (
             "-A OUTPUT -m comment --comment netorch:lab -j DROP",
             '-I OUTPUT -m comment --comment "netorch:lab" -j DROP',
         ),
-        ("-I FORWARD -s 10.7.7.7 -j DROP", f"-I FORWARD 2 {shown}"),
+        ("-I FORWARD -s 10.7.7.7 -j DROP", f"-I FORWARD 2 {listed}"),
         ("-F netorch-lab-fwd", ""),
         (f"-D {jump}", ""),
         (f"-D {jump}; -F netorch-lab-fwd; -X netorch-lab-fwd", ""),
@@ -501,21 +515,21 @@ def test_changes_by_hand_are_seen_and_undone(bare: Lab) -> None:
     for hand, seen in cases:
         for command in hand.split("; "):
             bare.iptables(*command.split())
-        found = bare.read()
-        assert found != desired
-        assert not seen or seen in found[4, "filter"], hand
+        observed = bare.read()
+        assert observed != desired
+        assert not seen or seen in observed[4, "filter"], hand
         assert bare.put(*EVERYTHING) == ((4, "filter"),), hand
         assert bare.read() == desired
-    # the rule put first by hand is a stranger's: it is still there, behind ours
+    # the rule put first by hand is foreign: it is still there, behind netorch's
     assert bare.iptables("-S", "FORWARD").splitlines()[1:] == [
         JUMP,
         "-A FORWARD -s 10.7.7.7/32 -j DROP",
     ]
 
 
-# strangers
+# Foreign rules
 
-STRANGERS = """
+FOREIGN_RULES = """
 *nat
 :PREROUTING ACCEPT [11:12]
 :DOCKER - [0:0]
@@ -543,8 +557,8 @@ COMMIT
 
 
 @pytest.fixture
-def strangers(bare: Lab) -> Lab:
-    bare.host.run("iptables-legacy-restore", "-c", input=STRANGERS)
+def foreign(bare: Lab) -> Lab:
+    bare.host.run("iptables-legacy-restore", "-c", input=FOREIGN_RULES)
     bare.host.run(
         "ip6tables-legacy-restore",
         input="*filter\n-A INPUT -s fd99::/64 -j DROP\nCOMMIT\n*nat\nCOMMIT\n",
@@ -552,32 +566,32 @@ def strangers(bare: Lab) -> Lab:
     return bare
 
 
-def test_rules_of_others_are_the_same_to_the_byte(strangers: Lab) -> None:
-    before = strangers.saved(counters=True)
-    assert strangers.read() == {}
-    strangers.put(*EVERYTHING)
-    strangers.put(*EVERYTHING[:5])
-    meanwhile = strangers.saved(counters=True)
+def test_rules_of_others_are_the_same_to_the_byte(foreign: Lab) -> None:
+    before = foreign.saved(counters=True)
+    assert foreign.read() == {}
+    foreign.put(*EVERYTHING)
+    foreign.put(*EVERYTHING[:5])
+    meanwhile = foreign.saved(counters=True)
     assert [line for line in meanwhile if "netorch-lab-" not in line] == before != meanwhile
-    assert strangers.delete() == ((4, "nat"), (6, "nat"))
-    assert strangers.saved(counters=True) == before
-    assert strangers.delete() == ()
+    assert foreign.delete() == ((4, "nat"), (6, "nat"))
+    assert foreign.saved(counters=True) == before
+    assert foreign.delete() == ()
 
 
-def test_ours_come_first_and_dockers_user_chain_may_come_before(strangers: Lab) -> None:
-    strangers.put(*EVERYTHING)
-    forward = [line for line in strangers.saved() if line.startswith("-A FORWARD")]
+def test_netorchs_rules_come_first_but_may_follow_dockers_user_chain(foreign: Lab) -> None:
+    foreign.put(*EVERYTHING)
+    forward = [line for line in foreign.saved() if line.startswith("-A FORWARD")]
     assert forward[:2] == [JUMP, "-A FORWARD -j DOCKER-USER"]
-    # Docker starts anew
-    strangers.iptables("-D", "FORWARD", "-j", "DOCKER-USER")
-    strangers.iptables("-I", "FORWARD", "-j", "DOCKER-USER")
-    assert strangers.put(*EVERYTHING) == ()
+    # Docker starts again and puts its own chain first
+    foreign.iptables("-D", "FORWARD", "-j", "DOCKER-USER")
+    foreign.iptables("-I", "FORWARD", "-j", "DOCKER-USER")
+    assert foreign.put(*EVERYTHING) == ()
     # libvirt starts
-    strangers.iptables("-N", "LIBVIRT_FWX")
-    strangers.iptables("-I", "FORWARD", "-j", "LIBVIRT_FWX")
-    assert f"-I FORWARD 3 {JUMP.removeprefix('-A FORWARD ')}" in strangers.read()[4, "filter"]
-    assert strangers.put(*EVERYTHING) == ((4, "filter"),)
-    forward = [line for line in strangers.saved() if line.startswith("-A FORWARD")]
+    foreign.iptables("-N", "LIBVIRT_FWX")
+    foreign.iptables("-I", "FORWARD", "-j", "LIBVIRT_FWX")
+    assert f"-I FORWARD 3 {JUMP.removeprefix('-A FORWARD ')}" in foreign.read()[4, "filter"]
+    assert foreign.put(*EVERYTHING) == ((4, "filter"),)
+    forward = [line for line in foreign.saved() if line.startswith("-A FORWARD")]
     assert forward[:3] == [JUMP, "-A FORWARD -j LIBVIRT_FWX", "-A FORWARD -j DOCKER-USER"]
 
 
@@ -594,10 +608,13 @@ def test_two_topologies_leave_each_other_alone(bare: Lab) -> None:
     assert bare.read("lab-2") == lines("lab-2", two)
 
 
-def test_a_rule_in_a_chain_of_others(strangers: Lab) -> None:
-    """Lines of any chain will do: what lets a topology through where Docker stands in the way."""
+def test_a_rule_in_a_chain_of_others(foreign: Lab) -> None:
+    """netorch writes rules to foreign chains, too.
+
+    It needs that to let a topology's packets through the rules of Docker.
+    """
     names = ChainNames("lab")
-    before = strangers.saved(counters=True)
+    before = foreign.saved(counters=True)
     desired = {
         (4, "filter"): tuple(
             f'-I DOCKER-USER {way} br0 -m comment --comment "netorch:lab" -j ACCEPT'
@@ -606,25 +623,25 @@ def test_a_rule_in_a_chain_of_others(strangers: Lab) -> None:
     }
     for written in (((4, "filter"),), ()):
         assert (
-            strangers.inside(None, lambda: xtables.replace(names.mark, names.chains, desired))
+            foreign.inside(None, lambda: xtables.replace(names.mark, names.chains, desired))
             == written
         )
-        assert strangers.inside(None, lambda: own_lines(names)) == desired
-    assert [line for line in strangers.saved(counters=True) if 'netorch:lab"' not in line] == before
+        assert foreign.inside(None, lambda: own_lines(names)) == desired
+    assert [line for line in foreign.saved(counters=True) if 'netorch:lab"' not in line] == before
     with pytest.raises(KernelRefused, match=r"iptables, table nat: .*No chain"):
-        strangers.inside(
+        foreign.inside(
             None,
             lambda: xtables.replace(names.mark, names.chains, {(4, "nat"): desired[4, "filter"]}),
         )
-    strangers.delete()
-    assert strangers.saved(counters=True) == before
+    foreign.delete()
+    assert foreign.saved(counters=True) == before
 
 
-# what looking costs, and what goes wrong
+# Side effects and errors
 
 
 @pytest.mark.uml
-def test_looking_makes_no_table(bare: Lab) -> None:
+def test_reading_makes_no_table(bare: Lab) -> None:
     before = bare.host.snapshot()
     assert bare.read() == {}
     assert bare.delete() == ()
@@ -634,7 +651,7 @@ def test_looking_makes_no_table(bare: Lab) -> None:
     bare.put(FilterRule(4, Hook.POSTROUTING, Match(source=NET), Verdict.MASQUERADE))
     assert tables_of(bare) == {"nat"}
     bare.delete()
-    # a table once made stays, empty
+    # a table stays after it was made, but empty
     changes = diff_snapshots(before, bare.host.snapshot())
     assert [change.partition(":")[2].split()[0] for change in changes] == ["iptables"]
     assert "-A" not in "".join(changes)
@@ -649,7 +666,10 @@ def tables_of(lab: Lab) -> set[str]:
 
 
 def test_the_process_keeps_its_own_view_of_the_library(bare: Lab) -> None:
-    """Tables are cached by name there: ours are of another namespace, and gone when we are done."""
+    """python-iptables caches tables by name, without regard to the namespace.
+
+    netorch's tables are of other namespaces, so none of them may stay in the cache.
+    """
     import iptc
 
     cached = (
@@ -690,7 +710,7 @@ def test_a_thousand_published_ports(bare: Lab) -> None:
     assert sum(" --dport " in line for line in bare.saved()) == 1000
 
 
-def test_a_change_that_somebody_makes_meanwhile_is_kept(
+def test_a_change_that_somebody_makes_meanwhile_stays(
     bare: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change, calls = xtables._change, []
@@ -762,17 +782,17 @@ def test_refusals_are_sentences_and_change_nothing(bare: Lab, line: str, sentenc
 
 
 def bare_filter() -> dict[TableKey, xtables.Lines]:
-    """The first table as it is, so that the refusal of the second is all that happens."""
-    return {key: found for key, found in lines("lab", EVERYTHING).items() if key == (4, "filter")}
+    """Return the rules of the first table as they are, so that only the second is refused."""
+    return {key: table for key, table in lines("lab", EVERYTHING).items() if key == (4, "filter")}
 
 
 def test_without_the_library_the_reason_says_how_to_get_it() -> None:
     code = "import sys; sys.modules['iptc'] = None; from netorch.kernel.firewall import xtables; print(xtables.available())"
-    found = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE
     )
-    assert "pip install 'netorch[iptables]'" in found.stdout
-    assert found.stderr == ""
+    assert "pip install 'netorch[iptables]'" in done.stdout
+    assert done.stderr == ""
 
 
 def test_importing_the_module_does_not_import_the_library() -> None:

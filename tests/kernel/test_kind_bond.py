@@ -1,4 +1,4 @@
-"""Bonds: their modes and options, what they do to their ports, a port that fails."""
+"""Test bonds: their modes and options, and the state of their ports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bridges and their ports: what a port is told natively, VLANs where the kernel knows them."""
+"""Test bridges and their ports: the options of a port, and VLANs if the kernel supports them."""
 
 from __future__ import annotations
 
@@ -133,11 +133,11 @@ def test_the_port_of_a_bridge(host: Host) -> None:
 
 
 @pytest.mark.uml
-def test_a_bridge_that_knows_vlans(host: Host) -> None:
+def test_a_bridge_with_vlans(host: Host) -> None:
     hold(host, VLANS)
 
 
-def test_a_kernel_without_vlans_in_bridges_is_told_before_anything_changes(host: Host) -> None:
+def test_a_kernel_without_vlans_in_bridges_is_an_error_before_anything_changes(host: Host) -> None:
     if (
         host.run(
             "unshare",
@@ -154,7 +154,7 @@ def test_a_kernel_without_vlans_in_bridges_is_told_before_anything_changes(host:
         ).returncode
         == 0
     ):
-        pytest.skip("this kernel has VLAN filtering; the one of the first test run has not")
+        pytest.skip("this kernel has VLAN filtering, unlike that of the first test run")
     before = host.snapshot()
     file = host.write(
         "lab.yaml",

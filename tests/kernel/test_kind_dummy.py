@@ -1,4 +1,4 @@
-"""Dummy links."""
+"""Test dummy links."""
 
 from __future__ import annotations
 

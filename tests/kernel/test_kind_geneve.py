@@ -1,4 +1,4 @@
-"""Geneve tunnels."""
+"""Test Geneve tunnels."""
 
 from __future__ import annotations
 

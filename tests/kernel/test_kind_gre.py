@@ -1,4 +1,4 @@
-"""GRE tunnels: gre and gretap over IPv4, ip6gre over IPv6."""
+"""Test GRE tunnels: gre and gretap over IPv4, ip6gre and ip6gretap over IPv6."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_gre(host: Host, case: KindCase) -> None:
 
 @pytest.mark.uml
 def test_two_tunnels_change_places(host: Host) -> None:
-    """Neither could have what the other still holds."""
+    """Neither tunnel can take an address that the other one still has."""
     words = "nodes: {a: {interfaces: {t0: {kind: gre, remote: 192.0.2.1}, u: {kind: gre, remote: 192.0.2.2}}}}"
     swapped = "nodes: {a: {interfaces: {t0: {kind: gre, remote: 192.0.2.2}, u: {kind: gre, remote: 192.0.2.1}}}}"
     hold(

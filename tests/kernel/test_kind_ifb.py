@@ -1,4 +1,4 @@
-"""Intermediate functional blocks."""
+"""Test IFB links (intermediate functional blocks)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Impairments: qdiscs as `tc` sees them, changed in place, and what they do to traffic.
+"""Test impairments: qdiscs as `tc` lists them, changes in place, and the effect on traffic.
 
-Times and rates have generous bounds: a busy machine may be slow, but never faster than a shaper.
+The bounds of times and rates are generous, because a busy machine may be slow. It is never faster
+than a shaper allows.
 """
 
 from __future__ import annotations
@@ -110,18 +111,18 @@ def test_a_rate_alone(host: Host) -> None:
 
 
 @pytest.mark.uml
-def test_all_that_can_be_wrong(host: Host) -> None:
+def test_every_impairment(host: Host) -> None:
     hold(host, NETEM)
 
 
-def test_a_kernel_without_netem_is_told_before_anything_changes(host: Host) -> None:
+def test_a_kernel_without_netem_is_an_error_before_anything_changes(host: Host) -> None:
     if (
         host.run(
             "unshare", "-n", "tc", "qdisc", "add", "dev", "lo", "root", "netem", check=False
         ).returncode
         == 0
     ):
-        pytest.skip("this kernel has netem; the one of the first test run has not")
+        pytest.skip("this kernel has netem, unlike that of the first test run")
     before = host.snapshot()
     file = host.write("lab.yaml", CABLE.replace("$WORDS", "impair: {delay: 10ms}"))
     for command in ("diff", "apply"):
@@ -149,28 +150,28 @@ links:
 
 
 def rates(host: Host) -> dict[str, str]:
-    """`NAMESPACE/IF` → rate, of whatever has a tbf."""
-    found: dict[str, str] = {}
+    """Return `NAMESPACE/INTERFACE` → rate of every interface with a tbf qdisc."""
+    limits: dict[str, str] = {}
     for netns in ("", *sorted(path.name for path in (host.root / "run/netns").iterdir())):
         where = ("ip", "netns", "exec", netns) if netns else ()
         for qdisc in json.loads(host.run(*where, "tc", "-j", "qdisc", "show").stdout):
             if qdisc["kind"] == "tbf":
                 assert qdisc["root"]
-                found[f"{netns}/{qdisc['dev']}"] = f"{qdisc['options']['rate'] * 8 // 10**6}mbit"
-    return found
+                limits[f"{netns}/{qdisc['dev']}"] = f"{qdisc['options']['rate'] * 8 // 10**6}mbit"
+    return limits
 
 
-def test_every_place_that_can_say_it(host: Host) -> None:
+def test_every_place_in_a_file_that_can_have_an_impairment(host: Host) -> None:
     require(host, "tbf")
     before = host.snapshot()
     text = PLACES.replace("far-away-of-a-long-name", "far")
     file = host.write("lab.yaml", text)
     host.netorch("apply", file)
-    wanted = {
+    expected = {
         **{"a/eth0": "1mbit", "netorch-lab/a-eth0": "1mbit", "a/eth1": "2mbit", "/a-eth1": "2mbit"},
         **{"a/lo": "1000mbit", "/br": "3mbit", "/far": "4mbit", "b/near": "4mbit"},
     }
-    assert rates(host) == wanted
+    assert rates(host) == expected
     settled(host)
     tree = host.netorch("show").stdout
     assert (
@@ -183,10 +184,11 @@ def test_every_place_that_can_say_it(host: Host) -> None:
         "rate": "1mbit"
     }
     assert host.netorch("diff", again).stdout == "lab: in sync\n"
-    # down and up changes nothing, a new cable gets what the old one had, and what a file no longer says is gone
+    # A link keeps its rate when it goes down and up. A cable that is made again gets the rate, too.
+    # A rate that the file no longer has is removed.
     host.run("sh", "-ec", "ip -n b link set near down; ip -n b link set near up; ip link del far")
     host.netorch("apply", file)
-    assert rates(host) == wanted
+    assert rates(host) == expected
     index = host.ip("-n", "a", "link", "show", "eth0")[0]["ifindex"]
     file.write_text(
         text.replace(", impair: {rate: 4mbit}", "").replace(
@@ -195,7 +197,7 @@ def test_every_place_that_can_say_it(host: Host) -> None:
     )
     host.netorch("apply", file)
     assert rates(host) == {
-        key: rate for key, rate in wanted.items() if rate in {"2mbit", "3mbit", "1000mbit"}
+        key: rate for key, rate in expected.items() if rate in {"2mbit", "3mbit", "1000mbit"}
     }
     assert host.ip("-n", "a", "link", "show", "eth0")[0]["ifindex"] == index
     settled(host)
@@ -214,10 +216,10 @@ def test_a_failed_apply_puts_the_rate_back(host: Host) -> None:
     host.netorch("destroy", "lab")
 
 
-# traffic
+# Traffic
 
 
-def test_a_rate_holds_in_the_direction_that_it_is_said_for(host: Host) -> None:
+def test_a_rate_holds_in_its_own_direction_only(host: Host) -> None:
     require(host, "tbf")
     host.netorch("apply", host.write("lab.yaml", CABLE.replace("$WORDS", "impair: {rate: 10mbit}")))
     assert 4 < mbit(host, "b", "a", "10.0.0.1") < 12
@@ -240,7 +242,7 @@ def test_bursts_fit_rate_and_mtu(
 
 
 @pytest.mark.uml
-def test_delay_loss_and_rate_are_felt_and_taken_back_live(host: Host) -> None:
+def test_delay_loss_and_rate_have_an_effect_until_they_are_removed(host: Host) -> None:
     require(host, "netem")
     file = host.write("lab.yaml", CABLE.replace("$WORDS", "impair: {delay: 100ms}"))
     host.netorch("apply", file)

@@ -1,4 +1,4 @@
-"""Tunnels of IP packets in IP packets: ipip and sit over IPv4, ip6tnl over IPv6."""
+"""Test tunnels of IP packets in IP packets: ipip and sit over IPv4, ip6tnl over IPv6."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.kernel.test_kind_gre import FILE
 
 
 def case(kind: str, local: str, remote: str, other: str, mtu: int, details: str) -> KindCase:
-    """All three behave alike, but that only over IPv6 a tunnel without a remote end becomes one with it in place."""
+    """Return the case for a kind. Only ip6tnl can lose its remote end without being made again."""
     words = f"{{kind: {kind}, local: '{local}', remote: '{remote}', addresses: ['fd00:7::1/64']}}"
     file = FILE.replace("KIND", kind).replace("OTHER", f"'{local}'").replace("LAST", f"'{other}9'")
     bare = "~ ip6tnl a/t0 … [update]" if kind == "ip6tnl" else f"± {kind} a/t0 … [replace]"

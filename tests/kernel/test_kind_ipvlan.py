@@ -1,4 +1,4 @@
-"""Ipvlans: all of a parent have one mode, and its MAC."""
+"""Test ipvlans: all ipvlans of a parent have the same mode, and the parent's MAC."""
 
 from __future__ import annotations
 

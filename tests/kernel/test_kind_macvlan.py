@@ -1,4 +1,4 @@
-"""Macvlans and macvtaps, on a parent beside them and in another namespace."""
+"""Test macvlans and macvtaps, with a parent in the same namespace and in another one."""
 
 from __future__ import annotations
 

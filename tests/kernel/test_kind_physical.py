@@ -1,4 +1,7 @@
-"""NICs of the host, lent to a node. A veth stands for one: it is the host's, and netorch did not make it."""
+"""Test NICs of the host that are lent to a node.
+
+The tests use a veth as a NIC, because it belongs to the host and netorch did not make it.
+"""
 
 from __future__ import annotations
 
@@ -92,33 +95,38 @@ def test_it_comes_back_as_it_was_however_it_is_given_back(host: Host, nics: Snap
     assert [link["ifname"] for link in host.ip("link") if link["ifname"].startswith("eth")] == [
         "eth6"
     ]
-    # by a line less in the file
+    # the NIC leaves the file
     host.write("lab.yaml", FILE.replace("lan0: $WORDS", ""))
     assert "- physical a/lan0" in host.netorch("apply", "lab.yaml").stdout
     host.netorch("destroy", "lab")
     assert diff_snapshots(nics, host.snapshot()) == []
-    # by an apply that fails after it was taken
+    # an apply fails after it has moved the NIC to the node
     write(host, words.replace("mtu: 1300", "sysctls: {no_such_setting: 1}"))
     done = host.unforeseen("apply", "lab.yaml", check=False)
     assert (
         done.returncode == 1 and "no such setting" in done.stderr and "Rolled back" in done.stderr
     )
     assert diff_snapshots(nics, host.snapshot()) == []
-    # by an apply that fails while it has one
+    # an apply fails that replaces the NIC by another one
     write(host, words)
     host.netorch("apply", "lab.yaml")
     write(host, words.replace("eth5", "eth6").replace("mtu: 1300", "sysctls: {no_such_setting: 1}"))
     assert host.netorch("apply", "lab.yaml", check=False).returncode == 1
     write(host, words)
     settled(host)
-    # by its namespace's end, after which it is back with our mark
+    # the namespace of the node is deleted, and the NIC is on the host with netorch's mark
     host.run("sh", "-ec", "ip -n a link set lan0 netns 1; ip netns del a")
     host.netorch("destroy", "lab")
     assert diff_snapshots(nics, host.snapshot()) == []
 
 
-def test_what_all_interfaces_have_is_no_setting_of_its_own(host: Host, nics: Snapshot) -> None:
-    """Taken while the host forwards, home when it does not any more: it is like all others then. What it alone had it has again."""
+def test_a_setting_of_all_interfaces_is_not_restored_for_the_nic_alone(
+    host: Host, nics: Snapshot
+) -> None:
+    """A NIC is lent while the host forwards, and returns when the host no longer does.
+
+    The NIC then has the setting of all interfaces. A setting that it alone had is restored.
+    """
     host.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
     host.run("sysctl", "-qw", "net.ipv4.conf.eth6.forwarding=0")
     host.write(
@@ -141,10 +149,10 @@ def test_a_lost_record_and_a_name_that_is_taken(host: Host, nics: Snapshot) -> N
     write(host, "{kind: physical, from: eth5}")
     host.netorch("apply", "lab.yaml")
     host.run("rm", "-r", "/run/netorch/lab")
-    told = host.netorch("destroy", "lab").stderr
+    message = host.netorch("destroy", "lab").stderr
     assert (
         "physical a/lan0: no record says what it had on the host: "
-        "it returns there without addresses and routes, and down" in told
+        "it returns there without addresses and routes, and down" in message
     )
     lost = diff_snapshots(nics, host.snapshot())
     assert {line.split()[2] for line in lost} <= {"link", "address", "routes", "qdiscs", "sysctl"}
@@ -183,7 +191,7 @@ import netorch.kernel.links.nics as nics
 act, left = nics.send, [int(sys.argv[1])]
 def send(rtnl, pieces, also=()):
     if left[0] == 0:
-        # half of what restores it, where that is what is sent
+        # only half of the requests, which matters when they restore the NIC
         act(rtnl, pieces[: len(pieces) // 2], also)
         os._exit(9)
     left[0] -= 1
@@ -200,7 +208,11 @@ main()
 def test_a_kill_while_it_moves_is_survived(
     host: Host, nics: Snapshot, command: str, moment: int
 ) -> None:
-    """Sent are, one after the other, the mark, the move, what the file says of it; and the move, what it had, the end of the mark."""
+    """netorch is killed before one of its three batches of requests.
+
+    An apply sends the mark, the move, and the settings of the file. A destroy sends the move, the
+    original settings, and the removal of the mark.
+    """
     script = host.write("killed.py", KILLED)
     write(host, "{kind: physical, from: eth5, mtu: 1300, addresses: [10.9.0.1/24]}")
     if command == "destroy":
@@ -220,7 +232,7 @@ def test_a_kill_while_it_moves_is_survived(
 
 def test_what_cannot_be_lent_is_refused_before_anything_changes(host: Host, nics: Snapshot) -> None:
     place = "lab.yaml:2:26: physical a/lan0: "
-    for command, origin, told in (
+    for command, origin, message in (
         ("", "eth55", "the host has no interface 'eth55'. Did you mean 'eth5'?"),
         ("", "wlan0", "the host has no interface 'wlan0'. It has "),
         (
@@ -242,20 +254,20 @@ def test_what_cannot_be_lent_is_refused_before_anything_changes(host: Host, nics
         host.run("sh", "-ec", command)
         write(host, f"{{kind: physical, from: {origin}}}")
         done = host.netorch("apply", "lab.yaml", check=False)
-        assert done.returncode == 1 and done.stderr.startswith(place + told), done.stderr
+        assert done.returncode == 1 and done.stderr.startswith(place + message), done.stderr
     host.run("ip", "link", "del", "br9")
-    # one that another topology has is not there, and one that netorch made is not a NIC
+    # a NIC that another topology has is not on the host, and a link of netorch is not a NIC
     other = host.write(
         "other.yaml",
         "name: other\nnodes: {c: {interfaces: {eth5: {kind: physical}}}, host: {interfaces: {up0: {kind: veth, peer: c:up0}}}}",
     )
     host.netorch("apply", other)
-    for origin, told in (
+    for origin, message in (
         ("eth5", "the host has no interface 'eth5'."),
         ("up0", "up0 is not a NIC that the host could lend: topology 'other' made it."),
     ):
         write(host, f"{{kind: physical, from: {origin}}}")
-        assert host.netorch("apply", "lab.yaml", check=False).stderr.startswith(place + told)
+        assert host.netorch("apply", "lab.yaml", check=False).stderr.startswith(place + message)
     host.netorch("destroy", "other")
     assert diff_snapshots(nics, host.snapshot()) == []
 
@@ -281,7 +293,7 @@ def test_it_carries_traffic_and_its_file_reads_back(host: Host, nics: Snapshot) 
     again = host.write("again.yaml", host.netorch("show", "lab", "-o", "yaml").stdout)
     assert "from: eth5" in again.read_text() and "mtu: 1350" in again.read_text()
     assert host.netorch("diff", again).stdout == "lab: in sync\n"
-    # a bridge of the node may have it as a port, and a VLAN of it dies with its leaving
+    # a bridge of the node may have the NIC as a port
     host.write(
         "lab.yaml",
         "name: lab\nnodes: {a: {interfaces: {eth5: {kind: physical}, br0: {kind: bridge, ports: [eth5], addresses: 10.9.0.1/24}}}}",

@@ -1,4 +1,4 @@
-"""Devices whose other end is a program."""
+"""Test tap and tun devices, whose other end is a program."""
 
 from __future__ import annotations
 
@@ -123,7 +123,10 @@ def test_a_user_that_is_not_there_and_a_machine_without_the_device(host: Host) -
 
 
 def test_a_program_that_has_the_device(host: Host) -> None:
-    """It goes on, whatever of the interface changes; a new owner has to wait until it has ended."""
+    """The program keeps the device when the interface changes.
+
+    netorch cannot set a new owner until the program ends.
+    """
     require(host, "tap")
     file = host.write(f"{NAME}.yaml", NODE.replace("$WORDS", "{kind: tap, owner: 1000}"))
     host.netorch("apply", file)
@@ -146,7 +149,7 @@ def test_a_program_that_has_the_device(host: Host) -> None:
 
 
 def opened(netns: Path, name: str) -> int:
-    """A tap device in use, as a virtual machine has it."""
+    """Open a tap device, as a virtual machine does, and return its file descriptor."""
     parent = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     there = os.open(netns, os.O_RDONLY)
     try:

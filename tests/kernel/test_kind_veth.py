@@ -1,4 +1,4 @@
-"""Veth pairs and the bridges that they are plugged into."""
+"""Test veth pairs, and bridges that have them as ports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VLAN devices, on a parent beside them and in another namespace."""
+"""Test VLANs, with a parent in the same namespace and in another one."""
 
 from __future__ import annotations
 

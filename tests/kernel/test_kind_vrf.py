@@ -1,4 +1,7 @@
-"""VRFs: a table of their own for their ports, which keep their addresses; routes that follow them."""
+"""Test VRFs: each has a routing table for its ports.
+
+The ports keep their addresses, and routes follow them into the table.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VXLAN tunnels: their attributes, their forwarding database, and what is on the wire."""
+"""Test VXLAN tunnels: their attributes, their forwarding database, and their packets."""
 
 from __future__ import annotations
 
@@ -142,7 +142,10 @@ def test_a_forwarding_database(host: Host) -> None:
 
 
 def test_outer_packets_leave_where_the_parent_is(host: Host) -> None:
-    """Two nodes without any network of their own meet through the tunnels' parents in two others."""
+    """Two nodes without a network reach each other through tunnels.
+
+    The parents of the tunnels are in two other nodes.
+    """
     ends = [("a", "1", "b", "2"), ("c", "2", "d", "1")]
     nodes = "".join(
         f"  {far}: {{}}\n  {node}: {{interfaces: {{vx: {{kind: vxlan, vni: 7, parent: '{far}:eth0', local: 192.0.2.{own}, "
@@ -195,4 +198,4 @@ nodes:
     assert (
         host.ping("v1", "10.7.0.2") and host.ping("v1", "10.7.0.3") and host.ping("v3", "10.7.0.2")
     )
-    assert host.netorch("diff", check=False).returncode == 0, "what was learned is nobody's"
+    assert host.netorch("diff", check=False).returncode == 0, "learned entries are not drift"

@@ -1,4 +1,7 @@
-"""WireGuard: the interface, its peers, and keys that nobody gets to see. The kernel that has it is the third one (tests/qemu)."""
+"""Test WireGuard: the interface, its peers, and that netorch never prints a key.
+
+Only the third test kernel has WireGuard (tests/qemu).
+"""
 
 from __future__ import annotations
 
@@ -117,7 +120,7 @@ def test_wireguard(host: Host) -> None:
 
 
 @pytest.mark.qemu
-def test_a_pair_that_roams_and_what_is_told_of_its_keys(host: Host) -> None:
+def test_a_pair_that_roams_and_no_output_has_its_keys(host: Host) -> None:
     require(host, "wireguard")
     keys(host)
     many = ", ".join(f"10.{number // 250}.{number % 250}.0/24" for number in range(1000, 1600))
@@ -135,7 +138,7 @@ nodes:
 links: [{{endpoints: ["a:eth0", "b:eth0"], subnet: 192.0.2.0/30}}]
 """
     file = host.write("lab.yaml", text)
-    said = [
+    outputs = [
         host.netorch("diff", file, "-o", "json", check=False).stdout,
         host.netorch("apply", file, "-o", "json").stdout,
     ]
@@ -143,7 +146,8 @@ links: [{{endpoints: ["a:eth0", "b:eth0"], subnet: 192.0.2.0/30}}]
         len(host.run("ip", "netns", "exec", "a", "wg", "show", "wg0", "allowed-ips").stdout.split())
         == 603
     )
-    # b says no port: the kernel chose another one than a's file has, and a learns it from the first packet
+    # The file has no port for b, so the kernel chose one. It differs from the port in a's entry
+    # for b, and a learns it from the first packet.
     assert host.ping("b", "10.9.0.1")
     port = host.run("ip", "netns", "exec", "b", "wg", "show", "wg0", "listen-port").stdout.strip()
     assert (
@@ -151,15 +155,15 @@ links: [{{endpoints: ["a:eth0", "b:eth0"], subnet: 192.0.2.0/30}}]
         in host.run("ip", "netns", "exec", "a", "wg", "show", "wg0", "endpoints").stdout
     )
     assert host.netorch("diff").stdout == "lab: in sync\n"
-    # what the file says anew counts
+    # an endpoint that changes in the file counts again
     file.write_text(text.replace("192.0.2.2:51820", "192.0.2.2:51821"))
-    told = host.netorch("diff", file, check=False).stdout
+    difference = host.netorch("diff", file, check=False).stdout
     assert (
-        told.splitlines()[0]
+        difference.splitlines()[0]
         == f"~ peer a/wg0 {PUBLIC_B}  endpoint 192.0.2.2:{port} → 192.0.2.2:51821  [update]"
     )
-    said += [
-        told,
+    outputs += [
+        difference,
         host.netorch("apply", file).stdout,
         host.netorch("show", "lab").stdout,
         host.netorch("list", "-o", "json").stdout,
@@ -168,7 +172,7 @@ links: [{{endpoints: ["a:eth0", "b:eth0"], subnet: 192.0.2.0/30}}]
     assert str(host.directory / "a.key") in again.read_text()
     assert host.netorch("diff", again).stdout == "lab: in sync\n"
     host.netorch("diff", file, "--out", "plan.json")
-    said += [
+    outputs += [
         again.read_text(),
         (host.directory / "plan.json").read_text(),
         host.run("sh", "-c", "cat /run/netorch/lab/*").stdout,
@@ -179,35 +183,35 @@ links: [{{endpoints: ["a:eth0", "b:eth0"], subnet: 192.0.2.0/30}}]
         "the private key of wireguard a/wg0 is in no file that netorch knows: put it into a-wg0.key"
         in lost.stderr
     )
-    # a key file that is not needed: destroy asks for none
-    said += [lost.stdout, lost.stderr, host.netorch("destroy", "lab").stdout]
-    for text in said:
+    # destroy needs no key file
+    outputs += [lost.stdout, lost.stderr, host.netorch("destroy", "lab").stdout]
+    for text in outputs:
         no_secret_in(text)
 
 
-def test_what_is_wrong_with_a_key_file_is_told_before_anything_changes(host: Host) -> None:
+def test_a_bad_key_file_is_an_error_before_anything_changes(host: Host) -> None:
     keys(host)
     before = host.snapshot()
     file = host.write("lab.yaml", WIREGUARD.file.replace("$WORDS", WIREGUARD.words))
     place = f"{file}:2:49: wireguard a/wg0: {host.directory}/a.key"
-    wanted = {
+    messages = {
         "printf 'A'": f"{place} does not hold one key of 32 bytes in base64. `wg genkey` makes one.",
         f"printf '{A}{B}'": f"{place} does not hold one key of 32 bytes in base64. `wg genkey` makes one.",
         f"printf '{'A' * 43}='": f"{place} does not hold one key of 32 bytes in base64. `wg genkey` makes one.",
         "head -c 600 /dev/zero": f"{place} is larger than 512 bytes. A key file holds one key and nothing else.",
         "rm a.key; echo": f"{place} does not hold one key of 32 bytes in base64. `wg genkey` makes one.",
     }
-    for command, told in wanted.items():
+    for command, message in messages.items():
         host.run("sh", "-c", f"{command} >a.key")
-        assert first_error(host, file) == told, command
-    for command, told in {
+        assert first_error(host, file) == message, command
+    for command, message in {
         "rm a.key": f"{place}: No such file or directory. Its path counts from the topology's folder, {host.directory}.",
         "mkfifo a.key": f"{place} is not a plain file.",
         "rm a.key; mkdir a.key": f"{place} is not a plain file.",
     }.items():
         host.run("sh", "-c", command)
-        assert first_error(host, file) == told, command
-    # all of them at once, and no key is needed to look at files
+        assert first_error(host, file) == message, command
+    # netorch reports all errors at once, and needs no key to validate or compare files
     (host.directory / "ab.psk").unlink()
     assert len(host.netorch("apply", file, check=False).stderr.splitlines()) == 2
     host.netorch("validate", file)
@@ -261,7 +265,7 @@ def test_a_peer_that_is_itself(host: Host) -> None:
 
 
 @pytest.mark.qemu
-def test_who_is_on_the_way_sees_nothing_but_udp(host: Host) -> None:
+def test_a_router_on_the_way_sees_only_udp(host: Host) -> None:
     require(host, "wireguard")
     host.netorch("apply", copied(host, FOLDER / "wireguard.yaml"))
     with host.start(

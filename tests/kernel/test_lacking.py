@@ -1,4 +1,4 @@
-"""A file that asks for what this kernel does not have: one list of all of it, and nothing touched."""
+"""Test a file that asks for kinds that this kernel lacks: netorch lists all of them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,10 @@ nodes:
 """
 
 
-def test_all_that_is_missing_is_told_at_once_and_nothing_changes(host: Host) -> None:
+def test_all_missing_kinds_are_reported_at_once_and_nothing_changes(host: Host) -> None:
     missing = [kind for kind in ("dummy", "vlan") if not has_kind(host, kind)]
     if len(missing) < 2:
-        pytest.skip(
-            "this kernel has dummy or vlan links; the one of the first test run has neither"
-        )
+        pytest.skip("this kernel has dummy or vlan links, unlike that of the first test run")
     before = host.snapshot()
     file = host.write("lab.yaml", FILE)
     for command in ("diff", "apply"):

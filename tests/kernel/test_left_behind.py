@@ -1,4 +1,7 @@
-"""Nodes with `attach`: what a file adds to a namespace of others goes when the file does not ask for it any more."""
+"""Test nodes with `attach`.
+
+netorch removes what it added to an attached namespace when the file no longer asks for it.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ def box(host: Host) -> dict[str, dict[str, str]]:
     }
 
 
-def test_a_node_that_is_attached_no_more_is_left_as_it_was(host: Host) -> None:
+def test_a_namespace_that_is_no_longer_attached_is_left_as_it_was(host: Host) -> None:
     host.write("topo.yaml", A)
     host.netorch("apply")
     before = host.snapshot()
@@ -89,7 +92,8 @@ def test_an_apply_that_fails_remembers_what_is_attached(host: Host) -> None:
     host.write("topo.yaml", "nodes: {a: {routes: [{to: default, via: 10.77.0.1}]}}")
     assert "Rolled back" in host.unforeseen("apply", check=False).stderr
     assert diff_snapshots(applied, host.snapshot(), ["files: /run/netorch/topo.lock"]) == []
-    # as a crash on the way leaves it: the new file is on record, and nothing of the old one removed
+    # This leaves the state of a crash: the new file is in the record, and no object of the old file
+    # is removed.
     host.netorch("apply", "--keep-partial", check=False)
     host.write("topo.yaml", A)
     host.netorch("apply")
@@ -98,8 +102,11 @@ def test_an_apply_that_fails_remembers_what_is_attached(host: Host) -> None:
 
 
 @pytest.mark.parametrize("way", ["destroy", "apply"])
-def test_killed_while_it_lets_a_namespace_go(host: Host, way: str) -> None:
-    """Before each act: the namespace is cleared all the same, by the next apply of a file that has it no more, or by destroy."""
+def test_killed_while_it_leaves_an_attached_namespace(host: Host, way: str) -> None:
+    """netorch is killed before each act, and the namespace is cleared all the same.
+
+    The next apply of a file without the node clears it, or destroy does.
+    """
     before = box(host)
     host.write(
         "box.yaml", BOX.replace("nodes:", "name: topo\nnodes:", 1) if "name:" not in BOX else BOX
@@ -118,7 +125,7 @@ def test_killed_while_it_lets_a_namespace_go(host: Host, way: str) -> None:
             assert diff_snapshots(before, box(host)) == [], at
 
 
-def test_a_path_that_leads_to_another_namespace_by_now_is_let_be(host: Host) -> None:
+def test_a_new_namespace_of_the_same_name_is_left_alone(host: Host) -> None:
     host.write("topo.yaml", BOX)
     host.netorch("apply")
     host.run("ip", "netns", "del", "box")

@@ -1,6 +1,7 @@
-"""The door to the real kernel: what is asked for is there, as `ip` sees it too, and what is refused is said."""
+"""Test LinuxKernel, which reads and changes the real kernel.
 
-# These tests speak of the same calls as the door itself:
+It makes what is asked for, as `ip` confirms, and reports what the kernel refuses.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +74,7 @@ PROTO = 99
 def private(test: Callable[[], None]) -> Callable[[], None]:
     """Run the test in a child process with a network, a /run and an /etc/netns of its own.
 
-    In the test's own process, unlike the commands of the `host` fixture, since what is tested here is the library itself.
+    The tests call the library itself, and so cannot use the `host` fixture, which runs commands.
     """
 
     @functools.wraps(test)
@@ -100,9 +101,9 @@ def private(test: Callable[[], None]) -> Callable[[], None]:
                 os._exit(status)
         os.close(writer)
         with open(reader, "rb") as pipe:
-            said = pipe.read().decode()
+            output = pipe.read().decode()
         _, status = os.waitpid(child, 0)
-        assert status == 0, said
+        assert status == 0, output
 
     return run
 
@@ -115,7 +116,7 @@ def ip(*words: str) -> Any:
 
 
 def names(*words: str) -> set[str]:
-    """The links, but those that some kernels put into each new namespace by themselves (sit0, tunl0 …)."""
+    """Return the links, without those that some kernels add to each namespace (sit0, tunl0 …)."""
     return {link["ifname"] for link in ip(*words, "link")} - MADE_BY_LINUX
 
 
@@ -186,7 +187,7 @@ def test_a_star_is_made_as_asked_and_read_as_it_is() -> None:
                 MARK,
             )
             assert node.routes == (default("10.0.0.1"),)
-            [mine] = [found for found in node.addresses if found.protocol == PROTO]
+            [mine] = [entry for entry in node.addresses if entry.protocol == PROTO]
             assert (mine.local, mine.prefixlen, mine.index) == (
                 v4(f"10.0.0.{number + 2}"),
                 24,
@@ -203,7 +204,7 @@ def test_a_star_is_made_as_asked_and_read_as_it_is() -> None:
     for number in (0, 17, 49):
         [theirs] = ip("-n", f"n{number}", "address", "show", "eth0")
         assert theirs["num_tx_queues"] == theirs.get("num_rx_queues", 1) == 1
-        assert [found["local"] for found in theirs["addr_info"] if found["family"] == "inet"] == [
+        assert [entry["local"] for entry in theirs["addr_info"] if entry["family"] == "inet"] == [
             f"10.0.0.{number + 2}"
         ]
         assert ip("-n", f"n{number}", "route", "show", "default")[0]["gateway"] == "10.0.0.1"
@@ -230,7 +231,7 @@ def test_a_group_is_deleted_at_once_and_namespaces_leave_nothing() -> None:
 
 
 @private
-def test_every_refusal_is_told_with_the_kernels_sentence() -> None:
+def test_every_refusal_is_reported_with_the_kernels_sentence() -> None:
     with LinuxKernel() as kernel:
         assert (
             kernel.transact(
@@ -269,7 +270,7 @@ def test_every_refusal_is_told_with_the_kernels_sentence() -> None:
             and failures[3].sentence == "there is no link 'nosuch' in namespace 'r1'"
         )
         assert errors[4][1] == errno.ENOENT and "'r9'" in failures[4].sentence
-        assert errors[5][0] == enslaved  # found among those that were merged into one message
+        assert errors[5][0] == enslaved  # identified within a merged message
         assert errors[6][1] == errno.ENOENT
         assert len(failures) == 7
     assert sorted(os.listdir("/run/netns")) == ["r1"]
@@ -314,17 +315,17 @@ def test_links_by_name_in_a_namespace_that_others_made() -> None:
             LinkSet("r1", "br1", kind="bridge", data=((c.IFLA_BR_AGEING_TIME, u32(20000)),)),
         ]
         assert kernel.transact({"r1": requests}) == []
-        found = {link["ifname"]: link for link in ip("-n", "r1", "link")}
-        assert (found["d0"]["master"], found["d1"]["master"], found["d1"]["altnames"]) == (
+        links = {link["ifname"]: link for link in ip("-n", "r1", "link")}
+        assert (links["d0"]["master"], links["d1"]["master"], links["d1"]["altnames"]) == (
             "br0",
             "br1",
             ["the-other-end-of-d0"],
         )
         assert (
-            found["d0"]["linkinfo"]["info_slave_data"]["isolated"] is True
-            and "UP" in found["d1"]["flags"]
+            links["d0"]["linkinfo"]["info_slave_data"]["isolated"] is True
+            and "UP" in links["d1"]["flags"]
         )
-        assert found["br1"]["linkinfo"]["info_data"]["ageing_time"] == 20000
+        assert links["br1"]["linkinfo"]["info_data"]["ageing_time"] == 20000
         assert (
             kernel.transact(
                 {
@@ -476,9 +477,8 @@ def test_a_namespace_that_is_replaced_is_not_mistaken_for_the_old_one() -> None:
 @private
 def test_more_namespaces_than_may_be_open() -> None:
     with LinuxKernel() as kernel:
-        kernel._namespaces.capacity = (
-            150  # the least: more than the namespaces that one batch speaks of
-        )
+        # more than the namespaces that one batch refers to
+        kernel._namespaces.capacity = 150
         assert kernel.transact(star(200)) == []
         assert len(os.listdir("/proc/self/fd")) < 320
         first = kernel.read(Scope(MARK))
@@ -523,7 +523,7 @@ def test_nothing_is_left_open_and_the_caller_stays_where_it_is() -> None:
 @private
 def test_indices_of_the_kernels_choosing_and_of_ours_do_not_meet() -> None:
     with LinuxKernel() as kernel:
-        # veth_newlink leaves the choice of the peer's index to the kernel where the near end has none either
+        # veth_newlink lets the kernel choose the peer's index if the near end has none either
         requests: list[Request] = [NetnsAdd("r1", MARK)]
         for number in range(30):
             requests.append(
@@ -533,12 +533,12 @@ def test_indices_of_the_kernels_choosing_and_of_ours_do_not_meet() -> None:
             requests.append(address("r1", f"a{number}", f"10.0.{number}.1"))
             requests.append(address("r1", f"b{number}", f"10.1.{number}.1"))
         assert kernel.transact({"x": requests}) == []
-    found = {
+    addresses = {
         link["ifname"]: link["addr_info"][0]["local"]
         for link in ip("-n", "r1", "-4", "address")
         if link["addr_info"]
     }
-    assert found == {
+    assert addresses == {
         f"{end}{number}": f"10.{at}.{number}.1"
         for at, end in enumerate("ab")
         for number in range(30)
@@ -546,26 +546,26 @@ def test_indices_of_the_kernels_choosing_and_of_ours_do_not_meet() -> None:
 
 
 @private
-def test_attached_namespaces_are_found_by_path() -> None:
+def test_attached_namespaces_are_opened_by_path() -> None:
     holder = subprocess.Popen(["unshare", "-n", "sleep", "60"])
     try:
         path = f"/proc/{holder.pid}/ns/net"
         while os.stat(path).st_ino == os.stat("/proc/self/ns/net").st_ino:
             time.sleep(0.01)
         with LinuxKernel() as kernel:
-            wanted = {
+            desired = {
                 "@db": ("path", path),
                 "@gone": ("pid", "999999"),
                 "@odd": ("path", "/etc/hostname"),
                 "@box": ("netns", "box"),
             }
-            missing = kernel.attach(wanted)
+            missing = kernel.attach(desired)
             assert {label: error.what for label, error in missing.items()} == {
                 "@gone": "there is no process 999999.",
                 "@odd": "/etc/hostname is not a network namespace.",
                 "@box": "there is no namespace 'box'.",
             }
-            snapshot = kernel.read(Scope(MARK, attached=frozenset(wanted)))
+            snapshot = kernel.read(Scope(MARK, attached=frozenset(desired)))
             assert set(snapshot.namespaces) == {"host", "@db"}
             assert (
                 kernel.transact(
@@ -657,8 +657,8 @@ def test_sysctls_of_many_namespaces_whether_a_procfs_of_our_own_may_be_mounted_o
                 == []
             )
             assert (proc._root >= 0) is mountable and proc_mounts() == before
-            found = kernel.read(Scope(MARK, sysctls=dict.fromkeys(names, (path,)))).namespaces
-            assert {name: found[name].sysctls for name in names} == {
+            nodes = kernel.read(Scope(MARK, sysctls=dict.fromkeys(names, (path,)))).namespaces
+            assert {name: nodes[name].sysctls for name in names} == {
                 name: {path: ttl} for name, ttl in ttls.items()
             }
             for name in names[::49]:
@@ -709,12 +709,12 @@ def test_files_of_one_content_are_one_inode_and_links_are_not_followed() -> None
             )
             == []
         )
-        found = kernel.read(Scope(MARK)).namespaces
+        nodes = kernel.read(Scope(MARK)).namespaces
         assert (
-            found["n1"].files == {"hosts": "# ours\nother\n"}
-            and found["n2"].files["hosts"] == "# ours\n10.0.0.1 n1\n"
+            nodes["n1"].files == {"hosts": "# ours\nother\n"}
+            and nodes["n2"].files["hosts"] == "# ours\n10.0.0.1 n1\n"
         )
-        assert found["n2"].files["resolv.conf"].startswith("\0") and found["evil"].files[
+        assert nodes["n2"].files["resolv.conf"].startswith("\0") and nodes["evil"].files[
             "hosts"
         ].startswith("\0")
         assert kernel.transact({"x": [FileDel(f"n{number}", "hosts") for number in range(3)]}) == []
@@ -722,7 +722,7 @@ def test_files_of_one_content_are_one_inode_and_links_are_not_followed() -> None
 
 
 @private
-def test_records_survive_and_damage_is_told() -> None:
+def test_records_survive_and_damage_is_reported() -> None:
     record = records.Record("nodes: {}\r\n", "/tmp/lab.yaml", {"n": "3"}, None, 12.5, "0.1.0")
     assert records.applied_names() == [] and records.read_record("lab") == (None, "")
     with records.lock("lab"):
@@ -743,8 +743,8 @@ def test_records_survive_and_damage_is_told() -> None:
     for damage in ("", "{", "[]", '{"variables": 3}', "[" * 100000):
         Path("/run/netorch/lab/meta.json").write_text(damage)
         Path("/run/netorch/lab/sysctls.json").write_text(damage or "3")
-        found, warning = records.read_record("lab")
-        assert found is None and "damaged" in warning
+        result, warning = records.read_record("lab")
+        assert result is None and "damaged" in warning
         assert "damaged" in records.read_sysctls("lab")[1]
     os.unlink("/run/netorch/lab/meta.json")
     os.symlink("/etc/hostname", "/run/netorch/lab/meta.json")
@@ -843,7 +843,7 @@ def test_a_command_runs_in_the_namespace_with_its_own_files() -> None:
 
 
 @private
-def test_without_the_right_to_it_says_so() -> None:
+def test_an_error_names_the_missing_rights() -> None:
     os.setgroups([])
     os.setuid(65534)
     with pytest.raises(NetorchError, match=r"netorch needs root.* unshare -Urnm sh -c"):
@@ -856,7 +856,7 @@ def test_without_the_right_to_it_says_so() -> None:
 
 
 def test_an_answer_that_is_not_understood(host: Host) -> None:
-    """Bytes that are not what their headers promise are told as what they are."""
+    """netorch reports an answer that does not have the length in its headers."""
     script = (
         "from netorch.kernel import reader\n"
         "from netorch.kernel.linux import LinuxKernel\n"
@@ -870,8 +870,8 @@ def test_an_answer_that_is_not_understood(host: Host) -> None:
         "    except Exception as error:\n"
         "        print(type(error).__name__, error)\n"
     )
-    said = host.run(sys.executable, "-c", script).stdout
-    assert said.startswith("NetorchError the kernel's network state could not be read: Linux "), (
-        said
+    output = host.run(sys.executable, "-c", script).stdout
+    assert output.startswith("NetorchError the kernel's network state could not be read: Linux "), (
+        output
     )
-    assert "sent an answer that netorch does not understand" in said
+    assert "sent an answer that netorch does not understand" in output

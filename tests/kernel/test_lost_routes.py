@@ -1,4 +1,7 @@
-"""The routes that the kernel makes of addresses: told when somebody deletes them, and made anew."""
+"""Test the routes that the kernel makes for addresses.
+
+When somebody deletes one, netorch reports it and makes it again.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ def pings(host: Host, *pairs: tuple[str, str]) -> list[bool]:
 
 
 @pytest.mark.parametrize(
-    ("node", "command", "told"),
+    ("node", "command", "difference"),
     [
         ("a", "-4 route flush table main", "link a/e0  lost routes 10.0.1.0/24 → none"),
         ("a", "-6 route flush table main", "fd00:1::/64"),
@@ -41,13 +44,13 @@ def pings(host: Host, *pairs: tuple[str, str]) -> list[bool]:
         ("a", "-6 route del local fd00:1::2 dev e0 table local", "local fd00:1::2/128"),
         ("a", "-6 route del fe80::/64 dev e0", "fe80::/64"),
         ("a", "-4 route flush table all dev lo", "link a/lo  lost routes"),
-        # where other links have more routes of the kernel's than an Ethernet
+        # in a node with a tunnel, for which the kernel makes more routes than for an Ethernet link
         ("x", "-4 route del 10.0.3.0/30", "link x/e0  lost routes 10.0.3.0/30"),
         ("x", "-6 route del fd00:3::/64 dev e0", "link x/e0  lost routes fd00:3::/64"),
     ],
 )
-def test_what_is_lost_is_told_and_comes_back(
-    host: Host, node: str, command: str, told: str
+def test_a_lost_route_is_reported_and_made_again(
+    host: Host, node: str, command: str, difference: str
 ) -> None:
     host.write("topo.yaml", LAB)
     host.netorch("apply", "-q")
@@ -57,7 +60,7 @@ def test_what_is_lost_is_told_and_comes_back(
     host.run("ip", "-n", node, *command.split())
     done = host.netorch("diff", check=False)
     assert done.returncode == 2
-    assert told in done.stdout
+    assert difference in done.stdout
     host.netorch("apply")
     assert pings(host, *pairs) == [True] * 4
     assert host.netorch("diff").returncode == 0
@@ -80,7 +83,7 @@ def test_a_route_in_the_place_of_the_kernels_own_is_not_a_loss(host: Host) -> No
 def test_addresses_without_a_route_of_their_own_lose_none(host: Host) -> None:
     host.write("topo.yaml", LAB)
     host.netorch("apply", "-q")
-    # a second one in the subnet, one that is one alone, and a link that is down
+    # a second address in a subnet, an address without a subnet, and a link that is down
     host.run("ip", "-n", "b", "link", "add", "d0", "type", "veth", "peer", "name", "d1")
     for address in ("10.9.0.1/24", "10.9.0.2/24", "10.9.1.1/32", "fd00:9::1/64", "fd00:9::2/128"):
         host.run("ip", "-n", "b", "address", "add", address, "dev", "d0")
@@ -92,7 +95,7 @@ def test_addresses_without_a_route_of_their_own_lose_none(host: Host) -> None:
 
 @pytest.mark.parametrize("what", ["arp", "multicast"])
 @pytest.mark.parametrize("link", ["e0", "lan"])
-def test_what_is_off_is_told_and_turned_on(host: Host, link: str, what: str) -> None:
+def test_what_is_off_is_reported_and_turned_on(host: Host, link: str, what: str) -> None:
     text = LAB.replace("lan: {subnet:", "lan: {mode: host-only, node: r, subnet:").replace(
         ", gateway: r}}", "}}"
     )
@@ -114,7 +117,7 @@ def test_what_is_off_is_told_and_turned_on(host: Host, link: str, what: str) -> 
 
 
 @pytest.mark.parametrize("kind", ["macvlan", "vxlan"])
-def test_links_that_ride_on_others_are_told_of_too(host: Host, kind: str) -> None:
+def test_upper_links_and_tunnels_are_reported_too(host: Host, kind: str) -> None:
     words = {"macvlan": "parent: e0", "vxlan": "vni: 5, remote: 10.0.0.2"}[kind]
     host.write(
         "topo.yaml",

@@ -1,4 +1,4 @@
-"""Masters within masters, what rides on them, and the live state as a file."""
+"""Test masters within masters, their upper links, and the live state as a file."""
 
 from __future__ import annotations
 
@@ -68,8 +68,11 @@ def test_masters_of_masters_come_up_at_once_and_are_a_file_again(host: Host) -> 
 
 
 @pytest.mark.uml
-def test_what_leaves_a_master_keeps_what_is_its_own(host: Host) -> None:
-    """A link goes from a VRF to a bond to a bridge and out, each in one apply, and what others have stays."""
+def test_a_link_goes_from_one_master_to_another(host: Host) -> None:
+    """A link joins a VRF, a bond and a bridge, and leaves, each in one apply.
+
+    The route in the VRF stays.
+    """
     require(host, "bond", "vrf")
     text = """
 name: lab

@@ -1,4 +1,7 @@
-"""Somebody who changes what an apply has just set: put right and told, or told and rolled back."""
+"""Test another program that changes what an apply has just set.
+
+netorch sets it again and reports it. If the program goes on, netorch reports it and rolls back.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,17 @@ import pytest
 
 from tests.kernel.host import Host, diff_snapshots
 
-STRANGER = r"""
+MEDDLER = r"""
 import os, subprocess, sys
 from netorch.converge import transaction
 compare, looks, times = transaction.compare, 0, int(os.environ["TIMES"])
-def hurt(*args, **more):
+def meddle(*args, **more):
     global looks
     looks += 1
     if 2 <= looks < 2 + times:
         subprocess.run(["sh", "-ec", os.environ["COMMAND"]], check=True)
     return compare(*args, **more)
-transaction.compare = hurt
+transaction.compare = meddle
 from netorch.cli import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -29,7 +32,7 @@ nodes: {a: {}, r: {}}
 links: [{endpoints: [a:eth0, r:eth0], subnet: 10.0.0.0/30}]
 """
 
-HURT = {
+CHANGES = {
     "ip -n r link set eth0 mtu 1300": "veth r/eth0: mtu is 1300, not 1500",
     "ip -n r addr add 10.9.9.9/24 dev eth0": "address r/eth0 10.9.9.9/24: it was added",
     "ip -n r addr flush dev eth0": "address r/eth0 10.0.0.2/30: it was deleted",
@@ -39,27 +42,30 @@ HURT = {
 }
 
 
-@pytest.mark.parametrize("command", HURT)
-def test_what_changed_in_the_meantime_is_told(host: Host, command: str) -> None:
+@pytest.mark.parametrize("command", CHANGES)
+def test_a_change_in_the_meantime_is_reported(host: Host, command: str) -> None:
     file = host.write("lab.yaml", FILE)
     done = host.run(
         sys.executable,
         "-c",
-        STRANGER,
+        MEDDLER,
         "apply",
         str(file),
         env={"TIMES": "1", "COMMAND": command},
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    title, _, change = HURT[command].partition(": ")
+    title, _, change = CHANGES[command].partition(": ")
     note = f"{title}: changed by something else meanwhile, and set again: {change}"
     assert note in done.stdout + done.stderr
     assert host.netorch("diff", file).stdout == "lab: in sync\n"
 
 
-def test_what_hangs_on_a_namespace_that_somebody_deletes(host: Host) -> None:
-    """Its cable ends in a namespace that nothing was done in, and that is not read again."""
+def test_a_namespace_that_somebody_deletes(host: Host) -> None:
+    """The deleted node's cable ends in the fabric.
+
+    This apply changes nothing there, so netorch does not read the fabric again by itself.
+    """
     text = "name: lab\nnetworks: {lan: {subnet: 10.0.0.0/24, mode: segment}}\nnodes:\n  a: {networks: {lan: 10.0.0.1}}\n"
     file = host.write(
         "lab.yaml",
@@ -68,22 +74,20 @@ def test_what_hangs_on_a_namespace_that_somebody_deletes(host: Host) -> None:
     host.netorch("apply", file)
     file.write_text(file.read_text().replace("10.0.0.3", "10.0.0.4"))
     environment = {"TIMES": "1", "COMMAND": "ip netns del b"}
-    done = host.run(
-        sys.executable, "-c", STRANGER, "apply", str(file), env=environment, check=False
-    )
+    done = host.run(sys.executable, "-c", MEDDLER, "apply", str(file), env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert "changed by something else meanwhile, and set again" in done.stdout + done.stderr
     assert host.netorch("diff", file).stdout == "lab: in sync\n"
     assert host.run("ip", "netns", "exec", "b", "ping", "-c1", "-W5", "10.0.0.4").returncode == 0
 
 
-def test_who_lives_where_it_does_not_stay(host: Host) -> None:
+def test_processes_of_a_node_in_which_a_change_does_not_stay(host: Host) -> None:
     file = host.write("lab.yaml", FILE.replace("r: {}", "r: {}, c: {}"))
     host.netorch("apply", file)
     before = host.snapshot()
-    stranger = host.start("ip", "netns", "exec", "r", "sleep", "300")
+    sleeper = host.start("ip", "netns", "exec", "r", "sleep", "300")
     file.write_text(FILE.replace("10.0.0.0/30", "10.0.1.0/30"))
-    # the sleeping one is there when its namespace is seen to have it
+    # wait until the process is in the namespace
     while (
         "sleep"
         not in host.run(
@@ -92,9 +96,7 @@ def test_who_lives_where_it_does_not_stay(host: Host) -> None:
     ):
         pass
     environment = {"TIMES": "9", "COMMAND": "ip -n r addr flush dev eth0"}
-    done = host.run(
-        sys.executable, "-c", STRANGER, "apply", str(file), env=environment, check=False
-    )
+    done = host.run(sys.executable, "-c", MEDDLER, "apply", str(file), env=environment, check=False)
     assert done.returncode == 1
     assert "lab.yaml:3:" in done.stderr
     assert (
@@ -102,8 +104,8 @@ def test_who_lives_where_it_does_not_stay(host: Host) -> None:
         in done.stderr
     )
     assert "Does another program on this machine change it? Processes in r: sleep (" in done.stderr
-    stranger.signal(signal.SIGKILL)
-    stranger.communicate()
+    sleeper.signal(signal.SIGKILL)
+    sleeper.communicate()
     assert "Rolled back: the kernel is as it was before." in done.stderr
     assert diff_snapshots(before, host.snapshot(), ["files: /run/netorch"]) == []
     host.netorch("apply", file)

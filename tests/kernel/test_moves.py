@@ -1,4 +1,7 @@
-"""What moves tells everybody: after an apply nobody goes on sending to where an address or a MAC was before."""
+"""Test that netorch announces what moves.
+
+After an apply, no node sends to the place where an address or a MAC was before.
+"""
 
 from __future__ import annotations
 
@@ -92,15 +95,20 @@ nodes:
 
 
 class Case(NamedTuple):
-    """Words of a file that become others, and who reaches which addresses at once, before and after."""
+    """A change of a file, and addresses that must answer at once, before and after it."""
 
     file: str
+    """The topology file before the change."""
     words: dict[str, str]
+    """Texts of the file → their new texts."""
     asks: str
+    """The node that pings."""
     targets: tuple[str, ...]
+    """The addresses that it pings."""
     kinds: tuple[str, ...] = ()
+    """Kinds of links that the kernel needs."""
     by_hand: str = ""
-    """What somebody does before the file changes."""
+    """A script that somebody runs before the file changes."""
 
 
 CASES = {
@@ -239,7 +247,7 @@ def test_what_has_moved_is_reached_at_once(host: Host, what: str) -> None:
 OWNED = LAN.replace(
     "lan: {subnet", 'lan: {mode: routed, node: host, gateway: [10.0.0.254, "fd00::254"], subnet'
 )
-STRANGER = """
+FOREIGN_PC = """
 ip netns add pc
 ip link add pc0 type veth peer name eth0 netns pc
 ip link set pc0 master lan up
@@ -250,26 +258,29 @@ ip -n pc -6 address add fd00::77/64 dev eth0 nodad
 BOB = ("10.0.0.2", "fd00::2")
 
 
-def test_the_owner_and_strangers_know_at_once(host: Host) -> None:
+def test_the_owner_and_a_foreign_host_know_at_once(host: Host) -> None:
     host.write("topo.yaml", OWNED)
     host.netorch("apply")
-    host.run("sh", "-ec", STRANGER)
+    host.run("sh", "-ec", FOREIGN_PC)
     for where in (None, "pc"):
         for target in BOB:
             assert host.reaches(where, target)
     host.write("topo.yaml", OWNED.replace("bob:", "carol:"))
     host.netorch("apply")
-    # a stranger has only what was announced: nothing of it is touched
+    # netorch touches nothing in pc, which learns the new place only from announcements
     for where in ("pc", None):
         for target in BOB:
             assert host.ping(where, target), (where, target)
 
 
 def test_a_router_says_that_it_is_one(host: Host) -> None:
-    """An advertisement without the flag would end the default routes of those who had them from it."""
+    """An advertisement must have the router flag.
+
+    Without it, hosts would drop the default routes that they learned from the router.
+    """
     host.write("topo.yaml", OWNED)
     host.netorch("apply")
-    host.run("sh", "-ec", STRANGER)
+    host.run("sh", "-ec", FOREIGN_PC)
     apply = (sys.executable, "-m", "netorch", "apply")
     host.run("ip", "link", "set", "lan", "address", "02:00:00:00:00:55")
     seen = sniff(host, "pc", "eth0", "icmp6", "tgt is fd00::254", *apply)
@@ -284,11 +295,12 @@ def test_a_router_says_that_it_is_one(host: Host) -> None:
 def test_an_address_that_was_away_for_a_while(host: Host) -> None:
     host.write("topo.yaml", OWNED)
     host.netorch("apply")
-    host.run("sh", "-ec", STRANGER)
+    host.run("sh", "-ec", FOREIGN_PC)
     for where in ("pc", "a", None):
         for target in BOB:
             assert host.reaches(where, target)
-    host.write("topo.yaml", OWNED.replace(next(line for line in OWNED.splitlines(True) if "bob" in line), ""))  # fmt: skip
+    bob = next(line for line in OWNED.splitlines(True) if "bob" in line)
+    host.write("topo.yaml", OWNED.replace(bob, ""))
     host.netorch("apply")
     assert not host.ping("a", BOB[0])
     host.write("topo.yaml", OWNED.replace("bob:", "carol:"))
@@ -310,8 +322,8 @@ def test_permanent_neighbours_of_the_file_stay(host: Host) -> None:
     assert host.ping("c", "10.0.0.2")
     host.write("topo.yaml", text.replace("bob:", "carol:"))
     host.netorch("apply")
-    kept = host.ip("-n", "a", "neigh", "show", "10.0.0.2")
-    assert [(entry["lladdr"], entry["state"]) for entry in kept] == [
+    neighbours = host.ip("-n", "a", "neigh", "show", "10.0.0.2")
+    assert [(entry["lladdr"], entry["state"]) for entry in neighbours] == [
         ("02:00:00:00:00:31", ["PERMANENT"])
     ]
     assert host.ping("c", "10.0.0.2")
@@ -332,7 +344,7 @@ def test_after_a_rollback_everybody_knows_the_old_place(host: Host) -> None:
         assert host.ping("a", target)
 
 
-# r1 sends what is for d on to r2, in the segment where it comes from, and says so to a
+# r1 forwards packets for d to r2, in the segment they came from, and sends redirects to a
 REDIRECTED = """
 name: lab
 nodes:
@@ -366,9 +378,7 @@ OTHER_WAY = {
 @pytest.mark.parametrize(
     ("target", "gateway"), [("10.9.0.1", "10.0.0.12"), ("fd09::1", "fe80::12")]
 )
-def test_what_a_router_told_of_another_one_is_forgotten(
-    host: Host, target: str, gateway: str
-) -> None:
+def test_a_redirect_to_another_router_is_forgotten(host: Host, target: str, gateway: str) -> None:
     host.write("topo.yaml", REDIRECTED)
     host.netorch("apply")
     where = ("ip", "-n", "a", "route", "get", target)
@@ -377,7 +387,7 @@ def test_what_a_router_told_of_another_one_is_forgotten(
         assert host.ping("a", target)
         return f"via {gateway} " in host.run(*where).stdout
 
-    assert any(is_redirected() for _ in range(50)), "r1 has told a of r2"
+    assert any(is_redirected() for _ in range(50)), "r1 has sent a redirect to a"
     host.write("topo.yaml", changed(Case(REDIRECTED, OTHER_WAY, "a", (target,))))
     host.netorch("apply")
     assert host.ping("a", target)

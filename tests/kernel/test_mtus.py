@@ -1,4 +1,4 @@
-"""MTUs: each kind of link takes what Linux gives it, and lo has what Linux gives lo."""
+"""Test MTUs: each kind of link has the limits of Linux, and lo has the MTU that Linux gives it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_limits_are_those_of_the_driver(host: Host, kind: str) -> None:
     host.run("ip", *command.split())
     (link,) = host.ip("link", "show", "dev", "x")
     least, most = made.MTUS
-    assert least == max(link["min_mtu"], 68), "IPv4 needs 68"
+    assert least == max(link["min_mtu"], 68), "IPv4 needs at least 68"
     assert most == (link["max_mtu"] or LARGEST_MTU)
 
 
@@ -68,7 +68,9 @@ def test_lo_has_what_linux_gives_it_and_carries_vxlan(host: Host) -> None:
     assert mtus("-n", "a") == [65536, 65486]
     assert mtus("-n", "b") == [9000, 8950]
     assert mtus("-n", "c") == [2147483647, 65486]
-    assert mtus("-n", "d") == [65536, 1450], "what leaves with lo's address leaves elsewhere"
+    assert mtus("-n", "d") == [65536, 1450], (
+        "packets with lo's address as source do not leave by lo"
+    )
     assert mtus() == [65536, 65486]
     over = host.ip("-n", "a", "link", "show", "dev", "over")[0]
     assert over["linkinfo"]["info_data"]["link"] == "lo"

@@ -1,8 +1,9 @@
-"""Wrong files fail first: good files with mistakes in them either work, or are refused before anything changes.
+"""Test mutants: good files with mistakes in them.
+
+netorch applies a mutant, or refuses it before anything changes. To try more mutants than CI does,
+and others for each seed, run:
 
     NETORCH_MUTANTS=5000 NETORCH_MUTANTS_SEED=7 pytest tests/kernel/test_mutants.py
-
-looks further than CI does: other mutants for each seed.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ from tests.kernel.test_random import FILTERED, Agent, look
 
 COUNT = int(os.environ.get("NETORCH_MUTANTS", "150"))
 SEED = int(os.environ.get("NETORCH_MUTANTS_SEED", "0"))
-TOLD = 40
-"""Kinds of failures that a run shows, each with its first file."""
+REPORTED = 40
+"""The most kinds of failures that a run reports, each with its first file."""
 VARIES = re.compile(r"[\w.]*\d[\w.:/]*|'[^']*'|[\w.-]+[:/][\w.-]+")
-"""What is another in each failure of a kind: numbers, addresses, names."""
+"""Parts that differ between failures of one kind: numbers, addresses, names."""
 
 HALF_WAY = {"rolled-back", "not-rolled-back", "does-not-stay", "internal-error"}
-"""Codes of an apply that began and did not end well."""
+"""Codes of errors with which an apply ends after it has begun to change the kernel."""
 
 
 def test_a_wrong_file_works_or_is_refused_before_anything_changes(
@@ -42,7 +43,7 @@ def test_a_wrong_file_works_or_is_refused_before_anything_changes(
     started = time.monotonic()
     host.run("sh", "-ec", "ip link add eth0 type veth peer name far0; ip link set eth0 up")
     with Agent(host) as agent:
-        # what a kernel loads and then keeps
+        # the kernel loads modules now, and keeps them
         host.write("mutant.yaml", FILTERED)
         assert agent.netorch("apply", "mutant.yaml")["status"] == 0
         assert agent.netorch("destroy", "random")["status"] == 0
@@ -62,12 +63,12 @@ def test_a_wrong_file_works_or_is_refused_before_anything_changes(
     with capsys.disabled():
         figures = ", ".join(f"{times} {outcome}" for outcome, times in sorted(counts.items()))
         print(f"\nmutants: {counts.total()} of {len(seeds)} files in {taken:.1f} s: {figures}")
-    shown = sorted(failures.items(), key=lambda entry: -len(entry[1]))[:TOLD]
-    assert not failures, "\n\n".join(f"{len(found)} x {found[0]}" for _, found in shown)
+    reported = sorted(failures.items(), key=lambda entry: -len(entry[1]))[:REPORTED]
+    assert not failures, "\n\n".join(f"{len(texts)} x {texts[0]}" for _, texts in reported)
 
 
 def _outcome(host: Host, agent: Agent, text: str) -> tuple[str, str]:
-    """What became of a mutant, and what is wrong about that, "" where nothing is."""
+    """Return what became of a mutant, and what is wrong with that, or an empty text."""
     try:
         load(text.encode(), "mutant.yaml")
     except FileError:

@@ -202,13 +202,13 @@ def test_a_record_cut_short_anywhere(host: Host, before: Snapshot) -> None:
                 assert run("diff", "topo.yaml")["status"] in (0, 1, 2), (name, size)
                 if turn % 2:
                     answer = run("destroy", "lab")
-                    assert answer["status"] == 0, (name, size, answer["said"])
+                    assert answer["status"] == 0, (name, size, answer["output"])
                     # only the record holds the original values of the host's sysctls
                     sh(host, "sysctl -qw net.ipv4.conf.default.rp_filter=0")
                     ignore = [*OWN_FILES, "host: sysctl net/ipv4/conf"]
-                    assert settled(before, host, ignore) == [], (name, size, answer["said"])
+                    assert settled(before, host, ignore) == [], (name, size, answer["output"])
                 answer = run("apply", "topo.yaml")
-                assert answer["status"] == 0, (name, size, answer["said"])
+                assert answer["status"] == 0, (name, size, answer["output"])
                 assert run("diff", "topo.yaml")["status"] == 0, (name, size)
                 assert settled(applied, host, [*OWN_FILES, "mounts: "]) == [], (name, size)
                 for other, content in whole.items():
