@@ -214,7 +214,10 @@ def within(engine: Docker | Podman, pid: int) -> str:
 
     Link-local IPv6 is left out, because the kernel adds it after a delay.
     """
-    look = "ip -br link | sed 's/@.*//'; ip -br -4 addr | sed 's/@[^ ]*//'; ip route show table all; ip -6 route"
+    look = (
+        "ip -br link | sed 's/@.*//'; ip -br -4 addr | sed 's/@[^ ]*//'; "
+        "ip route show table all; ip -6 route"
+    )
     listing = engine.host.run("nsenter", "-t", str(pid), "-n", "sh", "-c", look).stdout
     return "".join(line for line in listing.splitlines(True) if "fe80:" not in line)
 

@@ -33,7 +33,8 @@ def before(host: Host) -> Snapshot:
     """
     sh(
         host,
-        f"{NIC}; ip link add eth9 type veth peer name wire9; ip addr add 198.51.100.1/24 dev eth9; ip netns add other",
+        f"{NIC}; ip link add eth9 type veth peer name wire9; "
+        "ip addr add 198.51.100.1/24 dev eth9; ip netns add other",
     )
     sh(host, "ip link add probe0 type vrf table 9 2>/dev/null && ip link del probe0 || true")
     for name, text in zip(("topo.yaml", "changed.yaml"), every_kind(host), strict=True):

@@ -99,7 +99,8 @@ def before(host: Host) -> Snapshot:
     """Prepare a host with foreign objects, so that /run/netns exists before and after."""
     sh(
         host,
-        "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9; ip netns add other",
+        "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9; "
+        "ip netns add other",
     )
     return shot(host)
 
@@ -566,7 +567,8 @@ def test_each_request_refused_once(host: Host, before: Snapshot, executed: bool)
                 assert "Rolled back" in answer["output"], (at, answer["output"])
             assert settled(before, host) == [], (at, answer["output"])
     tell(
-        f"{len(tries)} refusals of {total} requests, executed: {executed}; {refusals} of them rolled back"
+        f"{len(tries)} refusals of {total} requests, executed: {executed}; "
+        f"{refusals} of them rolled back"
     )
     assert refusals > total // 2
 
@@ -742,7 +744,10 @@ def test_in_a_new_user_namespace(host: Host, before: Snapshot) -> None:
     """Root of a user namespace needs only a network namespace that belongs to it."""
     host.write("topo.yaml", GOOD)
     mounts = "mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /etc/netns"
-    script = f"{mounts}; for word in apply diff destroy; do {sys.executable} -m netorch $word || exit; done"
+    script = (
+        f"{mounts}; for word in apply diff destroy; "
+        f"do {sys.executable} -m netorch $word || exit; done"
+    )
     process = host.run("unshare", "-Urnm", "sh", "-c", script, check=False)
     assert process.returncode == 0, process.stderr
     assert "lab: in sync" in process.stdout

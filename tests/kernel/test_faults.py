@@ -56,7 +56,8 @@ CHANGING_MORE = ("link,linkat", "sendto,sendmsg", "pwrite64", "ftruncate", "floc
 def before(host: Host) -> Snapshot:
     sh(
         host,
-        "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9; ip netns add other",
+        "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9; "
+        "ip netns add other",
     )
     host.write("topo.yaml", GOOD)
     host.write("changed.yaml", CHANGED)
@@ -265,7 +266,8 @@ MEDDLING = {
     "an address added": "ip -n r addr add 10.44.0.1/24 dev lo 2>/dev/null || true",
     "an address deleted": "ip -n b addr flush dev eth0 2>/dev/null || true",
     "a link set down": "ip -n r link set eth0 down 2>/dev/null || true",
-    "a link renamed": "ip -n r link set eth1 down 2>/dev/null && ip -n r link set eth1 name other9 2>/dev/null || true",
+    "a link renamed": "ip -n r link set eth1 down 2>/dev/null && "
+    "ip -n r link set eth1 name other9 2>/dev/null || true",
     "a route deleted": "ip route del 10.77.0.0/16 2>/dev/null || true",
     "a rule deleted": "ip rule del priority 1000 2>/dev/null || true",
     "a setting changed": "sysctl -qw net.ipv4.conf.default.rp_filter=0 2>/dev/null || true",
@@ -479,7 +481,8 @@ def test_after_a_restart_of_the_machine(host: Host, before: Snapshot) -> None:
             run("apply", "topo.yaml", kill_at=kill)
         sh(
             host,
-            "for name in a b r netorch-lab; do ip netns del $name || true; done 2>/dev/null; ip link del br-lab 2>/dev/null || true",
+            "for name in a b r netorch-lab; do ip netns del $name || true; done 2>/dev/null; "
+            "ip link del br-lab 2>/dev/null || true",
         )
         sh(host, "ip rule del priority 1000 2>/dev/null || true")
         assert host.netorch("apply", "topo.yaml", check=False).returncode == 0

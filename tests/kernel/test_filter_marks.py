@@ -42,7 +42,8 @@ FOREIGN = {
     "table": ("nftables", "nft add table inet netorch_lab"),
     "table with rules": (
         "nftables",
-        "nft 'table inet netorch_lab { chain c { type filter hook input priority 0; ct state invalid drop; }; }'",
+        "nft 'table inet netorch_lab { chain c { type filter hook input priority 0; "
+        "ct state invalid drop; }; }'",
     ),
     "table with another comment": (
         "nftables",
@@ -51,7 +52,8 @@ FOREIGN = {
     "chain": ("iptables", "iptables-legacy -t nat -N netorch-lab-post"),
     "chain with rules": (
         "iptables",
-        f"iptables-legacy -N netorch-lab-fwd; iptables-legacy -A netorch-lab-fwd {RULE}; iptables-legacy -A FORWARD -j netorch-lab-fwd",
+        f"iptables-legacy -N netorch-lab-fwd; iptables-legacy -A netorch-lab-fwd {RULE}; "
+        "iptables-legacy -A FORWARD -j netorch-lab-fwd",
     ),
     "chain of IPv6": (
         "iptables",

@@ -132,14 +132,16 @@ def test_apply_change_failure_and_destroy_leave_it_alone(host: Host, before: Sna
 def test_an_address_next_to_foreign_ones_on_a_nic_of_the_host(host: Host) -> None:
     sh(
         host,
-        "ip link add eth9 type veth peer name wire; ip link set eth9 up; ip link set wire up; ip addr add 192.0.2.10/24 dev eth9",
+        "ip link add eth9 type veth peer name wire; ip link set eth9 up; ip link set wire up; "
+        "ip addr add 192.0.2.10/24 dev eth9",
     )
     before = host.snapshot()
     # The first address is in the subnet of a foreign one, so the kernel makes it secondary. The
     # others are in a subnet of their own.
     host.write(
         "topo.yaml",
-        "name: lab\nnodes:\n  host:\n    interfaces:\n      eth9: {addresses: [192.0.2.20/24, 10.0.0.1/24, 10.0.0.2/24]}\n",
+        "name: lab\nnodes:\n  host:\n    interfaces:\n"
+        "      eth9: {addresses: [192.0.2.20/24, 10.0.0.1/24, 10.0.0.2/24]}\n",
     )
     host.netorch("apply")
     addresses = [
@@ -169,7 +171,8 @@ def test_an_address_next_to_foreign_ones_on_a_nic_of_the_host(host: Host) -> Non
 def test_a_nic_of_the_host_that_is_not_there(host: Host) -> None:
     host.write(
         "topo.yaml",
-        "name: lab\nnodes:\n  host:\n    interfaces:\n      eth7: {addresses: [192.0.2.20/24]}\n  a: {}\n",
+        "name: lab\nnodes:\n  host:\n    interfaces:\n"
+        "      eth7: {addresses: [192.0.2.20/24]}\n  a: {}\n",
     )
     before = host.snapshot()
     process = host.netorch("apply", check=False)
@@ -183,7 +186,8 @@ def test_a_nic_of_the_host_that_is_not_there(host: Host) -> None:
 def test_a_cable_plugged_into_our_bridge_by_hand(host: Host) -> None:
     sh(
         host,
-        "ip link add fp type veth peer name fq; ip link set fp up; ip link set fq up; ip addr add 10.1.0.66/24 dev fq",
+        "ip link add fp type veth peer name fq; ip link set fp up; ip link set fq up; "
+        "ip addr add 10.1.0.66/24 dev fq",
     )
     before = host.snapshot()
     host.write(
@@ -264,11 +268,13 @@ def test_things_of_others_inside_our_namespace(host: Host) -> None:
 def test_an_attached_namespace_gets_and_loses_what_the_file_says(host: Host, how: str) -> None:
     sh(
         host,
-        "ip netns add box; ip -n box link set lo up; ip -n box link add eth5 type veth peer name eth6; ip -n box link set eth5 up",
+        "ip netns add box; ip -n box link set lo up; "
+        "ip -n box link add eth5 type veth peer name eth6; ip -n box link set eth5 up",
     )
     sh(
         host,
-        "ip -n box addr add 192.0.2.1/24 dev eth5; ip -n box route add 198.51.100.0/24 dev eth5 proto static",
+        "ip -n box addr add 192.0.2.1/24 dev eth5; "
+        "ip -n box route add 198.51.100.0/24 dev eth5 proto static",
     )
     sh(
         host,
@@ -277,7 +283,8 @@ def test_an_attached_namespace_gets_and_loses_what_the_file_says(host: Host, how
     pid = int(
         sh(
             host,
-            "nsenter --net=/run/netns/box sleep 600 </dev/null >/dev/null 2>&1 & echo $!; sleep 0.1",
+            "nsenter --net=/run/netns/box sleep 600 </dev/null >/dev/null 2>&1 & "
+            "echo $!; sleep 0.1",
         )
     )
     where = {"netns": "netns:box", "pid": f"pid:{pid}", "path": "path:/run/netns/box"}[how]
@@ -323,7 +330,8 @@ links:
     # a file with less for the box
     host.write(
         "topo.yaml",
-        f"name: lab\nnodes: {{box: {{attach: '{where}'}}, a: {{}}}}\nlinks: [{{endpoints: [a:eth0, box:eth0], subnet: 10.0.0.0/24}}]\n",
+        f"name: lab\nnodes: {{box: {{attach: '{where}'}}, a: {{}}}}\n"
+        "links: [{endpoints: [a:eth0, box:eth0], subnet: 10.0.0.0/24}]\n",
     )
     host.netorch("apply")
     less = [
@@ -369,7 +377,8 @@ def test_a_wrong_attach(host: Host, where: str) -> None:
     before = host.snapshot()
     host.write(
         "topo.yaml",
-        f"name: lab\nnodes:\n  a: {{}}\n  box: {{attach: '{where}'}}\nlinks: [[a:eth0, box:eth0]]\n",
+        f"name: lab\nnodes:\n  a: {{}}\n  box: {{attach: '{where}'}}\n"
+        "links: [[a:eth0, box:eth0]]\n",
     )
     process = host.netorch("apply", check=False, timeout=20)
     assert process.returncode == 1, process.stdout
@@ -388,7 +397,8 @@ def test_attaching_to_the_host_itself_is_refused(host: Host, where: str) -> None
     before = host.snapshot()
     host.write(
         "topo.yaml",
-        f"name: lab\nnodes:\n  a: {{}}\n  box: {{attach: '{where}'}}\nlinks: [[a:eth0, box:eth0]]\n",
+        f"name: lab\nnodes:\n  a: {{}}\n  box: {{attach: '{where}'}}\n"
+        "links: [[a:eth0, box:eth0]]\n",
     )
     process = host.netorch("apply", check=False)
     assert process.returncode == 1
@@ -412,11 +422,13 @@ def test_attaching_to_another_topologys_node(host: Host) -> None:
     """Objects of both topologies exist side by side, and each topology removes only its own."""
     host.write(
         "base.yaml",
-        "name: base\nnodes: {core: {forwarding: true}, edge: {}}\nlinks: [{endpoints: [core:eth0, edge:eth0], subnet: 10.0.0.0/24}]\n",
+        "name: base\nnodes: {core: {forwarding: true}, edge: {}}\n"
+        "links: [{endpoints: [core:eth0, edge:eth0], subnet: 10.0.0.0/24}]\n",
     )
     host.write(
         "guest.yaml",
-        "name: guest\nnodes: {core: {attach: 'netns:core'}, g: {}}\nlinks: [{endpoints: [core:eth9, g:eth0], subnet: 10.1.0.0/24}]\n",
+        "name: guest\nnodes: {core: {attach: 'netns:core'}, g: {}}\n"
+        "links: [{endpoints: [core:eth9, g:eth0], subnet: 10.1.0.0/24}]\n",
     )
     empty = host.snapshot()
     host.netorch("apply", "base.yaml")

@@ -129,8 +129,15 @@ def sources(addresses: str, routes: str, lo: str = "") -> str:
     return text.replace("$LO", lo)
 
 
-FOUR = "{to: 10.9.0.0/16, via: 10.0.0.9, src: $SRC}, {to: 10.8.0.0/16, nexthops: [{via: 10.0.0.9}, {via: 10.0.0.8}], src: $SRC}, {to: 10.7.0.0/16, via: 10.0.0.9, src: $SRC, table: 100}"
-SIX = '{to: "fd09::/64", via: "fd00::9", src: "$SRC"}, {to: "fd08::/64", nexthops: [{via: "fd00::9"}, {via: "fd00::8"}], src: "$SRC"}, {to: "fd07::/64", via: "fd00::9", src: "$SRC", table: 100}'
+FOUR = (
+    "{to: 10.9.0.0/16, via: 10.0.0.9, src: $SRC}, {to: 10.8.0.0/16, nexthops: [{via: 10.0.0.9}, "
+    "{via: 10.0.0.8}], src: $SRC}, {to: 10.7.0.0/16, via: 10.0.0.9, src: $SRC, table: 100}"
+)
+SIX = (
+    '{to: "fd09::/64", via: "fd00::9", src: "$SRC"}, {to: "fd08::/64", '
+    'nexthops: [{via: "fd00::9"}, {via: "fd00::8"}], src: "$SRC"}, {to: "fd07::/64", '
+    'via: "fd00::9", src: "$SRC", table: 100}'
+)
 
 
 @pytest.mark.parametrize(

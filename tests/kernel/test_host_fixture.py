@@ -59,7 +59,8 @@ def test_nothing_done_in_it_reaches_the_machine(machine: None, host: Host) -> No
     host.run(
         "sh",
         "-c",
-        "mkdir -p /etc/netns/r1 && echo 127.0.0.1 r1 >/etc/netns/r1/hosts && echo 1 >/proc/sys/net/ipv4/ip_forward",
+        "mkdir -p /etc/netns/r1 && echo 127.0.0.1 r1 >/etc/netns/r1/hosts && "
+        "echo 1 >/proc/sys/net/ipv4/ip_forward",
     )
     assert (host.root / "run/netns/r1").exists()
 
@@ -81,7 +82,8 @@ def test_closing_ends_its_processes(tmp_path: Path) -> None:
 def test_it_ends_when_the_test_run_is_killed(tmp_path: Path) -> None:
     code = (
         "import pathlib, sys, time; from tests.kernel.host import Host\n"
-        "host = Host(pathlib.Path(sys.argv[1])); sleeper = host.start('sleep', '600'); print(host.pid, flush=True); time.sleep(600)"
+        "host = Host(pathlib.Path(sys.argv[1])); sleeper = host.start('sleep', '600'); "
+        "print(host.pid, flush=True); time.sleep(600)"
     )
     run = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=SOURCE
@@ -208,7 +210,8 @@ def test_a_snapshot_contains_rules_but_not_their_counters(host: Host) -> None:
     before = host.snapshot()
     host.run(
         "nft",
-        "add chain inet other c { type filter hook input priority 0; }; add rule inet other c counter accept",
+        "add chain inet other c { type filter hook input priority 0; }; "
+        "add rule inet other c counter accept",
     )
     counted = host.snapshot()
     assert [change[:12] for change in diff_snapshots(before, counted)] == ["~ host: nft:"]

@@ -787,7 +787,10 @@ def bare_filter() -> dict[TableKey, xtables.Lines]:
 
 
 def test_without_the_library_the_reason_says_how_to_get_it() -> None:
-    code = "import sys; sys.modules['iptc'] = None; from netorch.kernel.firewall import xtables; print(xtables.available())"
+    code = (
+        "import sys; sys.modules['iptc'] = None; from netorch.kernel.firewall import xtables; "
+        "print(xtables.available())"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE
     )

@@ -15,7 +15,8 @@ nodes:
   b: {interfaces: {bond0: {kind: bond, mode: active-backup, miimon: 100, primary: eth1, ports: [eth0, eth1], addresses: [10.0.0.2/24]}}}
 links: [["a:eth0", "b:eth0"], ["a:eth1", "b:eth1"]]
 """,
-    "{kind: bond, mode: active-backup, miimon: 100, ports: [eth0, eth1], primary: eth1, addresses: [10.0.0.1/24, fd00::1/64]}",
+    "{kind: bond, mode: active-backup, miimon: 100, ports: [eth0, eth1], primary: eth1, "
+    "addresses: [10.0.0.1/24, fd00::1/64]}",
     ("bond",),
     sees=(
         ("ip -n a -d link show bond0", "bond mode active-backup active_slave eth1 miimon 100"),
@@ -25,12 +26,14 @@ links: [["a:eth0", "b:eth0"], ["a:eth1", "b:eth1"]]
     ),
     edits=(
         Edit(
-            "{kind: bond, mode: active-backup, miimon: 50, ports: [eth0, eth1], primary: eth0, addresses: [10.0.0.1/24, fd00::1/64]}",
+            "{kind: bond, mode: active-backup, miimon: 50, ports: [eth0, eth1], primary: eth0, "
+            "addresses: [10.0.0.1/24, fd00::1/64]}",
             "~ bond a/bond0  miimon 100 → 50 … [update]",
             ("~ bond a/bond0  primary eth1 → eth0  [update]",),
         ),
         Edit(
-            "{kind: bond, mode: 802.3ad, xmit_hash_policy: layer3+4, mtu: 1400, ports: [eth0], addresses: [10.0.0.1/24, fd00::1/64]}",
+            "{kind: bond, mode: 802.3ad, xmit_hash_policy: layer3+4, mtu: 1400, ports: [eth0], "
+            "addresses: [10.0.0.1/24, fd00::1/64]}",
             "± bond a/bond0 … [replace]",
             ("! link a/eth1 … [flap]", "~ veth a/eth0  mtu 1500 → 1400"),
         ),

@@ -16,7 +16,8 @@ nodes:
 networks: {lan: {}}
 links: [["a:eth0", "b:eth0"]]
 """,
-    "{port: {hairpin: true, isolated: true, learning: false, cost: 7, priority: 5, fdb: ['02:00:00:00:00:0a']}}",
+    "{port: {hairpin: true, isolated: true, learning: false, cost: 7, priority: 5, "
+    "fdb: ['02:00:00:00:00:0a']}}",
     ("bridge",),
     sees=(
         ("bridge -n a -d link show dev eth0", "priority 5 cost 7"),
@@ -29,7 +30,8 @@ links: [["a:eth0", "b:eth0"]]
     edits=(
         Edit(
             "{port: {hairpin: true, cost: 100, fdb: '02:00:00:00:00:0b'}}",
-            "~ link a/eth0  cost 7 → 100  isolated true → none  learning false → none  priority 5 → none  [update]",
+            "~ link a/eth0  cost 7 → 100  isolated true → none  learning false → none  "
+            "priority 5 → none  [update]",
             ("- fdb a/eth0 02:00:00:00:00:0a", "+ fdb a/eth0 02:00:00:00:00:0b"),
         ),
         Edit("{}", "~ link a/eth0  hairpin true → none … [update]"),
@@ -68,8 +70,10 @@ nodes:
   b: {}
 links: [["a:eth0", "b:eth0"], ["a:eth1", "b:eth1"]]
 """,
-    "vlan_filtering: true, ports: [eth0, eth1], port: {pvid: 0, vlans: [40-42]}}, eth0: {port: {pvid: 10, fdb: ['02:00:00:00:00:0a']}},"
-    " eth1: {port: {fdb: {mac: '02:00:00:00:00:0a', vlan: 20}, vlans: [10, 20-30, {id: 40, untagged: true}]}",
+    "vlan_filtering: true, ports: [eth0, eth1], port: {pvid: 0, vlans: [40-42]}}, "
+    "eth0: {port: {pvid: 10, fdb: ['02:00:00:00:00:0a']}},"
+    " eth1: {port: {fdb: {mac: '02:00:00:00:00:0a', vlan: 20}, vlans: [10, 20-30, {id: 40, "
+    "untagged: true}]}",
     ("bridge-vlans", "vlan"),
     sees=(
         ("ip -n a -d link show sw", "vlan_filtering 1"),
@@ -87,7 +91,8 @@ links: [["a:eth0", "b:eth0"], ["a:eth1", "b:eth1"]]
     ),
     edits=(
         Edit(
-            "vlan_filtering: true, vlan_default_pvid: 7, ports: [eth0, eth1]}, eth0: {port: {pvid: 11, vlans: [10]}}, eth1: {port: {pvid: 0}",
+            "vlan_filtering: true, vlan_default_pvid: 7, ports: [eth0, eth1]}, "
+            "eth0: {port: {pvid: 11, vlans: [10]}}, eth1: {port: {pvid: 0}",
             "~ bridge a/sw  vlan_default_pvid 1 → 7  [update]",
             (
                 "~ link a/eth0  pvid 10 → 11  vlans none → 10  [update]",
@@ -158,7 +163,8 @@ def test_a_kernel_without_vlans_in_bridges_is_an_error_before_anything_changes(h
     before = host.snapshot()
     file = host.write(
         "lab.yaml",
-        "nodes: {a: {networks: {lan: {port: {pvid: 10}}}}}\nnetworks: {lan: {vlan_filtering: true}}\n",
+        "nodes: {a: {networks: {lan: {port: {pvid: 10}}}}}\n"
+        "networks: {lan: {vlan_filtering: true}}\n",
     )
     for command in ("diff", "apply"):
         done = host.netorch(command, file, check=False)

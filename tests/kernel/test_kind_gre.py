@@ -162,8 +162,14 @@ def test_gre(host: Host, case: KindCase) -> None:
 @pytest.mark.uml
 def test_two_tunnels_change_places(host: Host) -> None:
     """Neither tunnel can take an address that the other one still has."""
-    words = "nodes: {a: {interfaces: {t0: {kind: gre, remote: 192.0.2.1}, u: {kind: gre, remote: 192.0.2.2}}}}"
-    swapped = "nodes: {a: {interfaces: {t0: {kind: gre, remote: 192.0.2.2}, u: {kind: gre, remote: 192.0.2.1}}}}"
+    words = (
+        "nodes: {a: {interfaces: {t0: {kind: gre, remote: 192.0.2.1}, u: {kind: gre, "
+        "remote: 192.0.2.2}}}}"
+    )
+    swapped = (
+        "nodes: {a: {interfaces: {t0: {kind: gre, remote: 192.0.2.2}, u: {kind: gre, "
+        "remote: 192.0.2.1}}}}"
+    )
     hold(
         host,
         KindCase(

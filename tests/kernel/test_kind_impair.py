@@ -77,7 +77,8 @@ TBF = KindCase(
 
 NETEM = KindCase(
     CABLE,
-    "impair: {delay: 10ms, jitter: 2ms, loss: 0.1%, duplicate: 2%, corrupt: 0.3%, reorder: 5%, rate: 100mbit, limit: 500}",
+    "impair: {delay: 10ms, jitter: 2ms, loss: 0.1%, duplicate: 2%, corrupt: 0.3%, reorder: 5%, "
+    "rate: 100mbit, limit: 500}",
     ("netem",),
     sees=(
         (
@@ -88,7 +89,8 @@ NETEM = KindCase(
     edits=(
         Edit(
             "impair: {delay: 12345us, loss: 100%, rate: 40gbit}",
-            "~ impair b/y  delay 10ms → 12.345ms  loss 0.1% → 100%  rate 100mbit → 40gbit  jitter 2ms → none … [update]",
+            "~ impair b/y  delay 10ms → 12.345ms  loss 0.1% → 100%  rate 100mbit → 40gbit  "
+            "jitter 2ms → none … [update]",
         ),
         Edit("impair: {rate: 10mbit}", "~ impair b/y  rate 40gbit → 10mbit … [update]"),
         Edit("impair: {rate: 10mbit, limit: 50}", "~ impair b/y  limit none → 50  [update]"),
@@ -130,7 +132,8 @@ def test_a_kernel_without_netem_is_an_error_before_anything_changes(host: Host) 
         assert (done.returncode, done.stderr) == (
             1,
             f"{file}:5:49: this kernel has no netem qdisc: impair b/y cannot be made. "
-            "Load the module (`modprobe sch_netem`), or use a kernel built with CONFIG_NET_SCH_NETEM.\n",
+            "Load the module (`modprobe sch_netem`), "
+            "or use a kernel built with CONFIG_NET_SCH_NETEM.\n",
         )
     assert diff_snapshots(before, host.snapshot()) == []
 

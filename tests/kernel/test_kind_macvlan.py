@@ -31,7 +31,8 @@ def case(kind: str) -> KindCase:
                 f"~ {kind} a/mv0  mode private → vepa",
             ),
             Edit(
-                f"{{kind: {kind}, parent: eth0, mode: bridge, mac: '02:00:00:00:00:07', mtu: 1400, txqueuelen: 7}}",
+                f"{{kind: {kind}, parent: eth0, mode: bridge, mac: '02:00:00:00:00:07', "
+                "mtu: 1400, txqueuelen: 7}",
                 f"! {kind} a/mv0  mode vepa → bridge … [flap]",
                 ("- address a/mv0 10.0.0.1/24",),
             ),
@@ -83,7 +84,8 @@ def test_a_macvtap(host: Host) -> None:
 def test_a_macvtap_is_a_device_for_a_program(host: Host) -> None:
     file = host.write(
         "lab.yaml",
-        "name: lab\nnodes: {host: {interfaces: {tap0: {kind: macvtap, parent: eth0}}}, b: {}}\nlinks: [[host:eth0, b:eth0]]",
+        "name: lab\nnodes: {host: {interfaces: {tap0: {kind: macvtap, parent: eth0}}}, b: {}}\n"
+        "links: [[host:eth0, b:eth0]]",
     )
     host.netorch("apply", file)
     index = host.ip("link", "show", "tap0")[0]["ifindex"]

@@ -43,7 +43,8 @@ PHYSICAL = KindCase(
     ),
     edits=(
         Edit(
-            "{kind: physical, from: eth5, addresses: [10.9.0.1/24], mtu: 1300, mac: '02:00:00:00:00:07', description: lent}",
+            "{kind: physical, from: eth5, addresses: [10.9.0.1/24], mtu: 1300, "
+            "mac: '02:00:00:00:00:07', description: lent}",
             "! physical a/lan0  mtu 1400 → 1300  mac … [flap]",
             ("- address a/lan0 fd09::1/64",),
         ),
@@ -89,7 +90,10 @@ def test_a_nic(host: Host, nics: Snapshot) -> None:
 
 
 def test_it_comes_back_as_it_was_however_it_is_given_back(host: Host, nics: Snapshot) -> None:
-    words = "{kind: physical, from: eth5, addresses: [10.9.0.1/24], mtu: 1300, mac: '02:00:00:00:00:07'}"
+    words = (
+        "{kind: physical, from: eth5, addresses: [10.9.0.1/24], mtu: 1300, "
+        "mac: '02:00:00:00:00:07'}"
+    )
     write(host, words)
     host.netorch("apply", "lab.yaml")
     assert [link["ifname"] for link in host.ip("link") if link["ifname"].startswith("eth")] == [
@@ -131,7 +135,8 @@ def test_a_setting_of_all_interfaces_is_not_restored_for_the_nic_alone(
     host.run("sysctl", "-qw", "net.ipv4.conf.eth6.forwarding=0")
     host.write(
         "lab.yaml",
-        "name: lab\nnodes:\n  a: {interfaces: {one: {kind: physical, from: eth5}, two: {kind: physical, from: eth6}}}\n",
+        "name: lab\nnodes:\n  a: {interfaces: {one: {kind: physical, from: eth5}, "
+        "two: {kind: physical, from: eth6}}}\n",
     )
     host.netorch("apply", "lab.yaml")
     host.run("sysctl", "-qw", "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0")
@@ -259,7 +264,8 @@ def test_what_cannot_be_lent_is_refused_before_anything_changes(host: Host, nics
     # a NIC that another topology has is not on the host, and a link of netorch is not a NIC
     other = host.write(
         "other.yaml",
-        "name: other\nnodes: {c: {interfaces: {eth5: {kind: physical}}}, host: {interfaces: {up0: {kind: veth, peer: c:up0}}}}",
+        "name: other\nnodes: {c: {interfaces: {eth5: {kind: physical}}}, "
+        "host: {interfaces: {up0: {kind: veth, peer: c:up0}}}}",
     )
     host.netorch("apply", other)
     for origin, message in (
@@ -296,7 +302,8 @@ def test_it_carries_traffic_and_its_file_reads_back(host: Host, nics: Snapshot) 
     # a bridge of the node may have the NIC as a port
     host.write(
         "lab.yaml",
-        "name: lab\nnodes: {a: {interfaces: {eth5: {kind: physical}, br0: {kind: bridge, ports: [eth5], addresses: 10.9.0.1/24}}}}",
+        "name: lab\nnodes: {a: {interfaces: {eth5: {kind: physical}, br0: {kind: bridge, "
+        "ports: [eth5], addresses: 10.9.0.1/24}}}}",
     )
     host.netorch("apply", "lab.yaml")
     assert host.ping("a", "10.9.0.2")

@@ -56,11 +56,13 @@ TAP = KindCase(
         Damage("ip -n a link set t0 mtu 1400", "~ tap a/t0  mtu 1400 → 1500"),
         Damage("ip -n a link del t0", "+ tap a/t0  owner 65534", ("+ address a/t0 10.9.0.1/24",)),
         Damage(
-            "ip -n a link del t0; ip netns exec a ip tuntap add t0 mode tap multi_queue user 5; ip -n a link set t0 alias netorch:lab",
+            "ip -n a link del t0; ip netns exec a ip tuntap add t0 mode tap multi_queue user 5; "
+            "ip -n a link set t0 alias netorch:lab",
             "± tap a/t0  owner 5 → 65534 … [replace]",
         ),
         Damage(
-            "ip -n a link del t0; ip netns exec a ip tuntap add t0 mode tun; ip -n a link set t0 alias netorch:lab",
+            "ip -n a link del t0; ip netns exec a ip tuntap add t0 mode tun; "
+            "ip -n a link set t0 alias netorch:lab",
             "± tap a/t0 … [replace]",
         ),
     ),
@@ -68,7 +70,8 @@ TAP = KindCase(
 
 TUN = KindCase(
     NODE,
-    "{kind: tun, addresses: [{address: 10.9.0.1/32, peer: 10.9.0.2}], group: 2000, multi_queue: true}",
+    "{kind: tun, addresses: [{address: 10.9.0.1/32, peer: 10.9.0.2}], group: 2000, "
+    "multi_queue: true}",
     ("tun",),
     sees=(
         ("ip -n a -d link show t0", "tun type tun pi off vnet_hdr off multi_queue"),
@@ -116,8 +119,8 @@ def test_a_user_that_is_not_there_and_a_machine_without_the_device(host: Host) -
     done = host.netorch("apply", file, check=False)
     assert done.returncode == 1
     assert (
-        "this machine has no usable /dev/net/tun: tap a/t0 cannot be made. Load the module (`modprobe tun`)"
-        in done.stderr
+        "this machine has no usable /dev/net/tun: tap a/t0 cannot be made. "
+        "Load the module (`modprobe tun`)" in done.stderr
     )
     assert host.ip("netns") is None
 

@@ -50,7 +50,8 @@ BRIDGE = KindCase(
             "~ bridge a/br … [update]",
         ),
         Edit(
-            "{kind: bridge, ports: [x], stp: true, forward_delay: 5s, hello_time: 1s, max_age: 10s}",
+            "{kind: bridge, ports: [x], stp: true, forward_delay: 5s, hello_time: 1s, "
+            "max_age: 10s}",
             "~ bridge a/br … [update]",
         ),
         Edit(

@@ -43,7 +43,8 @@ links: [["a:eth0", "b:eth0"]]
             ("+ vlan b/far  parent a:eth0  id 30",),
         ),
         Damage(
-            "ip -n a link del eth0.10; ip -n a link add link eth0 name eth0.10 type vlan id 12; ip -n a link set eth0.10 alias netorch:lab",
+            "ip -n a link del eth0.10; ip -n a link add link eth0 name eth0.10 type vlan id 12; "
+            "ip -n a link set eth0.10 alias netorch:lab",
             "± vlan a/eth0.10 … [replace]",
         ),
     ),

@@ -13,8 +13,14 @@ from tests.kernel.kindcase import NAME, Damage, Edit, KindCase, hold, require
 ADDRESSED = (
     "eth0: {addresses: [10.0.0.1/24, fd00::1/64]}, eth1: {addresses: [10.0.0.1/24, fd00::1/64]}"
 )
-ROUTED = "routes: [{to: 10.9.0.0/24, via: 10.0.0.2, vrf: red}, {to: fd09::/64, via: 'fd00::2', dev: eth1}]"
-NODE = "{interfaces: {red: {kind: vrf, table: $TABLE, ports: [$PORTS]}, blue: {kind: vrf, table: 11, ports: [eth1]}, $MORE}, $ROUTES}"
+ROUTED = (
+    "routes: [{to: 10.9.0.0/24, via: 10.0.0.2, vrf: red}, {to: fd09::/64, "
+    "via: 'fd00::2', dev: eth1}]"
+)
+NODE = (
+    "{interfaces: {red: {kind: vrf, table: $TABLE, ports: [$PORTS]}, blue: {kind: vrf, "
+    "table: 11, ports: [eth1]}, $MORE}, $ROUTES}"
+)
 
 
 def node(table: int = 10, ports: str = "eth0", routes: str = ROUTED) -> str:

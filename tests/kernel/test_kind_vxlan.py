@@ -6,7 +6,10 @@ from tests.kernel.host import Host
 from tests.kernel.kindcase import Damage, Edit, KindCase, hold, settled
 from tests.kernel.wire import sniff
 
-WORDS = "{kind: vxlan, vni: 7, local: 192.0.2.1, remote: 192.0.2.2, parent: eth0, addresses: [10.7.0.1/24]}"
+WORDS = (
+    "{kind: vxlan, vni: 7, local: 192.0.2.1, remote: 192.0.2.2, parent: eth0, "
+    "addresses: [10.7.0.1/24]}"
+)
 
 VXLAN = KindCase(
     """
@@ -148,7 +151,8 @@ def test_outer_packets_leave_where_the_parent_is(host: Host) -> None:
     """
     ends = [("a", "1", "b", "2"), ("c", "2", "d", "1")]
     nodes = "".join(
-        f"  {far}: {{}}\n  {node}: {{interfaces: {{vx: {{kind: vxlan, vni: 7, parent: '{far}:eth0', local: 192.0.2.{own}, "
+        f"  {far}: {{}}\n  {node}: {{interfaces: {{vx: {{kind: vxlan, vni: 7, "
+        f"parent: '{far}:eth0', local: 192.0.2.{own}, "
         f"remote: 192.0.2.{other}, addresses: [10.7.0.{own}/24]}}}}}}\n"
         for far, own, node, other in ends
     )

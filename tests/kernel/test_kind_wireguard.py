@@ -19,12 +19,18 @@ from tests.kernel.test_topologies import FOLDER, copied
 A, B, C, SHARED = (b64encode(bytes([number]) * 32).decode() for number in (8, 16, 40, 99))
 PUBLIC_B, PUBLIC_C = (b64encode(public_key(bytes([number]) * 32)).decode() for number in (16, 24))
 
-PEER_B = f"{{public_key: {PUBLIC_B}, endpoint: '192.0.2.2:51820', allowed_ips: [10.9.0.2/32, 'fd09::2'], keepalive: 25, preshared_key_file: ab.psk}}"
+PEER_B = (
+    f"{{public_key: {PUBLIC_B}, endpoint: '192.0.2.2:51820', allowed_ips: [10.9.0.2/32, "
+    "'fd09::2'], keepalive: 25, preshared_key_file: ab.psk}"
+)
 PEER_C = f"{{public_key: {PUBLIC_C}, allowed_ips: 10.9.0.3}}"
 
 
 def words(private: str = "a.key", more: str = "listen_port: 51820", *peers: str) -> str:
-    return f"{{kind: wireguard, private_key_file: {private}, {more}, addresses: [10.9.0.1/24], peers: [{', '.join(peers)}]}}"
+    return (
+        f"{{kind: wireguard, private_key_file: {private}, {more}, addresses: [10.9.0.1/24], "
+        f"peers: [{', '.join(peers)}]}}"
+    )
 
 
 WIREGUARD = KindCase(
@@ -36,7 +42,8 @@ WIREGUARD = KindCase(
         ("ip netns exec a wg showconf wg0", f"ListenPort = 51820\nPrivateKey = {A[:-3]}Eg=\n"),
         (
             "ip netns exec a wg showconf wg0",
-            f"PublicKey = {PUBLIC_B}\nPresharedKey = {SHARED}\nAllowedIPs = 10.9.0.2/32, fd09::2/128\n",
+            f"PublicKey = {PUBLIC_B}\nPresharedKey = {SHARED}\n"
+            "AllowedIPs = 10.9.0.2/32, fd09::2/128\n",
         ),
         (
             "ip netns exec a wg showconf wg0",
@@ -55,7 +62,8 @@ WIREGUARD = KindCase(
             ),
             "~ wireguard a/wg0  private_key_file (secret) → c.key  fwmark 0 → 7  [update]",
             (
-                f"~ peer a/wg0 {PUBLIC_B}  endpoint 192.0.2.2:51820 → [2001:db8::2]:1  keepalive 25 → 5  [update]",
+                f"~ peer a/wg0 {PUBLIC_B}  endpoint 192.0.2.2:51820 → [2001:db8::2]:1  "
+                "keepalive 25 → 5  [update]",
                 f"+ peer a/wg0 {PUBLIC_C}  allowed_ips 10.9.0.3/32",
             ),
         ),
@@ -77,7 +85,8 @@ WIREGUARD = KindCase(
     damages=(
         Damage(
             f"ip netns exec a sh -c 'wg genkey >x; wg set wg0 private-key x listen-port 7 fwmark 9 peer {PUBLIC_C} allowed-ips 10.9.0.2/32'; rm x",
-            "~ wireguard a/wg0  private_key_file (secret) → a.key  listen_port 7 → 51820  fwmark 9 → 0  [update]",
+            "~ wireguard a/wg0  private_key_file (secret) → a.key  listen_port 7 → 51820  "
+            "fwmark 9 → 0  [update]",
             (
                 f"- peer a/wg0 {PUBLIC_C}",
                 f"~ peer a/wg0 {PUBLIC_B}  allowed_ips fd09::2/128 → 10.9.0.2/32, fd09::2/128",
@@ -85,13 +94,15 @@ WIREGUARD = KindCase(
         ),
         Damage(
             f"ip netns exec a sh -c 'wg genpsk >x; wg set wg0 peer {PUBLIC_B} preshared-key x endpoint 192.0.2.7:1 persistent-keepalive 0'; rm x",
-            f"~ peer a/wg0 {PUBLIC_B}  endpoint 192.0.2.7:1 → 192.0.2.2:51820  keepalive 0 → 25  preshared_key_file (secret) → ab.psk  [update]",
+            f"~ peer a/wg0 {PUBLIC_B}  endpoint 192.0.2.7:1 → 192.0.2.2:51820  keepalive 0 → 25  "
+            "preshared_key_file (secret) → ab.psk  [update]",
         ),
         Damage(
             "ip -n a link del wg0",
             "+ wireguard a/wg0  private_key_file a.key  listen_port 51820",
             (
-                f"+ peer a/wg0 {PUBLIC_B}  endpoint 192.0.2.2:51820  allowed_ips 10.9.0.2/32, fd09::2/128  keepalive 25  preshared_key_file ab.psk",
+                f"+ peer a/wg0 {PUBLIC_B}  endpoint 192.0.2.2:51820  allowed_ips 10.9.0.2/32, "
+                "fd09::2/128  keepalive 25  preshared_key_file ab.psk",
             ),
         ),
         Damage(
@@ -205,7 +216,8 @@ def test_a_bad_key_file_is_an_error_before_anything_changes(host: Host) -> None:
         host.run("sh", "-c", f"{command} >a.key")
         assert first_error(host, file) == message, command
     for command, message in {
-        "rm a.key": f"{place}: No such file or directory. Its path counts from the topology's folder, {host.directory}.",
+        "rm a.key": f"{place}: No such file or directory. Its path counts from the topology's folder, "
+        f"{host.directory}.",
         "mkfifo a.key": f"{place} is not a plain file.",
         "rm a.key; mkdir a.key": f"{place} is not a plain file.",
     }.items():
@@ -246,7 +258,8 @@ def test_a_kernel_without_wireguard_and_a_key_that_everybody_can_read(host: Host
         )
     else:
         assert done.stderr.startswith(
-            f"{file}:2:26: this kernel has no wireguard links: wireguard a/wg0 cannot be made. Load the module (`modprobe wireguard`)"
+            f"{file}:2:26: this kernel has no wireguard links: wireguard a/wg0 cannot be made. "
+            "Load the module (`modprobe wireguard`)"
         )
 
 

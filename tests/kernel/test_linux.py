@@ -300,7 +300,8 @@ def test_deleting_what_is_gone_is_no_failure() -> None:
 @private
 def test_links_by_name_in_a_namespace_that_others_made() -> None:
     subprocess.run(
-        "ip netns add r1; ip -n r1 link add br0 type bridge; ip -n r1 link add d0 type veth peer d1",
+        "ip netns add r1; ip -n r1 link add br0 type bridge; "
+        "ip -n r1 link add d0 type veth peer d1",
         shell=True,
         check=True,
     )
@@ -758,7 +759,10 @@ def test_records_survive_and_damage_is_reported() -> None:
     assert not os.path.exists("/run/netorch")
 
 
-HOLD = "import sys, time; from netorch.kernel.files import records\nwith records.lock('lab'): print('held', flush=True); time.sleep(60)"
+HOLD = (
+    "import sys, time; from netorch.kernel.files import records\n"
+    "with records.lock('lab'): print('held', flush=True); time.sleep(60)"
+)
 
 
 @private
@@ -863,7 +867,8 @@ def test_an_answer_that_is_not_understood(host: Host) -> None:
         "from netorch.netlink import decode\n"
         "from netorch.values.snapshot import Scope\n"
         "whole = reader.Rtnl.dump\n"
-        "reader.Rtnl.dump = lambda *args: [(kind, data, start, start + 18) for kind, data, start, _ in whole(*args)]\n"
+        "reader.Rtnl.dump = lambda *args: [(kind, data, start, start + 18) for kind, data, "
+        "start, _ in whole(*args)]\n"
         "with LinuxKernel() as kernel:\n"
         "    try:\n"
         "        kernel.read(Scope(''))\n"

@@ -66,7 +66,10 @@ def test_a_namespace_that_somebody_deletes(host: Host) -> None:
 
     This apply changes nothing there, so netorch does not read the fabric again by itself.
     """
-    text = "name: lab\nnetworks: {lan: {subnet: 10.0.0.0/24, mode: segment}}\nnodes:\n  a: {networks: {lan: 10.0.0.1}}\n"
+    text = (
+        "name: lab\nnetworks: {lan: {subnet: 10.0.0.0/24, mode: segment}}\nnodes:\n"
+        "  a: {networks: {lan: 10.0.0.1}}\n"
+    )
     file = host.write(
         "lab.yaml",
         f"{text}  b: {{networks: {{lan: 10.0.0.2}}}}\n  c: {{networks: {{lan: 10.0.0.3}}}}\n",
