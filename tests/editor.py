@@ -39,7 +39,7 @@ MEANING = {
     "gateways that cannot be reached": "closes a circle|cannot leave with|the gateway |no gateway|be a gateway|without the link|next hop|cannot have the address|is not the address of",
     "names that netorch makes from other names": "which Linux does not take",
     "letters that look alike": "combining accents",
-    "the text after substitution": "no variable",
+    "the text after substitution": "no variable|is set, but the file",
     "the name of the file": "the file's name|has no file name",
 }
 """Reasons why the schema accepts what `validate` refuses: reason → pattern of the messages."""

@@ -260,7 +260,7 @@ class _ChainEvaluation:
     def _what(self) -> str:
         iif, oif = self.packet.iif, self.packet.oif
         if iif and oif:
-            return f"{iif} → {oif}"
+            return f"packets from {iif} to {oif}"
         if iif:
             return f"packets that arrive on {iif}"
         return f"packets that leave through {oif}" if oif else "it"

@@ -90,7 +90,7 @@ DAMAGE: dict[str, tuple[str, str, tuple[str, str], str]] = {
         "ip netns exec r1 nft 'table inet mine { chain f { type filter hook forward priority 5; ip saddr 10.0.1.2 oifname \"right\" drop; }; }'",
         "ip netns exec r1 nft delete table inet mine",
         ("a", "c"),
-        'r1: nft rule `ip saddr 10.0.1.2 oifname "right" drop` in inet mine f drops eth0 → right',
+        'r1: nft rule `ip saddr 10.0.1.2 oifname "right" drop` in inet mine f drops packets from eth0 to right',
     ),
     "an answer dropped": (
         "ip netns exec c nft 'table ip mine { chain o { type filter hook output priority 0; policy drop; ct state new accept; }; }'",

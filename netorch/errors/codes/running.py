@@ -41,8 +41,8 @@ RUNNING = Area(
         ),
         Code(
             "several-live",
-            "Several topologies are live",
-            "You did not name a topology, and several are live.",
+            "Several topologies are possible",
+            "You did not name a topology, and the command could apply to more than one.",
             "Name one of the topologies that the error lists.",
         ),
         Code(

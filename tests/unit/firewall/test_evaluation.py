@@ -193,15 +193,16 @@ def test_a_word_of_one_ip_version_is_not_for_the_other() -> None:
 def test_the_sentence_names_the_rule_that_drops() -> None:
     assert (
         through('iifname "docker0" drop comment "keep out"').dropped
-        == 'nft rule "keep out" in inet t f drops docker0 → personal'
+        == 'nft rule "keep out" in inet t f drops packets from docker0 to personal'
     )
     assert (
         through('iifname "docker0" drop').dropped
-        == 'nft rule `iifname "docker0" drop` in inet t f drops docker0 → personal'
+        == 'nft rule `iifname "docker0" drop` in inet t f drops packets from docker0 to personal'
     )
     assert (
         through(policy="drop").dropped
-        == "nft chain inet t f drops docker0 → personal, because none of its rules accepts that"
+        == "nft chain inet t f drops packets from docker0 to personal, because none of its rules "
+        "accepts that"
     )
 
 
@@ -325,7 +326,8 @@ def test_docker_with_iptables_nft() -> None:
     inward = {"iif": "wan", "oif": "docker0"}
     assert (ruleset("docker", **inward).dropped, ruleset("docker", **inward).doubts) == ("", [])
     closed = (
-        "nft chain ip filter FORWARD drops wan → docker0, because none of its rules accepts that"
+        "nft chain ip filter FORWARD drops packets from wan to docker0, because none of its rules "
+        "accepts that"
     )
     assert ruleset("docker", **inward, dport=81).dropped == closed
     # an answer, by -m conntrack
@@ -360,7 +362,8 @@ def test_libvirt_with_iptables_nft() -> None:
         "libvirt", iif="wan", oif="virbr0", destination=ip_address("192.168.122.5")
     ).dropped
     assert refused.startswith(
-        'nft rule `oifname "virbr0" counter reject` in ip filter LIBVIRT_FWI rejects wan → virbr0'
+        'nft rule `oifname "virbr0" counter reject` in ip filter LIBVIRT_FWI rejects packets from '
+        "wan to virbr0"
     )
     answer = ruleset(
         "libvirt",

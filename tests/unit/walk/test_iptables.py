@@ -58,10 +58,10 @@ def test_rules_that_do_not_drop_the_packet(line: str) -> None:
 def test_the_rule_that_drops_the_packet_is_reported() -> None:
     assert through(
         "-A FORWARD -j mine", '-A mine -m comment --comment "keep out" -j DROP'
-    ).dropped == ('iptables rule "keep out" in filter mine drops docker0 → personal')
+    ).dropped == ('iptables rule "keep out" in filter mine drops packets from docker0 to personal')
     assert through('-A FORWARD -o personal -m comment --comment "netorch:lab" -j DROP').dropped == (
         'iptables rule `-o personal -m comment --comment "netorch:lab" -j DROP` '
-        "in filter FORWARD drops docker0 → personal"
+        "in filter FORWARD drops packets from docker0 to personal"
     )
 
 

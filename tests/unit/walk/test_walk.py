@@ -147,7 +147,7 @@ def test_what_is_isolated_published_and_translated() -> None:
     walk = go(HOST, "web", "other")
     assert walk.cause == (
         'box: nft rule "personal: not from network inner" in inet netorch_lab forward '
-        "drops inner → personal"
+        "drops packets from inner to personal"
     )
     walk = go(HOST, "web", "pc")
     assert (walk.outcome, walk.there.steps[1].notes) == (
