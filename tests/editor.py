@@ -20,9 +20,9 @@ from netorch.resolve.loader import load
 from netorch.topology.schema import schema
 
 MEANING = {
-    "a name exists, and only once": "does not exist|There is no profile|is there twice|appears twice|is a name of|in a circle"
+    "a name exists, and only once": "does not exist|There is no profile|appears twice|is already a name of|in a circle"
     "|is given to .* already|nothing makes the interface|is not an address of|have the same name",
-    "how objects may be combined": "is wired to|no link can end there|in another link already|both its ends|is a port of|cannot be a port|be one of|is not a port"
+    "how objects may be combined": "is already connected to|no link can end there|already in another link|both its ends|is a port of|cannot be a port|be one of|is not a port"
     "|is on top of|of kind .* itself|are both the host's|stays there|on one segment, but both|cannot both be"
     "|is the uplink of|cannot be the uplink|connects a node to|is not in|has another interface|cannot move it|moves a NIC from"
     "|is not made by this file|default route from one|two peers|both have|expects the opposite|is not a member of|is not an endpoint of|is not one of the networks|has the neighbour",
@@ -30,14 +30,14 @@ MEANING = {
     "|network or broadcast|network address of|broadcast address of|is the unspecified|multicast|is not a host's address|nobody answers|nothing can answer"
     "|is an address of|exists on every link|is not an address of one host|contradict each other|in several VRFs|has this address|no IPv[46] address|not an IPv[46] address|IPv4 and IPv6|IP versions?\\b|over IPv"
     "|turns IPv6 off|IPv6 needs|endpoints have the address|gets all frames for unknown|needs a `subnet`",
-    "numbers that depend on each other": "cannot have MTU|has 1[0-9]{3}|forward delay must be|varies the delay|none waits|overtake delayed|no queue|not a queue"
-    "|comes before|ends before|differ in length|one range|not between 8bit|longer than 2.147|VLAN [0-9]+ is there twice",
-    "what a kind of interface cannot do, when its kind is given elsewhere": "loopback interface|cannot be set on lo|cannot be set for host|cannot be called lo"
+    "numbers that depend on each other": "cannot have MTU|has 1[0-9]{3}|forward_delay` must be|varies the delay|none waits|overtake delayed|no queue|not a queue"
+    "|comes before|ends before|differ in length|one range|not between 8bit|longer than 2.147|VLAN [0-9]+ appears twice",
+    "what a kind of interface cannot do, when its kind is given elsewhere": "loopback interface|cannot be set for host|cannot be called lo"
     "|`host` is|has the MAC of its parent|no MAC of its own|has no MACs|Linux itself makes|could not tell|carries no|knows no VLANs"
     "|means nothing to|whose own port|behind it there|is behind .* already|`at` is for|add `at: NODE`|bridge's own address|needs resolv.conf"
     "|have the same mode|reserved|begin with `from=`|joined on|of the bond|gets its",
     "gateways that cannot be reached": "closes a circle|cannot leave with|the gateway |no gateway|be a gateway|without the link|next hop|cannot have the address|is not the address of",
-    "names that netorch makes from other names": "which Linux does not take",
+    "names that netorch makes from other names": "which Linux does not allow",
     "letters that look alike": "combining accents",
     "the text after substitution": "no variable|is set, but the file",
     "the name of the file": "the file's name|has no file name",

@@ -91,11 +91,25 @@ def document(topology: str, record: Record, difference: Difference) -> str:
 def read(data: bytes, file: str) -> Saved:
     """Read a saved plan. Raise NetorchError if `data` is not one."""
     try:
-        return _saved(_document(decode(data, Any)))
+        return _saved(_document(_content(data)))
     except ValueError as error:
         raise NetorchError(
-            Problem("bad-plan", f"this is not a saved plan: {error}.", object=file), file
+            Problem(
+                "bad-plan",
+                f"this is not a saved plan: {error}.",
+                remedy="Save one with `netorch diff FILE --out PLAN`.",
+                object=file,
+            ),
+            file,
         ) from None
+
+
+def _content(data: bytes) -> object:
+    """Decode JSON. Raise ValueError, with a reason for the user, if `data` is not JSON."""
+    try:
+        return decode(data, Any)
+    except ValueError as error:
+        raise ValueError(f"it is not JSON ({error})") from None
 
 
 def _document(content: object) -> Document:
@@ -104,10 +118,7 @@ def _document(content: object) -> Document:
         raise ValueError("it was not written by `netorch diff --out`")
     version = content.get("version")
     if version != VERSION:
-        remedy = "save it again with `netorch diff --out`"
-        raise ValueError(
-            f"its version is {version!r}, and this netorch reads version {VERSION}: {remedy}"
-        )
+        raise ValueError(f"its version is {version!r}, and this netorch reads version {VERSION}")
     for name in Document.__struct_fields__:
         if name not in content and defaults(Document)[name] is NODEFAULT:
             raise ValueError(f"{name!r} is missing")

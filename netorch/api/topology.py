@@ -236,7 +236,8 @@ def load(
             raise FileError(
                 Problem(
                     "bad-source",
-                    "a Topology has its name and variables already: pass them when you make it.",
+                    "this Topology already has a name and variables: pass `name` and `variables`"
+                    " when you make it.",
                 )
             )
         return source

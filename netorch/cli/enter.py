@@ -70,5 +70,5 @@ def _place(node: str, topology: str | None) -> NodePlace:
     if node in labels:
         return "netns", node, node
     what = f"no live topology has a node {node!r}."
-    remedy = which_node(node, [*known, *labels])
+    remedy = which_node(node, [*known, *labels]) or "`netorch list` shows the live topologies."
     raise NetorchError(Problem("unknown-node", what, remedy=remedy, object=node))

@@ -57,7 +57,7 @@ class Macvlan(StackedLink):
 
     def incompatibility(self, other: StackedLink) -> str:
         if ALONE in {self.mode, other.mode} and self.RX_HANDLER == other.RX_HANDLER:
-            return "in mode passthru a link has its parent to itself"
+            return "a link with the mode passthru must be the only one on its parent"
         return StackedLink.incompatibility(self, other)
 
 

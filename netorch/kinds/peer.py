@@ -307,8 +307,8 @@ def address_and_port(value: object) -> Endpoint:
         ip = ip_address(address[1:-1] if bracketed else address)
     except ValueError:
         wrong(
-            f"{text!r} is not an endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820;"
-            " a host's name is not looked up",
+            f"{text!r} is not an endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820:"
+            " write an address, because netorch does not look up host names",
             "bad-address",
         )
     if (ip.version == 6) != bracketed or not colon or "%" in address:

@@ -191,7 +191,7 @@ class VxlanModel(UdpTunnelModel):
         if len({end.version for end in ends}) > 1:
             wrong(
                 f"{' and '.join(map(str, ends))} are of different IP versions:"
-                " a tunnel goes over one"
+                " a tunnel uses only one of them"
             )
         if self.local is not None and self.local.is_multicast:
             wrong(
@@ -203,15 +203,17 @@ class VxlanModel(UdpTunnelModel):
         for entry in self.fdb:
             if entry.dst.version != version:
                 wrong(
-                    f"fdb: {entry.dst} is not an IPv{version} address, but this tunnel goes over"
+                    f"fdb: {entry.dst} is not an IPv{version} address, but this tunnel runs over"
                     f" IPv{version} according to its `local`, `remote` or `group`"
                 )
             if entry.mac == ALL and entry.dst in (self.remote, self.group):
                 key = "remote" if entry.dst == self.remote else "group"
-                wrong(f"fdb: {entry.dst} gets all frames for unknown addresses already, by `{key}`")
+                wrong(
+                    f"fdb: {entry.dst} gets all frames for unknown addresses already, because of `{key}`"
+                )
             what = (entry.mac, entry.dst) if has_many_ends(entry.mac) else entry.mac
             if what in seen:
-                wrong(f"fdb: {entry.mac} is there twice, but it can be behind only one end")
+                wrong(f"fdb: {entry.mac} appears twice, but it can be behind only one end")
             seen.add(what)
         return self
 

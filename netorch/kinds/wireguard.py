@@ -164,7 +164,7 @@ class WireguardModel(StandaloneModel):
         owners: dict[object, str] = {}
         for peer in self.peers:
             if peer.public_key in seen:
-                wrong(f"the peer {peer.public_key} is there twice")
+                wrong(f"the peer {peer.public_key} appears twice: remove one of them")
             seen.add(peer.public_key)
             for subnet in peer.allowed_ips:
                 if (other := owners.setdefault(subnet, peer.public_key)) != peer.public_key:

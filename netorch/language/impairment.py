@@ -197,8 +197,8 @@ class ImpairModel(Model):
     )
     limit: Annotated[int, BeforeValidator(integer(1, 2**32 - 1))] | None = Field(
         None,
-        description="Number of packets that can wait; further ones are dropped (1000; with a "
-        "rate alone, as many as it sends in 50 ms).",
+        description="Largest number of packets in the queue; further ones are dropped (1000; with "
+        "a rate alone, as many as it sends in 50 ms).",
     )
 
 

@@ -55,8 +55,8 @@ class PublishModel(Model):
     )
     address: IPAddress | None = Field(
         None,
-        description="The owner's address at which the port is reachable (all addresses of both IP "
-        "versions); 0.0.0.0 and :: mean all addresses of one version.",
+        description="The owner's address at which the port is reachable; 0.0.0.0 and :: mean all "
+        "addresses of one IP version (all addresses of both IP versions).",
     )
     port: PortRange = Field(description="The owner's port, or a range.")
     to: PortRange = Field(description="The node's port, or a range of the same length.")
@@ -200,7 +200,7 @@ class NatModel(Model):
     _one = constraints(
         require(
             "nat-is-one-of",
-            "an entry of `nat` is one of masquerade, snat, dnat",
+            "an entry of `nat` needs exactly one of `masquerade`, `snat` and `dnat`",
             OneKey(),
         )
     )

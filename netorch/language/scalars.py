@@ -109,11 +109,14 @@ def interface_name(value: object) -> str:
             "bad-name",
         )
     if len(name.encode()) > IFNAMSIZ:
-        wrong(f"{name!r} is longer than the {IFNAMSIZ} bytes of an interface name", "bad-name")
+        wrong(
+            f"{name!r} is longer than the {IFNAMSIZ} bytes that an interface name can have",
+            "bad-name",
+        )
     if name in {"all", "default"}:
         wrong(
-            f"{name!r} cannot be an interface name: /proc/sys/net/ipv4/conf/{name} has another "
-            "meaning",
+            f"{name!r} cannot be an interface name: /proc/sys/net/ipv4/conf/{name} is not for a "
+            "single interface",
             "bad-name",
         )
     if name.startswith("-"):
@@ -232,7 +235,7 @@ def network(value: object) -> Network:
         wrong(f"{text!r} is not a {_EXAMPLE_SUBNET}", "bad-subnet")
     if str(result.network_address) != str(_without_zone(ip_interface(text).ip, text)):
         wrong(
-            f"{text!r} has bits set to the right of its prefix length: {result} is the subnet",
+            f"{text!r} has bits set to the right of its prefix length: write {result}",
             "bad-subnet",
         )
     return result
@@ -335,7 +338,7 @@ def sysctl_value(value: object) -> str:
     """
     if isinstance(value, bool):
         return str(int(value))
-    words = _text(value, "a sysctl's value").split()
+    words = _text(value, "a sysctl's value: write a number or a text").split()
     return " ".join(
         str(int(word)) if re.fullmatch(r"-?[0-9]{1,18}", word) else word for word in words
     )

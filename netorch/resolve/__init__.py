@@ -160,7 +160,7 @@ def _sites(draft: Draft) -> None:
                 draft.complain(
                     "bad-attach",
                     (*path, "attach"),
-                    "`host` is the namespace in which netorch runs, so it takes no `attach`",
+                    "`host` is the namespace in which netorch runs, so it cannot have `attach`",
                 )
         else:
             label = attached_label(name) if node.attach is not None else draft.prefix + name

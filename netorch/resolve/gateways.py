@@ -216,7 +216,7 @@ def bad_hops(spec: RouteSpec, there: Namespace, *, known: bool = True) -> Iterat
                 continue
             if (place := (hop.via, hop.dev)) in seen:
                 what = (
-                    f"the next hop {ip_address(hop.via)} is there twice, but Linux takes it once."
+                    f"the next hop {ip_address(hop.via)} appears twice, but Linux accepts it once."
                 )
                 remedy = "Write it once, with a `weight` for a larger share."
                 yield BadHop("hop-twice", number, what, remedy)

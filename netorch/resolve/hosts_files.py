@@ -69,7 +69,7 @@ def _check(draft: Draft) -> None:
                 draft.complain(
                     "name-twice",
                     (*site.path, "aliases", index),
-                    f"the alias {alias!r} is a name of {owner} already",
+                    f"the alias {alias!r} is already a name of {owner}: use another one",
                 )
 
 

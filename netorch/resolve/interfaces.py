@@ -165,12 +165,12 @@ def check_names(draft: Draft) -> None:
                 where = iface.path[1] if iface.internal else iface.name
                 what = (
                     f"{where} would be an interface {iface.dev} in {site.name}, a name which Linux"
-                    " does not take:"
+                    " does not allow:"
                 )
                 draft.complain(
                     "reserved-name",
                     iface.path,
-                    f"{what} /proc/sys/net/ipv4/conf/{iface.dev} has another meaning.",
+                    f"{what} /proc/sys/net/ipv4/conf/{iface.dev} is not for a single interface.",
                     "Write `bridge: NAME`."
                     if isinstance(iface.role, BridgeRole)
                     else "Take another name or prefix.",
@@ -213,10 +213,16 @@ def _check_loopback(draft: Draft, iface: Iface, model: InterfaceModel) -> None:
         else FOREIGN_KEYS
     )
     for key in sorted(model.model_fields_set - allowed):
-        draft.complain("loopback", (*iface.path, key), f"`{key}` cannot be set on lo")
+        draft.complain(
+            "loopback",
+            (*iface.path, key),
+            f"{iface.display} is the loopback interface: it cannot have `{key}`",
+        )
     if model.kind is not None:
         draft.complain(
-            "loopback", (*iface.path, "kind"), "lo is the loopback interface: it takes no `kind`"
+            "loopback",
+            (*iface.path, "kind"),
+            "lo is the loopback interface: it cannot have a `kind`",
         )
 
 
@@ -293,9 +299,12 @@ def _obstacle(near: Iface, far: Iface) -> str | None:
         if iface.name == "lo":
             return f"{iface.display} is the loopback interface: no link can end there"
         if iface.peer is not None:
-            return f"{iface.display} is wired to {iface.peer.display} already"
+            return (
+                f"{iface.display} is already connected to {iface.peer.display}:"
+                " use another interface name"
+            )
         if isinstance(iface.role, RefusedRole):
-            return f"{iface.display} is in another link already"
+            return f"{iface.display} is already in another link: use another interface name"
         if not isinstance(iface.role, UnmadeRole):
             return f"{iface.display} is of kind {kind_of(iface)}: no link can end there"
     return None
@@ -308,7 +317,8 @@ def _assign_subnet(draft: Draft, ends: list[Iface], subnet: Network, path: Path)
     """
     first = 0 if subnet.prefixlen >= subnet.max_prefixlen - 1 else 1
     if subnet.num_addresses < 2:
-        draft.complain("subnet-full", path, f"{subnet} has no room for the two ends of a link")
+        what = f"{subnet} has no room for the two ends of a link: use a larger subnet"
+        draft.complain("subnet-full", path, what)
         return
     for offset, iface in enumerate(ends, first):
         if not any(entry.ip in subnet for entry in iface.addresses):

@@ -172,7 +172,8 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
             draft.complain(
                 "already-wired",
                 path,
-                f"{iface.display} is wired already, so network {network} cannot make it",
+                f"{iface.display} belongs to a link, another network or a `kind`, so network {network}"
+                " cannot make it: write `name: OTHER_NAME` in the membership",
             )
             continue
         place = segment

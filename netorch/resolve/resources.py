@@ -110,7 +110,7 @@ def put_bridge(draft: Draft, iface: Iface, role: BridgeRole) -> None:
         draft.complain(
             "bad-forward-delay",
             (*iface.path, "forward_delay"),
-            "with `stp` the forward delay must be at least 200 centiseconds (2s)",
+            f"{iface.display} has `stp`, so its `forward_delay` must be at least 2s",
         )
     label = iface.site.label
     fields = _common(draft, iface, None)
@@ -405,7 +405,7 @@ def _put_neighbours(draft: Draft, iface: Iface) -> None:
                 "no-mac",
                 path,
                 f"{iface.display} is of kind {iface.standalone.kind}, which has no MACs, so it"
-                " takes no `neighbours`",
+                " cannot have `neighbours`",
             )
             continue
         neighbour = Neighbour(

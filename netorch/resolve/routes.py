@@ -71,7 +71,7 @@ def put_routes(draft: Draft, site: Site, segments: dict[str, Segment]) -> tuple[
                 draft.complain(
                     "route-twice",
                     path,
-                    f"{route.title()} is there twice: give one of them another metric or table",
+                    f"{route.title()} appears twice: give one of them another metric or table",
                 )
             draft.put(route, path)
             made.append(route.key)
@@ -92,7 +92,7 @@ def put_rules(draft: Draft, site: Site, routes: tuple[Key, ...]) -> None:
         spec = _rule(draft, site, model, RULE_PRIORITY + index)
         rule = Rule(site.label, spec, routes if spec.src is None and spec.mark is None else ())
         if rule.key in draft.state:
-            draft.complain("rule-twice", path, f"{rule.title()} is there twice")
+            draft.complain("rule-twice", path, f"{rule.title()} appears twice: remove one of them")
         draft.put(rule, path)
 
 

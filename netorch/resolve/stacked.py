@@ -166,7 +166,7 @@ def check(draft: Draft, segments: Mapping[str, Segment]) -> None:
             if getattr(model, "mode", "") == ALONE and iface.explicit_value("mac") is not None:
                 what = (
                     f"{iface.display} has the MAC of its parent because of its mode {ALONE}, so it"
-                    " takes no `mac`."
+                    " cannot have a `mac`."
                 )
                 draft.complain(
                     "no-mac", (*iface.path, "mac"), what, f"Set the `mac` on {parent.display}."

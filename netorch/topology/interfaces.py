@@ -63,8 +63,8 @@ def _interface(value: object) -> object:
         return or_empty(value)
     if not isinstance(kind, str):
         wrong("the `kind` is not a text: write the name of a kind of interface", "unknown-kind")
-    guess = did_you_mean(str(kind), INTERFACE_WORDS)
-    wrong(f"{kind!r} is not a kind of interface. {guess}".rstrip(), "unknown-kind")
+    remedy = did_you_mean(kind, INTERFACE_WORDS) or f"The kinds are: {', '.join(INTERFACE_WORDS)}."
+    wrong(f"{kind!r} is not a kind of interface. {remedy}", "unknown-kind")
 
 
 AnyInterface: Any = Annotated[Any, PlainValidator(by_kind), BeforeValidator(_interface)]

@@ -90,8 +90,8 @@ _UPLINK = "the interface whose segment the members join"
 _ON_UPLINK = "its members are on the uplink's own segment"
 
 
-def _add(line: str) -> str:
-    return f"add `{line}`, or leave it out"
+def _add(line: str, key: str) -> str:
+    return f"add `{line}`, or remove `{key}`"
 
 
 _BRIDGED = ModeIs(("bridged",))
@@ -104,7 +104,7 @@ OVERLAY = (
     *(
         forbid(
             "network-key-needs-vxlan",
-            f"driver {{driver}} takes no `{key}`: {_add('driver: vxlan')}",
+            f"driver {{driver}} does not support `{key}`: {_add('driver: vxlan', key)}",
             ~_VXLAN & HasValue(key),
         )
         for key in ("vni", "port", "endpoints")
@@ -125,19 +125,19 @@ OVERLAY = (
     ),
     forbid(
         "vxlan-is-segment",
-        f"driver vxlan takes only the mode segment: {_SEVERAL_BRIDGES}. To route for the members,"
-        " write `gateway: NODE`",
+        f"driver vxlan supports only the mode segment: {_SEVERAL_BRIDGES}. To route for the members,"
+        " remove `mode` and write `gateway: NODE`",
         _VXLAN & _ROUTING,
     ),
     forbid(
         "vxlan-takes-no-node",
-        "driver vxlan takes no `node`: its bridges are in its endpoints",
+        "driver vxlan does not support `node`: its bridges are in the nodes of `endpoints`",
         _VXLAN & HasValue("node"),
     ),
     forbid(
         "vxlan-takes-no-port-isolation",
-        "driver vxlan takes no `port_isolation`: a bridge cannot isolate its ports from those of"
-        " another bridge",
+        "driver vxlan does not support `port_isolation`: a bridge cannot isolate its ports from"
+        " those of another bridge",
         _VXLAN & Equals("port_isolation", True),
     ),
 )
@@ -147,21 +147,21 @@ STACKED = (
     *(
         forbid(
             "network-key-needs-parent-driver",
-            f"`{key}` needs the driver macvlan or ipvlan: {_add('driver: macvlan')}",
+            f"`{key}` needs the driver macvlan or ipvlan: {_add('driver: macvlan', key)}",
             ~_STACKED & HasValue(key),
         )
         for key in ("parent", "vlan", "driver_mode")
     ),
     forbid(
         "parent-driver-is-segment",
-        "driver {driver} takes only the mode segment: its members are on the parent's own segment,"
-        " where netorch neither routes nor filters. Leave out `mode`",
+        "driver {driver} supports only the mode segment: its members are on the parent's own"
+        " segment, where netorch neither routes nor filters. Remove `mode`",
         _STACKED & _ROUTING,
     ),
     *(
         forbid(
             "driver-mode-of-other-driver",
-            f"driver {driver} has no driver_mode {{driver_mode}}: write {', '.join(modes)}",
+            f"driver {driver} has no driver_mode {{driver_mode}}: use one of {', '.join(modes)}",
             Equals("driver", driver) & HasValue("driver_mode") & ~Equals("driver_mode", modes),
         )
         for driver, modes in MODES_OF.items()
@@ -169,7 +169,7 @@ STACKED = (
     *(
         forbid(
             "parent-driver-has-no-bridge",
-            f"driver {{driver}} takes no `{key}`: it has no bridge",
+            f"driver {{driver}} does not support `{key}`: it makes no bridge",
             _STACKED & HasKey(key),
         )
         for key in _OF_BRIDGES
@@ -177,7 +177,7 @@ STACKED = (
     *(
         forbid(
             "network-key-needs-parent",
-            f"`{key}` needs a `parent`: driver {{driver}} {_WITHOUT_PARENT}",
+            f"`{key}` needs a `parent`, because driver {{driver}} {_WITHOUT_PARENT}",
             _STACKED & ~HasValue("parent") & HasValue(key),
         )
         for key in ("vlan", "node")
@@ -187,14 +187,15 @@ STACKED = (
 
 IPVLAN_GATEWAY = forbid(
     "ipvlan-l3-takes-no-gateway",
-    f"driver ipvlan takes no `gateway` with `driver_mode: {{driver_mode}}`: {_PARENT_ROUTES}",
+    f"driver ipvlan does not support `gateway` with `driver_mode: {{driver_mode}}`:"
+    f" {_PARENT_ROUTES}",
     Equals("driver", "ipvlan") & Equals("driver_mode", ("l3", "l3s")) & HasValue("gateway"),
 )
 
 BRIDGED = (
     forbid(
         "uplink-needs-bridged",
-        f"`uplink` needs mode bridged: {_add('mode: bridged')}",
+        f"`uplink` needs the mode bridged: {_add('mode: bridged', 'uplink')}",
         ~_BRIDGED & HasValue("uplink"),
     ),
     require(
@@ -206,7 +207,7 @@ BRIDGED = (
     *(
         forbid(
             "bridged-filters-nothing",
-            f"mode bridged takes no `{key}`: {_ON_UPLINK}, where netorch does not filter",
+            f"mode bridged does not support `{key}`: {_ON_UPLINK}, where netorch does not filter",
             _BRIDGED & HasValue(key),
         )
         for key in ("isolated", "allow", "egress")

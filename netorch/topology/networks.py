@@ -106,13 +106,13 @@ class NetworkModel(BridgeSettings):
     )
     egress: Annotated[list[IPAddress], BeforeValidator(one_or_many)] = Field(
         default_factory=empty_list,
-        description="nat: source address of what leaves the network, one for each IP version"
-        " (that of the outgoing interface).",
+        description="nat: source address of the packets that leave the network, one for each IP"
+        " version (that of the outgoing interface).",
     )
     uplink: InterfaceName | None = Field(
         None,
-        description="bridged: the interface of `node` that becomes a port of the bridge, which has"
-        " its addresses and routes meanwhile.",
+        description="bridged: the interface of `node` that becomes a port of the bridge; the bridge"
+        " takes over its addresses and routes.",
     )
     parent: PlaceName | None = Field(
         None,

@@ -34,14 +34,14 @@ class HopModel(Model):
 
     via: Gateway | None = Field(None, description="Gateway.")
     dev: InterfaceName | None = Field(
-        None, description="Interface (the one whose subnet contains the gateway)."
+        None, description="Outgoing interface (the one whose subnet contains the gateway)."
     )
     weight: Annotated[int, BeforeValidator(integer(1, 256))] = Field(
         1, description="Share of the traffic, relative to the other next hops (1)."
     )
     onlink: Flag = Field(
         False,
-        description="Treat the gateway as on the link, even if no subnet contains it (false).",
+        description="Reach the gateway on the link itself, even if no subnet contains it (false).",
     )
 
 
@@ -53,7 +53,7 @@ class RouteModel(Model):
     )
     via: Gateway | None = Field(None, description="Gateway.")
     dev: InterfaceName | None = Field(
-        None, description="Interface (the one whose subnet contains the gateway)."
+        None, description="Outgoing interface (the one whose subnet contains the gateway)."
     )
     metric: U32 | None = Field(
         None, description="Metric; the lowest one wins (0 for IPv4, 1024 for IPv6)."
@@ -72,7 +72,7 @@ class RouteModel(Model):
     )
     onlink: Flag = Field(
         False,
-        description="Treat the gateway as on the link, even if no subnet contains it (false).",
+        description="Reach the gateway on the link itself, even if no subnet contains it (false).",
     )
     mtu: Mtu | None = Field(None, description="Path MTU of this route (that of the link).")
     scope: Literal["global", "link", "host"] | None = Field(
@@ -91,12 +91,13 @@ class RouteModel(Model):
     _where_it_leads = constraints(
         forbid(
             "route-hops-and-gateway",
-            "a route takes either `nexthops`, or `via`, `dev` and `onlink`",
+            "a route with `nexthops` cannot have `via`, `dev` or `onlink`: write these in its"
+            " next hops",
             HasValue("nexthops") & (HasValue("via") | HasValue("dev") | Equals("onlink", True)),
         ),
         forbid(
             "route-leads-nowhere",
-            "a route of type {type} takes no `via`, `dev` or `nexthops`",
+            "a route of type {type} cannot have `via`, `dev` or `nexthops`: it drops the packets",
             ~Equals("type", "unicast") & (HasValue("nexthops") | HasValue("via") | HasValue("dev")),
         ),
         require(
@@ -116,7 +117,7 @@ class RouteModel(Model):
         ),
         forbid(
             "route-vrf-and-table",
-            "a route takes either a `vrf` or a `table`",
+            "a route cannot have both `vrf` and `table`: a VRF is a table",
             HasValue("vrf") & HasKey("table"),
         ),
         require(
@@ -132,7 +133,11 @@ class RouteModel(Model):
         versions = {item.version for item in (self.to, self.src) if item is not None}
         # An IPv4 route may have an IPv6 gateway (RFC 5549), but not the other way round.
         if len(versions) > 1 or (6 in versions and 4 in self._gateway_versions):
-            wrong("the route mixes IPv4 and IPv6", "mixed-families")
+            wrong(
+                "the route mixes IPv4 and IPv6: only its gateways can be of the other version, and"
+                " only for an IPv4 route",
+                "mixed-families",
+            )
         return self
 
     @property

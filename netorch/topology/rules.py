@@ -66,7 +66,7 @@ class RuleModel(Model):
         ),
         forbid(
             "rule-takes-no-table",
-            "a rule with action {action} takes no `table`",
+            "a rule with action {action} cannot have a `table`: it drops the packets",
             ~Equals("action", "lookup") & HasValue("table"),
         ),
     )
@@ -77,7 +77,10 @@ class RuleModel(Model):
         if self.family:
             versions.add(int(self.family[-1]))
         if len(versions) > 1:
-            wrong("the rule mixes IPv4 and IPv6", "mixed-families")
+            wrong(
+                "the rule mixes IPv4 and IPv6: use one of them, or write two rules",
+                "mixed-families",
+            )
         return self
 
     @property

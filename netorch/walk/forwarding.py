@@ -221,7 +221,10 @@ class Forwarder:
         if iface.kind == "vrf":
             inner = self._look(place, packet, dev)
             if inner.dev(place) == dev:
-                raise PacketStopped(f"{place.name}: the route {route} leads from {dev} to itself")
+                raise PacketStopped(
+                    f"{place.name}: the route {route} leads to the VRF {dev},"
+                    f" and the route in its table leads to {dev} again"
+                )
             return self._leave(label, packet, inner, how, iif)
         obstacles.check_out(place, packet, dev)
         packet = self.connection.postrouting(place, with_fields(packet, oif=dev))

@@ -119,7 +119,7 @@ def _check_receiver(world: World, ask: PathQuery, delivered: Delivered) -> None:
     ):
         raise PacketStopped(
             f"{place.name}: no program listens on TCP port {delivered.packet.dport} "
-            f"of {delivered.packet.destination}: it refuses the connection"
+            f"of {delivered.packet.destination}, so it refuses the connection"
         )
 
 

@@ -96,7 +96,7 @@ def test_a_parent_of_a_foreign_link_in_passthru_mode(host: Host) -> None:
         host,
         lab(host, "driver: macvlan, parent: eth9"),
         "has the macvlan mv9 on it, which netorch did not make: "
-        "in mode passthru a link has its parent to itself",
+        "a link with the mode passthru must be the only one on its parent",
     )
 
 

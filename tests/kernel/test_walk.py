@@ -381,14 +381,14 @@ def test_the_command_by_its_statuses_and_streams(host: Host) -> None:
     ]
     done = host.netorch("explain", "a", "c", "--tcp", "80", "-q", check=False)
     refused = (
-        "a → c: does not arrive: c: no program listens on TCP port 80 of 10.0.2.2: "
-        "it refuses the connection\n"
+        "a → c: does not arrive: c: no program listens on TCP port 80 of 10.0.2.2, "
+        "so it refuses the connection\n"
     )
     assert (done.returncode, done.stdout) == (2, refused)
     # a check that fails prints the same path and cause
     host.write("checks.yaml", LAB + "checks: [{from: a, to: c, tcp: 80}, {from: a, to: b}]\n")
     done = host.netorch("check", "checks.yaml", check=False)
-    why = "c: no program listens on TCP port 80 of 10.0.2.2: it refuses the connection"
+    why = "c: no program listens on TCP port 80 of 10.0.2.2, so it refuses the connection"
     assert [line.strip() for line in done.stdout.splitlines() if line.startswith("   ")] == [
         "a → r1 → r2 → c",
         why,

@@ -52,7 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         choices=("mermaid", "dot", "svg", "html"),
-        help="format of the picture (default: the suffix of PATH selects it, else mermaid); "
+        help="format of the picture (default: the format of PATH's suffix, else mermaid); "
         "svg and html need netorch[graph]",
     )
     parser.add_argument(
@@ -117,7 +117,14 @@ def _live(options: GraphOptions, output: Output) -> Scene:
         entry = orchestrator.look(name)
     output.warn(entry.warnings)
     if not entry.state and not entry.difference:
-        raise NetorchError(Problem("not-live", f"topology {name!r} is not live here", object=name))
+        raise NetorchError(
+            Problem(
+                "not-live",
+                f"topology {name!r} is not live here.",
+                remedy="`netorch list` shows the live topologies.",
+                object=name,
+            )
+        )
     try:
         loaded = reload(name, entry.record) if entry.record is not None else None
     except NetorchError:

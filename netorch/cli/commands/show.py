@@ -43,7 +43,14 @@ def run(options: ShowOptions, output: Output) -> int:
             return _show_as_file(orchestrator, entry, output)
     output.warn(entry.warnings)
     if not entry.state:
-        raise NetorchError(Problem("not-live", f"topology {name!r} is not live here", object=name))
+        raise NetorchError(
+            Problem(
+                "not-live",
+                f"topology {name!r} is not live here.",
+                remedy="`netorch list` shows the live topologies.",
+                object=name,
+            )
+        )
     if output.json:
         output.result(json.document(**live_table.row(entry), resources=tree.resources(entry.state)))
     else:

@@ -57,7 +57,8 @@ KERNEL = Area(
         Code(
             "no-such-sysctl",
             "There is no such sysctl",
-            "The kernel does not have this setting, or only outside network namespaces.",
+            "The kernel does not have this setting, or has it only for the whole machine and not for "
+            "network namespaces.",
             "Correct the name. `sysctl -a` inside the node lists the settings.",
         ),
         Code(
@@ -188,7 +189,7 @@ KERNEL = Area(
         Code(
             "internal-error",
             "A bug in netorch",
-            "netorch failed in a way that it did not expect.",
+            "An error occurred that netorch does not handle.",
             "Run the command again with `--debug`, and report its output.",
         ),
     ),

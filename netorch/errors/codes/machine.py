@@ -217,14 +217,15 @@ MACHINE = Area(
         Code(
             "read-only-sysctls",
             "Sysctls cannot be set",
-            "`/proc/sys` is read-only, which is so in most containers.",
+            "`/proc/sys` is read-only, as in most containers.",
             "Run `mount -o remount,rw /proc/sys`, or start the container with `--privileged`.",
         ),
         Code(
             "no-private-host",
             "A private host cannot be made",
             "A private host needs user namespaces, which a sysctl, a limit or a container can "
-            "forbid. It also needs pidfd_open(2) of Linux 5.3, and a Python that it can start.",
+            "forbid. It also needs pidfd_open(2), which Linux has since 5.3, and a Python interpreter "
+            "that it can start.",
             "Follow the advice in the error, such as `sysctl -w user.max_user_namespaces=10000`, "
             "or run as root.",
         ),

@@ -45,15 +45,15 @@ TOPOLOGY = Area(
         Code(
             "name-twice",
             "A name is used twice",
-            "Two objects whose names have to differ have the same name: for example an alias and a "
-            "node, or the bridge or port of a network and an interface.",
+            "Two objects have the same name, although their names have to differ: for example an "
+            "alias and a node, or an interface and the bridge or a bridge port of a network.",
             "Rename one of them. `bridge: NAME` sets the name of a network's bridge.",
         ),
         Code(
             "name-too-long",
             "A name with its prefix is too long",
-            "The `prefix` and the node's name together are longer than the name of a namespace can "
-            "be.",
+            "The name of a namespace is the `prefix` and the node's name, and these together are "
+            "longer than 200 bytes.",
             "Shorten the name or the prefix.",
         ),
         Code(
@@ -78,10 +78,10 @@ TOPOLOGY = Area(
         ),
         Code(
             "already-wired",
-            "An interface cannot be an endpoint of this link",
-            "An interface is an endpoint of one link, or a network makes it, or it has a `kind`. "
-            "The two endpoints of a link are different interfaces.",
-            "Use another name for one of the two.",
+            "An interface is used twice",
+            "An interface is an endpoint of a single link, or a single network makes it, or it has a "
+            "`kind`. The two endpoints of a link have to be different interfaces.",
+            "Use another interface name for one of the two.",
         ),
         Code(
             "loopback",

@@ -186,7 +186,7 @@ def _move_home(
     )
     if saved is not None and not lent.is_lent_nic(namespaces, host, moved, saved, unprovable):
         send(namespaces.rtnl(host), [setlink(moved, attr(c.IFLA_NET_NS_FD, u32(netns.fd)), name)])
-        raise Refused(errno.EPERM, f"{nic.name} is another link than the one that the host lent")
+        raise Refused(errno.EPERM, f"{nic.name} is not the link that the host lent")
     return moved
 
 

@@ -90,8 +90,8 @@ class IpTunnelModel(StandaloneModel):
     def _no_key(cls, value: Any) -> Any:
         if isinstance(value, dict) and "key" in value and "key" not in cls.model_fields:
             wrong(
-                f"{value.get('kind')} takes no `key`: use gre, gretap, ip6gre or ip6gretap, whose"
-                " packets have one"
+                f"{value.get('kind')} does not support `key`: use gre, gretap, ip6gre or ip6gretap,"
+                " whose packets have one"
             )
         return value
 
@@ -103,19 +103,20 @@ class IpTunnelModel(StandaloneModel):
                 continue
             if end.version != self.VERSION:
                 wrong(
-                    f"{name} goes over IPv{self.VERSION}:"
-                    f" `{key}` {end} is an IPv{end.version} address"
+                    f"{name} runs over IPv{self.VERSION},"
+                    f" but `{key}` {end} is an IPv{end.version} address"
                 )
             if end.is_unspecified:
-                wrong(f"{end} is not the address of a host: leave `{key}` out for any")
+                wrong(f"{end} is not the address of a host: to accept any address, remove `{key}`")
             if end.is_multicast and not (key == "remote" and self.TAKES_GROUPS):
-                wrong(f"{end} is a multicast address, which {name} does not take as `{key}`")
+                wrong(f"{end} is a multicast address, which {name} does not support as `{key}`")
         return self
 
     _ends = constraints(
         require(
             "tunnel-needs-end",
-            "{kind} needs a `remote` or a `local`: Linux has the tunnel without both itself",
+            "{kind} needs a `remote` or a `local`: without both, it would be the same as the kernel's"
+            " own default tunnel",
             HasValue("remote") | HasValue("local") | HasValue("key"),
         )
     )

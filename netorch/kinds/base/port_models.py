@@ -110,7 +110,7 @@ class PortModel(Model):
         for entry in self.vlans:
             first, last = entry.id
             if twice := seen.intersection(range(first, last + 1)):
-                wrong(f"VLAN {min(twice)} is there twice")
+                wrong(f"VLAN {min(twice)} appears twice: remove one of them")
             seen.update(range(first, last + 1))
         return self
 

@@ -159,7 +159,7 @@ def test_sources(tmp_path: Path) -> None:
         with pytest.raises(FileError) as caught:
             netorch.load(wrong)
         assert str(caught.value).endswith(message)
-    with pytest.raises(FileError, match="has its name and variables already"):
+    with pytest.raises(FileError, match="already has a name and variables"):
         netorch.load(loaded, name="three")
 
 

@@ -193,7 +193,7 @@ def peer(words: str) -> Peer:
     [
         ("peers: [{public_key: abc}]", "'abc' is not a public key"),
         (f"peers: [{{public_key: {b64encode(bytes(32)).decode()}}}]", "a public key of zeros"),
-        (f"peers: [{{public_key: {B}}}, {{public_key: {B}}}]", f"the peer {B} is there twice"),
+        (f"peers: [{{public_key: {B}}}, {{public_key: {B}}}]", f"the peer {B} appears twice"),
         (
             f"peers: [{{public_key: {B}, allowed_ips: 10.0.0.1}},"
             f" {{public_key: {C}, allowed_ips: 10.0.0.1/32}}]",
@@ -202,7 +202,7 @@ def peer(words: str) -> Peer:
         (f"peers: [{{public_key: {B}, allowed_ips: 10.0.0.1/24}}]", "bits set to the right"),
         (
             f"peers: [{{public_key: {B}, endpoint: 'example.org:7'}}]",
-            "a host's name is not looked up",
+            "netorch does not look up host names",
         ),
         (f"peers: [{{public_key: {B}, endpoint: '2001:db8::1:7'}}]", "is not an endpoint"),
         (f"peers: [{{public_key: {B}, endpoint: '192.0.2.1'}}]", "is not an endpoint"),

@@ -121,7 +121,7 @@ def test_an_error_has_its_code_and_place(
 def test_the_schema_names_every_value_that_a_sentence_can_have() -> None:
     texts = {entry.shape(RouteModel).get("errorMessage") for entry in constraints_of(RouteModel)}
     assert (
-        "A route of type blackhole, unreachable or prohibit takes no `via`, `dev` or `nexthops`."
+        "A route of type blackhole, unreachable or prohibit cannot have `via`, `dev` or `nexthops`: it drops the packets."
         in texts
     )
     bond = {
@@ -136,7 +136,9 @@ def test_the_schema_names_every_value_that_a_sentence_can_have() -> None:
         entry.shape(INTERFACE_WORDS["gre"])["errorMessage"]
         for entry in constraints_of(INTERFACE_WORDS["gre"])
     ]
-    assert gre == ["gre needs a `remote` or a `local`: Linux has the tunnel without both itself."]
+    assert gre == [
+        "gre needs a `remote` or a `local`: without both, it would be the same as the kernel's own default tunnel."
+    ]
 
 
 def test_require_is_forbid_the_other_way_round() -> None:

@@ -59,7 +59,7 @@ links:
             "13:26: There is no variable 'gw'. Declare it under vars, or write $(name:-default).",
             "14:27: nodes.c.routes.1.via: 'here' is not an IP address",
             "16:12: unknown key 'nodes' in defaults. Did you mean 'node'?",
-            "19:6: links.1.endpoints.0: 'eth99999999999999' is longer than the 15 bytes of an interface name",
+            "19:6: links.1.endpoints.0: 'eth99999999999999' is longer than the 15 bytes that an interface name can have",
             "19:27: links.1.endpoints.1: 'b' is not an end of a link: write NODE:INTERFACE, such as b:eth0",
         ],
     ),
@@ -107,8 +107,8 @@ networks: {lan: {subnet: 10.0.0.0/24, node: c}}
 networks: {lan: {subnet: 10.0.0.1/24}, dmz: {subnet: [fd00::/64, fd00::1/64]}}
 """,
         [
-            "1:18: networks.lan.subnet: '10.0.0.1/24' has bits set to the right of its prefix length: 10.0.0.0/24 is the subnet",
-            "1:66: networks.dmz.subnet.1: 'fd00::1/64' has bits set to the right of its prefix length: fd00::/64 is the subnet",
+            "1:18: networks.lan.subnet: '10.0.0.1/24' has bits set to the right of its prefix length: write 10.0.0.0/24",
+            "1:66: networks.dmz.subnet.1: 'fd00::1/64' has bits set to the right of its prefix length: write fd00::/64",
         ],
     ),
     "a full subnet": (
@@ -257,12 +257,12 @@ links:
   - [a:d, b:eth10]
 """,
         [
-            "4:5: a:eth0 is wired to b:eth0 already",
+            "4:5: a:eth0 is already connected to b:eth0: use another interface name",
             "5:5: a link cannot have a:eth3 at both its ends",
             "6:14: node 'c' does not exist. Declare it under nodes.",
-            "7:35: 10.0.0.0/32 has no room for the two ends of a link",
+            "7:35: 10.0.0.0/32 has no room for the two ends of a link: use a larger subnet",
             "8:5: a:lo is the loopback interface: no link can end there",
-            "9:5: a:eth5 is in another link already",
+            "9:5: a:eth5 is already in another link: use another interface name",
             "10:5: a:d is of kind dummy: no link can end there",
         ],
     ),
@@ -299,8 +299,8 @@ links: [[a:p1, b:p1], [a:p3, b:p3]]
     "a loopback interface with ports": (
         "nodes: {a: {interfaces: {lo: {kind: bridge, ports: [x]}, x: {kind: dummy}}}}\n",
         [
-            "1:26: `members` cannot be set on lo",
-            "1:31: lo is the loopback interface: it takes no `kind`",
+            "1:26: a:lo is the loopback interface: it cannot have `members`",
+            "1:31: lo is the loopback interface: it cannot have a `kind`",
         ],
     ),
     "a subnet of one address for a host-only network": (
@@ -326,7 +326,7 @@ nodes: {a: {interfaces: {br0: {kind: bridge, forward_delay: 31s, hello_time: 1, 
 nodes: {a: {interfaces: {br0: {kind: bridge, stp: true, forward_delay: 1s}}}}
 """,
         [
-            "1:57: with `stp` the forward delay must be at least 200 centiseconds (2s)",
+            "1:57: a:br0 has `stp`, so its `forward_delay` must be at least 2s",
         ],
     ),
     "words of routes and rules": (
@@ -355,10 +355,10 @@ nodes:
 """,
         [
             "5:9: nodes.a.routes.0: a route needs `via`, `dev` or `nexthops`",
-            "6:9: nodes.a.routes.1: the route mixes IPv4 and IPv6",
-            "7:9: nodes.a.routes.2: a route takes either `nexthops`, or `via`, `dev` and `onlink`",
-            "8:9: nodes.a.routes.3: a route of type blackhole takes no `via`, `dev` or `nexthops`",
-            "9:10: nodes.a.routes.4.to: '10.4.0.1/16' has bits set to the right of its prefix length: 10.4.0.0/16 is the subnet",
+            "6:9: nodes.a.routes.1: the route mixes IPv4 and IPv6: only its gateways can be of the other version, and only for an IPv4 route",
+            "7:9: nodes.a.routes.2: a route with `nexthops` cannot have `via`, `dev` or `onlink`: write these in its next hops",
+            "8:9: nodes.a.routes.3: a route of type blackhole cannot have `via`, `dev` or `nexthops`: it drops the packets",
+            "9:10: nodes.a.routes.4.to: '10.4.0.1/16' has bits set to the right of its prefix length: write 10.4.0.0/16",
             "10:42: node a: interface 'eht0' does not exist.",
             "11:9: nodes.a.routes.6: `onlink` needs `via` and `dev`",
             "12:9: nodes.a.routes.7 lacks the key 'to'.",
@@ -367,8 +367,8 @@ nodes:
             "14:27: nodes.a.routes.9.via: '10.0.0.300' is not an IP address",
             "15:67: nodes.a.routes.10.nexthops.1.weight: 0 is not between 1 and 256",
             "17:9: nodes.a.rules.0: a rule with action lookup needs a `table`",
-            "18:9: nodes.a.rules.1: a rule with action prohibit takes no `table`",
-            "19:9: nodes.a.rules.2: the rule mixes IPv4 and IPv6",
+            "18:9: nodes.a.rules.1: a rule with action prohibit cannot have a `table`: it drops the packets",
+            "19:9: nodes.a.rules.2: the rule mixes IPv4 and IPv6: use one of them, or write two rules",
             "20:10: nodes.a.rules.3.fwmark: 'abc' is not a whole number",
             "21:20: nodes.a.rules.4.action: 'masquerade' is not one of 'lookup', 'blackhole', 'unreachable' or 'prohibit'",
         ],
@@ -390,10 +390,10 @@ nodes:
 """,
         [
             "5:42: node a: interface 'eht0' does not exist.",
-            "7:9: route a 10.6.0.0/16 is there twice: give one of them another metric or table",
+            "7:9: route a 10.6.0.0/16 appears twice: give one of them another metric or table",
             "8:42: 10.0.0.77 is not an address of node a",
             "9:29: node a: the gateway fd00::1 is an address of the node's own interface lo. Name the address of the next router.",
-            "12:9: rule a priority 5 from 10.0.0.0/8 is there twice",
+            "12:9: rule a priority 5 from 10.0.0.0/8 appears twice: remove one of them",
         ],
     ),
     "sysctls": (
@@ -412,7 +412,7 @@ nodes:
             "5:7: node a: interface 'eth9' does not exist.",
             "6:7: nodes.a.sysctls.../../etc/passwd: '../../etc/passwd' is not a sysctl such as net.ipv4.conf.all.rp_filter",
             "7:7: nodes.a.sysctls.net: 'net' is not a sysctl such as net.ipv4.conf.all.rp_filter",
-            "8:7: nodes.a.sysctls.net.ipv4.tcp_rmem: [1, 2, 3] is not a sysctl's value",
+            "8:7: nodes.a.sysctls.net.ipv4.tcp_rmem: [1, 2, 3] is not a sysctl's value: write a number or a text",
         ],
     ),
     "booleans": (
@@ -450,9 +450,9 @@ nodes: {a: {aliases: [b, 'x y']}, c: {dns: {servers: [dns.example], options: ['a
 nodes: {a: {aliases: [b, localhost]}, b: {aliases: [www]}, c: {aliases: www}}
 """,
         [
-            "1:23: the alias 'b' is a name of b already",
-            "1:26: the alias 'localhost' is a name of localhost already",
-            "1:64: the alias 'www' is a name of b already",
+            "1:23: the alias 'b' is already a name of b: use another one",
+            "1:26: the alias 'localhost' is already a name of localhost: use another one",
+            "1:64: the alias 'www' is already a name of b: use another one",
         ],
     ),
     "attach": (
@@ -503,7 +503,7 @@ links: [[a:x, b:y], [c:x, d:x], [c:y, d:y]]
 nodes: {host: {attach: 'pid:1', dns: {servers: 1.1.1.1}, interfaces: {eth0: {mtu: 1400}}}}
 """,
         [
-            "1:16: `host` is the namespace in which netorch runs, so it takes no `attach`",
+            "1:16: `host` is the namespace in which netorch runs, so it cannot have `attach`",
             "1:33: `dns` cannot be set for host, because netorch does not make this namespace",
             "1:78: host:eth0 is not made by this file: this release cannot set `mtu` of an existing interface, only `addresses`, `neighbours` and `sysctls`",
         ],
@@ -642,9 +642,9 @@ networks: {lan: {}, lo: {}}
 """,
         [
             "2:18: a:lo is the loopback interface: it cannot be in network lan",
-            "2:54: `mac` cannot be set on lo",
-            "2:78: `state` cannot be set on lo",
-            "3:25: lo is the loopback interface: it takes no `kind`",
+            "2:54: a:lo is the loopback interface: it cannot have `mac`",
+            "2:78: a:lo is the loopback interface: it cannot have `state`",
+            "3:25: lo is the loopback interface: it cannot have a `kind`",
             "4:21: network lo: its bridge cannot be called lo, because that is the loopback interface. Write `bridge: NAME`.",
         ],
     ),
@@ -692,17 +692,17 @@ nodes:
             "5:7: nodes.a.interfaces.v2: a vxlan has a `remote` or a `group`, not both",
             "5:7: nodes.a.interfaces.v2: a `group` is joined on an interface: name it with `parent`",
             "6:7: nodes.a.interfaces.v3: a `group` is joined on an interface: name it with `parent`",
-            "7:7: nodes.a.interfaces.v4: 192.0.2.1 and fd00::1 are of different IP versions: a tunnel goes over one",
+            "7:7: nodes.a.interfaces.v4: 192.0.2.1 and fd00::1 are of different IP versions: a tunnel uses only one of them",
             "8:7: nodes.a.interfaces.v5: 239.0.0.1 is a multicast address: write it as `group`",
-            "9:7: nodes.a.interfaces.v6: fdb: fd00::1 is not an IPv4 address, but this tunnel goes over IPv4 according to its `local`, `remote` or `group`",
-            "10:7: nodes.a.interfaces.v7: fdb: 02:00:00:00:00:01 is there twice, but it can be behind only one end",
-            "11:7: nodes.a.interfaces.v8: fdb: 10.0.0.1 gets all frames for unknown addresses already, by `remote`",
+            "9:7: nodes.a.interfaces.v6: fdb: fd00::1 is not an IPv4 address, but this tunnel runs over IPv4 according to its `local`, `remote` or `group`",
+            "10:7: nodes.a.interfaces.v7: fdb: 02:00:00:00:00:01 appears twice, but it can be behind only one end",
+            "11:7: nodes.a.interfaces.v8: fdb: 10.0.0.1 gets all frames for unknown addresses already, because of `remote`",
             "12:7: nodes.a.interfaces.g1: 239.0.0.1 is not the address of a host, which the `remote` of geneve needs",
-            "13:7: nodes.a.interfaces.t1: gre needs a `remote` or a `local`: Linux has the tunnel without both itself",
-            "14:7: nodes.a.interfaces.t2: gre goes over IPv4: `remote` fd00::1 is an IPv6 address",
-            "15:7: nodes.a.interfaces.t3: ipip takes no `key`: use gre, gretap, ip6gre or ip6gretap, whose packets have one",
-            "16:7: nodes.a.interfaces.t4: ip6tnl goes over IPv6: `local` 192.0.2.1 is an IPv4 address",
-            "17:7: nodes.a.interfaces.t5: 239.0.0.1 is a multicast address, which gre does not take as `local`",
+            "13:7: nodes.a.interfaces.t1: gre needs a `remote` or a `local`: without both, it would be the same as the kernel's own default tunnel",
+            "14:7: nodes.a.interfaces.t2: gre runs over IPv4, but `remote` fd00::1 is an IPv6 address",
+            "15:7: nodes.a.interfaces.t3: ipip does not support `key`: use gre, gretap, ip6gre or ip6gretap, whose packets have one",
+            "16:7: nodes.a.interfaces.t4: ip6tnl runs over IPv6, but `local` 192.0.2.1 is an IPv4 address",
+            "17:7: nodes.a.interfaces.t5: 239.0.0.1 is a multicast address, which gre does not support as `local`",
             "17:60: nodes.a.interfaces.t5.key: '1.2.3' is not a whole number",
             "18:42: nodes.a.interfaces.t6.ttl: 256 is not between 0 and 255",
         ],
@@ -748,11 +748,11 @@ nodes: {a: {}, b: {}}
         [
             "2:3: networks.one: driver vxlan needs a `vni`, the number that distinguishes its packets from those of other networks",
             "3:3: networks.two: driver vxlan needs `endpoints: {NODE: ADDRESS}`, the nodes whose bridges connect the members",
-            "4:3: networks.three: driver vxlan takes only the mode segment: its bridges are in several nodes and have no addresses. To route for the members, write `gateway: NODE`",
-            "5:3: networks.four: driver vxlan takes no `node`: its bridges are in its endpoints",
+            "4:3: networks.three: driver vxlan supports only the mode segment: its bridges are in several nodes and have no addresses. To route for the members, remove `mode` and write `gateway: NODE`",
+            "5:3: networks.four: driver vxlan does not support `node`: its bridges are in the nodes of `endpoints`",
             "6:3: networks.five: the endpoints mix IPv4 and IPv6: a tunnel uses one IP version",
             "7:3: networks.six: two endpoints have the address 192.0.2.1",
-            "8:3: networks.seven: driver bridge takes no `vni`: add `driver: vxlan`, or leave it out",
+            "8:3: networks.seven: driver bridge does not support `vni`: add `driver: vxlan`, or remove `vni`",
         ],
     ),
     "members of an overlay, and its endpoints": (
@@ -795,8 +795,8 @@ nodes:
 links: [["a:x", "a:y"]]
 """,
         [
-            "4:12: `neighbours` cannot be set on lo",
-            "5:41: a:t is of kind gre, which has no MACs, so it takes no `neighbours`",
+            "4:12: a:lo is the loopback interface: it cannot have `neighbours`",
+            "5:41: a:t is of kind gre, which has no MACs, so it cannot have `neighbours`",
             "6:24: a:x: 224.0.0.1 is not the address of a host, so it cannot be a neighbour",
             "7:71: a:y has the neighbour 10.0.0.1 twice, with different MACs",
         ],

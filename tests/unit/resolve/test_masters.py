@@ -104,7 +104,7 @@ WRONG = {
         ),
         [
             "node a: VRF 'z' does not exist. Declare it under nodes.a.interfaces.",
-            "nodes.a.routes.2: a route takes either a `vrf` or a `table`",
+            "nodes.a.routes.2: a route cannot have both `vrf` and `table`: a VRF is a table",
         ],
     ),
     "VLANs of a bridge that does not filter them": (
@@ -133,7 +133,7 @@ WRONG = {
     ),
     "a VLAN twice": (
         a("x: {kind: bridge, vlan_filtering: true, ports: eth0}, eth0: {port: {vlans: [5, 3-7]}}"),
-        ["nodes.a.interfaces.eth0.port: VLAN 5 is there twice"],
+        ["nodes.a.interfaces.eth0.port: VLAN 5 appears twice: remove one of them"],
     ),
     "MACs behind ports": (
         a(

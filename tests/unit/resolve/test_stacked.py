@@ -163,11 +163,11 @@ def test_in_l3_the_default_route_leads_into_the_link() -> None:
 # The errors of a file
 
 NETWORKS = {
-    "mode: nat, subnet: 10.0.0.0/24, driver: macvlan": "driver macvlan takes only the mode segment",
-    "driver: macvlan, driver_mode: l2": "driver macvlan has no driver_mode l2: write bridge, private, vepa, passthru",
-    "driver: ipvlan, driver_mode: bridge": "driver ipvlan has no driver_mode bridge: write l2, l3, l3s",
+    "mode: nat, subnet: 10.0.0.0/24, driver: macvlan": "driver macvlan supports only the mode segment",
+    "driver: macvlan, driver_mode: l2": "driver macvlan has no driver_mode l2: use one of bridge, private, vepa, passthru",
+    "driver: ipvlan, driver_mode: bridge": "driver ipvlan has no driver_mode bridge: use one of l2, l3, l3s",
     "driver: macvlan, driver_mode: bridged": "'bridged' is not one of 'bridge', 'private', 'vepa', 'passthru', 'l2', 'l3' or 'l3s'",
-    "driver: macvlan, vlan: 20": "`vlan` needs a `parent`: driver macvlan without a `parent` makes a closed network",
+    "driver: macvlan, vlan: 20": "`vlan` needs a `parent`, because driver macvlan without a `parent` makes a closed network",
     "driver: macvlan, node: a": "`node` needs a `parent`",
     "driver: macvlan, parent: eth0, vlan: 4095": "4095 is not between 0 and 4094",
     "driver: macvlan, parent: 'a:eth0', node: c": "the parent a:eth0 is not in `node: c`",
@@ -175,15 +175,15 @@ NETWORKS = {
     "driver: macvlan, parent: 'a:eth9'": "node a: interface 'eth9' does not exist. Did you mean 'eth1'?",
     "driver: macvlan, parent: 'q:eth0'": "node 'q' does not exist.",
     "driver: macvlan, parent: eth0, node: q": "node 'q' does not exist.",
-    "driver: macvlan, parent: 'a:eth0', stp: true": "driver macvlan takes no `stp`: it has no bridge",
-    "driver: macvlan, bridge: br0": "driver macvlan takes no `bridge`: it has no bridge",
-    "driver: macvlan, port_isolation: true": "driver macvlan takes no `port_isolation`: it has no bridge",
-    "driver: ipvlan, driver_mode: l3, parent: eth0, subnet: 10.0.0.0/24, gateway: 10.0.0.1": "driver ipvlan takes no `gateway` with `driver_mode: l3`",
+    "driver: macvlan, parent: 'a:eth0', stp: true": "driver macvlan does not support `stp`: it makes no bridge",
+    "driver: macvlan, bridge: br0": "driver macvlan does not support `bridge`: it makes no bridge",
+    "driver: macvlan, port_isolation: true": "driver macvlan does not support `port_isolation`: it makes no bridge",
+    "driver: ipvlan, driver_mode: l3, parent: eth0, subnet: 10.0.0.0/24, gateway: 10.0.0.1": "driver ipvlan does not support `gateway` with `driver_mode: l3`",
     "driver: macvlan, subnet: 10.0.0.0/24, gateway: 10.0.0.9": "gateway 10.0.0.9: no member of network lan has this address.",
     "driver: macvlan, parent: 'a:eth0', mtu: 1600": "network lan cannot have MTU 1600: its parent a:eth0 has 1500",
     "driver: macvlan, parent: 'a:lo'": "a:lo is the loopback interface, which carries no macvlan",
-    "driver: macvlan, driver_mode: passthru, parent: 'a:eth0'": "b:eth1 and b:eth0 cannot both be on a:eth0: in mode passthru a link has",
-    "parent: eth0": "`parent` needs the driver macvlan or ipvlan: add `driver: macvlan`, or leave it out",
+    "driver: macvlan, driver_mode: passthru, parent: 'a:eth0'": "b:eth1 and b:eth0 cannot both be on a:eth0: a link with the mode passthru must be",
+    "parent: eth0": "`parent` needs the driver macvlan or ipvlan: add `driver: macvlan`, or remove `parent`",
     "vlan: 10": "`vlan` needs the driver macvlan or ipvlan",
     "driver_mode: l3": "`driver_mode` needs the driver macvlan or ipvlan",
 }
@@ -220,7 +220,7 @@ INTERFACES = {
         "a:y and a:x cannot both be on a:eth0: a parent has either ipvlans or macvlans, never both"
     ],
     "x: {kind: macvlan, parent: eth0, mode: passthru}, y: {kind: macvtap, parent: eth0, mode: bridge}": [
-        "a:y and a:x cannot both be on a:eth0: in mode passthru a link has its parent to itself"
+        "a:y and a:x cannot both be on a:eth0: a link with the mode passthru must be the only one on its parent"
     ],
     "x: {kind: ipvlan, parent: eth0, mode: l2}, y: {kind: ipvlan, parent: eth0}": [
         "a:y and a:x cannot both be on a:eth0: all ipvlans of a parent have the same mode and flags: l3 bridge or l2 bridge"
@@ -349,7 +349,7 @@ OBSTACLES = {
     "a foreign macvlan in passthru": (
         MACVLAN,
         host(NIC, record(8, "mv", "macvlan", link=7, data={1: u32(8)})),
-        "host:eth7 has the macvlan mv on it, which netorch did not make: in mode passthru",
+        "host:eth7 has the macvlan mv on it, which netorch did not make: a link with the mode passthru",
         "",
     ),
     "another mode": (
