@@ -61,19 +61,19 @@ class ListedChain(Value):
     """A chain of nftables, or of iptables in terms of nftables."""
 
     family: str
-    """ip, ip6, inet, or another family, whose chains are ignored."""
+    """The family: `ip`, `ip6`, `inet`, or another one, whose chains are ignored."""
     table: str
     name: str
     hook: str = ""
     """The hook of a base chain, "" for a chain that is reached only by jumps."""
     kind: str = "filter"
-    """filter, nat or route."""
+    """The type: `filter`, `nat` or `route`."""
     priority: int = 0
     policy: str = "accept"
-    """accept or drop."""
+    """The policy: `accept` or `drop`."""
     rules: tuple[ListedRule, ...] = ()
     tool: str = "nft"
-    """nft, iptables or ip6tables."""
+    """The tool that manages the chain: `nft`, `iptables` or `ip6tables`."""
 
     @property
     def title(self) -> str:

@@ -24,7 +24,7 @@ class Packet(Value):
     source: Address
     destination: Address
     proto: str
-    """icmp, icmpv6, tcp or udp."""
+    """The protocol: `icmp`, `icmpv6`, `tcp` or `udp`."""
     sport: int = 0
     dport: int = 0
     icmp: str = ""
@@ -40,10 +40,10 @@ class Packet(Value):
     local: bool = False
     """Whether its destination is an address of the namespace."""
     mark: int | None = 0
-    """None if a rule that is not understood may have set it."""
+    """The firewall mark; None if a rule that netorch does not understand may have set it."""
     ttl: int = 64
     size: int = 0
-    """In bytes; 0 for a packet that is smaller than any MTU."""
+    """The size in bytes; 0 for a packet that is smaller than any MTU."""
 
     @property
     def version(self) -> int:

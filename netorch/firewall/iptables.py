@@ -269,9 +269,9 @@ def own_chains(text: str) -> tuple[ListedChain, ...]:
 
 
 def _legacy(line: str) -> str:
-    """Return a command for the legacy tables, which the backend uses.
+    """Replace `iptables` or `ip6tables` in a line by the command for the legacy tables.
 
-    On some machines, the command `iptables` means nftables.
+    The backend uses these tables, but on some machines the command `iptables` means nftables.
     """
     return line.replace("tables ", "tables-legacy ", 1)
 

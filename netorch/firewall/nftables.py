@@ -80,9 +80,9 @@ def mark(topology: str) -> str:
 def script(topology: str, ruleset: Ruleset) -> str:
     """Return nft input that replaces the topology's table by the ruleset in one transaction.
 
-    If the ruleset is empty, the input only removes the table.
-    Raises ValueError for values that nft would interpret differently: a name that it looks up, a
-    wrong family, ports without a protocol.
+    If the ruleset is empty, the input only removes the table. Raise ValueError for a rule that nft
+    would interpret differently: if it contains a name that nft would look up, a network of the
+    wrong IP version, or ports without a protocol.
     """
     table = table_name(topology)
     text = delete(table)
@@ -111,10 +111,10 @@ def line(rule: FilterRule) -> str:
 
 
 def create(topology: str, text: str) -> str:
-    """Return nft input that makes the table of a listing or of `script`.
+    """Return nft input that makes a table from its text and fails if the table exists already.
 
-    It fails if a table with this name exists, so that netorch never overwrites a table that
-    somebody else has made in the meantime.
+    `text` is a listing of the table, or the result of `script`. Because the input fails, netorch
+    never overwrites a table that another program has made in the meantime.
     """
     table = table_name(topology)
     comment = f' {{ comment "{mark(topology)}"; }}' if is_marked(topology, text) else ""
@@ -132,8 +132,10 @@ def count_of(text: str) -> int:
 
 
 def is_marked(topology: str, text: str) -> bool:
-    """Return whether the table has the topology's mark."""
-    # rules of a file that the kernel has not listed yet are not a table
+    """Return whether the table in `text` has the topology's mark.
+
+    Rules that the kernel has not listed yet are not a table, and count as marked.
+    """
     return not _is_listing(text) or f'\tcomment "{mark(topology)}"' in text.splitlines()
 
 
@@ -203,7 +205,7 @@ def _statements(text: str) -> Iterator[tuple[str, str, str, str, int]]:
 
 def lines_of(text: str) -> Sequence[str]:
     """Return the filter's lines, one for each rule, without the marks."""
-    # rules of a file that the kernel has not listed yet are lines already
+    # before the kernel has listed the rules of a file, their text already has one line for each
     return listing(text) if _is_listing(text) else text.splitlines()
 
 

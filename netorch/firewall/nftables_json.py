@@ -198,7 +198,10 @@ def rule(
 
 
 def _mark(body: object, before: tuple[int, int] | str | None) -> tuple[int, int] | str | None:
-    """Return the change of the packet's mark by a statement, `before` if it has another effect."""
+    """Return the change of the packet's mark by a `mangle` statement.
+
+    If the statement changes something else, return `before`, the change by earlier statements.
+    """
     match body:
         case {"key": {"meta": {"key": "mark"}}, "value": int(value)}:
             return (value, _EVERY_BIT)

@@ -297,10 +297,10 @@ class LinuxKernel:
         return self._worker.call(act)
 
     def refused_sysctls(self, settings: Iterable[SysctlSet]) -> dict[SysctlSet, tuple[int, str]]:
-        """Return the settings that a new namespace refuses.
+        """Return the settings that a new namespace refuses, each with an errno and a value.
 
-        The value is the errno and an empty text, or 0 and the value that the setting has after the
-        write.
+        If the write fails, the errno is that of the write, and the value is empty. If the setting
+        has another value after the write, the errno is 0, and the value is that other one.
         """
 
         def act() -> dict[SysctlSet, tuple[int, str]]:

@@ -306,7 +306,8 @@ class Reader:
         forward = ForwardSnapshot()
         sockets: frozenset[tuple[str, bytes, int]] = frozenset()
         if scope.topology:
-            # also where the file asks for no filter, because an earlier file may have
+            # This is also read where the file asks for no filter, because an earlier file may have
+            # asked for one.
             self._namespaces.enter(netns)
             own = filters.read(scope.topology, self._backends, scope.recorded_filters.get(label))
             sockets = listening() if label in scope.filters else sockets

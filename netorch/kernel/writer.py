@@ -308,8 +308,9 @@ class RequestSender:
                 self._look_up(unknown)
                 self._encode(netns, unit)
             if isinstance(unit.request, LinkAdd) and not netns.next_index:
-                # The kernel continues after an error, and the next messages name this link. Without
-                # the flush they would change a foreign link of that name if this one is refused.
+                # The kernel continues after an error, and the next messages contain the name of
+                # this link. If the kernel refused the link, they would change a foreign link of
+                # that name. So they are sent only after the answer to this message.
                 self._flush()
         except Refused as refused:
             self._flush()
@@ -320,8 +321,8 @@ class RequestSender:
         seq = self._namespaces.rtnl(netns).next_seq()
         self._batch.append((seq, encode(request, seq, 0, self._resolver, unit.also), unit))
         if isinstance(request, LinkDel):
-            # A peer in any namespace goes with it. Indices that netorch chose are never used again,
-            # so they stay valid.
+            # The kernel also deletes the other end of a cable, in whichever namespace it is.
+            # Indices that netorch chose are never used again, so they stay valid.
             netns.indices.pop(request.name, None)
             self._namespaces.forget_links()
         elif isinstance(request, AltnameAdd | AltnameDel) or (

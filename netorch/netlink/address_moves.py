@@ -91,11 +91,11 @@ class Belongings(Value):
     """The addresses and routes that move with a link, in the order of the dump."""
 
     addresses: tuple[tuple[AddressRecord, bytes], ...]
-    """Records and payloads."""
+    """The addresses, each as a record and as the payload of its message."""
     routes: tuple[bytes, ...]
-    """Payloads of routes that have to be made again."""
+    """The payloads of routes that have to be made again."""
     implied: tuple[bytes, ...] = ()
-    """Payloads of routes that the kernel makes with an address, but does not delete with it."""
+    """The payloads of routes that the kernel makes with an address, but does not delete with it."""
 
 
 def goes_along(record: AddressRecord, mac: bytes, protocol: int | None) -> bool:
@@ -124,8 +124,8 @@ def belongings(
 ) -> Belongings:
     """Select the addresses and routes that move with the link `index` from two dumps.
 
-    The dumps are those of RTM_GETADDR and RTM_GETROUTE. Objects with the number `protocol` stay; if
-    `own` is given, only those of them that `own` names stay.
+    The dumps are those of RTM_GETADDR and RTM_GETROUTE. Objects with the protocol number `protocol`
+    stay on the link. If `own` is given, only those that it names stay.
     """
 
     def stays(one: BelongingIdentity) -> int | None:
@@ -147,8 +147,8 @@ def belongings(
         body = buffer[start:end]
         if kind != c.RTM_NEWROUTE or not _is_route_of(body, index, protocol, own):
             continue
-        # because network managers make the route of a subnet themselves, with the kernel's protocol
-        # number; other such routes come with their address
+        # Network managers make the route of a subnet themselves, with the protocol number of the
+        # kernel. Other routes with that number come with their address.
         if body[5] != c.RTPROT_KERNEL or _subnet_of_route(body) in unrouted:
             explicit.append(body)
         elif body[0] == c.AF_INET6 and _subnet_of_route(body) in moving_subnets:
@@ -190,7 +190,8 @@ def give(
         if identity(record) not in existing:
             pieces += _address(record, body, source, target)
     for body in sorted(objects.routes, key=_has_gateway):
-        # IPv4: after the routes of the same metric; IPv6 routes of one metric have no order
+        # An IPv4 route comes after the routes of the same metric. IPv6 routes of one metric have no
+        # order.
         flags = c.NLM_F_CREATE | (c.NLM_F_APPEND if body[0] == c.AF_INET else 0)
         pieces.append(Piece(c.RTM_NEWROUTE, flags, _route(body, source, target), _route_text(body)))
     return pieces
@@ -221,8 +222,8 @@ def _address(
     if record.family == c.AF_INET6 and not record.flags & (
         c.IFA_F_NODAD | c.IFA_F_TENTATIVE | c.IFA_F_DADFAILED
     ):
-        # because the address passed duplicate address detection already: it is usable at once, and
-        # then gets its real flags back
+        # The address has passed duplicate address detection already. With this flag it is usable at
+        # once, and a second message gives it its real flags back.
         quick = attr(c.IFA_FLAGS, u32(flags | c.IFA_F_NODAD))
         yield Piece(c.RTM_NEWADDR, _REPLACE, header + b"".join(parts) + quick, about)
     yield Piece(

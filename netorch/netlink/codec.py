@@ -162,10 +162,10 @@ class _Layout(NamedTuple):
     """The numbers of the attributes."""
 
 
-# A cache, because most links have their attributes at the same positions as other links. If each
-# header is the expected one, one call of `unpack` decodes all attributes.
+# A cache. The attributes of most links are at the same positions as those of other links. If each
+# header is the expected one, a single call of `unpack` decodes all attributes.
 _LAYOUTS: dict[int, list[_Layout]] = {}
-"""The size of all attributes together → layouts."""
+"""The size of all attributes together → the layouts of messages of that size."""
 _NONE: list[_Layout] = []
 _WORTH_IT = 4
 _MOST_SIZES, _MOST_OF_A_SIZE = 256, 4

@@ -286,11 +286,12 @@ def routes(
     whole: bool = False,
     counts: dict[tuple[int, int], int] | None = None,
 ) -> list[RouteSpec]:
-    """Decode RTM_NEWROUTE messages (struct rtmsg and RTA_…) except for cached routes.
+    """Decode RTM_NEWROUTE messages (struct rtmsg and RTA_…), except for cached routes.
 
-    Unless `whole`, the routes that the kernel made itself are left out; the table local is full of
-    them. `counts` then counts them: (AF_…, RTN_…) → number. Rejecting routes have no hops, because
-    the kernel dumps a rejecting IPv6 route with the device lo, which no user asked for.
+    Unless `whole` is true, the result lacks the routes that the kernel made itself (RTPROT_KERNEL),
+    because the table local is full of them. If `counts` is given, they are counted in it: (AF_…,
+    RTN_…) → number. Rejecting routes have no hops, because the kernel dumps a rejecting IPv6 route
+    with the device lo, which no user asked for.
     """
     specs = []
     for kind, buffer, start, end in messages:
@@ -459,7 +460,8 @@ def forwarding(messages: Iterable[Message]) -> bool | None:
 def failure(buffer: bytes, start: int, end: int, flags: int) -> tuple[int, str]:
     """Decode NLMSG_ERROR to the errno as a positive number and the kernel's sentence.
 
-    The number 0 means success. The sentence is NLMSGERR_ATTR_MSG, "" without one.
+    The number 0 means success. The sentence is the attribute NLMSGERR_ATTR_MSG, or "" if the
+    message does not have it.
     """
     if end - start < 20:
         raise DecodeError("error message without its header")

@@ -79,7 +79,7 @@ class IndexLookup(Protocol):
     def new_index(self, netns: str, name: str, used: bool = True) -> int:
         """Return the index for a new link, or 0 to let the kernel choose.
 
-        `used` is False if the kernel will choose an index anyhow.
+        `used` is False if the kernel would ignore an index in the request.
         """
 
     def fd_of(self, netns: str) -> int:
@@ -89,10 +89,10 @@ class IndexLookup(Protocol):
 def encode(
     request: LinkRequest, seq: int, flags: int, resolver: IndexLookup, also: LinkSet | None = None
 ) -> bytes:
-    """Encode a request to one message.
+    """Encode a request as one message.
 
-    `flags` are added to those of the request. `also` is a LinkSet that is carried out at the
-    creation of the same link.
+    `flags` are added to the flags of the request. `also` is a LinkSet about the link that the
+    request makes. The same message carries it out.
     """
     kind, own_flags, payload = _body(request, resolver, also)
     return message(kind, c.NLM_F_REQUEST | own_flags | flags, seq, payload)
@@ -101,8 +101,8 @@ def encode(
 def asked_in(request: LinkRequest) -> str:
     """Return the namespace in which the request is sent.
 
-    An upper link is requested in its parent's namespace, and the kernel makes it directly in its
-    own.
+    The request for an upper link is sent in the namespace of the parent. The kernel then makes the
+    link directly in the link's own namespace.
     """
     return (
         request.parent[0]
@@ -242,8 +242,8 @@ def _link_set(request: LinkSet, resolver: IndexLookup) -> tuple[int, int, bytes]
         )
     renames = any(number == c.IFLA_IFNAME for number, _ in request.attrs)
     if request.kind is None and not renames:
-        # by name, because the index would have to be read first; RTM_SETLINK cannot change a whole
-        # group by mistake
+        # The message names the link, because netorch would have to read the index first.
+        # RTM_SETLINK cannot change a whole group by mistake.
         return (
             c.RTM_SETLINK,
             0,

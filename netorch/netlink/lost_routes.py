@@ -102,20 +102,20 @@ def _routes_of(address: AddressRecord, link: LinkRecord | None) -> Iterator[OwnR
     if address.flags & c.IFA_F_NOPREFIXROUTE:
         return
     shift = bits - length
-    # a point-to-point address has routes for its own prefix and for its peer in IPv6, and only for
-    # the peer's prefix in IPv4
+    # For an address with a peer, IPv6 makes a route to the prefix of the address and one to the
+    # peer, but IPv4 makes only one to the prefix of the peer.
     near = address.local if six else address.address
     number = int.from_bytes(near, "big") >> shift << shift
     prefix = number.to_bytes(bits // 8, "big")
     if six:
         metric = address.metric or 256
         has_peer = address.address != address.local
-        # because an IPv6 address with a peer and no prefix length gets another route, which does
-        # not stay
+        # An IPv6 address with a peer and the prefix length 0 is left out, because the route that it
+        # gets does not stay.
         if address.local != _LOOPBACK and (length or not has_peer):
             yield OwnRoute(family, c.RTN_UNICAST, prefix, length, index, metric)
-        # because an address that is changed to have a peer within its prefix gets no route to the
-        # peer alone
+        # A peer within the prefix is left out, because an address that gets such a peer by a change
+        # gets no route to it.
         is_within = (
             bool(length) and int.from_bytes(address.address, "big") >> shift == number >> shift
         )

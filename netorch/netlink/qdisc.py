@@ -31,16 +31,16 @@ _CORR = struct.Struct("=3I")  # correlation of delay, loss, duplication
 _PAIR = struct.Struct("=2I")  # probability, correlation
 _NETEM_RATE = struct.Struct("=IiIi")  # rate, packet overhead, cell size, cell overhead
 _RATESPEC = struct.Struct("=BBHhHI")  # cell_log, linklayer, overhead, cell_align, mpu, rate
-_TBF = struct.Struct("=3I")  # limit, buffer, mtu, after two ratespecs
+_TBF = struct.Struct("=3I")  # the end of tc_tbf_qopt: limit, buffer, mtu
 
 
 class Netem(Value):
     """The parameters of netem. A probability is a fraction of 2^32-1."""
 
     delay: int
-    """In nanoseconds."""
+    """The delay in nanoseconds."""
     jitter: int
-    """In nanoseconds."""
+    """The jitter in nanoseconds."""
     loss: int
     """The probability that a packet is lost."""
     duplicate: int
@@ -50,7 +50,7 @@ class Netem(Value):
     reorder: int
     """The probability that a packet is sent at once, ahead of delayed packets."""
     rate: int
-    """In bytes per second, 0 for no limit."""
+    """The rate in bytes per second, 0 for no limit."""
     limit: int
     """The length of the queue, in packets."""
     other: str = ""
@@ -61,7 +61,7 @@ class Tbf(Value):
     """The parameters of tbf."""
 
     rate: int
-    """In bytes per second."""
+    """The rate in bytes per second."""
     buffer: int
     """The burst, as the time in ticks that sending it takes."""
     limit: int

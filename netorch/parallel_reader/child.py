@@ -24,8 +24,9 @@ class Child:
     """
 
     def __init__(self, prepare: Callable[[], Work]) -> None:
-        """Fork the child. It calls `prepare` at once, and calls the result when an order arrives.
+        """Fork the child, which calls `prepare` at once.
 
+        `prepare` returns the function that the child calls with the parent's order when it arrives.
         Raise OSError if the fork fails.
         """
         self._ordered = False
@@ -116,8 +117,8 @@ def fork(work: Callable[[], None]) -> int:
 
 def end(pid: int) -> None:
     """Kill a child of this process if it still runs, and reap it."""
-    # ChildProcessError, because the kernel reaps the children of a process that ignores SIGCHLD;
-    # the process ID may then belong to another process
+    # ChildProcessError is no failure: the kernel reaps the children of a process that ignores
+    # SIGCHLD. The process ID may then belong to another process.
     with suppress(ChildProcessError):
         if os.waitpid(pid, os.WNOHANG) == (0, 0):
             os.kill(pid, signal.SIGKILL)

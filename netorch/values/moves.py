@@ -31,4 +31,4 @@ class Moves(Value):
     neighbours: Links
     """The links on which neighbours may have been learned."""
     bridges: Links
-    """Those of `neighbours` that are bridges, or tunnels that learn MACs."""
+    """The links among `neighbours` that are bridges, or tunnels that learn MACs."""

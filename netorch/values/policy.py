@@ -33,7 +33,7 @@ class KernelRoute(RouteSpec):
     """A route with everything that matters when the kernel looks it up."""
 
     encapsulation: int = 0
-    """The encapsulation (LWTUNNEL_ENCAP_…) of one of its next hops; 0 without one."""
+    """The encapsulation (LWTUNNEL_ENCAP_…) of one of the next hops; 0 if there is none."""
     dead: frozenset[int] = frozenset()
     """Positions in `hops` of next hops whose interface is down."""
 
@@ -47,7 +47,7 @@ class NeighbourEntry(Value):
     address: bytes
     mac: bytes
     state: int
-    """NUD_…"""
+    """The state (NUD_*)."""
 
 
 class BridgeEntry(Value):

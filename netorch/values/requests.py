@@ -22,9 +22,9 @@ class Attachment(NamedTuple):
     """The way to look up an attached namespace."""
 
     how: str
-    """netns, pid, path, docker or podman."""
+    """The way to find the namespace: `netns`, `pid`, `path`, `docker` or `podman`."""
     what: str
-    """The name, number or path."""
+    """The name, the number or the path to look up."""
 
     def __str__(self) -> str:
         return f"{self.how}:{self.what}"
@@ -37,7 +37,7 @@ class NetnsAdd(Value):
     alias: str
     """The alias of its lo, which is set before the name appears in /run/netns."""
     sysctls: tuple[tuple[str, str], ...] = ()
-    """Paths and values. They are written only if they differ."""
+    """The paths and values of sysctls. A value is written only if it differs."""
 
 
 class NetnsDel(Value):
@@ -90,7 +90,7 @@ class LinkSet(Value):
     links: tuple[tuple[int, str], ...] = ()
     """Attributes of IFLA_INFO_DATA with the index of a link, which is given by name ("" for 0)."""
     alone: bool = False
-    """Whether it is sent in its own message."""
+    """Whether the request is sent in its own message."""
     arp: bool | None = None
     """Whether the link uses ARP (IFF_NOARP is not set). Only with `alone`."""
     multicast: bool | None = None
@@ -179,13 +179,13 @@ class AddressAdd(Value):
     scope: int
     protocol: int
     flags: int = 0
-    """IFA_F_* in addition to those that all addresses get."""
+    """The flags (IFA_F_*) in addition to those that all addresses get."""
     lifetimes: tuple[int, int] | None = None
-    """As in `AddressRecord`."""
+    """See `AddressRecord.lifetimes`."""
     metric: int = 0
-    """As in `AddressRecord`."""
+    """See `AddressRecord.metric`."""
     label: str = ""
-    """As in `AddressRecord`."""
+    """See `AddressRecord.label`."""
 
 
 class AddressDel(Value):
@@ -237,7 +237,7 @@ class Hop(Value):
     dev: str | None
     """The name of the link."""
     weight: int = 1
-    """Counts from 1."""
+    """The weight, from 1."""
     onlink: bool = False
 
 
@@ -320,23 +320,25 @@ class RuleSpec(Value):
     family: int
     priority: int
     action: int
-    """FR_ACT_*"""
+    """The action (FR_ACT_*)."""
     table: int
     protocol: int
     src: tuple[bytes, int] | None = None
-    """Packed address and prefix length."""
+    """The source: a packed address and a prefix length."""
     dst: tuple[bytes, int] | None = None
-    """Packed address and prefix length."""
+    """The destination: a packed address and a prefix length."""
     iif: str | None = None
     oif: str | None = None
     mark: tuple[int, int] | None = None
-    """Value and mask."""
+    """The value and the mask of the packet's firewall mark."""
     l3mdev: bool = False
     """Whether it looks up the table of the packet's VRF, so that `table` is 0."""
     tos: int = 0
-    """netorch reads it in foreign rules, but a file cannot set it."""
+    """The TOS of the packets. netorch reads it in foreign rules, but a file cannot set it."""
     invert: bool = False
-    """netorch reads it in foreign rules, but a file cannot set it."""
+    """Whether the conditions must not hold. netorch reads it in foreign rules, but a file cannot
+    set it.
+    """
     more: Attrs = ()
     """Raw attributes (FRA_… number, payload) of foreign rules that a file cannot set."""
 
@@ -432,7 +434,7 @@ class Accept(Value):
     """A rule that accepts forwarded packets in the chain FORWARD of iptables."""
 
     flavour: str
-    """nft or legacy."""
+    """The variant of iptables: `nft` or `legacy`."""
     version: int
     """The IP version."""
     iif: str
@@ -559,9 +561,9 @@ class WireguardPeerSet(Value):
     """Whether the peer exists already."""
     preshared_key: Secret | None = None
     endpoint: tuple[bytes, int] | None = None
-    """Packed address and port."""
+    """The packed address and the port of the peer."""
     keepalive: int | None = None
-    """In seconds."""
+    """The interval of keepalive packets in seconds."""
     allowed: tuple[tuple[bytes, int], ...] | None = None
     """The complete list of packed addresses with prefix lengths."""
     preshared_key_file: str = ""

@@ -19,7 +19,7 @@ class LinkRecord(Value):
     index: int
     name: str
     flags: int
-    """IFF_*"""
+    """The flags of the link (IFF_*)."""
     mtu: int
     mac: bytes
     kind: str
@@ -54,7 +54,7 @@ class AddressRecord(Value):
     prefixlen: int
     scope: int
     flags: int
-    """IFA_F_*"""
+    """The flags of the address (IFA_F_*)."""
     protocol: int
     lifetimes: tuple[int, int] | None = None
     """The seconds for which it is valid and preferred, None if it is permanent."""
@@ -95,13 +95,15 @@ class PeerRecord(Value):
     public_key: bytes
     preshared_key: Secret | None = None
     endpoint: tuple[bytes, int] | None = None
-    """Packed address and port. After a handshake, it is the source of the peer's last packet."""
+    """The packed address and the port of the peer. After a handshake, they are the source of the
+    peer's last packet.
+    """
     keepalive: int = 0
-    """In seconds, 0 for off."""
+    """The interval of keepalive packets in seconds, 0 if they are off."""
     handshake: bool = False
     """Whether there was a handshake."""
     allowed: tuple[tuple[bytes, int], ...] = ()
-    """Packed addresses with prefix lengths."""
+    """The networks that the peer may have (allowed_ips): packed addresses and prefix lengths."""
 
 
 class WireguardRecord(Value):
@@ -117,7 +119,7 @@ class ForwardChain(Value):
     """The chain FORWARD of iptables for one IP version."""
 
     flavour: str
-    """nft or legacy."""
+    """The variant of iptables: `nft` or `legacy`."""
     version: int
     drops: bool
     """Whether it drops packets that no rule accepts."""
@@ -200,7 +202,7 @@ class NetnsSnapshot(Value):
 
     label: str
     inode: tuple[int, int]
-    """st_dev and st_ino of its nsfs file."""
+    """The device and the inode of its nsfs file (st_dev, st_ino)."""
     links: tuple[LinkRecord, ...]
     addresses: tuple[AddressRecord, ...] = ()
     routes: tuple[RouteSpec, ...] = ()
@@ -233,7 +235,7 @@ class NetnsSnapshot(Value):
     static_macs: Mapping[int, Sequence[tuple[bytes, int]]] = field(default_factory=dict)
     """Index of a bridge's port → the MACs of its static entries, each with its VLAN, or 0."""
     passage: Passage | None = None
-    """Read only for the walk."""
+    """Everything that decides where packets go; None unless the scope asks for it."""
     lost_routes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     """Index of a link → descriptions of the routes that the kernel made for its addresses, and that
     no longer exist.

@@ -17,7 +17,7 @@ from netorch.values.secret import Secret
 LARGEST = 512
 """The largest size of a key file, in bytes."""
 SIZE = 32
-"""Bytes of a key."""
+"""The size of a key, in bytes."""
 
 
 def read(question: KeyFile, folder: str) -> Answer:

@@ -19,13 +19,13 @@ class Pending(Value):
     """An `apply` that waits for its confirmation."""
 
     token: str
-    """Distinguishes this `apply` from a later one of the same topology."""
+    """A text that distinguishes this `apply` from a later one of the same topology."""
     deadline: float
     """The moment of the rollback, in seconds of the monotonic clock, which nobody can set."""
     until: float
     """The same moment in seconds since 1970, for messages."""
     watcher: int = 0
-    """PID of the process that will roll back; 0 if there is none yet."""
+    """The PID of the process that will roll back; 0 if there is none yet."""
     started: int = 0
     """Start time of that process (proc(5), field 22), because PIDs are used again."""
 

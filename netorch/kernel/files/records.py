@@ -181,7 +181,7 @@ class Holder(Value):
     pid: int
     command: str
     since: float
-    """Seconds since 1970."""
+    """The time at which the process took the lock, in seconds since 1970."""
 
     @property
     def text(self) -> str:

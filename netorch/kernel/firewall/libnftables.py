@@ -27,8 +27,8 @@ _MAX_NORMALISED = 32
 _BUSY = tuple(os.strerror(number) for number in (errno.EBUSY, errno.EAGAIN, errno.EINTR))
 _TRIES, _PAUSE = 20, 0.02
 
-# Everything that netorch's rulesets consist of, to find out at once whether the kernel supports it.
-# No topology's table can have this name, because a topology's name has no dot.
+# This contains everything that netorch's rulesets consist of, so that one attempt shows whether the
+# kernel supports it. No topology's table can have this name, because a topology's name has no dot.
 _PROBE = """\
 table inet netorch.probe {
 	comment "netorch:probe"

@@ -29,7 +29,7 @@ def refusal() -> str | None:
 
 
 def is_loaded() -> bool:
-    # because there is no answer for the whole kernel, and a look into each namespace is cheap
+    # The kernel cannot answer this for all namespaces, and a look into each one is cheap.
     return True
 
 

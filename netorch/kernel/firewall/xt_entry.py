@@ -203,8 +203,8 @@ def _prefix_length(version: int, mask: bytes) -> int | str:
 
 def _interface(name: bytes, mask: bytes) -> str:
     text, compared = name.partition(b"\0")[0], mask.rstrip(b"\0")
-    # because a name that is compared with its NUL means one interface, otherwise all interfaces
-    # whose names begin so
+    # A name that is compared together with its NUL stands for one interface. Otherwise it stands
+    # for all interfaces whose names begin with it.
     pattern = text[: len(compared)].decode(errors="replace") + (
         "+" if len(compared) <= len(text) else ""
     )

@@ -64,8 +64,8 @@ def _own_times(link: LinkRecord) -> dict[int, bytes] | None:
     except OSError:
         return None
     ticks, max_age, hello_time, forward_delay = _TIMES.unpack_from(info)
-    # the ioctl and the dump both have the root's forward delay, so their ratio is the length of a
-    # tick
+    # The ioctl returns the forward delay of the root in ticks, and the dump has the same delay in
+    # centiseconds. Their ratio is the length of a tick.
     dumped_delay = int.from_bytes(link.data.get(c.IFLA_BR_FORWARD_DELAY, b""), "little")
     if not dumped_delay:
         return None

@@ -15,8 +15,9 @@ from netorch.netlink.codec import attributes, message
 from netorch.netlink.encode import link_name
 
 _WITHIN = 3.0
-"""Seconds. The kernel processes events that are not urgent once per second
-(linkwatch_schedule_work).
+"""The longest wait, in seconds.
+
+The kernel processes events that are not urgent once per second (linkwatch_schedule_work).
 """
 _POLL = 0.005
 
@@ -28,8 +29,8 @@ def settle(rtnl: Rtnl, link: str) -> None:
     deadline = time.monotonic() + _WITHIN
     while _is_pending(rtnl, link) and time.monotonic() < deadline:
         time.sleep(_POLL)
-    # because the state is visible before the kernel has notified all its parts of it. The kernel
-    # does both under one lock, for which a request waits.
+    # The state of the link is visible before the kernel has notified all its parts of it. The
+    # kernel does both under one lock, so the answer to any request shows that both are done.
     seq = rtnl.next_seq()
     rtnl.send([(seq, message(c.RTM_SETLINK, c.NLM_F_REQUEST, seq, bytes(16) + link_name(link)))])
 

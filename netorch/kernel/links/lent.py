@@ -51,9 +51,9 @@ class LentNic(Value):
     """A NIC that the host lent to a namespace, with its previous state on the host."""
 
     index: int
-    """Its index on the host."""
+    """The index of the NIC on the host."""
     name: str
-    """Its name on the host."""
+    """The name of the NIC on the host."""
     alias: str
     mtu: int
     mac: Hex
@@ -73,13 +73,13 @@ class LentNic(Value):
     device: str = ""
     """The hardware device, as bus and name."""
     other: int = 0
-    """The index of the other end of a cable, or of the parent. 0 without one."""
+    """The index of the other end of a cable, or of the parent; 0 if there is neither."""
     other_netns: int | None = None
     """The number that the host has for the namespace of `other`, None for the host itself."""
     place: tuple[int, int] = (0, 0)
     """The namespace that the NIC was lent to, as `NetnsSnapshot.identity`."""
     there: int = 0
-    """Its index in that namespace, 0 until it is known."""
+    """The index of the NIC in that namespace, 0 until it is known."""
     boot: str = ""
     """The boot in which the NIC was lent, because indices and numbers change with each boot.
 

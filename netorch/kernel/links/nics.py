@@ -239,7 +239,7 @@ def _move_attrs(netns: int, name: str) -> bytes:
 def _state_of(rtnl: Rtnl, nic: LinkRecord) -> LentNic:
     """Return the NIC's state and identity, without its settings and its destination."""
     dumps = rtnl.dump(c.RTM_GETADDR, bytes(8)), rtnl.dump(c.RTM_GETROUTE, bytes(12))
-    # an apply deletes before it makes, so that nothing of the topology is on the NIC any more
+    # An apply deletes before it makes, so no object of the topology is on the NIC any more.
     objects = belongings(*dumps, nic.index, nic.mac, None)
     permanent, device = lent.hardware(rtnl).get(nic.index, (b"", ""))
     return LentNic(

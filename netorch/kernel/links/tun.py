@@ -72,7 +72,7 @@ def _open(request: TunAdd | TunSet, more: int = 0) -> int:
         fcntl.ioctl(fd, _TUNSETIFF, _IFREQ.pack(cstring(request.name), flags))
     except OSError as error:
         os.close(fd)
-        # because EBUSY with IFF_TUN_EXCL means that a device of that name exists
+        # EBUSY with IFF_TUN_EXCL means that a device of that name exists.
         number = errno.EEXIST if more and error.errno == errno.EBUSY else error.errno or errno.EIO
         raise Refused(
             number,

@@ -39,7 +39,7 @@ class Damage(Value):
     code: str
     """Key of the table in `netorch.errors.codes`."""
     what: str
-    """What is there, or what is wrong with it."""
+    """A description of what is there, or of what is wrong with it."""
     directory: bool = False
 
     @property
@@ -73,7 +73,7 @@ class Machine(Value):
     forward: ForwardSnapshot | None = None
     """Foreign rules that drop forwarded packets; None if they cannot be read."""
     ufw: frozenset[str] | None = None
-    """The interfaces that ufw accepts packets from; None without rules of ufw."""
+    """The interfaces that ufw accepts packets from; None if there are no rules of ufw."""
     leftovers: tuple[Damage, ...] = ()
     """Entries of /run/netns that are not namespaces."""
     records: tuple[Damage, ...] = ()

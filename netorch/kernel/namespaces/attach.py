@@ -23,7 +23,7 @@ class NotAttached(Exception):
     """A namespace could not be attached."""
 
     def __init__(self, problem: Problem, *, unsure: bool = False) -> None:
-        """`unsure`: it is unknown whether the namespace exists."""
+        """Make the error. `unsure` is true if it is unknown whether the namespace exists."""
         self.problem, self.unsure = problem, unsure
         super().__init__(f"{problem.what} {problem.remedy}".rstrip())
 

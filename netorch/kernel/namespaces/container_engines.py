@@ -95,7 +95,7 @@ class Container(Value):
     id: str
     name: str
     status: str
-    """`running`, `paused`, `exited` …"""
+    """The status, such as `running`, `paused` or `exited`."""
     pid: int
     """PID of its first process; 0 if it does not run."""
     sandbox: str
@@ -114,7 +114,11 @@ class Engines:
     def __init__(
         self, environment: Mapping[str, str] | None = None, patience: float = PATIENCE
     ) -> None:
-        """`environment`: that of the process if None. `patience`: seconds for one container."""
+        """Prepare to ask the engines.
+
+        `environment` is the environment of the process if it is None. `patience` is the number of
+        seconds that an engine has for one container.
+        """
         self._environment = os.environ if environment is None else environment
         self._patience = patience
         self._failed: dict[str, NotAttached] = {}
@@ -271,10 +275,13 @@ def _unreachable(engine: Engine, tried: Mapping[str, OSError]) -> _EngineFailed:
 
 
 class _Timed(socket.socket):
-    """A socket whose reads raise TimeoutError after `deadline`, however small the pieces are."""
+    """A socket whose reads raise TimeoutError after `deadline`.
+
+    The timeout of a plain socket would begin again with each piece of an answer.
+    """
 
     deadline = 0.0
-    """In seconds of the monotonic clock."""
+    """The deadline, in seconds of the monotonic clock."""
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         left = self.deadline - time.monotonic()

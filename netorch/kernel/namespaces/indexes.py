@@ -47,7 +47,7 @@ class IndexResolver:
     def new_index(self, netns: str, name: str, used: bool = True) -> int:
         """Return the index for a new link, or 0 if the kernel chooses it.
 
-        `used`: whether the kernel uses the index. If it does not, 0 is returned.
+        `used` is False if the kernel would ignore an index in the request. The result is then 0.
         """
         known = self.namespace(netns)
         known.complete = False
@@ -55,7 +55,8 @@ class IndexResolver:
             known.indices.pop(name, None)
             return 0
         if not used:
-            # the kernel counts up from 2; skipping an index keeps netorch's ahead of the kernel's
+            # The kernel counts its own indices up from 2. netorch skips one of its indices for
+            # each, so that the kernel never reaches an index that netorch assigns.
             known.indices.pop(name, None)
             known.next_index += 1
             return 0

@@ -58,7 +58,7 @@ class Call:
         arguments: Sequence[ValueForm[Any]],
         result: ValueForm[Any] | None,
     ) -> None:
-        """`result`: None for a function that returns Files."""
+        """Describe a call. `result` is None for a function that returns Files."""
         self.function = function
         self._arguments = arguments
         self._result = result

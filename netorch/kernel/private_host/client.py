@@ -83,7 +83,9 @@ class PrivateHost:
 
     @property
     def namespaces(self) -> Entrance:
-        """Its user namespace, unless this process is in it too, and its PID namespace."""
+        """The host's user namespace, unless this process is in it too, and the host's PID
+        namespace.
+        """
         user, processes = self.fds
         own, other = os.stat("/proc/self/ns/user"), os.fstat(user)
         entered = (
@@ -234,7 +236,8 @@ def _start(calls_module: str) -> int:
         finally:
             for fd in (program, *copies):
                 os.close(fd)
-    # a plain number, because Python would warn about a socket that is open at the end
+    # Return the file descriptor and not the socket object, because Python would warn about a socket
+    # that is still open when the program ends.
     return ours.detach()
 
 

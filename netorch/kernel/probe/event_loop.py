@@ -1,7 +1,8 @@
 """Sends probes and receives their answers in one event loop over the sockets of all namespaces.
 
-Few of the sockets are open at a time (raw(7), icmp(7), tcp(7)). A socket stays in the namespace in
-which it was opened, so the loop can run in the caller's thread, and Ctrl-C ends it.
+The sockets are raw sockets and TCP sockets (raw(7), icmp(7), tcp(7)). Only a part of them is open
+at a time. A socket stays in the namespace in which it was opened, whichever thread uses it. So the
+loop can run in the caller's thread, where Ctrl-C ends it.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class ReceivedMessage(Value):
     """An echo reply, or an error, which quotes the packet that caused it."""
 
     icmp: tuple[int, int]
-    """Type and code."""
+    """The ICMP type and code."""
     ident: int = 0
     """Identifier of the echo."""
     seq: int = 0

@@ -30,7 +30,7 @@ class Probe(Value):
     port: int = 0
     """The TCP port to connect to; 0 for an echo request."""
     size: int = 0
-    """Bytes of the whole IP packet, which no hop may fragment; 0 for a small one."""
+    """The size of the whole IP packet in bytes, which no hop may fragment; 0 for a small packet."""
     expects_answer: bool = True
     """Whether the caller expects an answer. Otherwise it expects silence."""
     group: int = -1

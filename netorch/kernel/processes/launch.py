@@ -47,7 +47,7 @@ def main(errors: int, namespaces: str, cwd: str, argv: list[str]) -> None:
 
 def _become(libc: ctypes.CDLL, errors: int, mask: set[int], cwd: str, argv: list[str]) -> None:
     try:
-        # SIGKILL to the parent, which cannot be forwarded, has to end the command too
+        # A SIGKILL to the parent cannot be forwarded, but has to end the command too.
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         os.chdir(cwd)
         for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):

@@ -63,7 +63,7 @@ class CommandOptions(Value):
     text: bool
     """Whether input and output are text, not bytes."""
     timeout: float | None
-    """Seconds, or None for no limit."""
+    """The number of seconds that the command may take, or None for no limit."""
 
 
 def entrance(how: str, what: str, etc_name: str | None) -> Files:

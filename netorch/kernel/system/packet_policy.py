@@ -34,7 +34,7 @@ IPV6 = (
     *("forwarding", "force_forwarding", "disable_ipv6", "ignore_routes_with_linkdown"),
     *("proxy_ndp", "hop_limit"),
 )
-"""Settings of each link, and of `all`."""
+"""The IPv6 settings of each link, and of `all`, that decide about packets."""
 
 _RTMSG6 = struct.Struct("=BBBBBBBBI")
 _LINK_LOCAL = 0xFE

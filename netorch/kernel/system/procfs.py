@@ -71,8 +71,8 @@ class Procfs:
             return
         try:
             if os.statvfs(f"{PROC_SYS}net").f_flag & os.ST_RDONLY:
-                # because a read-only /proc/sys is meant to be read-only, and a mount of netorch's
-                # own would ignore that
+                # Somebody who mounted /proc/sys read-only wants it to be so, and a mount of
+                # netorch's own would ignore that.
                 raise PermissionError
             context = fsopen("proc", FSOPEN_CLOEXEC)
             try:

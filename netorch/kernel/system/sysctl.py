@@ -86,7 +86,7 @@ def write_all(paths: tuple[str, ...], value: str, proc: Procfs | None = None) ->
 def read_folder(path: str) -> dict[str, str]:
     """Return name → value of all readable settings in a directory.
 
-    The result is empty without the directory.
+    The result is empty if there is no such directory.
     """
     values: dict[str, str] = {}
     with suppress(OSError):
