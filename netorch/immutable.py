@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, dataclass_transform
 from msgspec import NODEFAULT, Struct, field
 
 if TYPE_CHECKING:
-    # because mypy checks the names and types of the arguments only for this function
+    # mypy checks the names and types of the arguments only for the `replace` of dataclasses.
     from dataclasses import replace
 else:
     from msgspec.structs import replace

@@ -394,7 +394,7 @@ def _is_on_record(view: View, record: AddressRecord) -> bool:
 
 @reports_unproven
 def _in_doubt(view: View) -> Iterator[tuple[Key, str]]:
-    """Yield addresses that carry our protocol number, without a record that confirms it."""
+    """Yield addresses with the topology's protocol number that no record confirms."""
     for record in view.netns.addresses:
         link = view.links.get(record.index)
         if link is not None and view.is_in_doubt(record.protocol) and not is_ours(view, record):

@@ -179,8 +179,8 @@ class Bridge(NoForeignObjects, Link):
             group=self.group,
             alias=self.alias,
         )
-        # made with another MTU first, because only an MTU that a later request changes does not
-        # follow the ports (br_change_mtu)
+        # The MTU of a bridge follows its ports until a request changes it (br_change_mtu). So
+        # netorch makes the bridge with another MTU, and then changes it to the desired one.
         provisional = (
             replace(self, mtu=self.mtu + 1 if self.mtu < MAX_MTU else self.mtu - 1)
             if self.mtu

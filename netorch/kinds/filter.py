@@ -59,8 +59,8 @@ class PacketFilter(NoForeignObjects, Resource):
     """The rules to load."""
 
     def __repr__(self) -> str:
-        # without the rules, because a saved plan holds a digest of this text and a filter that was
-        # read from the kernel has no rules
+        # The rules are left out, because a saved plan holds a digest of this text, and a filter
+        # that was read from the kernel has no rules.
         words = ", ".join(
             f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "rules"
         )
@@ -115,7 +115,7 @@ class PacketFilter(NoForeignObjects, Resource):
                 yield Obstacle("name-taken", what, remedy)
 
     def disruption(self, before: Self) -> Disruption:
-        # because connections that a removed rule translated end, even if the file still allows them
+        # Connections that a removed rule translated end, even if the file still allows them.
         gone = _translations(before) - _translations(self)
         return Disruption.FLAP if gone else Disruption.UPDATE
 

@@ -54,9 +54,9 @@ class Impair(NoForeignObjects, Resource):
     link: str
     impairment: Impairment
     burst: int | None = None
-    """For tbf, how many bytes it sends at once after a pause."""
+    """The number of bytes that tbf sends at once after a pause; None for netem."""
     queue: int | None = None
-    """For tbf, how many bytes may wait."""
+    """The number of bytes that may wait in tbf; None for netem."""
     other: str = ""
     """Options that no key of the file stands for."""
 
@@ -133,7 +133,8 @@ class Impair(NoForeignObjects, Resource):
 
         A changed qdisc keeps the packets that wait in it.
         """
-        # with unknown options the qdisc is deleted first, because a change would keep them
+        # A qdisc with options that no key of the file stands for is deleted first, because a change
+        # would leave these options as they are.
         return [*(self.delete() if before.other else ()), *self.create()]
 
     def delete(self) -> Iterable[Request]:
@@ -152,7 +153,7 @@ class Impair(NoForeignObjects, Resource):
 
     def attributes(self) -> Mapping[str, str]:
         attributes = dict(self.impairment.file_values()) or {"qdisc": self.impairment.qdisc}
-        # burst and queue are left out where they are those that follow from the rate alone
+        # Burst and queue are left out if they are the values that follow from the rate alone.
         if self.impairment.qdisc == "tbf":
             usual = bucket(self.impairment.rate, 0)
             actual = {"burst": self.burst, "queue": self.queue}

@@ -137,7 +137,7 @@ def _is_ours(view: View, record: NeighbourRecord) -> bool:
 
 @reports_unproven
 def _in_doubt(view: View) -> Iterator[tuple[Key, str]]:
-    """Yield neighbours that carry our protocol number, without a record that confirms it."""
+    """Yield neighbours with the topology's protocol number that no record confirms."""
     for record in _records(view):
         if view.is_in_doubt(record.protocol) and not _is_ours(view, record):
             link, address = view.links[record.index].name, str(ip_address(record.address))

@@ -22,8 +22,8 @@ from netorch.values.requests import (
 IPV4_FORWARDING = "net/ipv4/ip_forward"
 IPV6_FORWARDING = "net/ipv6/conf/all/forwarding"
 _NO_IPV6 = (("net/ipv6/conf/default/disable_ipv6", "1"), ("net/ipv6/conf/all/disable_ipv6", "1"))
-# without duplicate address detection, because link-local addresses would be tentative for 2 seconds
-# in which a router resolves no neighbour and forwards nothing
+# This turns duplicate address detection off. Otherwise link-local addresses would be tentative for
+# 2 seconds, in which a router resolves no neighbour and forwards nothing.
 _NO_DAD = (("net/ipv6/conf/default/accept_dad", "0"),)
 
 
@@ -75,8 +75,8 @@ class Netns(NoForeignObjects, Resource):
             )
 
     def create(self) -> Iterable[Request]:
-        # the fabric needs no IPv6, because its bridges only forward frames; without it no port gets
-        # a link-local address with its duplicate address detection
+        # The fabric needs no IPv6, because its bridges only forward frames. Without IPv6 no port
+        # gets a link-local address, for which the kernel would run duplicate address detection.
         sysctls = (*self._forwarding(), *(_NO_IPV6 if self.fabric else _NO_DAD))
         return (NetnsAdd(self.netns, self.alias, sysctls),)
 

@@ -188,7 +188,7 @@ class Peer(NoForeignObjects, Resource):
             else self
         )
         if self.endpoint is None or self.endpoint == before.endpoint or not before.had_handshake:
-            # without an endpoint in the file, the kernel's is as good as any
+            # If the file has no endpoint, netorch accepts the one that the kernel has.
             return (
                 adapted if self.endpoint is not None else replace(adapted, endpoint=before.endpoint)
             )

@@ -114,7 +114,8 @@ class Port(NoForeignObjects, Resource):
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
-        # foreign links in our bridge are not ours to remove: they leave when the bridge is deleted
+        # Foreign links in a bridge of the topology are left out. They leave the bridge when it is
+        # deleted, and netorch must not remove them before.
         for link in view.our_links:
             master = view.links.get(link.master)
             if master is not None and read_alias(master.alias).uplink not in {
@@ -129,7 +130,7 @@ class Port(NoForeignObjects, Resource):
             return True
         if any(getattr(self, name) != getattr(before, name) for name in ("master", "of")):
             return True
-        # a port that forwards where it was waiting does not differ, so a rollback leaves it
+        # A port that waited and now forwards does not differ, so a rollback leaves it.
         return bool(self._changed(before)) or bool(before.held and not self.held)
 
     def create(self) -> Iterable[Request]:

@@ -222,7 +222,7 @@ class Route(Resource):
         return (*self._to_peers(), *steps, *self._restore_siblings(before.siblings))
 
     def _restore_siblings(self, there: Collection[RouteSpec]) -> Iterator[RouteAdd]:
-        """Return the requests for missing siblings.
+        """Return the requests that add the siblings which are not among the routes `there`.
 
         Only a rollback has siblings to restore, because no file asks for them.
         """
@@ -231,8 +231,8 @@ class Route(Resource):
         )
 
     def _to_peers(self) -> Iterator[RouteAdd]:
-        # because the kernel makes them only after duplicate address detection, even where that is
-        # turned off (addrconf_dad_work)
+        # Without these requests the kernel makes the routes only after duplicate address detection,
+        # even where that is turned off (addrconf_dad_work).
         return (RouteAdd(self.netns, spec, append=True) for spec in self.peers)
 
     def _change(self, before: Route) -> Sequence[RouteAdd | RouteDel] | None:
@@ -455,7 +455,7 @@ def _is_over_our_links(view: View, spec: RouteSpec) -> bool:
 
 @reports_unproven
 def _in_doubt(view: View) -> Iterator[tuple[Key, str]]:
-    """Yield routes that carry our protocol number, without a record that confirms it."""
+    """Yield routes with the topology's protocol number that no record confirms."""
     for spec in view.netns.routes:
         if view.is_in_doubt(spec.protocol) and not is_ours(view, spec):
             key = route_key(view.label, spec)

@@ -179,7 +179,7 @@ def _parts(spec: RuleSpec) -> tuple[str, ...]:
 
 @reports_unproven
 def _in_doubt(view: View) -> Iterator[tuple[Key, str]]:
-    """Yield rules that carry our protocol number, without a record that confirms it."""
+    """Yield rules with the topology's protocol number that no record confirms."""
     for spec in view.netns.rules:
         if view.is_in_doubt(spec.protocol) and not _is_ours(view, spec):
             key = rule_key(view.label, spec)

@@ -55,9 +55,11 @@ class TunTap(StandaloneLink):
         Attribute("multi_queue", IFLA_TUN_MULTI_QUEUE, FLAG),
     )
     owner: int | str | None = None
-    """The number of the user, or the name until it is looked up on this machine."""
+    """The user who may use the device: a number, or a name until netorch looks up the number."""
     users: int | str | None = None
-    """The number of the file's `group`, or the name until it is looked up on this machine."""
+    """The group that may use the device (`group` in the file): a number, or a name until netorch
+    looks up the number.
+    """
     multi_queue: bool = False
 
     @classmethod

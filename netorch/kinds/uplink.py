@@ -124,7 +124,7 @@ class Uplink(Resource):
                     )
 
     def differs(self, before: Resource) -> bool:
-        # an uplink that is not whole is never a state to go back to
+        # A rollback never goes back to an uplink that is not whole.
         return (
             not isinstance(before, Uplink)
             or self.bridge != before.bridge

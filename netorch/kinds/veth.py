@@ -34,9 +34,10 @@ class VethModel(InterfaceModel):
 
 @observed
 class Veth(Link):
-    """One end of a pair.
+    """One end of a veth pair.
 
-    The end that is not `far` makes both ends. The far end then only sets its own attributes.
+    The request for the end that is not `far` makes both ends. Requests for the far end only set its
+    attributes.
     """
 
     KIND: ClassVar[str] = "veth"
@@ -45,7 +46,7 @@ class Veth(Link):
     peer: tuple[str, str] = UNKNOWN
     """The namespace label and the name of the other end."""
     far: bool = False
-    """Whether the other end makes the pair."""
+    """Whether the request for the other end makes this end too."""
 
     @property
     def paired_key(self) -> Key | None:
@@ -95,10 +96,11 @@ class Veth(Link):
 
 
 def _may_go(view: View, link: LinkRecord) -> bool:
-    """Return whether the deletion of a link deletes only links of this topology.
+    """Return whether deleting a link deletes only links of this topology.
 
-    In an attached namespace anyone can write the mark, and deleting one end of a pair deletes the
-    other end in whatever namespace. So the other end has to be marked too, or the link on record.
+    The deletion of one end of a veth pair deletes the other end in any namespace, and in an
+    attached namespace anyone can write the mark. So the other end must have the mark too, or the
+    link must be on record.
     """
     if not is_attached(view.label) or link.link_netnsid is None:
         return True
@@ -117,7 +119,7 @@ def _may_go(view: View, link: LinkRecord) -> bool:
 
 @reports_unproven
 def _unproven(view: View) -> Iterator[tuple[Key, str]]:
-    """Yield ends of pairs that carry the mark while their other end does not."""
+    """Yield each end of a pair that has the mark although its other end does not, with a sentence."""
     if not is_attached(view.label):
         return
     for link in view.made_links:
@@ -132,12 +134,16 @@ def _unproven(view: View) -> Iterator[tuple[Key, str]]:
 
 
 def _named(view: View, end: tuple[str, str]) -> tuple[str, str] | None:
-    """Return the other end that the alias of an end names."""
+    """Return the other end of a pair that the alias of one end names."""
     return read_alias(view.all[end[0]].by_name[end[1]].alias).peer
 
 
 def _partner(view: View, link: LinkRecord) -> tuple[str, str]:
-    """Return the other end that the alias names, if the kernel confirms it in both directions."""
+    """Return the other end of a pair, or UNKNOWN.
+
+    It is the end that the alias names, if the indices that the kernel reports for both ends confirm
+    it.
+    """
     peer = read_alias(link.alias).peer
     if peer is None or peer[0] not in view.all:
         return UNKNOWN

@@ -47,9 +47,9 @@ DEFAULT_ENDS["vxlan"] = (IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6)
 class Vxlan(StandaloneLink):
     """A VXLAN tunnel.
 
-    `remote` and `multicast` (the file's `group`) are the same attribute for the kernel, which sends
-    to the address if it is a host's, and also joins it if it is a group. Source ports, checksums,
-    ageing and the like are left alone.
+    `remote` and `multicast` (the file's `group`) are the same attribute for the kernel. The kernel
+    sends to this address, and also joins it if it is a multicast group. netorch leaves all
+    attributes alone that the file does not have, such as source ports, checksums and ageing.
     """
 
     KIND: ClassVar[str] = "vxlan"

@@ -27,7 +27,11 @@ class Condition(Value):
     """A condition on the keys of a mapping. `&`, `|` and `~` combine conditions."""
 
     def shape(self, model: type[BaseModel], sure: bool) -> Shape:
-        """Return the schema of mappings that certainly meet it, or, if not `sure`, that may."""
+        """Return the schema of the mappings that meet the condition.
+
+        If `sure` is true, these are the mappings that certainly meet it, else those that may meet
+        it.
+        """
         raise NotImplementedError
 
     def holds(self, instance: BaseModel) -> bool:
@@ -35,7 +39,7 @@ class Condition(Value):
         raise NotImplementedError
 
     def narrow(self, key: str, values: Sequence[object]) -> Sequence[object]:
-        """Return those of `values` that the key can have if the condition is met."""
+        """Return those `values` that the key may have in a mapping that meets the condition."""
         return values
 
     def __and__(self, other: Condition) -> Condition:

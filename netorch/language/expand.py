@@ -37,7 +37,7 @@ class Layer(NamedTuple):
 
     value: Any
     i: str | None
-    """The value of `$(i)` in it, None outside a range."""
+    """The value of `$(i)` in this layer, None outside a range."""
 
 
 def expand(tree: Map, variables: Mapping[str, str], into: Findings | None = None) -> Map:
@@ -432,7 +432,7 @@ class _Expansion:
             )
 
     def check_expanded_size(self, node: Map | Seq) -> int:
-        """Return the number of values after ranges in keys expand, without what merges in.
+        """Return the number of values after ranges in keys expand. Merged values do not count.
 
         Stop with an error if they are too many.
         """

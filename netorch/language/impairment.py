@@ -206,24 +206,24 @@ class Impairment(Value):
     """An impairment with a value for each key. Shares are parts of `CERTAIN`."""
 
     delay: int = 0
-    """In nanoseconds."""
+    """The delay in nanoseconds."""
     jitter: int = 0
-    """In nanoseconds."""
+    """The jitter in nanoseconds."""
     loss: int = 0
     duplicate: int = 0
     corrupt: int = 0
     reorder: int = 0
     rate: int = 0
-    """In bytes per second, 0 for no limit."""
+    """The rate in bytes per second, 0 for no limit."""
     limit: int | None = None
-    """In packets, None for the default."""
+    """The largest number of packets that may wait, None for the default."""
 
     def __bool__(self) -> bool:
         return self != Impairment()
 
     @property
     def qdisc(self) -> str:
-        """The qdisc that does it: `tbf` for a rate alone, `netem` for everything else."""
+        """The qdisc for the impairment: `tbf` for a rate alone, `netem` for everything else."""
         return "tbf" if self.rate and self == Impairment(rate=self.rate) else "netem"
 
     @property

@@ -48,8 +48,8 @@ class Map(dict[str, Any]):
     """A mapping of the file.
 
     `at` is its position, and `where` has the position of each key. `size`, `chars` and `depth` are
-    the numbers of values, characters and levels in it, with aliases expanded. `needs_expansion`: a
-    text in it may contain `$(…)` or a range.
+    the numbers of values, characters and levels in it, with aliases expanded. `needs_expansion` is
+    true if a text in it may contain `$(…)` or a range.
     """
 
     __slots__ = ("at", "chars", "depth", "needs_expansion", "size", "where")

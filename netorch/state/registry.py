@@ -75,7 +75,7 @@ class View(Value, dict=True):
 
     @cached_property
     def made_links(self) -> tuple[LinkRecord, ...]:
-        """Those of our links that netorch made, which excludes lent NICs."""
+        """The topology's links that netorch made, without lent NICs."""
         return tuple(link for link in self.our_links if not read_alias(link.alias).origin)
 
     @cached_property
@@ -118,7 +118,7 @@ class View(Value, dict=True):
         return bool(link.kind) and (known or link.index in self.links_on_record)
 
     def maker(self, link: LinkRecord) -> str:
-        """Return who made a link that is not ours, as the end of a sentence about it."""
+        """Return who made a foreign link, as the end of a sentence about it."""
         if self.mark.owns_alias(link.alias):
             return f"says that {self.mark.topology} made it, and no record proves it"
         return maker(link.alias)
@@ -139,7 +139,9 @@ class View(Value, dict=True):
         return number == self.mark.protocol and self.on_record is None and not self.created
 
     def doubt(self, what: str) -> str:
-        """Return the sentence about such an object. `what` is the object."""
+        """Return the sentence about an object for which `is_in_doubt` is true. `what` is the
+        object.
+        """
         return (
             f"{what} has the number of {self.mark.topology} ({self.mark.protocol}), which others"
             " may have too, and no record says whose it is: it is left alone"

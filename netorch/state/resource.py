@@ -149,15 +149,15 @@ class Resource(Value):
         return ()
 
     def with_answers(self, answers: Mapping[Question, Answer]) -> Resource:
-        """Return the same resource with the answers in place of the questions."""
+        """Return a copy of the resource with the answers in place of the questions."""
         return self
 
     def with_number(self, number: int) -> Resource:
-        """Return the same resource with another protocol number, if it has one."""
+        """Return a copy of the resource with another protocol number, if it has one."""
         return self
 
     def adapt_to(self, before: Resource, last: Callable[[], Resource | None]) -> Resource:
-        """Return the resource to ask for where `before` exists.
+        """Return the resource that netorch asks for if `before` exists already.
 
         It takes over values of `before` that Linux may change by itself. `last` returns the
         resource that the file asked for when it was applied last.
@@ -170,7 +170,7 @@ class Resource(Value):
         return False
 
     def left_alone(self) -> str:
-        """Return a sentence about foreign parts that `adapt_to` has taken over; "" without any."""
+        """Return a sentence about foreign parts that `adapt_to` has taken over, or ""."""
         return ""
 
     def in_file_words(self, asked: Resource | None, folder: str) -> tuple[Resource, str]:

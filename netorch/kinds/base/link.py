@@ -237,7 +237,8 @@ class Link(Resource):
         return requests
 
     def disruption(self, before: Self) -> Disruption:
-        # because frames that are on their way to the previous MAC are lost
+        # A new MAC interrupts traffic, because frames that are on their way to the previous MAC are
+        # lost.
         return Disruption.UPDATE if self.mac in {"", before.mac} else Disruption.FLAP
 
     def delete(self) -> Iterator[Request]:
@@ -307,7 +308,7 @@ def common_fields(view: View, link: LinkRecord) -> LinkFields:
 
 
 def foreign_links(view: View) -> Iterator[tuple[Key, str]]:
-    """Yield links that are not ours, under each of their names, with a clause on who made them.
+    """Yield foreign links, under each of their names, with a clause about who made them.
 
     Alternative names count, because the kernel gives each name to one link only.
     """
@@ -324,7 +325,7 @@ def foreign_links(view: View) -> Iterator[tuple[Key, str]]:
 
 @reports_unproven
 def _unproven(view: View) -> Iterator[tuple[Key, str]]:
-    """Yield links on the host that carry our mark but are not on record."""
+    """Yield links on the host that have the topology's mark but are not on record."""
     for link in view.netns.links if view.label == HOST else ():
         if (
             view.mark.owns_alias(link.alias)

@@ -103,7 +103,7 @@ class StackedLink(StandaloneLink):
 
 
 KINDS: dict[str, type[StackedLink]] = {}
-"""The kernel's name of such a kind → its resource class."""
+"""The kernel's name of a kind that takes frames from its parent → its resource class."""
 
 
 def stacked(cls: type[StackedLink]) -> type[StackedLink]:
@@ -113,7 +113,7 @@ def stacked(cls: type[StackedLink]) -> type[StackedLink]:
 
 
 class StackedModel(StandaloneModel):
-    """The keys of such a kind."""
+    """The base of the models of links that take frames from their parent."""
 
     MAKES: ClassVar[type[StandaloneLink]]
     FAR_PARENT: ClassVar[bool] = True

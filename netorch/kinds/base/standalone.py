@@ -93,7 +93,9 @@ class StandaloneLink(NoForeignObjects, Link):
 
     @property
     def dies_with(self) -> tuple[Key, ...]:
-        """Its namespace and its parent: the kernel removes the link with either of them."""
+        """The namespace and the parent of the link: the kernel removes the link with either of
+        them.
+        """
         parent = (link_key(*self.parent),) if self.parent is not None else ()
         return (netns_key(self.netns), *parent)
 
@@ -108,7 +110,8 @@ class StandaloneLink(NoForeignObjects, Link):
 
     @property
     def claim(self) -> tuple[object, ...] | None:
-        # in the namespace of the parent, because the outer packets are sent and received there
+        # The claim holds in the namespace of the parent, because the outer packets are sent and
+        # received there.
         stack = self.netns if self.parent is None else self.parent[0]
         return (
             (self.KIND, stack, *(getattr(self, key) for key in self.UNIQUE))
@@ -117,7 +120,7 @@ class StandaloneLink(NoForeignObjects, Link):
         )
 
     def pairs(self, attribute: Attribute) -> Attrs:
-        """Return an attribute as encoded in IFLA_INFO_DATA; empty if it can be left out."""
+        """Return an attribute encoded for IFLA_INFO_DATA, or nothing if it can be left out."""
         value = getattr(self, attribute.key)
         payload = attribute.form.encode(value)
         return () if payload is None else ((attribute.number_of(value), payload),)
@@ -157,7 +160,10 @@ class StandaloneLink(NoForeignObjects, Link):
         return tuple(pair for attribute in self.ATTRIBUTES for pair in self.pairs(attribute))
 
     def change(self, attribute: Attribute, before: Self) -> Attrs | None:
-        """Return what changes one attribute from `before` in place; None if it cannot change."""
+        """Return the encoded attributes that change one attribute from `before` in place.
+
+        Return None if the kernel cannot change it.
+        """
         if not attribute.live:
             return None
         if pairs := self.pairs(attribute):
@@ -178,7 +184,7 @@ class StandaloneLink(NoForeignObjects, Link):
 
     @classmethod
     def read(cls, view: View, link: LinkRecord) -> dict[str, Any]:
-        """Return the fields of its kind from a record of the kernel."""
+        """Return the fields that only the kind has, from a record of the kernel."""
         return decoded(cls, link)
 
     @classmethod
@@ -236,7 +242,7 @@ class StandaloneLink(NoForeignObjects, Link):
         return requests
 
     def own(self) -> Mapping[str, str]:
-        """Return the attributes of its kind that differ from their defaults, as in the file."""
+        """Return the attributes of the kind that differ from their defaults, as in the file."""
         plain = defaults(self)
         values = ((attribute, getattr(self, attribute.key)) for attribute in self.ATTRIBUTES)
         return {
@@ -272,25 +278,25 @@ class StandaloneLink(NoForeignObjects, Link):
 
 
 def parse_place(name: str) -> tuple[str | None, str]:
-    """Return the node and the interface of a `PlaceName`. The node is None if it names none."""
+    """Return the node and the interface of a `PlaceName`. Without a node in it, the node is None."""
     node, colon, interface = name.rpartition(":")
     return node if colon else None, interface
 
 
 class StandaloneModel(InterfaceModel):
-    """The keys of a kind whose links are made alone."""
+    """The base of the models of standalone links."""
 
     MAKES: ClassVar[type[StandaloneLink]]
-    """The class of its resource."""
+    """The class of the link's resource."""
     FAR_PARENT: ClassVar[bool] = False
-    """Whether its parent may be in another namespace."""
+    """Whether the link's parent may be in another namespace."""
     TAKES_PORTS: ClassVar[bool] = False
-    """Whether it is a master."""
+    """Whether the link is a master."""
 
     def taken_from(self, name: str) -> str:
         """Return the host's name of the NIC that becomes the interface `name`.
 
-        "" for a link that netorch makes.
+        Return "" for a link that netorch makes.
         """
         return ""
 
@@ -302,30 +308,35 @@ class StandaloneModel(InterfaceModel):
     def default_mtu(self, parent: int | None) -> int:
         """Return the MTU that the kernel gives a new link; 0 if it is not known.
 
-        `parent` is the MTU of its parent: None without a parent, 0 if it is not known.
+        `parent` is the MTU of the parent: None if the link has no parent, 0 if the MTU is not
+        known.
         """
         return ETHERNET_MTU if parent is None else parent
 
     @property
     def sends_from(self) -> str | None:
-        """The source address of the outer packets, one of its node.
+        """The source address of the outer packets, which is an address of the link's node.
 
-        Without a parent, the MTU of the interface with that address limits the MTU of the link.
+        If the link has no parent, the MTU of the interface with that address limits the MTU of the
+        link.
         """
         return None
 
     def largest_mtu(self, parent: int) -> int | None:
-        """Return the largest MTU over a parent with the MTU `parent`; None without a limit."""
+        """Return the largest MTU over a parent with the MTU `parent`; None if there is no limit."""
         return parent if self.MAKES.FITS_PARENT else None
 
     def child_resources(
         self, link: StandaloneLink
     ) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
-        """Yield resources of the link that its keys ask for, each with its path in them."""
+        """Yield the further resources that the keys ask for, each with its path within the keys."""
         return iter(())
 
     def values(self) -> dict[str, Any]:
-        """Return the fields of its kind. A kind whose keys and fields differ overrides this."""
+        """Return the values of the fields that only the link's kind has.
+
+        A kind whose keys and fields differ overrides this.
+        """
         return {
             attribute.key: getattr(self, attribute.word or attribute.key)
             for attribute in self.MAKES.ATTRIBUTES
@@ -347,7 +358,7 @@ def decoded(kind: type[StandaloneLink], link: LinkRecord) -> dict[str, Any]:
 
 
 def value_text(value: object) -> str:
-    """Return a value as the file writes it."""
+    """Return a value as a topology file contains it."""
     return (
         str(value).lower() if isinstance(value, bool) else "none" if value is None else str(value)
     )
@@ -375,10 +386,10 @@ def find_link(
 
 
 def parent_of(view: View, link: LinkRecord, index: int) -> ParentPlace | None:
-    """Return the parent of a link. `index` is that of the parent, 0 without one.
+    """Return the parent of a link. `index` is the index of the parent, 0 if there is none.
 
     In the link's own namespace the index identifies the parent. A parent in another namespace is
-    the one that the alias names, if the index there is the same.
+    the one that the alias names, if its index there is the same.
     """
     if not index:
         return None
