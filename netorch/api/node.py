@@ -36,7 +36,7 @@ from netorch.kernel.system.socket_names import (
 from netorch.netlink.constants import IFF_UP
 
 GRACE = 2.0
-"""Seconds that a process gets between SIGTERM and SIGKILL."""
+"""The number of seconds that a process gets between SIGTERM and SIGKILL."""
 
 Word = str | PurePath
 """An argument of a command, or a path."""
@@ -52,7 +52,7 @@ class Interface(Value):
     mac: str
     """The MAC address. Empty if the interface does not have one of 6 bytes."""
     mtu: int
-    """Bytes."""
+    """The MTU in bytes."""
     up: bool
     addresses: NodeAddresses
 

@@ -118,7 +118,9 @@ def _unpack_outcome(value: OutcomeValue) -> Outcome:
 
 
 def _like(struct: type[Struct], value: object, **others: object) -> Struct:
-    """Return a struct with the values in `others`, and else with the attributes of `value`."""
+    """Return a struct with the values in `others`, and with attributes of `value` for its other
+    fields.
+    """
     return struct(
         **{
             name: others[name] if name in others else getattr(value, name)

@@ -133,8 +133,8 @@ class Lab:
     def _end(self) -> None:
         self._context.end_processes()
         attached = self.topology.loaded.desired.attached
-        # a private host needs no destroy, because it ends with all its namespaces; but attached
-        # namespaces outlive it
+        # A private host needs no `destroy`, because it ends with all its namespaces. But attached
+        # namespaces outlive it.
         if attached or isinstance(self._context.machine, CurrentHost):
             self._context.machine.change(operations.destroy_by_name, self.name, self._lock_timeout)
         self._live = False

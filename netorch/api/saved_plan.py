@@ -46,7 +46,7 @@ class Document(Value, kw_only=True):
     source: str
     """The path of the topology file, or `-` for standard input."""
     folder: str = ""
-    """The folder of the files that the topology file names."""
+    """The folder from which relative paths in the topology file count."""
     name: str | None
     """The value of `--name`."""
     variables: Mapping[str, str]
@@ -113,7 +113,10 @@ def _content(data: bytes) -> object:
 
 
 def _document(content: object) -> Document:
-    """Convert decoded JSON to a Document. Raise ValueError, with a reason for the user, if not."""
+    """Convert decoded JSON to a Document.
+
+    Raise ValueError, with a reason for the user, if it does not have the form of one.
+    """
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError("it was not written by `netorch diff --out`")
     version = content.get("version")

@@ -36,7 +36,7 @@ class Origin(Value):
     source: str
     """The absolute path of the file, or `-` for a text and for Python values."""
     folder: str
-    """The folder of the files that the topology names."""
+    """The folder from which relative paths in the topology count."""
     variables: Mapping[str, str]
     """The values of variables that the caller passed."""
     name: str | None = None

@@ -42,10 +42,10 @@ class Try(Value):
     address: Address
     answered: bool
     text: str
-    """The reply in words. Empty after an answer, and where no answer was needed."""
+    """The reply in words; empty if the probe was answered or needed no answer."""
     reply: Reply
     seconds: float | None = None
-    """The round-trip time. None without an answer."""
+    """The round-trip time; None if there was no answer."""
 
 
 class Outcome(Value):
@@ -63,13 +63,13 @@ class Outcome(Value):
     network: str = ""
     """The network whose members the check tries. Empty for a check with `from` and `to`."""
     tcp: int = 0
-    """The TCP port. 0 for a ping."""
+    """The TCP port; 0 for a ping."""
     mtu: int = 0
-    """The packet size in bytes. 0 if the check does not set one."""
+    """The packet size in bytes; 0 if the check does not set one."""
     reason: str = ""
-    """Why the check passed or failed, in words. Empty after an answer that the check expects."""
+    """Why the check passed or failed, in words; empty if an expected answer arrived."""
     seconds: float | None = None
-    """The longest round-trip time of the answers. None without an answer."""
+    """The longest round-trip time of the answers; None if there was none."""
     tries: tuple[Try, ...] = ()
     """The result of each address that was tried."""
     why: tuple[str, ...] = ()
@@ -168,8 +168,8 @@ def _pair(
         number = group + (address.version == 6)
         if target.node and is_shared(source, target, address):
             shared.append(address)
-            # no group, because an answer from this address may be another node's: it must not end
-            # the wait for the target's other addresses
+            # The probe is in no group, because an answer from this address may come from another
+            # node. It must not end the wait for the other addresses of the target.
             number = -1
         probes.append(
             Probe(

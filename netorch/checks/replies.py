@@ -43,9 +43,10 @@ ICMP6 = {
 def reply_text(
     node: str, probe: Probe, reply: Reply, *, small: bool = False, near: bool = False
 ) -> str:
-    """Describe the reply to a probe of `node`. Empty after an answer, and where none was needed.
+    """Return a text about the reply to a probe that `node` sent.
 
-    `small` says that a small packet got an answer, `near` that both nodes are in one network.
+    The text is empty if the probe was answered or needed no answer. `small` is true if a small
+    packet got an answer. `near` is true if both nodes are in one network.
     """
     match reply.sort:
         case Sort.ANSWERED | Sort.NOT_NEEDED:

@@ -71,7 +71,7 @@ def run_checks(
         return bool(others) or _takes(snapshot, source.label, address)
 
     tried = pairs(checks, live, is_shared)
-    # a dict, because equal probes are sent once
+    # This goes through a dict, because equal probes are sent only once.
     probes: list[Probe] = list(
         dict.fromkeys(probe for pair in tried for probe in (*pair.probes, *pair.small))
     )

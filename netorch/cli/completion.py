@@ -18,9 +18,9 @@ from netorch.cli import DEFAULT
 
 TOPOLOGY_SUFFIXES = (".yaml", ".yml")
 MAX_ENTRIES = 10_000
-"""The number of a folder's entries that are read."""
+"""The largest number of entries that are read of a folder."""
 MAX_BYTES = 1_000_000
-"""The number of a file's bytes that are read."""
+"""The largest number of bytes that are read of a file."""
 
 
 def answer(parser: argparse.ArgumentParser) -> None:
@@ -118,7 +118,8 @@ def beginning(path: Path) -> bytes:
 
 
 def _nodes_in(data: bytes, variables: dict[str, str]) -> list[str]:
-    # without the models and the kernel, because completion has only a tenth of a second
+    # This imports neither the models nor the kernel room, because completion has only a tenth of a
+    # second.
     from netorch.errors import NetorchError
     from netorch.language.expand import expand
     from netorch.language.yaml_tree import Findings, parse

@@ -212,7 +212,7 @@ def _could_be_a_name(word: str) -> bool:
 
 
 def _as_applied(name: str, options: FileOptions) -> tuple[Loaded, Record]:
-    """Load a topology as it was last applied. It has its variables already."""
+    """Load a topology as it was last applied, with the variables of that time."""
     loaded = _last_applied(name)
     if options.set:
         what = (

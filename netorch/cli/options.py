@@ -82,7 +82,7 @@ class LockOptions(Options):
     """The options of a command that locks a topology."""
 
     lock_timeout: float
-    """Seconds."""
+    """The number of seconds to wait for the lock of the topology."""
 
 
 def add_lock_option(parser: argparse.ArgumentParser) -> None:
@@ -100,7 +100,7 @@ class NodeOptions(Options):
 
     node: str
     name: str | None
-    """The node's topology."""
+    """The topology of the node."""
 
 
 def add_node_options(parser: argparse.ArgumentParser) -> None:

@@ -112,7 +112,10 @@ class Output:
             tell(f"netorch: {line}" if not error.file else line)
 
     def confirm(self, question: str) -> bool:
-        """Ask the user at a terminal. Return True without one, because a script cannot answer."""
+        """Ask the user at a terminal.
+
+        Return True if there is no terminal, because a script cannot answer.
+        """
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             return True
         self.done()

@@ -65,7 +65,9 @@ class Reach(Value):
     attached: frozenset[str]
     """The labels of the attached namespaces."""
     names: frozenset[str]
-    """The names in /run/netns that the topology made; all marked names there unless `known`."""
+    """The names of the topology's namespaces in /run/netns. Unless `known`, these are all names
+    with its mark.
+    """
     known: bool = True
     """Whether a record says which names the topology made."""
     warnings: tuple[str, ...] = ()
@@ -238,8 +240,8 @@ def _follow(kernel: LinuxKernel, mark: Mark, scope: Scope) -> frozenset[str]:
     sure = scope.attached
     while more := kernel.attach_unnamed(_cables(snapshot := kernel.read(scope), mark)):
         scope = replace(scope, attached=scope.attached | more)
-    # root of an attached namespace can make a link that leads anywhere: a namespace
-    # counts only if it has a link with our mark, too
+    # Root of an attached namespace can make a link that leads anywhere. So a namespace counts only
+    # if it also has a link with the topology's mark.
     return sure | {
         label
         for label in scope.attached - sure
@@ -249,7 +251,9 @@ def _follow(kernel: LinuxKernel, mark: Mark, scope: Scope) -> frozenset[str]:
 
 
 def _cables(snapshot: Snapshot, mark: Mark) -> dict[str, dict[int, str]]:
-    """Return label → (namespace ID → label) of the attached namespaces that our links end in."""
+    """Return label → (namespace ID → label) of the attached namespaces that the topology's links
+    end in.
+    """
     cables: dict[str, dict[int, str]] = {}
     for label, netns in snapshot.namespaces.items():
         for link in netns.links:

@@ -40,7 +40,7 @@ def settings_without_filter(
 ) -> list[Sysctl]:
     """Return the sysctls that turn br_netfilter off where it would break a published port.
 
-    Only for namespaces that netorch makes.
+    Only namespaces that netorch makes get them.
     """
     places = dict.fromkeys(
         (broken.netns, (_SETTINGS[broken.version],))
@@ -55,7 +55,8 @@ def settings_without_filter(
 def warn_of_filter(desired: State, snapshot: Snapshot) -> list[str]:
     """Return a warning for each namespace whose published ports br_netfilter breaks.
 
-    That is where netorch did not make the namespace, or where the file turns br_netfilter on.
+    These are namespaces that netorch did not make, and those in which the file turns br_netfilter
+    on.
     """
     return [
         f"published ports of {label_text(broken.netns)} do not answer {broken.clients}, because "
@@ -84,7 +85,8 @@ def _broken(desired: State) -> Iterator[Broken]:
     isolated = _isolated_addresses(desired) if any(map(_publishing, filters)) else {}
     for one in filters:
         if _at_loopback(one):
-            # because conntrack sees the answers while they are still in the bridge, and they are lost
+            # Connections to ::1 fail, because conntrack sees the answers while they are still in
+            # the bridge, and the kernel then loses them.
             yield Broken(one.netns, 6, "on ::1")
         bridges: dict[tuple[str, int], None] = {}
         for rule in filter(publishes, one.rules):
@@ -93,8 +95,9 @@ def _broken(desired: State) -> Iterator[Broken]:
             if bridge is not None:
                 bridges[bridge, rule.family] = None
         for bridge, version in bridges:
-            # because the address is translated while the frame is in the bridge, which then
-            # forwards it from port to port, and isolated ports do not allow that
+            # Isolated ports fail, because the address is translated while the frame is still in the
+            # bridge. The bridge then forwards the frame from port to port, which isolated ports do
+            # not allow.
             yield Broken(
                 one.netns, version, f"members on bridge {bridge}, whose ports are isolated"
             )

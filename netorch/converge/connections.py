@@ -28,10 +28,12 @@ class Treatment(Value):
 
     dropped: bool = False
     led_to: End | None = None
-    """The destination that they translate it to; None if its destination stays."""
+    """The destination to which the rules translate the connection; None if it is not changed."""
     masqueraded: bool = False
     leaves_as: Address | None = None
-    """The source that they translate it to; None if it stays, or if the kernel chooses it."""
+    """The source to which the rules translate the connection; None if it is not changed, or if the
+    kernel chooses it.
+    """
 
 
 class InterfaceMap(Value):
@@ -120,8 +122,8 @@ def wrong(
 ) -> Iterator[Connection]:
     """Yield the connections that the `new` rules would not have made as they are.
 
-    A connection that the `old` rules treated in the same way is not among them, because then
-    something else than netorch's rules made it as it is.
+    A connection that the `old` rules treated in the same way is left out, because something else
+    than netorch's rules has made it as it is.
     """
     for connection in connections:
         was, now = treatment(connection, old, old_map), treatment(connection, new, new_map)
@@ -182,8 +184,8 @@ def _is_wrong(
     if now.dropped or was.dropped:
         return now.dropped
     if was.led_to != now.led_to and connection.led_to == was.led_to:
-        # connections to a program of the namespace itself go on, because that program still
-        # knows them; for datagrams there is no such state
+        # A connection that led to a program in this namespace goes on, because the program still
+        # knows it. For datagrams there is no such state, so their connection counts as wrong.
         return (
             was.led_to is not None
             or connection.protocol == "udp"
@@ -193,7 +195,7 @@ def _is_wrong(
 
 
 def _leaves_wrong(connection: Connection, was: Treatment, now: Treatment) -> bool:
-    """Whether the connection leaves with another address than the new rules give it."""
+    """Return whether the connection leaves with another address than the new rules would give it."""
     if (was.masqueraded, was.leaves_as) == (now.masqueraded, now.leaves_as):
         return False
     actual = connection.leaves_as[0] if connection.leaves_as is not None else None

@@ -1,6 +1,7 @@
-"""Express what a file asks for in the terms of this machine.
+"""Replace what a file says by what it means on this machine.
 
-These are user numbers, keys, and packet filters as the kernel lists them.
+This concerns the numbers of users, keys, and packet filters, which the kernel lists in its own
+form.
 """
 
 from __future__ import annotations
@@ -102,8 +103,8 @@ def _in_kernel_words(
     except NetorchError as error:
         if choice != AUTO or any(resource.translates for resource in filters.values()):
             raise
-        # without a translation no network leads out, so a packet that should be dropped gets
-        # through only if a member adds a route itself
+        # This is only a warning: without address translation no network leads to the outside. A
+        # packet that should be dropped gets through only if a member adds a route itself.
         missing = " ".join(error.lines())
         return {key: resource for key, resource in desired.items() if key not in filters}, [
             f"networks are separated by routes only, not by a packet filter: {missing}"

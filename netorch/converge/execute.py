@@ -87,8 +87,8 @@ def execute(
     if groups and (early := tuple(step for step in deletes if step.resource.deleted_before)):
         _delete_early(kernel, early, reclaim, run)
         if run.refusals:
-            # a group must not be deleted now, because it holds links that the refused steps depend
-            # on: delete everything one by one in order, which reports the refusals again
+            # The group holds links that the refused steps depend on, so it must not be deleted now.
+            # Deleting everything one by one, in order, reports the refusals again.
             groups, run = None, Execution()
         else:
             deletes = tuple(step for step in deletes if not step.resource.deleted_before)

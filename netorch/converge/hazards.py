@@ -106,7 +106,7 @@ class _Reach(NamedTuple):
 
 
 def _subnet(address: Ifaddr) -> Network:
-    """Return the subnet of an address; with a peer address, its own side is the address alone."""
+    """Return the subnet of an address. With a peer, it is the address alone."""
     return ip_network(address.local if address.peer else address.with_length, strict=False)
 
 
@@ -130,7 +130,7 @@ def ports_in_use(
 def warn_of_listeners(
     state: Mapping[Key, Resource], observed: Mapping[Key, Resource], snapshot: Snapshot
 ) -> list[str]:
-    """Return a warning for each published port on which a program has begun to listen since."""
+    """Return a warning for each port that is published already and on which a program listens."""
     return [
         f"{rule.comment}: a program listens on {protocol} port {port} of {label_text(key.netns)}, "
         "but nobody can reach it, because the port leads to the node: "
@@ -187,14 +187,14 @@ def ports_of_other_topologies(
 def _new_ports(
     state: Mapping[Key, Resource], observed: Mapping[Key, Resource]
 ) -> Iterator[tuple[Key, FilterRule]]:
-    """Yield one rule for each published port and family that the kernel does not have yet."""
+    """Yield one packet filter rule for each published port and IP version that the kernel lacks."""
     for key, rule in _published_ports(state):
         if rule.comment not in _published_texts(observed.get(key)):
             yield key, rule
 
 
 def _published_ports(state: Mapping[Key, Resource]) -> Iterator[tuple[Key, FilterRule]]:
-    """Yield one rule for each published port and family."""
+    """Yield one packet filter rule for each published port and IP version."""
     for key, resource in state.items():
         if isinstance(resource, PacketFilter):
             # OUTPUT has a rule for every entry, even for one that is only for the loopback address

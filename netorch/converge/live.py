@@ -26,7 +26,7 @@ class Live(Value):
 
     name: str
     record: Record | None
-    """What was applied last; None without a usable record."""
+    """What was applied last; None if there is no usable record."""
     state: Mapping[Key, Resource]
     """What the kernel has of the topology."""
     difference: Plan | None
@@ -41,8 +41,8 @@ def names(kernel: LinuxKernel) -> list[str]:
     names = set(records.applied_names())
     for netns in kernel.read(Scope(ALIAS)).namespaces.values():
         for link in netns.links:
-            # a NIC may have returned from a foreign namespace with an alias that was written there,
-            # so an alias counts only on links that are not hardware
+            # The alias of hardware, which has no kind, does not count: a NIC may have returned from
+            # a foreign namespace with an alias that was written there.
             marked = link.kind or link.name == "lo"
             if marked and (topology := read_alias(link.alias).topology):
                 names.add(topology)

@@ -25,7 +25,7 @@ _LEARNING = frozenset(("bridge", "vxlan"))
 _TAKES_FRAMES = frozenset(("bridge", "bond"))
 """Kinds of masters whose ports do not answer for addresses themselves."""
 _ETHERNET = 6
-"""The bytes of a MAC. Links with other addresses have no neighbours to announce to."""
+"""The number of bytes of a MAC. Links with other addresses have no neighbours to announce to."""
 
 Place = tuple[Key, bytes]
 """A link and its MAC."""
@@ -34,7 +34,8 @@ Place = tuple[Key, bytes]
 def moves(plan: Plan, before: State, after: State) -> Moves | None:
     """Return what `plan` has moved between the two states, or None if it moved nothing.
 
-    That is also so if nothing existed before, because then nobody can have learned anything.
+    The result is also None if nothing existed before, because then nobody can have learned
+    anything.
     """
     macs = _macs(before)
     macs_now = _macs(after) if macs else {}

@@ -48,7 +48,7 @@ class Evidence(Value):
     """What proves whose an object is, in addition to its mark in the kernel."""
 
     record: Ownership | None = None
-    """The record of the topology's own objects; None without a record."""
+    """The record of the topology's own objects; None if there is none."""
     trusts_numbers: bool = True
     """Whether a protocol number is proof enough where there is no record."""
 

@@ -85,10 +85,10 @@ class Memory(Value):
         desired: Mapping[Key, Resource],
         pristine: Callable[[Iterable[str]], Mapping[str, str]],
     ) -> dict[str, dict[Paths, SysctlValues | None]]:
-        """Return label → the sysctls to compare → their original value, or None.
+        """Return label → sysctl → its original value, for the sysctls to compare.
 
-        They are those of `desired`, whose original value does not matter, and those that this
-        topology changed and that still differ from their original value.
+        These are the sysctls of `desired`, with None because their original values do not matter,
+        and those that this topology changed and that still differ from their original values.
         """
         result: dict[str, dict[Paths, SysctlValues | None]] = {}
         for resource in desired.values():
@@ -132,7 +132,7 @@ class Memory(Value):
     ) -> tuple[NamespaceIdentity, SysctlValues]:
         """Return what is remembered of a place, or `now` if that was in another namespace.
 
-        A restarted container has another namespace, for example.
+        The place of a restarted container, for example, is in another namespace.
         """
         was = self.ours.get(place, now)
         return was if was[0] == now[0] else now

@@ -133,7 +133,7 @@ def refuse_obstacles(
         *absent_links(plan, snapshot, state),
         *gateway_obstacles(plan, snapshot, state, desired.mark.protocol),
     ):
-        # an obstacle may prevent many steps: it is reported with the first of them
+        # An obstacle that prevents many steps is reported once, with the first of them.
         if obstacle not in problems:
             code, what, remedy = obstacle
             title, where = resource.title(), _place(desired, resource.key, loaded)

@@ -37,21 +37,21 @@ class Previous(Value, dict=True):
     topology: str
     """The name of the topology."""
     record: Record | None
-    """What was applied last; None without a usable record."""
+    """What was applied last; None if there is no usable record."""
     settings: Originals
     """The values of this topology's sysctls from before its first apply."""
     settings_of_others: tuple[Originals, ...]
-    """The same of each other topology."""
+    """Other topology → the values of its sysctls from before its first apply."""
     names: tuple[str, ...]
     """Every topology that has a record, including this one."""
     warning: str = ""
-    """What is wrong with the record of the file, "" if nothing."""
+    """The sentence about a fault in the record of the file, or ""."""
     settings_warning: str = ""
-    """What is wrong with the record of sysctls, "" if nothing."""
+    """The sentence about a fault in the record of sysctls, or ""."""
     ownership: Ownership | None = None
-    """The record of this topology's own objects; None without a usable one."""
+    """The record of this topology's own objects; None if there is no usable one."""
     ownership_warning: str = ""
-    """What is wrong with the record of own objects, "" if nothing."""
+    """The sentence about a fault in the record of own objects, or ""."""
     loaded: Desired | None = None
     """What the recorded file asks for, if it is loaded already."""
     filters: Mapping[str, str] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class Previous(Value, dict=True):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is wrong with the records, except for the record of the file."""
+        """The sentences about faults in the records, except for the record of the file."""
         return tuple(filter(None, (self.settings_warning, self.ownership_warning)))
 
     @cached_property
@@ -147,12 +147,12 @@ class Previous(Value, dict=True):
 
     @cached_property
     def desired(self) -> Desired | None:
-        """What the file that was applied last asks for; None without a usable record."""
+        """What the file that was applied last asks for; None if there is no usable record."""
         return self.loaded or recorded(self.topology, self.record)
 
     @cached_property
     def desired_with_left(self) -> Desired | None:
-        """The same, with the attached namespaces that a killed apply did not clear."""
+        """`desired`, with the attached namespaces that a killed apply did not clear."""
         return with_left(self.topology, self.desired)
 
     @cached_property
@@ -195,7 +195,7 @@ class Previous(Value, dict=True):
         return replace(self, names=names, settings_of_others=others, loaded=self._known)
 
     def with_settings(self, settings: Originals) -> Previous:
-        """Return the same with these original values of sysctls on record."""
+        """Return a copy with these original values of sysctls on record."""
         return replace(self, settings=settings, loaded=self._known)
 
     @property
@@ -253,7 +253,7 @@ def reload(name: str, record: Record) -> Loaded:
 
 
 def recorded(name: str, record: Record | None) -> Desired | None:
-    """Return what the file that was applied last asks for, or None without a usable record."""
+    """Return what the file that was applied last asks for, or None if there is no usable record."""
     try:
         return reload(name, record).desired if record is not None else None
     except NetorchError:

@@ -127,7 +127,7 @@ def _of_others(
     observed: Observed,
     desired: Mapping[Key, Resource],
 ) -> dict[Key, str]:
-    """Return key → other topology that has it on record, for objects with our protocol number.
+    """Return key → other topology that has it on record, for objects with this topology's number.
 
     In a namespace that netorch made, only objects that would be deleted are checked: the other
     topology may be attached to it.

@@ -38,7 +38,7 @@ from netorch.values.snapshot import Snapshot
 ROUNDS = 4
 """How often a command plans, carries out and reads again before it gives up."""
 INTERRUPTS = 10
-"""The number of times that Ctrl-C restarts a rollback; once more, and it ends the rollback."""
+"""How many times Ctrl-C restarts a rollback. The next Ctrl-C ends it."""
 
 
 class Start(Value):
@@ -68,8 +68,8 @@ class Transaction:
         desired = loaded.desired
         self.kernel, self.loaded, self.desired = kernel, loaded, desired
         self.observers, self.confirm_within = observers, confirm_within
-        # with attached namespaces there is no list, because destroying such a topology needs
-        # its file anyway, for their names
+        # The record has no list of namespaces if some are attached, because `destroy` then needs
+        # the file anyway, for the names of the attached ones.
         made = tuple(sorted(namespaces_of(desired))) if not desired.attached else None
         self.record = replace(record, namespaces=made)
         self.watch: confirmation.ConfirmationWatch | None = None
@@ -293,7 +293,7 @@ def roll_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Pro
     ownership = ownership.also(known) if ownership is not None else known
     previous = replace(previous, filters=filters, ownership=ownership)
     problems = _plan_back_until_done(kernel, start, previous)
-    # because neighbours and bridges may have learned addresses and MACs meanwhile
+    # Neighbours and bridges may have learned addresses and MACs from the failed apply.
     announce_moves(kernel, start.first.plan, start.first.desired, start.first.observed.state)
     before = start.previous
     if before.record is None:

@@ -49,7 +49,7 @@ class Diagnosis(Value):
     root: bool
     """Whether netorch ran as root, so that it could examine everything."""
     topology: str
-    """The name of the file's topology, "" without a file."""
+    """The name of the file's topology, "" if there is no file."""
     abilities: tuple[Ability, ...]
     findings: tuple[Finding, ...]
     """The findings, the worst first."""

@@ -30,9 +30,9 @@ class Examination(Value):
     """One check of the machine."""
 
     name: str
-    """Its name in the JSON document."""
+    """The name of the check in the JSON document."""
     about: str
-    """What it looks for."""
+    """What the check looks for."""
     look: Callable[[Situation], Iterable[Finding]]
 
 

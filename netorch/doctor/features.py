@@ -22,7 +22,7 @@ from netorch.state.registry import INTERFACE_WORDS
 from netorch.values.requests import Feature, Hop, RouteAdd, RouteSpec, RuleAdd, RuleSpec
 
 _STATIC = 4
-"""RTPROT_STATIC."""
+"""The protocol number of static routes, RTPROT_STATIC."""
 
 _RULES = Feature(
     "policy rules",
@@ -80,7 +80,7 @@ class Ability(Value):
 
 
 FindLacking = Callable[[Sequence[Feature]], Sequence[Feature] | None]
-"""Returns the features that the kernel lacks, or None without the privilege to try them."""
+"""Returns the features that the kernel lacks, or None if netorch may not try them."""
 
 
 def abilities(situation: Situation, find_lacking: FindLacking) -> list[Ability]:
@@ -112,7 +112,7 @@ def abilities(situation: Situation, find_lacking: FindLacking) -> list[Ability]:
 
 
 def _required() -> Iterator[tuple[str, Feature]]:
-    """Yield each feature after the keys of the language that need it."""
+    """Yield the keys of the language that need a feature, and the feature."""
     assert kinds
     keys: dict[Feature, list[str]] = {
         link_feature("veth", "CONFIG_VETH", "veth"): ["links", "networks", "kind: veth"],

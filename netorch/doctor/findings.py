@@ -48,9 +48,9 @@ class Situation(Value):
     topologies: Mapping[str, Desired] = field(default_factory=dict)
     """Name → desired state of every live topology and of the file's topology."""
     file: str = ""
-    """The name of the file's topology, "" without a file."""
+    """The name of the file's topology, "" if there is no file."""
     backends: Mapping[str, str | None] = field(default_factory=dict)
-    """Backend → why it does not work, None if it works. Empty without the privilege to try them."""
+    """Backend → why it does not work, None if it works. Empty if netorch may not try them."""
     overlaps: Mapping[str, tuple[Hazard, ...]] = field(default_factory=dict)
     """Topology → subnets of its networks that the machine uses for something else."""
 

@@ -11,13 +11,13 @@ from netorch.state.key import HOST
 from netorch.values.snapshot import DroppingChain
 
 PLACEHOLDER = "BRIDGE"
-"""Stands for a bridge's name in a command if no topology has one."""
+"""The text in place of a bridge's name in a command if no topology has a bridge."""
 
 INSTALL = {
     "nftables": "apt install libnftables1",
     "iptables": "apt install iptables && pip install 'netorch[iptables]'",
 }
-"""Backend: the command that installs its library."""
+"""Backend → the command that installs its library."""
 
 BRIDGED = {4: "net/bridge/bridge-nf-call-iptables", 6: "net/bridge/bridge-nf-call-ip6tables"}
 

@@ -20,7 +20,9 @@ NETWORKD = (
     "/run/systemd/network/*.network",
     "/etc/systemd/network/*.network",
 )
-"""Patterns in rising order of precedence: of files with the same name, the last one counts."""
+"""The files of systemd-networkd, as patterns in rising order of precedence. Of files with the same
+name, the last one counts.
+"""
 
 STATE = {
     "NetworkManager": "/run/NetworkManager/devices",

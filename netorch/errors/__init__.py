@@ -20,9 +20,9 @@ class Position(NamedTuple):
     """A place in a topology file."""
 
     line: int
-    """Counts from 1."""
+    """The number of the line, from 1."""
     column: int
-    """Counts from 1."""
+    """The number of the column, from 1."""
 
     def text(self, file: str) -> str:
         """Return the text that precedes the sentence of an error."""

@@ -16,7 +16,7 @@ class Choices:
     script: tuple[int, ...] = ()
     """What to choose at the first places; at all later places the first option is chosen."""
     taken: list[tuple[int, int, str]] = field(default_factory=list)
-    """For each place: the number of the option, the number of options, and the option's text."""
+    """The option taken at each place: its number, the number of options, and its text."""
     _known: dict[Hashable, int] = field(default_factory=dict)
 
     def pick(self, place: Hashable, options: Sequence[str]) -> int:
@@ -32,7 +32,7 @@ class Choices:
 
     @property
     def text(self) -> str:
-        """The choices, as in `r1 by e1 to 10.0.2.2, r4 by e0 to 10.0.1.1`; "" without any."""
+        """The choices, as in `r1 by e1 to 10.0.2.2, r4 by e0 to 10.0.1.1`; "" if there are none."""
         return ", ".join(text for _, _, text in self.taken)
 
     def following(self) -> tuple[int, ...] | None:

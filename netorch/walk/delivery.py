@@ -34,7 +34,7 @@ class Delivery:
     """Sends a packet that carries another one."""
     choices: Choices
     remarks: dict[str, None] = field(default_factory=dict)
-    """What does not stop the packet, but what the user should know."""
+    """Facts that the user should know, although they do not stop the packet."""
     through: tuple[str, ...] = ()
     """The bridges and the like that the last packet went through."""
     port: End | None = None
@@ -81,7 +81,8 @@ class Delivery:
         if faults:
             raise PacketStopped(faults[0].text)
         if not fixed and (place.label, iface.name, via) not in self.known:
-            # the remembered MAC leads nowhere, so the cause is what fails when it is asked for again
+            # No interface has the remembered MAC. The cause is what fails when the sender asks for
+            # the MAC again.
             self._resolve(place, iface, via, packet)
         raise PacketStopped(
             f"{place.name}: frames for {via} go to {mac} ({how}), "
@@ -104,7 +105,8 @@ class Delivery:
     ) -> tuple[str, str]:
         """Return the MAC that frames for an address go to, and how the namespace knows it."""
         entry = place.neighbours.get((iface.name, via))
-        # on an interface without ARP the kernel's neighbour entries have its own MAC
+        # On an interface without ARP, the kernel adds neighbour entries with the MAC of the
+        # interface itself. Such an entry is not one that a user has added.
         own = entry is not None and not iface.arp and entry.mac == iface.mac
         if entry is not None and entry.is_fixed and entry.is_valid and not own:
             return entry.mac, f"a permanent neighbour of {iface.name}"

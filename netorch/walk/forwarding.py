@@ -208,9 +208,9 @@ class Forwarder:
         return with_fields(packet, mark=verdict.mark), way
 
     def _leave(self, label: str, packet: Packet, way: RouteChoice, how: str, iif: str) -> _Next:
-        """Send a packet out by the route's interface, and return where it comes in next.
+        """Send a packet out by the interface of its route, and return where it arrives next.
 
-        `how` is the text about the packet so far.
+        `how` is the beginning of the step's text, such as `in by eth0`.
         """
         place = self.world.place(label)
         dev, hop = way.dev(place), way.hop(place)
@@ -252,7 +252,7 @@ class Forwarder:
         return self._across(label, iface, via, with_fields(packet, iif="", oif=""))
 
     def _across(self, label: str, iface: WorldInterface, via: Address, packet: Packet) -> _Next:
-        """Send a packet over a link or through a tunnel, and return where it comes in."""
+        """Send a packet over a link or through a tunnel, and return where it arrives next."""
         if iface.kind in CARRIERS:
             return (*self.wire.by_tunnel(label, iface, packet), packet)
         if iface.kind in IPVLANS and iface.mode.startswith("l3") and iface.parent is not None:
@@ -277,7 +277,7 @@ class Forwarder:
     def _by_parent(
         self, label: str, iface: WorldInterface, parent: tuple[str, str], packet: Packet
     ) -> _Next:
-        """Send a packet of a layer 3 ipvlan, and return where it comes in.
+        """Send a packet of a layer 3 ipvlan, and return where it arrives next.
 
         It needs no MAC, because its packets are routed in the namespace of its parent
         (ipvlan_process_outbound).
@@ -326,7 +326,9 @@ class Forwarder:
         return delivered.label, "", False
 
     def _look(self, place: Place, packet: Packet, oif: str) -> RouteChoice:
-        """Return the route of a packet that is sent again here. Raise PacketStopped without one."""
+        """Return the route of a packet that is sent again here. Raise PacketStopped if there is
+        none.
+        """
         way = self._find(place, _made_here(packet, packet.source, oif, ""))
         self._check(place, way, packet.destination)
         return way

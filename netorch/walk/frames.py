@@ -139,12 +139,12 @@ class FrameSearch:
     carry: Carry
     frame: Frame = field(default_factory=Frame)
     dead: list[tuple[Fault, ...]] = field(default_factory=list)
-    """For each way that ends without an interface: the faults on it."""
+    """The faults on each path that ends before an interface receives the frame."""
 
     def of(self, start: End, *, out: bool = True) -> Iterator[Arrival]:
         """Yield the interfaces that receive a frame which leaves by `start`.
 
-        Without `out`, the frame enters by `start`.
+        If `out` is false, the frame comes in by `start` instead.
         """
         number = count()
         heap: list[tuple[int, int, _At]] = [(0, next(number), _At(out, start, ()))]
@@ -494,7 +494,8 @@ class FrameSearch:
         return at.with_faults(Fault(text, at.end))
 
     def _by_state(self, at: _At, end: End, port: WorldInterface) -> _At:
-        # a port that is down or has no carrier is disabled by that, which is another fault
+        # A port that is down or has no carrier is disabled only because of that, which is another
+        # fault.
         if port.state == FORWARDING or not port.up or (not port.state and port.carrier is False):
             return at
         state = PORT_STATES[port.state] if port.state < len(PORT_STATES) else str(port.state)

@@ -273,7 +273,7 @@ def _on(settings: dict[str, str], path: str, default: bool) -> bool:
 def _settings(written: dict[str, str], ifaces: dict[str, WorldInterface]) -> Settings:
     """Return the settings of a file.
 
-    A value for new interfaces (`conf/default`) holds for each interface without a value.
+    A value for new interfaces (`conf/default`) holds for each interface that has no value.
     """
     values = dict(written)
     for path, value in written.items():

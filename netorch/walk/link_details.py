@@ -34,7 +34,7 @@ class Parts(Value):
     pvid: int = 0
     vlans: Mapping[int, bool] = field(default_factory=dict)
     impair: str = ""
-    """The impairments in words, "" without any."""
+    """The impairments in words, or "" if there are none."""
     lost: bool = False
     """Whether every packet is lost."""
     ends: tuple[Address, ...] = ()
@@ -91,7 +91,7 @@ def _tunnel(link: Resource | None, parts: Parts) -> Tunnel | None:
     if link is None or link.KIND not in _TUNNELS:
         return None
     ends = [getattr(link, name, None) for name in ("remote", "multicast")]
-    # without its entry in the forwarding database an end gets nothing
+    # An end that has no entry in the forwarding database gets nothing.
     known = [ip_address(end) for end in ends if end is not None and getattr(link, "flooded", True)]
     attributes = link.attributes()
     ident = tuple(f"{name} {attributes[name]}" for name in _IDENT if name in attributes)

@@ -33,16 +33,17 @@ def look(kernel: LinuxKernel, desired: Desired, attached: Attached | None = None
 def why_not(
     kernel: LinuxKernel, desired: Desired, source: str, target: str, tcp: int | None = None
 ) -> tuple[str, ...]:
-    """Return in short lines why one node does not reach another.
+    """Return lines that say why one node does not reach another.
 
-    The last line has the hop and the cause. The others have the way and what could not be
-    evaluated. `source` and `target` are as in a check: a node, an address, or NODE:IF.
+    The first lines are the nodes on the path of the packet, and what netorch could not evaluate.
+    The last line names the place and the cause. `source` and `target` are as in a check: a node, an
+    address, or NODE:IF.
     """
     return LiveWalks(kernel, desired).why_not(source, target, tcp)
 
 
 class LiveWalks:
-    """Walks over the kernel, which is read once, for the first walk."""
+    """Follows packets through the state of the kernel, which it reads once, at the first walk."""
 
     def __init__(self, kernel: LinuxKernel, desired: Desired) -> None:
         self._kernel, self._desired = kernel, desired
@@ -76,7 +77,10 @@ class LiveWalks:
 
 
 def outcome_lines(result: Walk) -> tuple[str, ...]:
-    """Return the hops, the doubts and the cause of a walk; without a cause, its remarks."""
+    """Return the nodes on the path of a walk, its doubts, and the cause of its end.
+
+    If the packet and its answer arrive, the remarks take the place of the cause.
+    """
     legs = [("", result.there), ("back ", result.back)]
     lines = [
         f"{back}{' → '.join(dict.fromkeys(step.node for step in leg.steps))}"

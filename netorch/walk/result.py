@@ -78,7 +78,7 @@ class Walk(Value):
     doubts: tuple[str, ...] = ()
     """What could stop the packet but could not be evaluated."""
     remarks: tuple[str, ...] = ()
-    """What does not stop the packet, but what the user should know."""
+    """Facts that the user should know, although they do not stop the packet."""
     ways: tuple[Way, ...] = ()
     """All ways that the packet may take, if there are several."""
     certain: bool = True

@@ -116,12 +116,12 @@ class RouteChoice(Value):
         return up or route.hops[:1]
 
     def hop(self, place: Place) -> Hop | None:
-        """Return the next hop to follow, or None without one."""
+        """Return the next hop to follow, or None if there is none."""
         ways = self.ways(place)
         return ways[min(self.taken, len(ways) - 1)] if ways else None
 
     def dev(self, place: Place) -> str:
-        """Return the interface by which the packet leaves, "" without one."""
+        """Return the interface by which the packet leaves, or "" if there is none."""
         hop = self.hop(place)
         return hop.dev if hop is not None and hop.dev else ""
 
@@ -319,7 +319,7 @@ def address_on(place: Place, dev: str, towards: Address, destination: Address) -
         if place.vrf_of(entry.iface) == vrf and not entry.address.ip.is_loopback
     ]
     if destination.version == 6:
-        # the first address with the longest prefix in common (ipv6_dev_get_saddr)
+        # The kernel takes the first address with the longest prefix in common (ipv6_dev_get_saddr).
         candidates = here or [entry for entry in rest if entry.scope == RT_SCOPE_UNIVERSE] or rest
         best = max(candidates, key=lambda entry: _common(entry, destination), default=None)
         return best.address.ip if best is not None else None

@@ -104,7 +104,7 @@ class WorldInterface(Value):
     """The state of a bridge port, an index of PORT_STATES."""
     tunnel: Tunnel | None = None
     impair: str = ""
-    """The impairments in words, "" for none."""
+    """The impairments in words, or "" if there are none."""
     lost: bool = False
     """Whether it loses every packet that it sends."""
     arp: bool = True
@@ -146,7 +146,7 @@ class Neighbour(Value):
 
     mac: str
     state: int
-    """The flags NUD_*."""
+    """The state (NUD_*)."""
 
     @property
     def is_fixed(self) -> bool:

@@ -30,7 +30,7 @@ class ApplyOptions(FileOptions, LockOptions):
     dry_run: bool
     keep_partial: bool
     confirm_within: float | None
-    """Seconds."""
+    """The number of seconds in which the user has to confirm the changes."""
     plan: str | None
     """The file of a saved plan."""
 

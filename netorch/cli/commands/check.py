@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class CheckOptions(FileOptions):
     file: str | None
     timeout: float | None
-    """Seconds."""
+    """The number of seconds that an expected answer may take."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

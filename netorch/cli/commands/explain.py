@@ -21,7 +21,7 @@ class ExplainOptions(FileOptions):
     """The topology file of the two ends."""
     offline: bool
     tcp: int | None
-    """A port."""
+    """The TCP port that the packet is for; None for an echo request."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +102,7 @@ def _walk(source: str, target: str, options: ExplainOptions, output: Output) -> 
     try:
         way = follow(world, source, target, options.tcp)
     except NetorchError as error:
-        # add the file, because the user may have meant another topology that is live
+        # The error names the file, because the user may have meant another topology that is live.
         raise NetorchError(error.problems, error.file or loaded.file) from None
     if output.json:
         document = render.document(way, live=world.live)
