@@ -13,7 +13,7 @@ from netorch.state.plan import Plan, Step
 from netorch.state.resource import Disruption, Resource
 
 AttributeChanges = tuple[str | None, str | None]
-"""The old and the new value; None if there is none."""
+"""The old and the new value of an attribute; None for a missing value."""
 
 
 class Change(Struct):
@@ -27,7 +27,7 @@ class Change(Struct):
     values: dict[str, AttributeChanges] = field(default_factory=dict)
     """Name → old and new value of each attribute that changes."""
     because: str = ""
-    """The title of another object whose change causes this one, "" without one."""
+    """The title of another object whose change causes this one, "" if there is none."""
     added: tuple[str, ...] = ()
     """Lines that the object gets, if it consists of lines, as a file does."""
     removed: tuple[str, ...] = ()
@@ -87,7 +87,8 @@ def changes(plan: Plan) -> list[Change]:
             )
             continue
         if parent in lost_parts and step.disruption is Disruption.REPLACE:
-            # the lost master is shown, although it took no step, because the master was deleted
+            # The change shows the lost master. It took no step of its own, because the master was
+            # deleted.
             lost = lost_parts[parent]
             absent = lost.absent()
             values: dict[str, AttributeChanges] = {

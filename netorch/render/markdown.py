@@ -133,10 +133,10 @@ def _lines(changes: Sequence[Change], room: int) -> str:
 
 
 def _html(value: str) -> str:
-    """Return a text for use between HTML tags, where a code span does not work.
+    """Return a `code` element, for a text between HTML tags, where a code span does not work.
 
-    Every character except letters, digits, spaces and slashes is written as its number. GitHub does
-    not look for mentions in a `code` element.
+    Every character except letters, digits, spaces and slashes becomes a numeric character
+    reference. GitHub does not look for mentions in a `code` element.
     """
     numbers = (
         letter if letter.isalnum() or letter in " /" else f"&#{ord(letter)};"

@@ -49,7 +49,8 @@ def _lines(entry: Live) -> Iterator[str]:
     yield f"{entry.name}: {status}, {nodes}, {links}{source}"
     fabric = Mark(entry.name).fabric
     plan = entry.difference or Plan()
-    # without the missing parts of a link that exists, because the link's own line shows them
+    # A missing part of a link that exists is not in this mapping, because the line of the link
+    # shows it.
     missing = {
         step.key: step.resource
         for step in plan.changes

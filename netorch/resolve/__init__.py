@@ -61,7 +61,7 @@ class Desired(Value):
     """The accepts that network bridges would need from a firewall in nodes that netorch makes.
     netorch adds no accepts there."""
     folder: str = ""
-    """The folder of the files that the topology file names."""
+    """The folder from which relative paths in the topology file count."""
     checks: tuple[Check, ...] = ()
     """The checks, in the order of the file."""
     number: int = 0

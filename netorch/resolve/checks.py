@@ -23,7 +23,7 @@ class CheckEnd(Value):
     link: str = ""
     """The kernel's name of the interface if the file names one, or ""."""
     addresses: tuple[Address, ...] = ()
-    """The addresses that the file gives it. Those of lo come first."""
+    """The addresses that the file gives the end. Those of lo come first."""
 
 
 class Check(Value):
@@ -44,7 +44,7 @@ class Check(Value):
     tcp: int = 0
     """The TCP port to connect to, or 0 for a ping."""
     mtu: int = 0
-    """Bytes of the packet that must pass unfragmented, or 0 for a small packet."""
+    """The size in bytes of a packet that must pass unfragmented, or 0 for a small packet."""
 
 
 def resolve_checks(draft: Draft, segments: Mapping[str, Segment]) -> tuple[Check, ...]:

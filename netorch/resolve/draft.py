@@ -50,10 +50,11 @@ class Complaint(Value):
     remedy: str = ""
     """The sentence that says what to do, or ""."""
     naming: bool = False
-    """Whether it is about a name that nothing has. Such a complaint holds even if other parts of
-    the file are wrong."""
+    """Whether the complaint is about a name that does not exist. Such a complaint holds even if
+    other parts of the file are wrong.
+    """
     about: str = ""
-    """The name that nothing has, if `naming`."""
+    """The name that does not exist, if `naming` is true."""
 
 
 class DraftAddress(Value, dict=True):
@@ -96,41 +97,42 @@ class Iface(Struct):
     """
 
     site: Site
-    """The node that has it."""
+    """The node of the interface."""
     name: str
-    """The name in the file."""
+    """The name of the interface in the file."""
     path: Path
-    """The place in the file."""
+    """The place of the interface in the file."""
     dev: str
-    """The kernel's name."""
+    """The name of the interface in the kernel."""
     altname: str = ""
     """The long form of a `dev` that had to be shortened, or ""."""
     role: Role = UNMADE
-    """The way in which it is made."""
+    """The way in which the interface is made."""
     internal: bool = False
-    """Whether a network made it for itself, so that the file does not name it."""
+    """Whether a network made the interface for itself, so that the file does not name it."""
     layers: list[CommonModel] = field(default_factory=list)
-    """The parts of the file that define it. An earlier one overrides a later one."""
+    """The parts of the file that define the interface. An earlier one overrides a later one."""
     default: CommonModel | None = None
     """`defaults.interface` of the file."""
     mtu_hint: int | None = None
-    """The MTU of its link or network in the file."""
+    """The MTU that the interface's link or network has in the file."""
     addresses: list[DraftAddress] = field(default_factory=list)
-    """Its addresses, in order."""
+    """The addresses, in the order in which the interface gets them."""
     impairs: list[tuple[ImpairModel, Path]] = field(default_factory=list)
-    """The impairments of what it sends, with their places. An earlier one overrides a later one."""
+    """The impairments of outgoing packets, with their places. An earlier one overrides a later one.
+    """
     master: Iface | None = None
-    """The bridge, bond or VRF whose port it is."""
+    """The bridge, bond or VRF whose port the interface is."""
     ports: list[Iface] = field(default_factory=list)
-    """Its own ports."""
+    """The ports of the interface, if it is a bridge, a bond or a VRF."""
     port: PortDraft = field(default_factory=PortDraft)
-    """Its settings as a bridge port."""
+    """The settings of the interface as a bridge port."""
     uplink_bridge: Iface | None = None
-    """The bridge that has its addresses, if it is an uplink."""
+    """The bridge that has the addresses of the interface, if the interface is an uplink."""
 
     @property
     def peer(self) -> Iface | None:
-        """The other end of its cable, or None if it is not the end of a cable."""
+        """The other end of the cable, or None if the interface is not the end of a cable."""
         return self.role.peer if isinstance(self.role, VethRole) else None
 
     @property
@@ -145,11 +147,14 @@ class Iface(Struct):
 
     @property
     def is_existing(self) -> bool:
-        """Whether netorch does not make it."""
+        """Whether the interface exists already, so that netorch does not make it."""
         return isinstance(self.role, ExistingRole)
 
     def refuse(self) -> None:
-        """Note that the part of the file that would make it is wrong, if nothing else makes it."""
+        """Note that the part of the file that would make the interface is wrong.
+
+        This changes nothing if another part of the file makes it.
+        """
         if isinstance(self.role, UnmadeRole):
             self.role = REFUSED
 
@@ -175,13 +180,13 @@ class Iface(Struct):
 
     @property
     def explicit_mtu(self) -> int | None:
-        """The same, or else the MTU of `defaults.interface`."""
+        """`own_mtu`, or else the MTU of `defaults.interface`."""
         own = self.own_mtu
         return own if own is not None or self.default is None else self.default.mtu
 
     @property
     def is_up(self) -> bool:
-        """Whether the file leaves it up."""
+        """Whether the interface is up according to the file."""
         return bool(self.explicit_value("state") != "down")
 
     @property
@@ -191,7 +196,7 @@ class Iface(Struct):
 
 
 def cable(near: Iface, far: Iface) -> None:
-    """Make two interfaces the ends of one cable. The near end makes the far one."""
+    """Make two interfaces the ends of one cable. The request for the near end makes both."""
     near.role, far.role = VethRole(far, far=False), VethRole(near, far=True)
 
 
@@ -199,15 +204,15 @@ class Site(Struct):
     """A node while it is resolved, or the fabric."""
 
     name: str
-    """The name in the file."""
+    """The name of the node in the file."""
     label: str
-    """The label of its namespace."""
+    """The label of the node's namespace."""
     created: bool
     """Whether netorch makes the namespace."""
     model: NodeModel
-    """The node in the file."""
+    """The model of the node."""
     path: Path
-    """The place in the file."""
+    """The place of the node in the file."""
     ifaces: dict[str, Iface] = field(default_factory=dict)
     """Name in the file → interface."""
     short_names: dict[str, str] = field(default_factory=dict)
@@ -249,7 +254,7 @@ class Draft(Struct):
     prefix: str
     """The prefix of the names of namespaces, and of interfaces on the host."""
     sites: dict[str, Site] = field(default_factory=dict)
-    """Node → site; also the fabric, and the host if anything needs it."""
+    """Node → site. The fabric is a site too, and so is the host if anything needs it."""
     complaints: list[Complaint] = field(default_factory=list)
     """The errors of the file."""
     state: dict[Key, Resource] = field(default_factory=dict)
@@ -259,7 +264,9 @@ class Draft(Struct):
     warnings: list[Complaint] = field(default_factory=list)
     """Parts of the file that may work but are probably mistakes."""
     claims: dict[tuple[object, ...], Iface] = field(default_factory=dict)
-    """What only one link can have, such as a tunnel's addresses and key → the link that has it."""
+    """A value that only one link can have, such as a tunnel's addresses and key → the link that has
+    it.
+    """
     doubtful: set[Key] = field(default_factory=set)
     """Routes that come with networks and whose gateways are in no subnet of the node."""
 
@@ -282,7 +289,7 @@ class Draft(Struct):
         *,
         group: str = "",
     ) -> None:
-        """Add an error about a name that nothing has, or that nothing in the `group` has."""
+        """Add an error about a name that does not exist, or that is not in the `group`."""
         remedy = did_you_mean(name, known) or remedy
         text = f"{what} {name!r} is not {group}." if group else f"{what} {name!r} does not exist."
         # What belongs to a group depends on other parts of the file, so such an error is not about

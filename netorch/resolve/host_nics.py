@@ -8,7 +8,7 @@ from netorch.state.key import HOST
 
 
 def check_nics(draft: Draft) -> None:
-    """Complain of lent NICs that cannot leave the host or are lent twice."""
+    """Report lent NICs that cannot leave the host, and NICs that are lent twice."""
     takers: dict[str, Iface] = {}
     host = draft.sites.get(HOST)
     bridges = (

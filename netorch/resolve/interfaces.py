@@ -377,10 +377,10 @@ def mtu_below(iface: Iface, below: Iface) -> int:
 
 
 def carrier(iface: Iface) -> Iface | None:
-    """Return the interface by which the packets of an upper link or a tunnel leave.
+    """Return the interface by which the outer packets of an upper link or a tunnel leave.
 
-    It is the parent, else the interface that has the tunnel's local address. Return None if the
-    file does not define it.
+    It is the parent, or else the interface that has the tunnel's local address. Return None if the
+    file does not define that interface, or if it is a standalone link.
     """
     if (
         iface.parent is not None

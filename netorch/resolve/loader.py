@@ -124,8 +124,8 @@ def _load(
         rest = _validate(tree, complete=not early)
         place = str(PurePath(file).parent) if folder is None else folder
         desired, more = _resolve(tree, rest, file, name, place)
-        # An error in the text may hide any name or value, so that only errors that no other part of
-        # the file can cause are certain.
+        # An error in the text may hide any name or value. So netorch reports only those further
+        # errors that no other part of the file can cause.
         sure = [
             _complaint(tree, entry, path) for entry, path in more if not early or is_sure(entry)
         ]
@@ -407,8 +407,8 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
 def _code_and_text(kind: str, context: Mapping[str, Any]) -> tuple[str, str]:
     """Return the code and the sentence of an error from one of netorch's own validators.
 
-    Scalars raise it by `netorch.language.scalars.wrong`, which sets both. Other validators raise a
-    ValueError, with or without a `code`.
+    The validators of scalars raise it with `netorch.language.scalars.wrong`, which sets both. Other
+    validators raise a ValueError, which may have a `code`.
     """
     if kind == "wrong":
         return str(context["code"]), str(context["text"])

@@ -185,7 +185,7 @@ def _pool(
 ) -> Iterator[Address]:
     """Yield the free addresses of a subnet in order.
 
-    Not free are its first address, its last one in IPv4, gateways, and addresses in memberships.
+    Gateways, addresses in memberships, the first address, and the last one in IPv4 are not free.
     """
     ranges = segment.pools(subnet)
     whole = subnet.num_addresses <= 2

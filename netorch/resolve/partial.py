@@ -36,10 +36,12 @@ def hole(path: TreePath, value: object, known: Iterable[str] = ()) -> Hole:
     If the last key of the path is misspelt, it may stand for one of the `known` keys.
     """
     words = [part for part in path if isinstance(part, str)]
-    # This includes the last but one, because the last is a name below `endpoints` and the like.
+    # The key before the last one counts too, because below `endpoints`, for example, the last one
+    # is a name.
     keys = {*words[-2:], *_keys_in(value)}
     if path[-2:-1] == ("routes",) and "dev" not in keys:
-        keys -= {"to"}  # a route without `dev` makes no gateway reachable
+        # a route without `dev` makes no gateway reachable, whatever its `to` is
+        keys -= {"to"}
     meant = did_you_mean(words[-1], known) if words else ""
     return Hole(path, frozenset(keys | {word for word in known if f"'{word}'" in meant}))
 
@@ -228,7 +230,7 @@ NAMING: Mapping[str, frozenset[str]] = {
     ),
     "unknown-address": ADDRESSES,
 }
-"""The same for complaints that a name does not exist."""
+"""Code of a complaint that a name does not exist → the keys whose absence could cause it."""
 
 OWN = frozenset(
     (

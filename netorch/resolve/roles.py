@@ -45,13 +45,13 @@ class ExistingRole(Value):
 
 
 class VethRole(Value):
-    """The interface is one end of a cable. The near end makes both."""
+    """The interface is one end of a cable. The request for the near end makes both ends."""
 
     NAME: ClassVar[str] = "veth"
     peer: Iface
     """The other end."""
     far: bool
-    """Whether this is the far end."""
+    """Whether this end is the far one, which the request for the other end makes."""
 
 
 class BridgeRole(Value):

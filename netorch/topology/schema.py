@@ -167,7 +167,8 @@ class _Document:
             "$defs": dict(sorted(self.defs.items())),
         }
 
-    # Entries that expansion merges with others, so that they may be incomplete
+    # The definitions of entries that may be incomplete in the file, because expansion merges them
+    # with other entries
 
     def nodes(self, reference: Shape) -> None:
         """Define `node`, whose interfaces must be complete unless it has a profile.

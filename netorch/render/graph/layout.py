@@ -57,7 +57,7 @@ def place(picture: Picture) -> Placed:
 
 
 def _part(graph: Graph, members: Sequence[int]) -> list[Spot]:
-    """Place things that are connected. The origin of their coordinates is arbitrary."""
+    """Place the things of one connected part of the graph. The origin is arbitrary."""
     if len(members) == 1:
         return [Spot(graph.things[members[0]], 0, 0, *graph.sizes[members[0]])]
     if (layers := layers_of(graph, members)) is not None:
@@ -118,7 +118,7 @@ def _place_edges(edges: Sequence[Edge], spots: dict[ThingId, Spot]) -> list[Plac
         one, other = (spots[end.thing] for end in edge.ends)
         dx, dy = other.x - one.x, other.y - one.y
         length = hypot(dx, dy) or 1.0
-        # makes two edges in opposite directions move to different sides
+        # The sign makes two edges in opposite directions move to different sides.
         sign = 1 if edge.ends[0].thing < edge.ends[1].thing else -1
         aside = (index - (len(edges) - 1) / 2) * ABREAST * sign
         ox, oy = -dy / length * aside, dx / length * aside

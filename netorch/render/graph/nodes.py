@@ -237,7 +237,8 @@ class _Node:
             values = dict(link.attributes())
             for key in parts(link)[1:]:
                 part = self.scene.state.get(key)
-                # without the parts that a link lacks, because its values are the kernel's
+                # Parts that the link lacks are left out, because the values shown are those of the
+                # kernel.
                 if part is not None and Status.MISSING not in {self.scene.status_of(key)} - {
                     self.scene.status_of(link.key)
                 }:

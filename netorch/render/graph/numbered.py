@@ -32,7 +32,7 @@ class Graph:
             self.near[one][other] = self.near[other][one] = None
         self.sizes = [box(thing) for thing in self.things]
         for (one, other), edges in self.between.items():
-            # larger, because edges side by side need room on the border of both things
+            # Both things are made larger, because edges side by side need room on their borders.
             for end in (one, other):
                 width, height = self.sizes[end]
                 self.sizes[end] = (

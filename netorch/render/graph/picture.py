@@ -75,7 +75,7 @@ class Thing(Value):
     sections: tuple[DetailSection, ...] = ()
     """The details that the page shows."""
     yaml: str = ""
-    """Its part of the file."""
+    """The part of the file that defines the thing."""
 
 
 class EdgeEnd(Value):

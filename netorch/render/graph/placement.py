@@ -11,7 +11,7 @@ class Spot(Value):
 
     thing: Thing
     x: float
-    """The middle of the thing, as is `y`."""
+    """The horizontal position of the middle of the thing; `y` is the vertical one."""
     y: float
     width: float
     height: float

@@ -34,11 +34,11 @@ class Scene(Value, dict=True):
     attached: Mapping[str, Attachment] = field(default_factory=dict)
     """Label → the `attach` of its node."""
     status: Mapping[Key, Status] = field(default_factory=dict)
-    """The status of each object that differs."""
+    """Object that differs → its status."""
     differences: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
-    """How the object differs, in lines."""
+    """Object → lines that say how it differs from the file."""
     missing_lines: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
-    """The lines that an object made of lines, such as a packet filter, lacks."""
+    """Object made of lines, such as a packet filter → the lines that it lacks."""
     live: str = ""
     """See `Picture.live`."""
     compared: bool = False

@@ -194,7 +194,8 @@ def _clear_edges(
             if not 0.02 < along < 0.98:
                 continue
             aside = ((x - x1) * dy - (y - y1) * dx) / length
-            # the extent of the rectangle towards the line, and 16 pixels for the texts along it
+            # The thing needs its extent towards the line, and 16 pixels for the texts along the
+            # line.
             lacking = (halves[i][0] * abs(dy) + halves[i][1] * abs(dx)) / length + 16 - abs(aside)
             if lacking > 1:
                 moved = True

@@ -124,7 +124,8 @@ def _thing(parent: ET.Element, spot: Spot, more: dict[str, str]) -> None:
     left, top = spot.x - spot.width / 2, spot.y - spot.height / 2
     shape(group, thing.kind, left, top, spot.width, spot.height)
     lines = lines_of(thing)
-    # not always the upper border, because a thing with many edges is higher than its text
+    # The text of a thing with many edges begins below its upper border, because such a thing is
+    # higher than its text.
     top = max(top, spot.y - (HEAD + LINE_HEIGHT * len(lines) + (4 if lines else 0)) / 2)
     name = ET.SubElement(
         group,
@@ -191,7 +192,8 @@ def _edge(edges: ET.Element, words: ET.Element, placed: PlacedEdge, more: dict[s
             else:
                 _draw_along(texts, end, near, far, placed.offsets[index])
     if edge.labels:
-        # in the middle of the part of the edge that the texts at the ends leave free
+        # The labels are in the middle of the part of the edge that the texts at its ends leave
+        # free.
         before, after = (
             0.0 if placed.unlabelled[index] else end_length(end) + placed.offsets[index]
             for index, end in enumerate(edge.ends)

@@ -65,7 +65,7 @@ def parts(link: Link) -> tuple[Key, ...]:
 
 
 def impairment_text(scene: Scene, link: Link) -> Text | None:
-    """Return the impairment of the packets that a link sends, None without one."""
+    """Return the impairment of the packets that a link sends, None if there is none."""
     resource = scene.state.get(impair_key(link.netns, link.name))
     if resource is None:
         return None
@@ -324,9 +324,9 @@ class _WiringBuilder:
         )
 
     def _add_owners(self) -> None:
-        """Add an edge from each network to the nodes that have a part of it.
+        """Add an edge from each network to each node through which its members are connected.
 
-        Such a part is its bridge, a tunnel end, or the parent of its members.
+        Such a node has the network's bridge, an end of its tunnel, or the parent of its members.
         """
         uplinks = {
             (up.netns, up.bridge): up for up in self.scene.state.values() if isinstance(up, Uplink)

@@ -100,8 +100,8 @@ def route_add(request: RouteAdd, context: Context) -> Commands:
     connected = bool(request.route.hops) and all(hop.via is None for hop in request.route.hops)
     if request.route.protocol == c.RTPROT_KERNEL:
         return []  # the kernel makes the route by itself, before the next `ip` runs
-    # replaces the route that the kernel may have made with an address, which in a namespace of
-    # ours is the only other route to that subnet
+    # The command replaces the route that the kernel may have made with an address. In a namespace
+    # that netorch made, this is the only other route to that subnet.
     replaces = request.replace or (connected and request.netns in context.own_namespaces)
     return [_route(request.netns, "replace" if replaces else "add", request.route, context)]
 

@@ -28,7 +28,7 @@ class Context(Value):
     new_kind: str = ""
     """The kind of the link that is being made, whose defaults are left out. "" for a change."""
     folder: str = ""
-    """The folder that relative paths are relative to."""
+    """The folder from which relative paths count."""
 
     def tool(self, name: str, label: str) -> str:
         """Return the beginning of a command of ip, bridge or tc in a namespace: `ip -n r1`.
