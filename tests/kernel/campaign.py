@@ -31,7 +31,7 @@ def rounds(few: int, many: int) -> int:
     return many if LONG else max(1, few // 3) if SLOW else few
 
 
-def tell(figure: str) -> None:
+def add_figure(figure: str) -> None:
     """Add a campaign's figure, which pytest prints at its end if NETORCH_CAMPAIGN is set."""
     if _SETTING:
         FIGURES.append(figure)

@@ -337,7 +337,7 @@ class Host:
         return shot
 
 
-def taken_back(host: Host) -> None:
+def wait_for_rollback(host: Host) -> None:
     """Wait until an unconfirmed apply is rolled back and the file is in sync again."""
     deadline = time.monotonic() + 60
     while host.netorch("diff", check=False).returncode:

@@ -122,13 +122,13 @@ def trace(host: Host) -> tuple[list[str], list[str], str]:
     )
 
 
-def hold(host: Host, case: KindCase) -> None:
+def check_kind(host: Host, case: KindCase) -> None:
     """Run the whole case."""
     require(host, *case.needs)
     before = trace(host)
     file = host.write(f"{NAME}.yaml", case.file.replace("$WORDS", case.words))
     host.netorch("apply", file)
-    settled(host)
+    assert_in_sync(host)
     for command, text in case.sees:
         seen = host.run("sh", "-c", command).stdout
         assert text in seen, f"{command}\n{seen}"
@@ -141,11 +141,11 @@ def hold(host: Host, case: KindCase) -> None:
             edit.words,
         )
         host.netorch("apply", file)
-        settled(host)
+        assert_in_sync(host)
     if case.edits:
         file.write_text(case.file.replace("$WORDS", case.words))
         host.netorch("apply", file)
-        settled(host)
+        assert_in_sync(host)
     for damage in case.damages:
         host.run("sh", "-ec", damage.command)
         assert_reported(
@@ -155,12 +155,12 @@ def hold(host: Host, case: KindCase) -> None:
             damage.command,
         )
         host.netorch("apply", file)
-        settled(host)
+        assert_in_sync(host)
     host.netorch("destroy", NAME)
     assert trace(host) == before
 
 
-def settled(host: Host) -> None:
+def assert_in_sync(host: Host) -> None:
     assert host.netorch("diff", check=False).stdout == f"{NAME}: in sync\n"
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.kernel.flows import Flow, answering
-from tests.kernel.host import Host, taken_back
+from tests.kernel.host import Host, wait_for_rollback
 
 FILE = """
 name: lab
@@ -261,5 +261,5 @@ def test_a_repair_and_a_rollback_end_what_came_through_meanwhile(host: Host, bac
     host.netorch("apply", "--confirm-within", "2")
     assert flow.ask() == f"{OUT[0]} 54"
     host.write("topo.yaml", start)
-    taken_back(host)
+    wait_for_rollback(host)
     assert flow.ask() == f"{OUT[0]} 53"

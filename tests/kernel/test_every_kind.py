@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kernel.campaign import LONG, spread, tell
+from tests.kernel.campaign import LONG, add_figure, spread
 from tests.kernel.everykind import NIC, every_kind
 from tests.kernel.host import Host, Snapshot
 from tests.kernel.test_failure import LESS, OWN_FILES, names, server, settled, sh, shot
@@ -77,7 +77,7 @@ def test_killed_before_an_act_of_an_apply(host: Host, before: Snapshot) -> None:
                 assert answer["status"] == 0, (at, answer["output"])
                 assert names(host) == nothing, at
                 assert settled(before, host) == [], (way, at)
-    tell(f"every kind: killed at {killed} of {total} acts of an apply")
+    add_figure(f"every kind: killed at {killed} of {total} acts of an apply")
 
 
 def test_killed_before_an_act_of_an_update(
@@ -102,7 +102,7 @@ def test_killed_before_an_act_of_an_update(
                 assert settled(goal, host, LESS) == [], (way, at)
         run("destroy", "lab")
     assert settled(before, host) == []
-    tell(f"every kind: killed at {killed} of {total} acts of an update")
+    add_figure(f"every kind: killed at {killed} of {total} acts of an update")
 
 
 def test_killed_before_an_act_of_a_destroy(host: Host, before: Snapshot) -> None:
@@ -122,7 +122,7 @@ def test_killed_before_an_act_of_a_destroy(host: Host, before: Snapshot) -> None
             answer = run("destroy", "lab")
             assert answer["status"] == 0, (at, answer["output"])
             assert settled(before, host) == [], at
-    tell(f"every kind: killed at {killed} of {total} acts of a destroy")
+    add_figure(f"every kind: killed at {killed} of {total} acts of a destroy")
 
 
 def test_killed_in_the_middle_of_a_rollback(
@@ -159,7 +159,7 @@ def test_killed_in_the_middle_of_a_rollback(
                 assert settled(goal, host, LESS) == [], (at, place)
         run("destroy", "lab")
     assert settled(before, host) == []
-    tell(f"every kind: killed at {killed} acts of two rollbacks")
+    add_figure(f"every kind: killed at {killed} acts of two rollbacks")
 
 
 def refusals(total: int) -> Iterator[tuple[int, int, bool]]:
@@ -198,7 +198,7 @@ def test_a_request_refused(host: Host, before: Snapshot) -> None:
                 refused += 1
             assert settled(before, host) == [], (at, error, executed, answer["output"])
     assert refused > tried // 2
-    tell(f"every kind: {tried} refusals of {total} requests, {refused} of them rolled back")
+    add_figure(f"every kind: {tried} refusals of {total} requests, {refused} of them rolled back")
 
 
 def test_many_rounds(host: Host, before: Snapshot) -> None:

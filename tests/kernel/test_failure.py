@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from tests.kernel.campaign import LONG, spread, tell
+from tests.kernel.campaign import LONG, add_figure, spread
 from tests.kernel.host import UNFORESEEN, Background, Host, Snapshot, diff_snapshots
 
 PARTNER = re.compile(r'"link": "[^"]*", (?="locked")')
@@ -537,7 +537,7 @@ def test_killed_at_random_moments(
                 assert answer["status"] == 0, (turn, answer["output"])
                 assert settled(before, host) == [], turn
         run("destroy", "lab")
-    tell(f"killed at {killed} of {turn + 1} random moments")
+    add_figure(f"killed at {killed} of {turn + 1} random moments")
     assert killed > 15
     assert settled(before, host) == []
 
@@ -566,7 +566,7 @@ def test_each_request_refused_once(host: Host, before: Snapshot, executed: bool)
                 refusals += 1
                 assert "Rolled back" in answer["output"], (at, answer["output"])
             assert settled(before, host) == [], (at, answer["output"])
-    tell(
+    add_figure(
         f"{len(tries)} refusals of {total} requests, executed: {executed}; "
         f"{refusals} of them rolled back"
     )

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.campaign import LONG, tell
+from tests.kernel.campaign import LONG, add_figure
 from tests.kernel.host import Host, Snapshot
 from tests.kernel.test_failure import (
     CHANGED,
@@ -129,7 +129,7 @@ def test_killed_at_system_calls(host: Host, before: Snapshot, calls: str) -> Non
             host.netorch("destroy", "lab")
             assert names(host) == nothing, (calls, at)
             assert settled(before, host) == [], (calls, at)
-    tell(f"killed at {killed} calls of {calls}")
+    add_figure(f"killed at {killed} calls of {calls}")
     assert killed, f"netorch never called {calls}"
 
 
@@ -156,7 +156,7 @@ def test_signals_at_system_calls(host: Host, before: Snapshot, number: str) -> N
                 break
             met += 1
             assert settled(before, host, OWN_FILES) == [], (calls, at, done.stderr)
-    tell(f"SIG{number} at {met} system calls")
+    add_figure(f"SIG{number} at {met} system calls")
     assert met > 5
 
 
@@ -212,7 +212,7 @@ def test_files_cannot_be_written(
             assert done.returncode == 1, (calls, at, done)
             assert names(host) == there, (calls, at, done.stderr)
             assert settled(start, host, LESS) == [], (calls, at, done.stderr)
-    tell(f"{error} at {met} calls that write files, {file} {lasting}")
+    add_figure(f"{error} at {met} calls that write files, {file} {lasting}")
     assert met > (0 if lasting else 4)
     host.netorch("destroy", "lab")
     assert settled(before, host) == []
@@ -447,7 +447,7 @@ def test_little_memory_in_a_control_group(host: Host, before: Snapshot) -> None:
             else:
                 host.netorch("destroy", "lab")
                 assert settled(before, host, OWN_FILES) == [], (megabytes, output)
-    tell(f"killed for lack of memory at {killed} limits")
+    add_figure(f"killed for lack of memory at {killed} limits")
     assert killed, "netorch never reached a limit"
 
 
@@ -524,7 +524,7 @@ def soak(host: Host, rounds: int, what: str = "") -> None:
     # there may be fewer, because mounts of the machine that end are gone here, too
     assert all(end <= begin for end, begin in zip(last[:3], first[:3], strict=True)), figures
     assert last[3] - middle[3] < 2048, f"memory grows: {[entry[3] for entry in figures]} kB"
-    tell(f"{what}{rounds} rounds: fds, threads, mounts, kB resident: {first} … {last}")
+    add_figure(f"{what}{rounds} rounds: fds, threads, mounts, kB resident: {first} … {last}")
 
 
 def test_many_rounds_leave_everything_flat(host: Host, before: Snapshot) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kernel.host import Host
-from tests.kernel.kindcase import Damage, Edit, KindCase, hold
+from tests.kernel.kindcase import Damage, Edit, KindCase, check_kind
 
 BOND = KindCase(
     """
@@ -68,4 +68,4 @@ links: [["a:eth0", "b:eth0"], ["a:eth1", "b:eth1"]]
 
 @pytest.mark.uml
 def test_a_bond(host: Host) -> None:
-    hold(host, BOND)
+    check_kind(host, BOND)

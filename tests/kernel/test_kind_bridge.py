@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kernel.host import Host, diff_snapshots
-from tests.kernel.kindcase import Damage, Edit, KindCase, hold, settled
+from tests.kernel.kindcase import Damage, Edit, KindCase, assert_in_sync, check_kind
 
 PORT = KindCase(
     """
@@ -134,12 +134,12 @@ links: [["a:eth0", "b:eth0"], ["a:eth1", "b:eth1"]]
 
 
 def test_the_port_of_a_bridge(host: Host) -> None:
-    hold(host, PORT)
+    check_kind(host, PORT)
 
 
 @pytest.mark.uml
 def test_a_bridge_with_vlans(host: Host) -> None:
-    hold(host, VLANS)
+    check_kind(host, VLANS)
 
 
 def test_a_kernel_without_vlans_in_bridges_is_an_error_before_anything_changes(host: Host) -> None:
@@ -176,4 +176,4 @@ def test_a_kernel_without_vlans_in_bridges_is_an_error_before_anything_changes(h
     assert diff_snapshots(before, host.snapshot()) == []
     file.write_text("nodes: {a: {networks: [lan]}}\nnetworks: {lan: {}}\n")
     host.netorch("apply", file)
-    settled(host)
+    assert_in_sync(host)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kernel.host import Host
-from tests.kernel.kindcase import Damage, Edit, KindCase, hold
+from tests.kernel.kindcase import Damage, Edit, KindCase, check_kind
 
 DUMMY = KindCase(
     "name: lab\nnodes: {a: {interfaces: {d0: $WORDS}}}",
@@ -32,4 +32,4 @@ DUMMY = KindCase(
 
 @pytest.mark.uml
 def test_a_dummy(host: Host) -> None:
-    hold(host, DUMMY)
+    check_kind(host, DUMMY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kernel.host import Host
-from tests.kernel.kindcase import Damage, Edit, KindCase, hold
+from tests.kernel.kindcase import Damage, Edit, KindCase, check_kind
 
 WORDS = "{kind: geneve, vni: 7, remote: 192.0.2.2, mtu: 1400, addresses: [10.7.0.1/24]}"
 
@@ -48,4 +48,4 @@ links: [{endpoints: ["a:eth0", "b:eth0"], subnet: [192.0.2.0/24, "fd00:a::/64"]}
 
 @pytest.mark.uml
 def test_a_geneve_tunnel(host: Host) -> None:
-    hold(host, GENEVE)
+    check_kind(host, GENEVE)

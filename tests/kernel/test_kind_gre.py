@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kernel.host import Host
-from tests.kernel.kindcase import Damage, Edit, KindCase, hold
+from tests.kernel.kindcase import Damage, Edit, KindCase, check_kind
 
 FILE = """
 name: lab
@@ -156,7 +156,7 @@ IP6GRETAP = KindCase(
     "case", [GRE, GRETAP, IP6GRE, IP6GRETAP], ids=["gre", "gretap", "ip6gre", "ip6gretap"]
 )
 def test_gre(host: Host, case: KindCase) -> None:
-    hold(host, case)
+    check_kind(host, case)
 
 
 @pytest.mark.uml
@@ -170,7 +170,7 @@ def test_two_tunnels_change_places(host: Host) -> None:
         "nodes: {a: {interfaces: {t0: {kind: gre, remote: 192.0.2.2}, u: {kind: gre, "
         "remote: 192.0.2.1}}}}"
     )
-    hold(
+    check_kind(
         host,
         KindCase(
             "name: lab\n$WORDS",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.kernel.host import Host
-from tests.kernel.kindcase import Damage, Edit, KindCase, hold
+from tests.kernel.kindcase import Damage, Edit, KindCase, check_kind
 
 IFB = KindCase(
     "name: lab\nnodes: {a: {interfaces: {in0: $WORDS}}}",
@@ -27,4 +27,4 @@ IFB = KindCase(
 
 
 def test_an_ifb(host: Host) -> None:
-    hold(host, IFB)
+    check_kind(host, IFB)

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.kernel.host import Host, diff_snapshots
-from tests.kernel.kindcase import Damage, Edit, KindCase, hold, require, settled
+from tests.kernel.kindcase import Damage, Edit, KindCase, assert_in_sync, check_kind, require
 from tests.kernel.traffic import mbit, round_trip
 
 CABLE = """
@@ -109,12 +109,12 @@ NETEM = KindCase(
 
 
 def test_a_rate_alone(host: Host) -> None:
-    hold(host, TBF)
+    check_kind(host, TBF)
 
 
 @pytest.mark.uml
 def test_every_impairment(host: Host) -> None:
-    hold(host, NETEM)
+    check_kind(host, NETEM)
 
 
 def test_a_kernel_without_netem_is_an_error_before_anything_changes(host: Host) -> None:
@@ -175,7 +175,7 @@ def test_every_place_in_a_file_that_can_have_an_impairment(host: Host) -> None:
         **{"a/lo": "1000mbit", "/br": "3mbit", "/far": "4mbit", "b/near": "4mbit"},
     }
     assert rates(host) == expected
-    settled(host)
+    assert_in_sync(host)
     tree = host.netorch("show").stdout
     assert (
         "eth0  veth, up, peer netorch-lab:a-eth0, mtu 1500, rate 1mbit, burst 3036, queue 18216\n"
@@ -203,7 +203,7 @@ def test_every_place_in_a_file_that_can_have_an_impairment(host: Host) -> None:
         key: rate for key, rate in expected.items() if rate in {"2mbit", "3mbit", "1000mbit"}
     }
     assert host.ip("-n", "a", "link", "show", "eth0")[0]["ifindex"] == index
-    settled(host)
+    assert_in_sync(host)
     host.netorch("destroy", "lab")
     assert diff_snapshots(before, host.snapshot()) == []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kernel.host import Host
-from tests.kernel.kindcase import Damage, Edit, KindCase, hold
+from tests.kernel.kindcase import Damage, Edit, KindCase, check_kind
 from tests.kernel.test_kind_gre import FILE
 
 
@@ -49,4 +49,4 @@ IP6TNL = case("ip6tnl", "fd00:a::1", "fd00:a::2", "fd00:a::", 1452, "hoplimit 64
 @pytest.mark.uml
 @pytest.mark.parametrize("tunnel", [IPIP, SIT, IP6TNL], ids=["ipip", "sit", "ip6tnl"])
 def test_a_tunnel(host: Host, tunnel: KindCase) -> None:
-    hold(host, tunnel)
+    check_kind(host, tunnel)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kernel.host import Host
-from tests.kernel.kindcase import Damage, Edit, KindCase, hold
+from tests.kernel.kindcase import Damage, Edit, KindCase, check_kind
 
 IPVLAN = KindCase(
     """
@@ -61,4 +61,4 @@ links: [["a:eth0", "c:eth0"], ["a:eth1", "c:eth1"]]
 
 @pytest.mark.uml
 def test_an_ipvlan(host: Host) -> None:
-    hold(host, IPVLAN)
+    check_kind(host, IPVLAN)

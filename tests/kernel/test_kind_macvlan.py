@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.kernel.host import Host
-from tests.kernel.kindcase import Damage, Edit, KindCase, hold
+from tests.kernel.kindcase import Damage, Edit, KindCase, check_kind
 
 FILE = """
 name: lab
@@ -74,11 +74,11 @@ def case(kind: str) -> KindCase:
 
 
 def test_a_macvlan(host: Host) -> None:
-    hold(host, case("macvlan"))
+    check_kind(host, case("macvlan"))
 
 
 def test_a_macvtap(host: Host) -> None:
-    hold(host, case("macvtap"))
+    check_kind(host, case("macvtap"))
 
 
 def test_a_macvtap_is_a_device_for_a_program(host: Host) -> None:

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.kernel.host import Host, Snapshot, diff_snapshots
-from tests.kernel.kindcase import Damage, Edit, KindCase, hold, settled
+from tests.kernel.kindcase import Damage, Edit, KindCase, assert_in_sync, check_kind
 
 FILE = "name: lab\nnodes: {a: {interfaces: {lan0: $WORDS}}, b: {}}"
 
@@ -85,7 +85,7 @@ def write(host: Host, words: str) -> None:
 
 
 def test_a_nic(host: Host, nics: Snapshot) -> None:
-    hold(host, PHYSICAL)
+    check_kind(host, PHYSICAL)
     assert diff_snapshots(nics, host.snapshot()) == []
 
 
@@ -117,7 +117,7 @@ def test_it_comes_back_as_it_was_however_it_is_given_back(host: Host, nics: Snap
     write(host, words.replace("eth5", "eth6").replace("mtu: 1300", "sysctls: {no_such_setting: 1}"))
     assert host.netorch("apply", "lab.yaml", check=False).returncode == 1
     write(host, words)
-    settled(host)
+    assert_in_sync(host)
     # the namespace of the node is deleted, and the NIC is on the host with netorch's mark
     host.run("sh", "-ec", "ip -n a link set lan0 netns 1; ip netns del a")
     host.netorch("destroy", "lab")
@@ -185,7 +185,7 @@ def test_a_crash_between_the_mark_and_the_move(host: Host, nics: Snapshot) -> No
         == "- physical host/eth5"
     )
     host.netorch("apply", "lab.yaml")
-    settled(host)
+    assert_in_sync(host)
     host.netorch("destroy", "lab")
     assert diff_snapshots(nics, host.snapshot()) == []
 
@@ -227,7 +227,7 @@ def test_a_kill_while_it_moves_is_survived(
         == 9
     )
     host.netorch("apply", "lab.yaml")
-    settled(host)
+    assert_in_sync(host)
     assert host.run(
         sys.executable, script, str(moment), command, "lab.yaml", check=False
     ).returncode in {0, 9}
@@ -307,6 +307,6 @@ def test_it_carries_traffic_and_its_file_reads_back(host: Host, nics: Snapshot) 
     )
     host.netorch("apply", "lab.yaml")
     assert host.ping("a", "10.9.0.2")
-    settled(host)
+    assert_in_sync(host)
     host.netorch("destroy", "lab")
     assert [link["ifname"] for link in host.ip("link") if link["ifname"] == "eth5"] == ["eth5"]

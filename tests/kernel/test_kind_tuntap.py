@@ -11,7 +11,7 @@ import pytest
 
 from netorch.kernel.system.syscalls import setns
 from tests.kernel.host import Host
-from tests.kernel.kindcase import NAME, Damage, Edit, KindCase, hold, require
+from tests.kernel.kindcase import NAME, Damage, Edit, KindCase, check_kind, require
 
 NODE = "name: lab\nnodes: {a: {interfaces: {t0: $WORDS}}}"
 
@@ -90,7 +90,7 @@ TUN = KindCase(
 
 @pytest.mark.parametrize("case", [TAP, TUN], ids=["tap", "tun"])
 def test_a_device_of_a_program(host: Host, case: KindCase) -> None:
-    hold(host, case)
+    check_kind(host, case)
 
 
 def test_the_live_state_as_a_file_changes_nothing(host: Host) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kernel.host import Host
-from tests.kernel.kindcase import Damage, Edit, KindCase, hold
+from tests.kernel.kindcase import Damage, Edit, KindCase, check_kind
 
 VETH = KindCase(
     'name: lab\nnodes: {a: {interfaces: {x: $WORDS}}, b: {}}\nlinks: [["a:x", "b:y"]]',
@@ -77,4 +77,4 @@ BRIDGE = KindCase(
 
 @pytest.mark.parametrize("case", [pytest.param(VETH, id="veth"), pytest.param(BRIDGE, id="bridge")])
 def test_a_kind(host: Host, case: KindCase) -> None:
-    hold(host, case)
+    check_kind(host, case)

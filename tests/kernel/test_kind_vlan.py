@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kernel.host import Host
-from tests.kernel.kindcase import Damage, Edit, KindCase, hold
+from tests.kernel.kindcase import Damage, Edit, KindCase, check_kind
 
 VLAN = KindCase(
     """
@@ -53,4 +53,4 @@ links: [["a:eth0", "b:eth0"]]
 
 @pytest.mark.uml
 def test_a_vlan(host: Host) -> None:
-    hold(host, VLAN)
+    check_kind(host, VLAN)

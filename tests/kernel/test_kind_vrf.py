@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kernel.host import Host
-from tests.kernel.kindcase import NAME, Damage, Edit, KindCase, hold, require
+from tests.kernel.kindcase import NAME, Damage, Edit, KindCase, check_kind, require
 
 ADDRESSED = (
     "eth0: {addresses: [10.0.0.1/24, fd00::1/64]}, eth1: {addresses: [10.0.0.1/24, fd00::1/64]}"
@@ -85,7 +85,7 @@ links:
 
 @pytest.mark.uml
 def test_a_vrf(host: Host) -> None:
-    hold(host, VRF)
+    check_kind(host, VRF)
 
 
 @pytest.mark.uml

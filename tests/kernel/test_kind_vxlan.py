@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.kernel.host import Host
-from tests.kernel.kindcase import Damage, Edit, KindCase, hold, settled
+from tests.kernel.kindcase import Damage, Edit, KindCase, assert_in_sync, check_kind
 from tests.kernel.wire import sniff
 
 WORDS = (
@@ -137,11 +137,11 @@ links: [{endpoints: ["a:eth0", "b:eth0"], subnet: 192.0.2.0/24}]
 
 
 def test_a_vxlan(host: Host) -> None:
-    hold(host, VXLAN)
+    check_kind(host, VXLAN)
 
 
 def test_a_forwarding_database(host: Host) -> None:
-    hold(host, FDB)
+    check_kind(host, FDB)
 
 
 def test_outer_packets_leave_where_the_parent_is(host: Host) -> None:
@@ -161,7 +161,7 @@ def test_outer_packets_leave_where_the_parent_is(host: Host) -> None:
         f"nodes:\n{nodes}links: [{{endpoints: ['a:eth0', 'c:eth0'], subnet: 192.0.2.0/30}}]\n",
     )
     host.netorch("apply", file)
-    settled(host)
+    assert_in_sync(host)
     assert host.ping("b", "10.7.0.2")
     inner = "10.7.0.2 > 10.7.0.1: ICMP echo request"
     seen = sniff(
@@ -198,7 +198,7 @@ nodes:
 """,
     )
     host.netorch("apply", file)
-    settled(host)
+    assert_in_sync(host)
     assert (
         host.ping("v1", "10.7.0.2") and host.ping("v1", "10.7.0.3") and host.ping("v3", "10.7.0.2")
     )

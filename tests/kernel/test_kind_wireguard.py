@@ -13,7 +13,7 @@ import pytest
 
 from netorch.kinds.base.curve25519 import public_key
 from tests.kernel.host import Host, diff_snapshots
-from tests.kernel.kindcase import Damage, Edit, KindCase, has_kind, hold, require
+from tests.kernel.kindcase import Damage, Edit, KindCase, check_kind, has_kind, require
 from tests.kernel.test_topologies import FOLDER, copied
 
 A, B, C, SHARED = (b64encode(bytes([number]) * 32).decode() for number in (8, 16, 40, 99))
@@ -127,7 +127,7 @@ def no_secret_in(text: str) -> None:
 @pytest.mark.qemu
 def test_wireguard(host: Host) -> None:
     keys(host)
-    hold(host, WIREGUARD)
+    check_kind(host, WIREGUARD)
 
 
 @pytest.mark.qemu

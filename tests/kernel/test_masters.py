@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.kernel.host import Host
-from tests.kernel.kindcase import NAME, require, settled
+from tests.kernel.kindcase import NAME, assert_in_sync, require
 
 FILE = """
 name: lab
@@ -45,7 +45,7 @@ def test_masters_of_masters_come_up_at_once_and_are_a_file_again(host: Host) -> 
     file = host.write("lab.yaml", FILE)
     report = json.loads(host.netorch("apply", "-o", "json", file).stdout)
     assert report["rounds"] == 1, report
-    settled(host)
+    assert_in_sync(host)
     routes = host.run("ip", "-n", "a", "route", "show", "vrf", "red").stdout
     assert "default via 10.6.0.2 dev eth3" in routes and "blackhole 10.8.0.0/16" in routes
     assert (
@@ -98,7 +98,7 @@ links: [["a:eth[0-2]", "b:eth[0-2]"]]
         (addressed, None),
     ):
         host.netorch("apply", host.write("lab.yaml", text.replace("WORDS", words)))
-        settled(host)
+        assert_in_sync(host)
         (link,) = host.ip("-n", "a", "link", "show", "eth0")
         assert link.get("master") == master
         assert ("UP" in link["flags"]) is ("down" not in words)

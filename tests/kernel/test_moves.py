@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.kernel.host import Host, taken_back
+from tests.kernel.host import Host, wait_for_rollback
 from tests.kernel.kindcase import require
 from tests.kernel.wire import sniff
 
@@ -340,7 +340,7 @@ def test_after_a_rollback_everybody_knows_the_old_place(host: Host) -> None:
     for target in BOB:
         assert host.ping("a", target)
     host.write("topo.yaml", LAN)
-    taken_back(host)
+    wait_for_rollback(host)
     for target in BOB:
         assert host.ping("a", target)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.kernel.host import Host
-from tests.kernel.kindcase import Damage, Edit, KindCase, hold, settled
+from tests.kernel.kindcase import Damage, Edit, KindCase, assert_in_sync, check_kind
 from tests.kernel.wire import sniff
 
 WORDS = (
@@ -64,7 +64,7 @@ links: [{endpoints: ["a:eth0", "b:eth0"], subnet: [10.0.0.0/24, "fd00::/64"]}]
 
 
 def test_permanent_neighbours(host: Host) -> None:
-    hold(host, NEIGHBOURS)
+    check_kind(host, NEIGHBOURS)
 
 
 def test_a_neighbour_of_somebody_elses_interface(host: Host) -> None:
@@ -92,7 +92,7 @@ def test_a_neighbour_of_somebody_elses_interface(host: Host) -> None:
         "mac: '02:00:00:00:00:09'}]}}}}",
     )
     host.netorch("apply", file)
-    settled(host)
+    assert_in_sync(host)
     neighbours = host.run("ip", "neigh", "show", "nud", "permanent").stdout
     assert "10.0.0.8 dev nic" in neighbours and "10.0.0.9 dev nic" in neighbours
     file.write_text(file.read_text().replace("0.9", "0.8"))
@@ -177,7 +177,7 @@ def test_a_neighbour_that_is_not_asked_for_is_drift(host: Host) -> None:
     )
     host.netorch("apply", "lab.yaml")
     assert all(host.ping(node or None, address) for node, _, address in wrong)
-    settled(host)
+    assert_in_sync(host)
 
 
 def test_a_static_entry_by_hand_in_a_tunnels_database_is_drift(host: Host) -> None:
@@ -190,7 +190,7 @@ def test_a_static_entry_by_hand_in_a_tunnels_database_is_drift(host: Host) -> No
     diff = host.netorch("diff", "lab.yaml", check=False).stdout
     assert diff.count("\n- ") + diff.startswith("- ") == 2 and "02:00:00:00:00:01" in diff
     host.netorch("apply", "lab.yaml")
-    settled(host)
+    assert_in_sync(host)
     assert "192.0.2.9" not in host.run("bridge", "-n", "a", "fdb", "show", "dev", "vx0").stdout
 
 
@@ -206,7 +206,7 @@ def test_a_static_mac_of_a_port_by_hand_is_drift_where_the_file_has_none(host: H
     assert diff.splitlines() == [f"- fdb host/a-eth0 {mac}", "lab: 1 to delete"]
     host.netorch("apply", "lab.yaml")
     assert host.ping("a", "10.1.0.3")
-    settled(host)
+    assert_in_sync(host)
 
 
 def test_neighbours_of_a_topology_with_the_same_number_are_left_alone(host: Host) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.kernel.host import SOURCE, Host, diff_snapshots
-from tests.kernel.kindcase import settled
+from tests.kernel.kindcase import assert_in_sync
 from tests.kernel.wire import sniff
 
 OVERLAY = SOURCE / "topologies" / "vxlan-overlay.yaml"
@@ -127,7 +127,7 @@ def test_what_fits_is_exact(host: Host, file: str, mtu: int) -> None:
     wider = file.replace("subnet: [192", "mtu: 9000, subnet: [192")
     host.netorch("apply", host.write("lab.yaml", wider))
     assert fits(host, "a", "10.5.0.2", 9000 - (1500 - mtu))
-    settled(host)
+    assert_in_sync(host)
 
 
 def test_another_vni_is_another_tunnel_and_nothing_is_lost(host: Host) -> None:
@@ -137,7 +137,7 @@ def test_another_vni_is_another_tunnel_and_nothing_is_lost(host: Host) -> None:
     diff = host.netorch("diff", file, check=False).stdout
     assert "± vxlan v1/lan-vtep  vni 5 → 6" in diff and "[replace]" in diff, diff
     host.netorch("apply", file)
-    settled(host)
+    assert_in_sync(host)
     assert host.ping("a", "10.5.0.2", count=3)
     assert host.ping("a", "fd05::2", count=3)
 
@@ -159,7 +159,7 @@ def test_a_member_moves_to_another_endpoint(host: Host) -> None:
         FOUR.replace("b: {networks: {lan: {at: v2}}}", "b: {networks: {lan: {at: v1}}}")
     )
     host.netorch("apply", file)
-    settled(host)
+    assert_in_sync(host)
     assert host.ping("a", "10.5.0.2", count=3)
     assert "dst" in host.run("bridge", "-n", "v1", "fdb", "show", "dev", "lan-vtep").stdout
     assert (
@@ -170,7 +170,7 @@ def test_a_member_moves_to_another_endpoint(host: Host) -> None:
     )
     host.write("lab.yaml", before)
     host.netorch("apply", file)
-    settled(host)
+    assert_in_sync(host)
     assert host.ping("a", "10.5.0.2", count=3)
 
 

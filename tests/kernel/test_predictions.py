@@ -34,7 +34,7 @@ def test_explain_says_what_a_ping_finds_and_apply_mends_what_is_broken(host: Hos
         counts["mended"] += one.get("mended", False)
         counts["unseen"] += one.get("unseen", False)
     pairs = sum(counts[word] for word in ("arrives", "fails", "differs", "uncertain"))
-    campaign.tell(
+    campaign.add_figure(
         f"predictions, seed {SEED}: {len(reports)} rounds, {pairs} pairs, "
         f"{sum(len(one['wrong']) for one in reports)} contradictions, "
         f"{counts['uncertain'] / pairs:.2%} not certain, {counts['differs']} on some paths only, "

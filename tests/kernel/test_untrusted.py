@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from tests.kernel.campaign import LONG, spread, tell
+from tests.kernel.campaign import LONG, add_figure, spread
 from tests.kernel.host import Host, Snapshot
 from tests.kernel.test_failure import GOOD, OWN_FILES, server, settled, sh, shot
 from tests.kernel.test_faults import NETORCH
@@ -163,7 +163,7 @@ def test_names_lead_nowhere(host: Host, before: Snapshot) -> None:
     ]
     assert wrong == [], wrong[:10]
     assert settled(before, host, OWN_FILES) == []
-    tell(
+    add_figure(
         f"{len(files)} files with hostile names: "
         f"{sum(' 0' in line for line in done.stdout.splitlines())} of them valid"
     )
@@ -215,7 +215,7 @@ def test_a_record_cut_short_anywhere(host: Host, before: Snapshot) -> None:
                     (place / other).write_bytes(content)
         run("destroy", "lab")
     assert settled(before, host) == []
-    tell(f"records cut short at {tried} places")
+    add_figure(f"records cut short at {tried} places")
 
 
 def test_namespaces_come_and_go_while_they_are_read(host: Host, before: Snapshot) -> None:
@@ -237,7 +237,7 @@ def test_namespaces_come_and_go_while_they_are_read(host: Host, before: Snapshot
         sh(host, "for n in 1 2 3; do ip netns del come$n 2>/dev/null || true; done")
     host.netorch("destroy")
     assert settled(before, host) == []
-    tell(f"{looks} reads while namespaces came and went")
+    add_figure(f"{looks} reads while namespaces came and went")
 
 
 @pytest.mark.parametrize("calls", ["sendto,sendmsg", "recvmsg", "mount", "openat"])
