@@ -42,7 +42,7 @@ class Document(Value, kw_only=True):
     digest: str
     """The digest of `changes`."""
     looked_at: Mapping[str, str]
-    """Observed object → digest."""
+    """Observed object → the digest of its state."""
     source: str
     """The path of the topology file, or `-` for standard input."""
     folder: str = ""
@@ -62,7 +62,7 @@ class Saved(Value):
     topology: str
     record: Record
     looked_at: Mapping[str, str]
-    """Observed object → digest."""
+    """Observed object → the digest of its state."""
     planned: str
     """The digest of the changes."""
 

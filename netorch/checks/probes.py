@@ -33,7 +33,8 @@ class Pair(Value):
     small: tuple[Probe, ...] = ()
     """The same probes with small packets, if the check has an `mtu` and expects an answer."""
     shared: tuple[Address, ...] = ()
-    """Addresses that not only the target has: another node may answer a probe to them."""
+    """The addresses of the target that another node has too, so that it may answer a probe to them.
+    """
 
 
 class Try(Value):

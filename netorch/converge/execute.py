@@ -24,7 +24,7 @@ GROUP_FROM = 8
 """The number of links from which deleting them by their group is faster than one by one."""
 
 GROUP_WITHIN = 128
-"""The same number where the namespace is deleted, too.
+"""The same number for links whose namespace is deleted too.
 
 The kernel deletes the links together with the namespace, which is slower for many links and faster
 for few.

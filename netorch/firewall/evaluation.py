@@ -121,7 +121,8 @@ class HookVerdict:
 def run(chains: Iterable[ListedChain], hook: str, packet: Packet, *, first: bool) -> HookVerdict:
     """Evaluate all chains of a hook in their order.
 
-    `first`: it is the first packet of its connection, the only one that passes chains of type nat.
+    `first` is true for the first packet of a connection. Only that packet passes chains of type
+    nat.
     """
     visible = [chain for chain in chains if chain.sees(packet.version)]
     verdict = HookVerdict(mark=packet.mark)
@@ -161,8 +162,8 @@ class _ChainEvaluation:
     def follow(self, chain: ListedChain, depth: int, *, sure: bool) -> str:
         """Evaluate the rules of a chain.
 
-        Returns the verdict that certainly ends the evaluation: "" if the end of the chain or a
-        `return` is reached. `sure`: the packet certainly reaches the chain.
+        Return the verdict that certainly ends the evaluation: "" if the end of the chain or a
+        `return` is reached. `sure` is true if the packet certainly reaches the chain.
         """
         for rule in chain.rules if depth < DEPTH else ():
             answers = [holds(clause, self.packet) for clause in rule.clauses]

@@ -79,7 +79,7 @@ _MATCHES = frozenset(
 def chains(tables: Mapping[tuple[int, str], tuple[str, ...]]) -> tuple[ListedChain, ...]:
     """Return all chains of the tables.
 
-    `tables`: IP version and table → lines `-P CHAIN POLICY`, `-N CHAIN` and `-A CHAIN …`.
+    `tables` maps IP version and table to lines `-P CHAIN POLICY`, `-N CHAIN` and `-A CHAIN …`.
     """
     return tuple(
         chain

@@ -78,10 +78,9 @@ class LinuxKernel:
     ) -> None:
         """Make the object; its thread starts with the first call.
 
-        `count_read`: called with the number of namespaces that were read so far and the number of
-        all, in the thread that reads.
-
-        `reader`: reads some of the namespaces in another process.
+        While namespaces are read, `count_read` is called in the thread that reads them, with the
+        number of those read so far and the number of all. `reader` reads some of the namespaces in
+        another process.
         """
         require_root()
         self._count_read = count_read
@@ -119,8 +118,8 @@ class LinuxKernel:
 
         Raise NetorchError if it cannot be read, or changes faster than it can be read.
 
-        `previous`: label → an earlier snapshot, which is used again if the label still means the
-        same namespace.
+        `previous` maps labels to earlier snapshots. A snapshot is used again if the label still
+        means the same namespace.
         """
         try:
             return self._worker.call(
@@ -155,8 +154,8 @@ class LinuxKernel:
 
         A channel stops after the batch in which a request is refused.
 
-        `reclaim`: names in /run/netns at which an empty plain file, which a crash left, may be
-        replaced or removed.
+        `reclaim` has names in /run/netns. An empty plain file with such a name, which a crash left,
+        may be replaced or removed.
         """
         names = frozenset(reclaim)
         return self._worker.call(
@@ -392,8 +391,8 @@ class LinuxKernel:
 
         Raise NetorchError if the kernel does not let netorch send packets of its own.
 
-        `patience`: seconds that an answer may take if the probe expects one. `progress`: called now
-        and then with the number of finished probes and the number of all.
+        `patience` is the number of seconds that an expected answer may take. `progress` is called
+        now and then with the number of finished probes and the number of all.
         """
         from netorch.kernel.probe.run import probe
 
@@ -402,6 +401,6 @@ class LinuxKernel:
     def attach_unnamed(self, cables: Mapping[str, Mapping[int, str]]) -> frozenset[str]:
         """Attach the unnamed namespaces that nsids mean, and return the labels they got.
 
-        `cables`: label → nsid in that namespace → label to give.
+        `cables` is label → nsid in that namespace → label to give.
         """
         return self._worker.call(lambda: attach_unnamed(self._namespaces, cables))

@@ -83,8 +83,8 @@ class ParallelReader(Protocol):
     def locked(self, stamp: Stamp) -> None:
         """Tell the reader that this process now holds the topology's lock.
 
-        `stamp`: the lock's stamp from before. If it shows that another process has held the lock
-        since the other process began to read, the reader discards what that has read.
+        `stamp` is the stamp that the lock had before. If it shows that another process has held the
+        lock since the reader began to read, the reader discards what it has read.
         """
 
     def read(
@@ -113,8 +113,8 @@ class Reader:
     ) -> None:
         """Prepare to read.
 
-        `previous`: label → an earlier snapshot. It stays valid, except for its files, as long as
-        the name means the same namespace. `parallel`: reads some of the namespaces.
+        `previous` maps labels to earlier snapshots. A snapshot stays valid, except for its files,
+        as long as the name means the same namespace. `parallel` reads some of the namespaces.
         """
         self._count_read = count_read
         self._total = 0
@@ -205,8 +205,8 @@ class Reader:
     def _read_all(self, unread: Mapping[str, tuple[int, int]]) -> dict[str, NetnsSnapshot | str]:
         """Read namespaces, together with the parallel reader if there is one.
 
-        `unread`: name → inode of the namespace that it means. The result is that of `read_names`.
-        Namespaces that are gone by now are absent.
+        `unread` maps names to the inodes of the namespaces that they mean. The result is that of
+        `read_names`. Namespaces that are gone by now are absent.
         """
         results: dict[str, NetnsSnapshot | str] = {}
         if self._parallel is not None:
@@ -416,10 +416,10 @@ def attach_unnamed(
 ) -> frozenset[str]:
     """Pin the namespaces without a name in /run/netns in which a cable of the topology ends.
 
-    `cables`: label → nsid in that namespace → label to give. An nsid is valid in one namespace only
-    (RTM_GETNSID), so a topology of the same name in a container is not mistaken for this one.
+    `cables` is label → nsid in that namespace → label to give. An nsid is valid in one namespace
+    only (RTM_GETNSID), so a topology of the same name in a container is not mistaken for this one.
 
-    Returns the labels that were given. A namespace whose label is taken gets its path as label.
+    Return the labels that were given. A namespace whose label is taken gets its path as label.
     """
     known = {inode for inode in namespaces.names().values() if inode is not None} | {
         namespaces.host.inode,

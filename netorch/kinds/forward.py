@@ -77,7 +77,8 @@ class ForwardAccept(NoForeignObjects, Resource):
     def rules_for(self, snapshot: ForwardSnapshot, outer: Collection[str]) -> tuple[Accept, ...]:
         """Return the rules that the bridge needs in the chains of a snapshot.
 
-        With them members reach one another, are reached, and get out by the interfaces `outer`.
+        The rules let members reach one another, be reached from outside, and leave by the
+        interfaces `outer`.
         """
         rules: list[Accept] = []
         for chain in snapshot.forward_chains:

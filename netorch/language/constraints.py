@@ -271,7 +271,7 @@ def _has_value(value: object) -> bool:
 def _of_key(key: str, shape: Shape, *, by_default: bool) -> Shape:
     """Return the schema of a mapping whose key has a value of this shape.
 
-    `by_default`: the key may be missing, because its default value has the shape.
+    If `by_default` is true, the key may be missing, because its default value has the shape.
     """
     return {"properties": {key: shape}} | ({} if by_default else {"required": [key]})
 

@@ -48,7 +48,7 @@ FASTEST = 10**12 // 8
 def _written(units: Mapping[str, float], what: str, *examples: str, nothing: bool = True) -> Shape:
     """Return the schema of a number with a unit. `units` has the largest number for each unit.
 
-    `nothing`: 0 is allowed, also without a unit.
+    If `nothing` is true, 0 is allowed, also without a unit.
     """
     most: dict[float, list[str]] = {}
     for unit, limit in units.items():

@@ -44,7 +44,8 @@ def of(check: Callable[..., object]) -> Shape:
 def text(pattern: str, what: str = "", *examples: object, numbers: bool = False) -> Shape:
     """Return the schema of a string that matches a pattern as a whole.
 
-    `what` is a name of the value for error messages. `numbers`: the value may also be a number.
+    `what` is a name of the value for error messages. If `numbers` is true, the value may also be a
+    number.
     """
     shape: Shape = {
         "type": ["string", "number"] if numbers else "string",

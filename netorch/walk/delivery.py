@@ -36,7 +36,7 @@ class Delivery:
     remarks: dict[str, None] = field(default_factory=dict)
     """Facts that the user should know, although they do not stop the packet."""
     through: tuple[str, ...] = ()
-    """The bridges and the like that the last packet went through."""
+    """What the last packet went through on the link, such as `bridge r1:br0`."""
     port: End | None = None
     """The bridge port by which the last packet arrived, if it arrived at a bridge."""
     met: dict[End, End] = field(default_factory=dict)

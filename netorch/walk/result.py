@@ -35,7 +35,7 @@ class WalkStep(Value):
     notes: tuple[str, ...] = ()
     """What else is done to the packet, in order, such as translations."""
     through: tuple[str, ...] = ()
-    """The bridges and the like on the way to the next namespace."""
+    """What the packet went through on its way to the next namespace, such as `bridge r1:br0`."""
 
 
 class Leg(Value):

@@ -298,8 +298,8 @@ def source_for(place: Place, way: RouteChoice, destination: Address) -> Address 
 def address_on(place: Place, dev: str, towards: Address, destination: Address) -> Address | None:
     """Return the source address for packets by an interface (inet_select_addr).
 
-    Without a fitting one on the interface it is another one of the same routing domain, that is,
-    the same VRF or none.
+    If the interface has no fitting address, one of another interface is used. Both interfaces are
+    then in the same VRF, or both in none.
     """
     vrf = place.vrf_of(dev)
     held = [

@@ -1,4 +1,4 @@
-"""Codes for the state of the machine: foreign objects in the way, and missing things."""
+"""Codes for the state of the machine: foreign objects in the way, and parts that are missing."""
 
 from __future__ import annotations
 

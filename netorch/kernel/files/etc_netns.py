@@ -222,7 +222,8 @@ def read_all(label: str, names: tuple[str, ...], known: dict[FileIdentity, str])
     real directory gets the text "\\0" followed by a description, which netorch never writes as
     content.
 
-    `known`: texts that were read before. It is extended, so that no inode is read twice.
+    `known` has the texts that were read before. The function adds to it, so that no inode is read
+    twice.
     """
     directory = f"{ETC_NETNS}/{_plain_name(label)}"
     for part in (ETC_NETNS, directory):

@@ -112,7 +112,7 @@ _REMEDIES = {
 def refusal(error: OSError, path: str = RUN_NETORCH) -> NetorchError:
     """Return the error for a file below /run/netorch that cannot be used.
 
-    `path`: the file's path, used if `error` does not name one.
+    `path` is the file's path, for an `error` that does not name one.
     """
     path = f"{error.filename or path}"
     if not path.startswith("/"):

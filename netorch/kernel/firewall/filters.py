@@ -56,7 +56,7 @@ class FilterBackend(Protocol):
         """
 
     def delete(self, topology: str, before: str) -> None:
-        """Delete the topology's filter, if it exists. `before`: the text that `read` returned."""
+        """Delete the topology's filter, if it exists. `before` is the text that `read` returned."""
 
     def chains_of(
         self, topology: str, text: str, enter_new_namespace: Callable[[], None]

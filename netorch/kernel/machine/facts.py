@@ -91,8 +91,9 @@ def read(
 ) -> Machine:
     """Read the facts about this machine. Without root some of them are missing.
 
-    `programs`: names of processes. `folders`: paths to look for. `sysctls`: paths below /proc/sys.
-    `files`: paths; `/etc/x.d/*.conf` means all files in /etc/x.d whose names end in `.conf`.
+    `programs` are names of processes, `folders` are paths to look for, and `sysctls` are paths
+    below /proc/sys. `files` are paths, of which `/etc/x.d/*.conf` means all files in /etc/x.d whose
+    names end in `.conf`.
     """
     try:
         require_root()

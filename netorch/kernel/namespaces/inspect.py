@@ -37,7 +37,7 @@ def open_socket(
 ) -> Files:
     """Open a socket in a node. It stays in that namespace, even if another process uses it.
 
-    `buffer`: size of the receive buffer in bytes; 0 for the default.
+    `buffer` is the size of the receive buffer in bytes, or 0 for the default.
     """
 
     def work() -> Files:
@@ -53,7 +53,7 @@ def open_socket(
 def wait_for_port(how: str, what: str, protocol: str, port: int, timeout: float) -> bool:
     """Tell whether a socket of the node listens on the port within `timeout` seconds.
 
-    `protocol`: `tcp` or `udp`.
+    `protocol` is `tcp` or `udp`.
     """
 
     def work() -> bool:

@@ -61,7 +61,7 @@ def netns_fd(path: str, follow: bool) -> int:
     """Open a network namespace and return its file descriptor.
 
     Raise OSError if that fails, with EINVAL if it is not a network namespace (NS_GET_NSTYPE,
-    ioctl_nsfs(2)). `follow`: whether to follow a symbolic link.
+    ioctl_nsfs(2)). A symbolic link is followed only if `follow` is true.
     """
     fd = os.open(
         path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)

@@ -60,7 +60,7 @@ Lower ones are left to the links that the kernel makes in a new namespace (lo, s
 
 
 def _widen(fd: int, limit: int) -> None:
-    """Enlarge the process's table of open files. `limit`: the limit on open files.
+    """Enlarge the process's table of open files to _TABLE entries, but not beyond `limit`.
 
     This is only quick while the process has one thread. With several threads the kernel waits for
     all readers whenever it doubles the table, which takes ten milliseconds or more (expand_fdtable
@@ -273,8 +273,8 @@ class Namespaces:
     def number_in(self, target: int, number: int) -> int | None:
         """Return the nsid that one namespace has in another one, or None.
 
-        `number`: the nsid that the first one has in the host's namespace. `target`: the nsid that
-        the second one has there.
+        `number` is the nsid of the first one in the host's namespace, and `target` is that of the
+        second one there.
         """
         return self._number(
             self.host, attr(c.NETNSA_NSID, i32(number)) + attr(c.NETNSA_TARGET_NSID, i32(target))
@@ -370,7 +370,7 @@ class Namespaces:
     def publish(self, netns: OpenNetns, reclaim: frozenset[str] = frozenset()) -> None:
         """Give the thread's namespace its name. Raise FileExistsError if the name is taken.
 
-        `reclaim`: names at which an empty plain file, which a crash left, is removed first.
+        An empty plain file, which a crash left, is removed first if its name is in `reclaim`.
         """
         path = f"{RUN_NETNS}/{netns.label}"
         if "/" in netns.label or netns.label in ("", ".", ".."):

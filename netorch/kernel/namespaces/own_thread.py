@@ -60,7 +60,7 @@ def run_within(
 ) -> Result:
     """Run `function` in a network namespace, and return or raise what it does.
 
-    `undo`: see `run_in_new_thread`.
+    `run_in_new_thread` describes `undo`.
     """
 
     def work() -> Result:

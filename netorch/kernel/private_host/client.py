@@ -34,8 +34,7 @@ _fork_server: tuple[int, int] | None = None
 def prepare(calls_module: str) -> None:
     """Start the fork server, from which private hosts are forked.
 
-    `calls_module`: the module that it loads. Its CALLS lists the functions that can be called in a
-    host.
+    It loads `calls_module`, whose CALLS lists the functions that can be called in a host.
     """
     global _fork_server  # noqa: PLW0603  one for the process
     with _lock:
@@ -52,7 +51,7 @@ class PrivateHost:
     def __init__(self, calls_module: str) -> None:
         """Start a private host. Raise LacksError if this machine does not allow it.
 
-        `calls_module`: the module whose CALLS lists the functions that can be called in the host.
+        `calls_module` is the module whose CALLS lists the functions that can be called in the host.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:

@@ -40,7 +40,8 @@ def enter_new_namespaces(user: bool) -> None:
     The calling process then dies with its parent. Raise LacksError if the machine does not allow
     new namespaces.
 
-    `user`: whether to make a user namespace, in which the caller is root. It needs no capabilities.
+    If `user` is true, it also makes a user namespace, in which the caller is root. This needs no
+    capabilities.
     """
     uid, gid = os.geteuid(), os.getegid()
     try:

@@ -34,9 +34,9 @@ _NAMESPACES = ("user", "pid")
 def main(control: int, program: int, calls_module: str) -> None:
     """Run the fork server until the program is gone.
 
-    `control`: a SOCK_SEQPACKET socket. The program sends one socket over it for each host that it
-    asks for. `program`: the pidfd of the program. `calls_module`: the module whose CALLS lists the
-    functions that can be called in a host.
+    `control` is a SOCK_SEQPACKET socket. The program sends one socket over it for each host that it
+    asks for. `program` is the pidfd of the program. `calls_module` is the module whose CALLS lists
+    the functions that can be called in a host.
     """
     os.setsid()
     os.chdir("/")

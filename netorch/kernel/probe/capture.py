@@ -40,8 +40,8 @@ class Capture:
     def __init__(self, sockets: Mapping[int, str | os.PathLike[str]]) -> None:
         """Start the capture. Raise OSError if a file cannot be written.
 
-        `sockets`: file descriptor of an AF_PACKET socket (SOCK_RAW, ETH_P_ALL) → the file to write.
-        The descriptors are closed at the end, or on an error.
+        `sockets` maps file descriptors of AF_PACKET sockets (SOCK_RAW, ETH_P_ALL) to the files to
+        write. The descriptors are closed at the end, or on an error.
         """
         self._error: OSError | None = None
         self._selector = selectors.DefaultSelector()

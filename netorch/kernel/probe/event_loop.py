@@ -137,9 +137,9 @@ class Prober:
     ) -> None:
         """Prepare the probes.
 
-        `patience`: seconds to wait for an answer if the probe expects one. `connections`: the
-        number of TCP sockets that may be open at a time. `report`: called a few times a second with
-        the number of probes that are settled.
+        `patience` is the number of seconds to wait for an expected answer. `connections` is the
+        number of TCP sockets that may be open at a time. `report` is called a few times a second
+        with the number of probes that are settled.
         """
         self._kernel = kernel
         self._patience = patience

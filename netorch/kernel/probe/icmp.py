@@ -76,9 +76,8 @@ def checksum(data: bytes) -> int:
 def parse_reply(version: int, data: bytes, token: int) -> ReceivedMessage | None:
     """Decode a message of a raw socket, which begins with the IP header for IPv4.
 
-    Return None if its type is not in RECEIVED_TYPES, or if it is cut off.
-
-    `token`: the length in bytes of the token at the start of an echo reply's data.
+    Return None if its type is not in RECEIVED_TYPES, or if it is cut off. `token` is the length in
+    bytes of the token at the start of an echo reply's data.
     """
     if version == 4:
         if len(data) < 20:

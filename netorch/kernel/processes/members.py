@@ -15,7 +15,7 @@ GRACE = 2.0
 def end_processes(namespaces: Iterable[tuple[int, int]]) -> list[str]:
     """End every process in the namespaces with SIGTERM, then SIGKILL. Return `PID (NAME)` of each.
 
-    `namespaces`: (st_dev, st_ino) of each.
+    `namespaces` has st_dev and st_ino of each namespace.
     """
     inodes = frozenset(namespaces)
     if not inodes:
@@ -38,7 +38,10 @@ def end_processes(namespaces: Iterable[tuple[int, int]]) -> list[str]:
 
 
 def processes_in(inodes: Collection[tuple[int, int]]) -> dict[int, str]:
-    """Return PID → name of the processes in the namespaces. `inodes`: (st_dev, st_ino) of each."""
+    """Return PID → name of the processes in the namespaces.
+
+    `inodes` has st_dev and st_ino of each namespace.
+    """
     processes: dict[int, str] = {}
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid():

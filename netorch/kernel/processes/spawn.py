@@ -93,8 +93,8 @@ def close_all(files: Files) -> None:
 def namespaces_of(node: Files, outer: Entrance = ()) -> Entrance:
     """Return the namespaces to enter for a process in a node.
 
-    `node`: the result of `entrance`. `outer`: the user and PID namespaces of the private host that
-    the node is on, if any.
+    `node` is the result of `entrance`. `outer` are the user and PID namespaces of the private host
+    that the node is on, if any.
     """
     user = tuple(entry for entry in outer if entry[0] == CLONE_NEWUSER)
     return (
@@ -209,9 +209,7 @@ def run(
     """Run a command to its end.
 
     Raise CommandFailed if it fails, CommandTimeout if it takes too long. A command whose end is no
-    longer waited for is killed.
-
-    `given`: its input, or None for none.
+    longer waited for is killed. `given` is the input of the command, or None if it has none.
     """
     __tracebackhide__ = True
     title = f"{node}: {shlex.join(argv)}"
