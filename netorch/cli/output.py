@@ -19,7 +19,7 @@ from netorch.render import json, text
 from netorch.render.changes import Change
 
 if TYPE_CHECKING:
-    # because a command that loads no file does not need the models
+    # A command that loads no file does not need the models.
     from netorch.cli.options import Options
     from netorch.resolve.loader import Loaded
     from netorch.state.plan import Step

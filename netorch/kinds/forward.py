@@ -58,7 +58,7 @@ class ForwardAccept(NoForeignObjects, Resource):
 
     @property
     def needs(self) -> tuple[Key, ...]:
-        # because the packet filter has to drop its part before these rules accept the rest
+        # The packet filter has to drop its part before these rules accept the rest.
         return (filter_key(self.netns),)
 
     @property

@@ -43,8 +43,8 @@ class Macvlan(StackedLink):
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
-        # because the class decorator makes a new class with slots, and a bare `super()` would refer
-        # to the original one
+        # A bare `super()` would refer to the original class, because the class decorator makes a
+        # new one with slots.
         for link in super(Macvlan, cls).observe(view):  # noqa: UP008
             assert isinstance(link, Macvlan)
             yield replace(link, mac="") if link.mode == ALONE else link

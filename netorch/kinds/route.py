@@ -241,7 +241,7 @@ class Route(Resource):
             if spec.type != old.type:
                 return None
             if before.shared or before.siblings:
-                # because replacing would delete the foreign next hops too (fib6_add_rt2node)
+                # Replacing the route would delete the foreign next hops too (fib6_add_rt2node).
                 return _leg_by_leg(self.netns, (old, *before.siblings), spec)
             if len(spec.hops) > 1 or len(old.hops) > 1:
                 return _without_a_gap(self.netns, old, spec)
@@ -249,7 +249,7 @@ class Route(Resource):
         if _same_route(spec, old):
             return fewer
         if before.shared:
-            # because NLM_F_REPLACE replaces the oldest route, whoever made it (fib_table_insert)
+            # NLM_F_REPLACE would replace the oldest route, whoever made it (fib_table_insert).
             return [*fewer, RouteDel(self.netns, old), RouteAdd(self.netns, spec, append=True)]
         return [*fewer, RouteAdd(self.netns, spec, replace=True)]
 

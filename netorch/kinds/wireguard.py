@@ -99,7 +99,8 @@ class Wireguard(StandaloneLink):
         return replace(self, private_key=key), warning
 
     def obstacles(self, snapshot: Snapshot, desired: State) -> Iterator[Obstacle]:
-        # because Linux leaves such a peer out and reports no error
+        # Linux leaves out a peer that has the public key of the interface itself, and reports no
+        # error.
         if self.private_key is not None and self.private_key.secret is not None:
             own = b64encode(public_key(self.private_key.secret.reveal())).decode()
             if peer_key(self.netns, self.name, own) in desired:

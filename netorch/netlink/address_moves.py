@@ -183,7 +183,8 @@ def give(
     Routes without a gateway come before routes with one.
     """
     pieces: list[Piece] = []
-    # because the kernel lists a new IPv6 address before the older ones
+    # The kernel lists a new IPv6 address before the older ones, so IPv6 addresses are added in
+    # reverse order.
     ordered = [pair for pair in objects.addresses if pair[0].family == c.AF_INET]
     ordered += [pair for pair in reversed(objects.addresses) if pair[0].family == c.AF_INET6]
     for record, body in ordered:

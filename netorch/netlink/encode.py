@@ -186,7 +186,7 @@ def _up(up: bool | None) -> tuple[int, int]:
 def _end(
     index: int, name: str, attrs: bytes, given: Attrs, queues: bool, up: bool | None = None
 ) -> bytes:
-    # because a link with one queue does not have to wait for an expedited RCU grace period
+    # A link with one queue does not have to wait for an expedited RCU grace period.
     extra = _ONE_QUEUE if queues and _QUEUES.isdisjoint([number for number, _ in given]) else b""
     return (
         _IFINFOMSG.pack(0, 0, index, *_up(up)) + attr(c.IFLA_IFNAME, cstring(name)) + extra + attrs
@@ -209,7 +209,8 @@ def _link_add(request: LinkAdd, resolver: IndexLookup, also: LinkSet | None) -> 
             attrs += attr(c.IFLA_LINK, parent_index)
         if request.parent[0] != request.netns:
             attrs += attr(c.IFLA_NET_NS_FD, u32(resolver.fd_of(request.netns)))
-    # because older kernels require an index that is free in both namespaces
+    # Older kernels require an index that is free in both namespaces, so the kernel chooses the
+    # index of a link whose parent is in another one.
     index = resolver.new_index(
         request.netns, request.name, request.parent is None or request.parent[0] == request.netns
     )
@@ -220,7 +221,7 @@ def _link_add(request: LinkAdd, resolver: IndexLookup, also: LinkSet | None) -> 
             if peer.netns == request.netns
             else attr(c.IFLA_NET_NS_FD, u32(resolver.fd_of(peer.netns)))
         )
-        # because veth_newlink uses the peer's index only if the near end has one too
+        # veth_newlink uses the index of the peer only if the near end has one too.
         peer_index = resolver.new_index(peer.netns, peer.name, index != 0)
         data += nested(
             c.VETH_INFO_PEER,
@@ -329,7 +330,7 @@ def _address(request: AddressAdd | AddressDel, resolver: IndexLookup) -> tuple[i
             _IFADDRMSG.pack(request.family, request.prefixlen, 0, 0, index) + pair,
         )
     extra = attr(c.IFA_PROTO, u8(request.protocol)) if request.protocol else b""
-    # because an address cannot be used for 1.8 s while DAD (RFC 4862) runs
+    # An IPv6 address cannot be used for 1.8 s while DAD (RFC 4862) runs, so netorch turns DAD off.
     flags = request.flags | (c.IFA_F_NODAD if request.family == c.AF_INET6 else 0)
     if flags:
         extra += attr(c.IFA_FLAGS, u32(flags))
@@ -400,7 +401,7 @@ def _route(netns: str, route: RouteSpec, resolver: IndexLookup) -> bytes:
     if route.sources is not None:
         parts.append(attr(c.RTA_SRC, route.sources[0]))
     if route.nexthop:
-        # because the nexthop object has the hops, and the kernel accepts no others in addition
+        # The nexthop object has the hops, and the kernel accepts no others in addition.
         parts.append(attr(c.RTA_NH_ID, u32(route.nexthop)))
     elif len(route.hops) == 1:
         hop = route.hops[0]

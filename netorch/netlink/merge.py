@@ -56,7 +56,8 @@ def _join(unit: Unit, request: Request) -> Unit | None:
         return None
     first = unit.request
     if isinstance(first, NetnsAdd):
-        # because the message that marks lo also sets it up
+        # The request about lo joins the one that makes the namespace, because the message that
+        # marks lo also sets it up.
         is_of_lo = (
             (first.netns, "lo") == (request.netns, request.name)
             and request.master is None

@@ -191,7 +191,8 @@ def _deletes(
         if key not in deleted:
             continue
         for container in resource.dies_with:
-            # because such a resource has to be deleted while its container still exists
+            # A resource that names the container in `deleted_before` needs a step of its own,
+            # because it has to be deleted while the container still exists.
             if container in deleted and container not in resource.deleted_before:
                 implied.append(resource)
                 break

@@ -102,7 +102,7 @@ class View(Value, dict=True):
         if self.mark.owns_alias(link.alias):
             if not read_alias(link.alias).origin:
                 return self.label != HOST or self._is_made(link)
-            # because a NIC that is back on the host is the host's, whatever mark it still has
+            # A NIC that is back on the host belongs to the host, whatever mark it still has.
             return self.created or (link.index in self.lent and self.label != HOST)
         if link.group != self.mark.group or read_alias(link.alias).topology:
             return False

@@ -28,8 +28,8 @@ def refusal() -> str | None:
 
 
 def is_loaded() -> bool:
-    # because a kernel that supports the tables has these files in each namespace, even if it has no
-    # tables yet
+    # A kernel that supports the tables has these files in each namespace, even if it has no tables
+    # yet.
     return any(os.path.exists(path) for path in _TABLE_NAMES)
 
 
@@ -43,7 +43,8 @@ def read(topology: str, recorded: str | None) -> OwnFilter:
         return OwnFilter()
 
     def is_claimed(key: TableKey, chain: str, empty: bool) -> bool:
-        # because flushing a table removes netorch's marks and leaves its chains
+        # An empty chain counts as well, because flushing a table removes netorch's marks and leaves
+        # its chains.
         return recorded == "" or (empty and recorded == "iptables")
 
     names = iptables.ChainNames(topology)

@@ -71,7 +71,7 @@ def change(version: int, edit: Callable[[bool, Chains], Edit | None]) -> None:
                 for place, text in enumerate(edits.insert, edits.place):
                     table.insert_entry(edits.chain, entry_of(key, text), place)
                 for chain in filter(table.builtin_chain, xtables._chains(table)):
-                    # because libiptc resets the policy's counters otherwise
+                    # Setting the policy keeps its counters, which libiptc resets otherwise.
                     table.set_policy(chain, *table.get_policy(chain))
                 if table._iptc.iptc_commit(table._handle) == 1:
                     return

@@ -121,7 +121,7 @@ def list_all() -> tuple[str | None, str, str]:
     except OSError as failure:
         error = str(failure)
     if error is not None:
-        # because a library that is built without JSON fails without an error message
+        # A library that is built without JSON fails without an error message.
         return (_NO_JSON if error == _SILENT else error), "", ""
     return None, text, json
 
@@ -204,8 +204,8 @@ def _context(flags: int, dry: bool = False) -> Iterator[int]:
     A context belongs to the namespace in which it was created, so it is not reused.
     """
     library = _library()
-    # because libnftables ends the process if it cannot open a socket, or if the socket's number is
-    # too high for select(2)
+    # libnftables ends the process if it cannot open a socket, or if the number of the socket is too
+    # high for select(2). So netorch tries both first.
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as probe:
         check_low(probe.fileno(), "libnftables")
     context: int = library.nft_ctx_new(0)
@@ -262,7 +262,7 @@ def _script() -> TextIO:
 
 
 def _run(library: ctypes.CDLL, context: int, text: str) -> bool:
-    # because only errors in files tell the line that they are about
+    # The text is passed as a file, because only errors in files name the line that they are about.
     with _script() as script:
         script.write(text)
         script.flush()

@@ -35,7 +35,7 @@ def is_loaded() -> bool:
 
 def read(topology: str, recorded: str | None) -> OwnFilter:
     table = nftables.table_name(topology)
-    # because loading the library takes longer than this request
+    # This request takes less time than loading the library.
     comment = nf_tables_netlink.tables().get(("inet", table))
     if comment is None:
         return OwnFilter()

@@ -311,8 +311,8 @@ def _change(key: TableKey, table: Any, current: _OwnRules, desired: Lines) -> No
     ]
     for chain in foreign_chains:
         for number in reversed(current.places.get(chain, [])):
-            # because Table.delete_entry looks for a rule with the same contents, and takes the
-            # first of two equal ones
+            # The rule is deleted by its number, because Table.delete_entry looks for a rule with
+            # the same contents, and takes the first of two equal ones.
             if table._iptc.iptc_delete_num_entry(chain.encode(), number - 1, table._handle) != 1:
                 raise KernelRefused(
                     Problem(
@@ -345,13 +345,14 @@ def _change(key: TableKey, table: Any, current: _OwnRules, desired: Lines) -> No
             table.insert_entry(chain, entry_of(key, rule), position)
     for chain in _chains(table):
         if table.builtin_chain(chain):
-            # because libiptc, and so iptables itself, resets the policy's counters otherwise
+            # Setting the policy keeps its counters, which libiptc, and so iptables itself, resets
+            # otherwise.
             table.set_policy(chain, *table.get_policy(chain))
 
 
 def _chains(table: Any) -> list[str]:
-    # because Table.chains would change the Chain objects of other users of the library in this
-    # process
+    # This does not use Table.chains, which would change the Chain objects of other users of the
+    # library in this process.
     names = []
     name = table._iptc.iptc_first_chain(table._handle)
     while name:

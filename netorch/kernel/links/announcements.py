@@ -52,7 +52,7 @@ def announce(namespaces: Namespaces, links: Mapping[str, Collection[str]]) -> No
             socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as sender,
         ):
             with suppress(OSError):
-                # because the link's qdisc may lose or delay the announcement
+                # The announcement bypasses the qdisc of the link, which may lose or delay it.
                 sender.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)
             for name, frame in frames:
                 with suppress(OSError):

@@ -180,7 +180,7 @@ def _move_home(
     moved = _new_link(namespaces, host, indices_before)
     if moved is None:
         raise Refused(errno.ENODEV, f"{nic.name} did not come back to the host")
-    # because links of these kinds can be recognised by their mark only
+    # Links of these kinds can be recognised by their mark only.
     unprovable = saved is not None and (
         not saved.boot or saved.kind in lent.ISOLATED_KINDS | lent.PROCESS_KINDS
     )

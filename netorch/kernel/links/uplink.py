@@ -56,8 +56,8 @@ def join(rtnl: Rtnl, request: UplinkJoin) -> None:
     if bridge.mac != nic.mac:
         pieces.append(setlink(bridge, attr(c.IFLA_ADDRESS, nic.mac), f"MAC of {request.bridge}"))
     if nic.master != bridge.index:
-        # because a bridge stops following the MTU of its ports only when its own MTU changes
-        # (br_change_mtu)
+        # A bridge stops following the MTU of its ports only when its own MTU changes
+        # (br_change_mtu). So it gets another MTU first, and then that of the NIC.
         for mtu in (
             (nic.mtu + 1 if nic.mtu < _MAX_MTU else nic.mtu - 1, nic.mtu) if request.mtu else ()
         ):
