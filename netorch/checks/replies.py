@@ -103,9 +103,9 @@ def _stopped(node: str, probe: Probe, reply: Reply) -> str:
             return f"the packet filter of {node} itself drops it"
         case errno.EMSGSIZE:
             most = (
-                f"takes at most {reply.mtu} bytes"
+                f"carries at most {reply.mtu} bytes"
                 if reply.mtu
-                else f"does not take a packet of {probe.size} bytes"
+                else f"does not carry a packet of {probe.size} bytes"
             )
             return f"the link of {node} to {probe.address} {most}"
         case errno.ENETDOWN:

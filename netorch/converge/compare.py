@@ -208,7 +208,7 @@ def cautions(plan: Plan, snapshot: Snapshot, topology: str) -> list[str]:
             for text in step.resource.cautions(snapshot, going=step.after is None)
         ),
         *(
-            f"{nic.title()}: no record says what it had on the host: "
+            f"{nic.title()}: there is no record of its settings on the host: "
             "it returns there without addresses and routes, and down"
             for nic in lent
             if nic.origin not in known

@@ -66,6 +66,6 @@ def _sentence(desired: Desired, key: Key, own: RouteSpec) -> str:
     )
     return (
         f"node {node} keeps its IPv{version} default route {' and '.join(ways)}: "
-        f"network {network} gives it no other one. Write `networks: {{{network}: "
+        f"network {network} does not add another one. Write `networks: {{{network}: "
         "{default_route: false}}` to confirm that, or `true` to use the network's default route"
     )

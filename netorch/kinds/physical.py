@@ -260,7 +260,7 @@ def _unproven(view: View) -> Iterator[tuple[Key, str]]:
         yield (
             link_key(view.label, link.name),
             f"{where} says that it is the host's {alias.origin}, and no record of"
-            f" {view.mark.topology} proves it: it is left alone",
+            f" {view.mark.topology} proves it: netorch leaves it alone",
         )
 
 

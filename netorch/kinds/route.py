@@ -201,7 +201,7 @@ class Route(Resource):
         hops = ", ".join(f"{_via(hop)} dev {hop.dev}" for hop in self.unsure)
         return (
             f"{self.title()}: the kernel does not show who added the next hop {hops}:"
-            " it is left alone"
+            " netorch leaves it alone"
         )
 
     def differs(self, before: Resource) -> bool:

@@ -129,7 +129,7 @@ def _unproven(view: View) -> Iterator[tuple[Key, str]]:
             yield (
                 link_key(view.label, link.name),
                 f"{where} says that {topology} made it, and its other end, in another namespace,"
-                " does not: it is left alone",
+                " does not: netorch leaves it alone",
             )
 
 

@@ -421,14 +421,14 @@ class _Expansion:
                 "too-many-values",
                 f"The file expands to more than {MAX_VALUES:,} values.",
                 at,
-                "Are the ranges right?",
+                "Check the ranges.",
             )
         if self.chars > MAX_BYTES:
             self.findings.stop(
                 "too-many-values",
                 f"The file expands to more than {MAX_BYTES // 10**6} MB.",
                 at,
-                "Are the ranges right?",
+                "Check the ranges.",
             )
 
     def check_expanded_size(self, node: Map | Seq) -> int:

@@ -120,7 +120,10 @@ def interface_name(value: object) -> str:
             "bad-name",
         )
     if name.startswith("-"):
-        wrong(f"{name!r} cannot be an interface name: '-' would make it an option", "bad-name")
+        wrong(
+            f"{name!r} cannot be an interface name: with '-' first, it would be an option",
+            "bad-name",
+        )
     return name
 
 

@@ -398,7 +398,10 @@ def _by_loopback(gateway: scalars.Address) -> BadHop:
 
 def _unreachable(gateway: scalars.Address, hop: Hop) -> BadHop:
     where = f"by {hop.dev}" if hop.dev is not None else "by any interface"
-    what = f"the gateway {gateway} is not reached {where}: no address or route has its subnet."
+    what = (
+        f"the gateway {gateway} is not reached {where}: it is not in the subnet of any address"
+        " or route there."
+    )
     return BadHop(
         "gateway-unreachable",
         0,

@@ -16,7 +16,7 @@ def put_names(draft: Draft) -> None:
                 draft.complain(
                     "no-resolv-conf",
                     (*site.path, "dns"),
-                    "`dns` needs resolv.conf, which `names: false` turns off: leave out either",
+                    "`dns` needs resolv.conf, which `names: false` turns off: remove one of them",
                 )
         return
     _check(draft)

@@ -344,7 +344,9 @@ def _name(
     chosen = name or topology.name or stem
     if not chosen:
         source, way = ("a text", "") if file == TEXT else ("standard input", ", or use --name")
-        unnamed = f"the topology comes from {source}, so it has no file name to be named after."
+        unnamed = (
+            f"the topology comes from {source}, so it has no file name that could be its name."
+        )
         problems.append(Problem("no-name", unnamed, None, f"Give it a `name:`{way}."))
         return None
     try:

@@ -173,7 +173,7 @@ class NetworkModel(BridgeSettings):
         node, interface = parse_place(self.parent)
         interface_name(interface)
         if node is not None and self.node not in {None, node_name(node)}:
-            wrong(f"the parent {self.parent} is not in `node: {self.node}`")
+            wrong(f"the parent {self.parent} is not in `node: {self.node}`: remove `node`")
         return self
 
     _bridged = constraints(IPVLAN_GATEWAY, *BRIDGED)

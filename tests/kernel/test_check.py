@@ -158,7 +158,7 @@ def test_each_failure_names_the_node_that_reports_it(host: Host) -> None:
         "gw has no route to 10.7.0.1",
         "fragmentation needed, says 10.0.1.1: at most 1300 bytes pass there",
         "packet too big, says fd00:1::1: at most 1300 bytes pass there",
-        "the link of a to 10.0.2.2 takes at most 1500 bytes",
+        "the link of a to 10.0.2.2 carries at most 1500 bytes",
         "administratively prohibited, says 10.0.2.1",
         "10.0.2.2 answers",
         "could not be tried: a has no interface eth7",

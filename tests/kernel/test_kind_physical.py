@@ -156,7 +156,7 @@ def test_a_lost_record_and_a_name_that_is_taken(host: Host, nics: Snapshot) -> N
     host.run("rm", "-r", "/run/netorch/lab")
     message = host.netorch("destroy", "lab").stderr
     assert (
-        "physical a/lan0: no record says what it had on the host: "
+        "physical a/lan0: there is no record of its settings on the host: "
         "it returns there without addresses and routes, and down" in message
     )
     lost = diff_snapshots(nics, host.snapshot())

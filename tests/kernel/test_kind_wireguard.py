@@ -216,7 +216,7 @@ def test_a_bad_key_file_is_an_error_before_anything_changes(host: Host) -> None:
         host.run("sh", "-c", f"{command} >a.key")
         assert first_error(host, file) == message, command
     for command, message in {
-        "rm a.key": f"{place}: No such file or directory. Its path counts from the topology's folder, "
+        "rm a.key": f"{place}: No such file or directory. The path is relative to the topology's folder, "
         f"{host.directory}.",
         "mkfifo a.key": f"{place} is not a plain file.",
         "rm a.key; mkdir a.key": f"{place} is not a plain file.",

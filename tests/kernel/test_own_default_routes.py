@@ -62,7 +62,7 @@ def test_it_stays_and_netorch_warns(host: Host, how: str) -> None:
     assert warnings.count("keeps its IPv") == 2
     assert (
         "warning: node box keeps its IPv4 default route via 172.17.0.1 dev eth0: "
-        "network lan gives it no other one. Write `networks: {lan: {default_route: false}}` "
+        "network lan does not add another one. Write `networks: {lan: {default_route: false}}` "
         "to confirm that, or `true` to use the network's default route" in warnings
     )
     assert "its IPv6 default route via fd17::1 dev eth0" in warnings

@@ -347,7 +347,10 @@ def test_a_link_that_comes_to_the_host_with_a_mark(host: Host, alias: str) -> No
     before = host.snapshot()
     for command in ("diff", "apply"):
         done = host.netorch(command, "lab.yaml")
-        assert "host/evil says that" in done.stderr and "proves it: it is left alone" in done.stderr
+        assert (
+            "host/evil says that" in done.stderr
+            and "proves it: netorch leaves it alone" in done.stderr
+        )
         assert diff_snapshots(before, host.snapshot(), ["files: /run/netorch"]) == []
     # netorch recognises its own bridge under another name, too
     sh(host, "ip link set br0 down; ip link set br0 name other")
@@ -479,7 +482,7 @@ def test_a_daemon_that_has_our_number(host: Host, place: str, when: str) -> None
         done = host.netorch("destroy", "p0")
         assert "nothing to destroy" in done.stdout
         if place == "the host":
-            assert done.stderr.count("no record says whose it is: it is left alone") == 6
+            assert done.stderr.count("no record says whose it is: netorch leaves it alone") == 6
         sh(host, f"{enter}ip link del other; {enter}ip link del eth0; {enter}ip rule flush || :")
         sh(
             host,

@@ -143,7 +143,7 @@ def test_mistakes_end_in_clear_messages(project: pytest.Pytester) -> None:
     for line in (
         f"no topology for this test: {project.path}/none.yaml: No such file or directory.",
         "no topology for this test: <text>: the topology comes from a text, "
-        "so it has no file name to be named after. Give it a `name:`.",
+        "so it has no file name that could be its name. Give it a `name:`.",
         "the packets of this test cannot be written: /proc/no: No such file or directory.",
         "@pytest.mark.topology: got an unexpected keyword argument 'variabels'",
         "@pytest.mark.topology: scope='file': write 'function', 'class', 'module', 'session'",

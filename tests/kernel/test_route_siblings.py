@@ -249,7 +249,10 @@ def test_a_next_hop_of_an_unknown_maker_is_left_alone(host: Host) -> None:
     append(host, "fd08::/64 table 100 metric 7", "fd00::7", "bgp", "-n", "r")
     diff = host.netorch("diff")
     assert diff.stdout == "lab: in sync\n"
-    assert "does not show who added the next hop fd00::7 dev e0: it is left alone" in diff.stderr
+    assert (
+        "does not show who added the next hop fd00::7 dev e0: netorch leaves it alone"
+        in diff.stderr
+    )
     assert "in sync" in host.netorch("apply").stdout
     assert hops(host, "fd08::/64 table 100", "-n", "r") == {"fd00::2", "fd00::7"}
     # netorch removes only its own next hop

@@ -31,7 +31,7 @@ def read(question: KeyFile, folder: str) -> Answer:
         where = (
             ""
             if os.path.isabs(question.path)
-            else f"Its path counts from the topology's folder, {printable(folder or '.')}."
+            else f"The path is relative to the topology's folder, {printable(folder or '.')}."
         )
         return Answer(code="key-file-unreadable", problem=f"{name}: {error.strerror}", remedy=where)
     except ValueError:

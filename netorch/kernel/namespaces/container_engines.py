@@ -247,7 +247,7 @@ class Engines:
         command = f"{engine.command} ps"
         what, remedy = (
             f"{engine.name} at {place}: {why}.",
-            f"Look whether `{command}` works.",
+            f"Check whether `{command}` works.",
         )
         problem = Problem("engine-failed", what, remedy=remedy, object=engine.name, command=command)
         return _EngineFailed(problem, unsure=True)

@@ -335,7 +335,7 @@ def _unproven(view: View) -> Iterator[tuple[Key, str]]:
             what = (
                 f"host/{link.name} says that {view.mark.topology} made it, and no record proves it"
             )
-            yield link_key(HOST, link.name), f"{what}: it is left alone"
+            yield link_key(HOST, link.name), f"{what}: netorch leaves it alone"
 
 
 __all__ = [

@@ -152,7 +152,7 @@ def test_sources(tmp_path: Path) -> None:
         (7, "int is not a topology: pass a path, a text or a Topology."),
         (
             "nodes: {a: {}}\n",
-            "<text>: the topology comes from a text, so it has no file name to be named after. Give it a `name:`.",
+            "<text>: the topology comes from a text, so it has no file name that could be its name. Give it a `name:`.",
         ),
         ("name: x\nnods: {}\n", "<text>:2:1: unknown key 'nods'. Did you mean 'nodes'?"),
     ):

@@ -663,7 +663,7 @@ names: false
 nodes: {a: {dns: {servers: 1.1.1.1}}}
 """,
         [
-            "2:13: `dns` needs resolv.conf, which `names: false` turns off: leave out either",
+            "2:13: `dns` needs resolv.conf, which `names: false` turns off: remove one of them",
         ],
     ),
     "tunnels that cannot be": (

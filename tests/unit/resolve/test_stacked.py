@@ -170,7 +170,7 @@ NETWORKS = {
     "driver: macvlan, vlan: 20": "`vlan` needs a `parent`, because driver macvlan without a `parent` makes a closed network",
     "driver: macvlan, node: a": "`node` needs a `parent`",
     "driver: macvlan, parent: eth0, vlan: 4095": "4095 is not between 0 and 4094",
-    "driver: macvlan, parent: 'a:eth0', node: c": "the parent a:eth0 is not in `node: c`",
+    "driver: macvlan, parent: 'a:eth0', node: c": "the parent a:eth0 is not in `node: c`: remove `node`",
     "driver: macvlan, parent: 'a:eth0/1'": "'eth0/1'",
     "driver: macvlan, parent: 'a:eth9'": "node a: interface 'eth9' does not exist. Did you mean 'eth1'?",
     "driver: macvlan, parent: 'q:eth0'": "node 'q' does not exist.",
