@@ -98,8 +98,8 @@ def state(interface: dict[str, Any]) -> State:
 def effect(kind: str | None, model: type[InterfaceModel], name: str) -> str:
     """Return `update`, `flap` or `replace`.
 
-    The result is `separate` if a change of the key changes other objects, such as addresses, and not
-    the link.
+    The result is `separate` if a change of the key changes other objects, such as addresses, and
+    not the link.
     """
     field = model.model_fields[name]
     key = field.serialization_alias or name

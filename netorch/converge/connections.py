@@ -195,7 +195,7 @@ def _is_wrong(
 
 
 def _leaves_wrong(connection: Connection, was: Treatment, now: Treatment) -> bool:
-    """Return whether the connection leaves with another address than the new rules would give it."""
+    """Whether the connection leaves with another address than the new rules would give it."""
     if (was.masqueraded, was.leaves_as) == (now.masqueraded, now.leaves_as):
         return False
     actual = connection.leaves_as[0] if connection.leaves_as is not None else None

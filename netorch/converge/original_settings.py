@@ -42,7 +42,7 @@ class Memory(Value):
     """The original values of the sysctls that other topologies changed."""
 
     def paths(self, state: Mapping[Key, Resource]) -> dict[str, Paths]:
-        """Return label → the paths to read: those of the state and of memory, and their defaults."""
+        """Return label → the paths to read: those of the state, of memory, and their defaults."""
         by_label: dict[str, list[str]] = {}
         for resource in state.values():
             if isinstance(resource, Sysctl):

@@ -46,8 +46,10 @@ class ListedRule(Value):
     cases: tuple[Case, ...] = ()
     """The entries of a verdict map, which replaces `verdict`."""
     mark: tuple[int, int] | str | None = None
-    """The change of the packet's mark, independent of the verdict: (value, mask) clears the bits of
-    the mask and then inverts those of the value. "?" is an unknown change, and None is no change.
+    """The change of the packet's mark, independent of the verdict.
+
+    (value, mask) clears the bits of the mask and then inverts those of the value. "?" stands for an
+    unknown change, None for no change.
     """
 
     @property

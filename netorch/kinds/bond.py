@@ -85,9 +85,10 @@ class Bond(StandaloneLink):
 
 @interface_model("bond")
 class BondModel(MasterModel, StandaloneModel):
-    """Several links combined into one. The ports take the MTU of the bond, and have no IP addresses.
+    """Several links combined into one.
 
-    They also take its MAC address, except in the modes balance-tlb and balance-alb.
+    The ports take the MTU of the bond, and have no IP addresses. They also take its MAC address,
+    except in the modes balance-tlb and balance-alb.
     """
 
     MAKES: ClassVar[type[StandaloneLink]] = Bond

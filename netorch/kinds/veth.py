@@ -119,7 +119,7 @@ def _may_go(view: View, link: LinkRecord) -> bool:
 
 @reports_unproven
 def _unproven(view: View) -> Iterator[tuple[Key, str]]:
-    """Yield each end of a pair that has the mark although its other end does not, with a sentence."""
+    """Yield each end of a pair that has the mark while its other end does not, with a sentence."""
     if not is_attached(view.label):
         return
     for link in view.made_links:

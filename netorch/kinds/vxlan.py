@@ -209,7 +209,8 @@ class VxlanModel(UdpTunnelModel):
             if entry.mac == ALL and entry.dst in (self.remote, self.group):
                 key = "remote" if entry.dst == self.remote else "group"
                 wrong(
-                    f"fdb: {entry.dst} gets all frames for unknown addresses already, because of `{key}`"
+                    f"fdb: {entry.dst} gets all frames for unknown addresses already, "
+                    f"because of `{key}`"
                 )
             what = (entry.mac, entry.dst) if has_many_ends(entry.mac) else entry.mac
             if what in seen:

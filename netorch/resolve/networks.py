@@ -172,8 +172,8 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
             draft.complain(
                 "already-wired",
                 path,
-                f"{iface.display} belongs to a link, another network or a `kind`, so network {network}"
-                " cannot make it: write `name: OTHER_NAME` in the membership",
+                f"{iface.display} belongs to a link, another network or a `kind`, so network "
+                f"{network} cannot make it: write `name: OTHER_NAME` in the membership",
             )
             continue
         place = segment

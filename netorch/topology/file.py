@@ -77,7 +77,8 @@ class TopologyFile(Model):
     )
     names: Flag = Field(
         True,
-        description="Give each node a `hosts` file, and a `resolv.conf` if the node has `dns` (true).",
+        description="Give each node a `hosts` file, and a `resolv.conf` if the node has `dns` "
+        "(true).",
     )
     backend: Backend = Field(
         default_factory=empty_dict,

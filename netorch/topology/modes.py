@@ -125,8 +125,8 @@ OVERLAY = (
     ),
     forbid(
         "vxlan-is-segment",
-        f"driver vxlan supports only the mode segment: {_SEVERAL_BRIDGES}. To route for the members,"
-        " remove `mode` and write `gateway: NODE`",
+        f"driver vxlan supports only the mode segment: {_SEVERAL_BRIDGES}. To route for the "
+        "members, remove `mode` and write `gateway: NODE`",
         _VXLAN & _ROUTING,
     ),
     forbid(

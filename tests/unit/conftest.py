@@ -1,4 +1,7 @@
-"""Every file that a unit test has loaded is shown to the schema too: it takes what is right, and refuses what is wrong by its shape."""
+"""Compare the JSON Schema with netorch on every file that a unit test loads.
+
+The schema accepts what is right, and refuses what has the wrong shape.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from netorch.errors import FileError, Problem
 from tests import editor
 
 ENOUGH = 50
-"""Files of one test. Those that make up thousands are left to test_schema, which makes them up as well."""
+"""The files of one test. Tests with thousands of random files are left to test_schema."""
 
 # because a test must not fail for the time that it takes
 settings.register_profile("netorch", deadline=None)

@@ -57,8 +57,8 @@ KERNEL = Area(
         Code(
             "no-such-sysctl",
             "There is no such sysctl",
-            "The kernel does not have this setting, or has it only for the whole machine and not for "
-            "network namespaces.",
+            "The kernel does not have this setting, or has it only for the whole machine and not "
+            "for network namespaces.",
             "Correct the name. `sysctl -a` inside the node lists the settings.",
         ),
         Code(

@@ -24,8 +24,8 @@ LANGUAGE = Area(
         Code(
             "bad-value",
             "A value is not allowed",
-            "The key does not allow this value, or does not allow it together with the other keys of "
-            "its mapping.",
+            "The key does not allow this value, or does not allow it together with the other keys "
+            "of its mapping.",
             "The error describes the allowed values. The [language reference](language.md) lists "
             "each key with its values.",
         ),

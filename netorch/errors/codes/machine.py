@@ -224,8 +224,8 @@ MACHINE = Area(
             "no-private-host",
             "A private host cannot be made",
             "A private host needs user namespaces, which a sysctl, a limit or a container can "
-            "forbid. It also needs pidfd_open(2), which Linux has since 5.3, and a Python interpreter "
-            "that it can start.",
+            "forbid. It also needs pidfd_open(2), which Linux has since 5.3, and a Python "
+            "interpreter that it can start.",
             "Follow the advice in the error, such as `sysctl -w user.max_user_namespaces=10000`, "
             "or run as root.",
         ),

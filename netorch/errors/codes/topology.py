@@ -79,8 +79,8 @@ TOPOLOGY = Area(
         Code(
             "already-wired",
             "An interface is used twice",
-            "An interface is an endpoint of a single link, or a single network makes it, or it has a "
-            "`kind`. The two endpoints of a link have to be different interfaces.",
+            "An interface is an endpoint of a single link, or a single network makes it, or it has "
+            "a `kind`. The two endpoints of a link have to be different interfaces.",
             "Use another interface name for one of the two.",
         ),
         Code(

@@ -115,8 +115,8 @@ class IpTunnelModel(StandaloneModel):
     _ends = constraints(
         require(
             "tunnel-needs-end",
-            "{kind} needs a `remote` or a `local`: without both, it would be the same as the kernel's"
-            " own default tunnel",
+            "{kind} needs a `remote` or a `local`: without both, it would be the same as the "
+            "kernel's own default tunnel",
             HasValue("remote") | HasValue("local") | HasValue("key"),
         )
     )

@@ -278,7 +278,7 @@ class StandaloneLink(NoForeignObjects, Link):
 
 
 def parse_place(name: str) -> tuple[str | None, str]:
-    """Return the node and the interface of a `PlaceName`. Without a node in it, the node is None."""
+    """Return the node, or None if the name has none, and the interface of a `PlaceName`."""
     node, colon, interface = name.rpartition(":")
     return node if colon else None, interface
 

@@ -70,7 +70,7 @@ ROUTE = RouteSpec(
     "alias", ["netorch:lab", "netorch:lab from=eth9", "netorch:lab uplink=eth0"]
 )
 def test_hardware_on_the_host_is_the_hosts_whatever_its_alias(alias: str) -> None:
-    """A NIC returns from a deleted namespace with an alias that root of that namespace may have set."""
+    """A NIC returns from a deleted namespace with an alias that its root may have set."""
     nic = link(5, "eth1", kind="", alias=alias, group=MARK.group)
     observed = observed_in(netns(HOST, nic, addresses=(ADDRESS,)))
     assert observed.state == {}
