@@ -112,3 +112,30 @@ def test_processes_of_a_node_in_which_a_change_does_not_stay(host: Host) -> None
     assert "Rolled back: the kernel is as it was before." in done.stderr
     assert diff_snapshots(before, host.snapshot(), ["files: /run/netorch"]) == []
     host.netorch("apply", file)
+
+
+REMOVER = r"""
+import sys
+from netorch.kernel.namespaces.open_namespaces import Namespaces
+prepare, times = Namespaces.prepare, 0
+def prepare_and_lose(self):
+    global times
+    prepare(self)
+    times += 1
+    if times == 1:
+        self.tidy()
+Namespaces.prepare = prepare_and_lose
+from netorch.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_destroy_elsewhere_that_removes_the_empty_folder_of_names(host: Host) -> None:
+    """`destroy` of another topology finds /run/netns empty before the first name is in it."""
+    file = host.write("lab.yaml", FILE)
+    host.run("sh", "-c", "umount /run/netns; rmdir /run/netns", check=False)
+    done = host.run(sys.executable, "-c", REMOVER, "apply", str(file), check=False)
+    assert done.returncode == 0, done.stderr
+    assert host.netorch("diff", str(file)).returncode == 0
+    host.netorch("destroy", "lab")
+    assert not host.run("ip", "netns", "list").stdout

@@ -377,9 +377,7 @@ class Namespaces:
             raise OSError(errno.EINVAL, "is not a name for a namespace", netns.label)
         if netns.label in reclaim:
             self._unlink_stale(path)
-        os.close(
-            os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0)
-        )
+        self._create(path)
         try:
             mount(OWN_NETNS, path, "none", MS_BIND)
         except BaseException:
@@ -388,6 +386,20 @@ class Namespaces:
         self.drop(netns.label)
         self._known[netns.label] = netns
         self._use(netns)
+
+    def _create(self, path: str) -> None:
+        """Create the file for a name. Make /run/netns again if it is gone.
+
+        A `destroy` of another topology removes the directory if it finds it empty, which it is
+        until the first name of this topology stands there.
+        """
+        flags = os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            fd = os.open(path, flags, 0)
+        except FileNotFoundError:
+            self.prepare()
+            fd = os.open(path, flags, 0)
+        os.close(fd)
 
     def _unlink_stale(self, path: str) -> bool:
         """Remove `path` if it is the empty plain file that a crash leaves. Tell whether it was."""
