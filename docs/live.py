@@ -161,7 +161,9 @@ def _values(kind: str, key: str, annotation: Any, default: Any) -> tuple[Any, An
             return None, next(value for value in get_args(option) if value != default)
         if option is bool:
             return None, not default
-    raise KeyError(f"docs/live.py: no sample of {kind}.{key}")
+    raise SystemExit(
+        f"docs/live.py: SAMPLES needs two values of {kind}.{key}: its type does not name any"
+    )
 
 
 def _options(annotation: Any) -> Iterator[Any]:

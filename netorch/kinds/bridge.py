@@ -95,7 +95,6 @@ VLAN_FILTERING = Feature(
     (LinkAdd("", "probe0", "bridge", data=((IFLA_BR_VLAN_FILTERING, u8(1)),)),),
 )
 
-_VLANS = ("vlan_filtering", "vlan_default_pvid")
 _LEFT_ALONE = ((IFLA_ADDRESS, b""), (IFLA_MTU, u32(0)))
 
 
@@ -217,17 +216,7 @@ class Bridge(NoForeignObjects, Link):
             for name, text in self.common().items()
             if (name, text) not in {("mac", ""), ("mtu", "0")}
         }
-        for name in (
-            "stp",
-            "priority",
-            "forward_delay",
-            "hello_time",
-            "max_age",
-            "ageing_time",
-            "mcast_snooping",
-            "mcast_querier",
-            *_VLANS,
-        ):
+        for name in BridgeSettings.model_fields:
             value = getattr(self, name)
             if value != getattr(plain, name):
                 attributes[name] = str(value).lower() if isinstance(value, bool) else str(value)

@@ -334,7 +334,8 @@ def key_file(value: object) -> str:
         wrong("this is not a path of a key file", "bad-wireguard-key")
     if re.fullmatch(r"[A-Za-z0-9+/]{40,44}={0,2}", value):
         wrong(
-            "this looks like a key itself: write the key into a file, and the path of that file here",
+            "this looks like a key itself: write the key into a file, "
+            "and the path of that file here",
             "bad-wireguard-key",
         )
     return value

@@ -117,8 +117,8 @@ def fork(work: Callable[[], None]) -> int:
 
 def end(pid: int) -> None:
     """Kill a child of this process if it still runs, and reap it."""
-    # ChildProcessError is no failure: the kernel reaps the children of a process that ignores
-    # SIGCHLD. The process ID may then belong to another process.
+    # ChildProcessError is not a failure, because the kernel reaps the children of a process that
+    # ignores SIGCHLD. The process ID may then belong to another process.
     with suppress(ChildProcessError):
         if os.waitpid(pid, os.WNOHANG) == (0, 0):
             os.kill(pid, signal.SIGKILL)

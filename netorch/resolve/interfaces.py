@@ -86,7 +86,8 @@ def set_parents(draft: Draft) -> None:
             draft.complain(
                 "parent-circle",
                 (*iface.path, "parent"),
-                f"{iface.display} is its own parent, directly or through other interfaces: change one `parent`",
+                f"{iface.display} is its own parent, directly or through other interfaces: "
+                "change one `parent`",
             )
             assert isinstance(iface.role, StandaloneRole)
             iface.role = replace(iface.role, parent=None)

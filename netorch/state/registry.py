@@ -143,8 +143,8 @@ class View(Value, dict=True):
         object.
         """
         return (
-            f"{what} has the number of {self.mark.topology} ({self.mark.protocol}), which foreign objects"
-            " may have too, and no record says whose it is: netorch leaves it alone"
+            f"{what} has the number of {self.mark.topology} ({self.mark.protocol}), which foreign "
+            "objects may have too, and no record says whose it is: netorch leaves it alone"
         )
 
 

@@ -54,7 +54,9 @@ def _schema_agrees(request: pytest.FixtureRequest) -> Iterator[None]:
     for text, problems in [] if made_up else _loaded.copy():
         if problems:
             assert editor.let_pass(text, problems) == [], (
-                f"wrong by its shape, and the schema has nothing against it:\n{text}"
+                f"netorch refuses this file, and the JSON Schema does not. If the schema cannot "
+                f"express the rule, add some words of the message to MEANING in "
+                f"tests/editor.py:\n{text}"
             )
         else:
             assert editor.complaints(text) == [], f"right, and the schema refuses it:\n{text}"
