@@ -189,7 +189,7 @@ def load_chosen(
             )
         return from_file(file, options)
     if live and not Path(DEFAULT).exists():
-        return _as_applied(only_live_topology(options.name), options)
+        return _as_applied(only_live_topology(options.name, "with --name"), options)
     return from_file(default_file(), options)
 
 
@@ -235,8 +235,11 @@ def _last_applied(name: str) -> tuple[Loaded, Record]:
     return reload(name, record), record
 
 
-def only_live_topology(name: str | None) -> str:
-    """Return `name`, else the name of the only live topology."""
+def only_live_topology(name: str | None, how: str = "by its name") -> str:
+    """Return `name`, else the name of the only live topology.
+
+    `how` tells the user how to choose one of several.
+    """
     if name is not None:
         return name
     names = records.applied_names()
@@ -256,7 +259,9 @@ def only_live_topology(name: str | None) -> str:
             )
         )
     raise NetorchError(
-        Problem("several-live", f"several topologies are live ({', '.join(names)}): specify one")
+        Problem(
+            "several-live", f"several topologies are live ({', '.join(names)}): specify one {how}"
+        )
     )
 
 
