@@ -215,7 +215,8 @@ DRIFTS = {
         renumbered=PAIR,
     ),
     "a namespace deleted": drift(
-        "ip netns del b",
+        # the kernel deletes the links of a namespace some time after its name
+        "ip netns del b; while ip -n r link show p2 >/dev/null 2>&1; do sleep 0.05; done",
         "+ netns b",
         "+ veth r/p2  peer b:eth0  master br0",
         "+ veth b/eth0  peer r:p2",

@@ -20,7 +20,7 @@ from netorch.converge.read import read_all
 from netorch.immutable import replace
 from netorch.kernel.files import records
 from netorch.kernel.linux import LinuxKernel
-from netorch.netlink.constants import IFF_UP
+from netorch.netlink.constants import IFA_F_TENTATIVE, IFF_UP
 from netorch.parallel_reader.guess import MANY
 from netorch.parallel_reader.reader import ForkedReader
 from netorch.resolve.loader import load
@@ -96,7 +96,11 @@ def test_two_see_what_one_sees() -> None:
 
 
 def _steady(snapshot: Snapshot) -> dict[str, object]:
-    """Leave out what changes by itself: neighbours, timers of a bridge and its ports, carriers."""
+    """Leave out what changes by itself.
+
+    These are neighbours, timers of a bridge and its ports, carriers, and whether duplicate address
+    detection of an address is done.
+    """
 
     def of(netns: NetnsSnapshot) -> NetnsSnapshot:
         links = tuple(
@@ -108,7 +112,10 @@ def _steady(snapshot: Snapshot) -> dict[str, object]:
             )
             for link in netns.links
         )
-        return replace(netns, neighbours=(), links=links)
+        addresses = tuple(
+            replace(address, flags=address.flags & ~IFA_F_TENTATIVE) for address in netns.addresses
+        )
+        return replace(netns, neighbours=(), links=links, addresses=addresses)
 
     return {
         "namespaces": {label: of(netns) for label, netns in snapshot.namespaces.items()},
