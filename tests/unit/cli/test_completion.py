@@ -7,13 +7,14 @@ from __future__ import annotations
 import os
 import pty
 import select
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+
+from tests.programs import require_program
 
 EVIL = "x$(touch pwned);'`touch pwned`.yaml"
 TYPED = {
@@ -59,7 +60,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_what_a_shell_makes_of_a_line(shell: str, folder: Path) -> None:
     argv, learn, echo = SHELLS[shell]
-    assert shutil.which(argv[0]), f"the package {shell} is not installed"
+    require_program(argv[0], shell)
     function = f"function say; {echo}; end" if shell == "fish" else f"say() {{ {echo}; }}"
     # Ctrl-A moves to the beginning of the line: with `say` there, the shell prints the line
     lines = "".join(f"{typed}\t\x01say \x05\r" for typed in TYPED)

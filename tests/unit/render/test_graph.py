@@ -40,6 +40,7 @@ from netorch.state.plan import Plan, Step
 from netorch.state.planner import plan
 from netorch.state.resource import Disruption
 from tests.plans.test_plans import cases, read
+from tests.programs import require_program
 
 TOPOLOGIES = sorted((Path(__file__).parents[3] / "topologies").glob("*.yaml"))
 SVG = "{http://www.w3.org/2000/svg}"
@@ -334,6 +335,7 @@ def hostile() -> Picture:
     "path", [None, *TOPOLOGIES], ids=lambda path: path.stem if path else "hostile"
 )
 def test_graphviz_takes_the_dot_form(path: Path | None) -> None:
+    require_program("dot", "graphviz")
     drawn = build(of_file(load(path.read_bytes(), str(path)))) if path else hostile()
     text = "\n".join(dot.lines(drawn))
     process = subprocess.run(
@@ -346,6 +348,7 @@ def test_graphviz_takes_the_dot_form(path: Path | None) -> None:
 
 
 def test_graphviz_shows_what_was_meant() -> None:
+    require_program("dot", "graphviz")
     text = "\n".join(dot.lines(hostile()))
     drawn = subprocess.run(
         ["dot", "-Tsvg"], input=text, capture_output=True, text=True, check=True
