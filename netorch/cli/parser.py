@@ -20,7 +20,7 @@ _EPILOG = """\
 exit status:
   0    success; diff: no differences
   1    an error
-  2    diff found differences, a check failed, or explain found no way
+  2    diff: differences; check: one failed; explain: the packet does not arrive
   64   wrong usage
   130  interrupted
 exec and shell end with the exit status of their command.

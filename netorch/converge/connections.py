@@ -120,10 +120,10 @@ def wrong(
     new: Chains,
     new_map: InterfaceMap,
 ) -> Iterator[Connection]:
-    """Yield the connections that the `new` rules would not have made as they are.
+    """Yield the connections that the `new` rules would have dropped or translated differently.
 
-    A connection that the `old` rules treated in the same way is left out, because something else
-    than netorch's rules has made it as it is.
+    A connection that the `old` and the `new` rules treat alike is left out. If it is different,
+    something other than netorch's rules has translated it.
     """
     for connection in connections:
         was, now = treatment(connection, old, old_map), treatment(connection, new, new_map)
@@ -184,8 +184,9 @@ def _is_wrong(
     if now.dropped or was.dropped:
         return now.dropped
     if was.led_to != now.led_to and connection.led_to == was.led_to:
-        # A connection that led to a program in this namespace goes on, because the program still
-        # knows it. For datagrams there is no such state, so their connection counts as wrong.
+        # The new rules would lead the connection elsewhere. It may stay if it is untranslated and
+        # ends at a program in this namespace, because that program has it open. A UDP socket has
+        # no such state, so a UDP connection is always wrong.
         return (
             was.led_to is not None
             or connection.protocol == "udp"

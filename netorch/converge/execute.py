@@ -78,8 +78,8 @@ def execute(
     """Carry out `plan`.
 
     `groups` is label → link group whose links are all to be deleted, so that one request deletes
-    them. With `keep_going`, as for `destroy`, the execution goes on after refusals and collects
-    them; otherwise it stops after the first batch that has one.
+    them. With `keep_going`, as for `destroy`, the execution continues after refusals and
+    collects them; otherwise it stops after the first batch that has one.
     """
     run = Execution()
     total = len(plan)

@@ -90,7 +90,7 @@ def _macs(state: State) -> dict[Key, bytes]:
 
 
 def _places(state: State, macs: Mapping[Key, bytes]) -> dict[str, set[Place]]:
-    """Return address → the links, with their MACs, that answer for it: those that are up."""
+    """Return address → the links that answer for it, with their MACs. These links are up."""
     places: dict[str, set[Place]] = {}
     for resource in state.values():
         if isinstance(resource, Address):

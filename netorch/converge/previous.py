@@ -98,8 +98,8 @@ class Previous(Value, dict=True):
     def with_number(self, snapshot: Snapshot) -> Previous:
         """Choose a protocol number for this topology if it has none on record.
 
-        The number is computed from the name. If another topology has it already, or a foreign
-        object, another one is chosen.
+        The number is computed from the name. If another topology or a foreign object has this
+        number already, netorch chooses a different one.
         """
         default = Mark(self.topology)
         if self.ownership is not None or _is_marked(snapshot, default):

@@ -1,4 +1,4 @@
-"""Read the kernel for one topology: which namespaces and settings, and what of it is its own."""
+"""Choose what to read from the kernel for a topology, read it, and find its own objects."""
 
 from __future__ import annotations
 

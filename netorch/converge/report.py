@@ -21,7 +21,7 @@ class Report:
     plan: Plan
     """The first plan; further rounds may have had other plans."""
     rounds: int = 0
-    """How often a plan was carried out until nothing differed."""
+    """How many times a plan was carried out until nothing differed."""
     warnings: list[str] = field(default_factory=list)
     """What the user should know."""
     notes: list[str] = field(default_factory=list)

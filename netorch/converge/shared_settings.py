@@ -62,8 +62,8 @@ def put_back(
         for label, values in originals.items()
         for paths, original in values.items()
     ]
-    # in reverse order, because what had to be set before forwarding may only be set back
-    # after it
+    # In reverse order, so that forwarding is restored before the settings that had to be written
+    # before it, such as accept_ra=2.
     steps = tuple(Step(setting, None, Disruption.DELETE) for setting in reversed(settings))
     run = execute(kernel, Plan(deletes=steps), keep_going=True)
     refused = {_place(refusal.step) for refusal in run.refusals}

@@ -37,7 +37,7 @@ def tear_down(
 ) -> Report:
     """Delete what topology `name` has. The caller holds its lock.
 
-    It goes on after a refusal, and raises KernelRefused at the end if anything is left. With
+    It continues after a refusal, and raises KernelRefused at the end if anything is left. With
     `brief` the plan leaves out objects that the kernel deletes with their namespaces.
     """
     observers.phase("reading")

@@ -36,7 +36,7 @@ from netorch.values.requests import NetnsDel
 from netorch.values.snapshot import Snapshot
 
 ROUNDS = 4
-"""How often a command plans, carries out and reads again before it gives up."""
+"""How many times a command plans, carries out and reads again before it gives up."""
 INTERRUPTS = 10
 """How many times Ctrl-C restarts a rollback. The next Ctrl-C ends it."""
 

@@ -81,7 +81,7 @@ class _Set(msgspec.Struct):
 
 
 class _Object(msgspec.Struct):
-    """One entry of a listing. Other entries, such as tables, have none of these keys."""
+    """One entry of a listing. All fields are None for other objects, such as tables."""
 
     rule: _Rule | None = None
     chain: _Chain | None = None

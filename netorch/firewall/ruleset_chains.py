@@ -86,7 +86,7 @@ def _verdict(rule: FilterRule) -> tuple[str, object]:
 def _ports(ports: PortRange | None, matched: PortRange | None) -> object:
     """Return the port of a translation's target, 0 if the port stays unchanged.
 
-    If each of the matched ports becomes another one, return pairs of ports.
+    If each matched port is translated to a port of its own, return pairs of ports.
     """
     if ports is None:
         return 0

@@ -43,7 +43,7 @@ def has_many_ends(mac: str) -> bool:
 
 
 def fdb_key(netns: str, link: str, mac: str, dst: str) -> Key:
-    """Return the key of an entry. The end is a part of it only if a MAC may have several."""
+    """Return the key of an entry. `dst` is part of it only if the MAC may have several ends."""
     return Key("fdb", netns, link, mac, *((dst,) if has_many_ends(mac) else ()))
 
 

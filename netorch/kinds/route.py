@@ -108,7 +108,8 @@ class Route(Resource):
     source: tuple[Key, ...] = ()
     """Keys of the addresses that are its `src`.
 
-    With the address, the kernel deletes an IPv4 route and removes the `src` of an IPv6 route.
+    If such an address is deleted, the kernel also deletes an IPv4 route, and removes the `src` of
+    an IPv6 route.
     """
     REMEDY: ClassVar[str] = "Give it another metric, or remove the other one first."
     TAKEN: ClassVar[str] = "route-taken"

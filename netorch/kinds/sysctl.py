@@ -53,7 +53,7 @@ _IPV4, _IPV6 = "net/ipv4/conf/", "net/ipv6/conf/"
 _REDIRECTS = frozenset(("forwarding", "accept_redirects"))
 _FORWARDS = frozenset(("forwarding",))
 _OF_ALL = {
-    # inet_forward_change in net/ipv4/devinet.c
+    # according to inet_forward_change in net/ipv4/devinet.c
     IPV4_FORWARDING: (
         (_IPV4, _FORWARDS),
         (f"{_IPV4}all/", _REDIRECTS),
@@ -64,7 +64,7 @@ _OF_ALL = {
         (f"{_IPV4}all/", _REDIRECTS),
         (f"{_IPV4}default/", _REDIRECTS),
     ),
-    # addrconf_forward_change and addrconf_disable_change in net/ipv6/addrconf.c
+    # according to addrconf_forward_change and addrconf_disable_change in net/ipv6/addrconf.c
     IPV6_FORWARDING: ((_IPV6, _FORWARDS),),
     f"{_IPV6}all/disable_ipv6": ((_IPV6, frozenset(("disable_ipv6",))),),
 }
@@ -88,7 +88,11 @@ class Sysctl(NoForeignObjects, Resource):
     original: SysctlValues | None = None
     """The values from before the first apply, to restore when the setting is deleted."""
     after: tuple[Key, ...] = ()
-    """The key for the state `up` of the far end of its interface's cable."""
+    """The key of the state `up` of the other end, if the interface is one end of a cable.
+
+    A sysctl that `follows_link` is written after it, because the kernel resets the sysctl when the
+    link gets a carrier.
+    """
 
     @property
     def value(self) -> str:

@@ -33,7 +33,7 @@ _DEFAULTS = ("node", "network", "link")
 
 
 class Layer(NamedTuple):
-    """A value of the file, before it is expanded. A list of layers merges, later over earlier."""
+    """A value of the file before expansion. In a list, later layers override earlier ones."""
 
     value: Any
     i: str | None
@@ -232,7 +232,7 @@ class _Expansion:
         return self.finished(out)
 
     def mapping(self, layers: list[Layer], skip: str = "") -> Map:
-        """Merge mappings, later over earlier, each with its own `$(i)`."""
+        """Merge mappings. Later ones override earlier ones, and each has its own `$(i)`."""
         last: Map = layers[-1].value
         if len(layers) == 1 and not last.needs_expansion and skip not in last:
             return self.shared(last)

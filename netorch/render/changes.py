@@ -21,7 +21,7 @@ class Change(Struct):
 
     disruption: Disruption
     key: Key
-    """The key of the object. Its position in the file is found by it."""
+    """The key of the object, by which netorch finds its position in the file."""
     title: str
     """The object as users call it, such as `veth r1/eth0`."""
     values: dict[str, AttributeChanges] = field(default_factory=dict)

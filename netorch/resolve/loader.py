@@ -124,8 +124,8 @@ def _load(
         rest = _validate(tree, complete=not early)
         place = str(PurePath(file).parent) if folder is None else folder
         desired, more = _resolve(tree, rest, file, name, place)
-        # An error in the text may hide any name or value. So netorch reports only those further
-        # errors that no other part of the file can cause.
+        # Because of an error in the text, names and values may be missing anywhere. So netorch
+        # reports only those further errors that no missing part can cause.
         sure = [
             _complaint(tree, entry, path) for entry, path in more if not early or is_sure(entry)
         ]
@@ -424,7 +424,10 @@ def _path(location: Sequence[str | int]) -> tuple[str | int, ...]:
 
 
 def _whole(tree: Any, path: Sequence[str | int]) -> tuple[str | int, ...]:
-    """Turn a path into the rest of a file into a path into the whole file."""
+    """Return the path in the whole file of a part of `tree`, the rest of the file.
+
+    The positions in a list differ between the two if items before the part were left out.
+    """
     whole: list[str | int] = []
     for part in path:
         inside = _has(tree, part)
@@ -536,8 +539,8 @@ def _without(
     """Return a copy of the tree without the entries at the paths.
 
     If a path does not exist, its nearest enclosing entry is removed. An entry with a name, such as
-    a node, stays as an empty entry, because other parts of the file may refer to it. At `names` the
-    name itself is wrong, so these entries are removed.
+    a node, stays as an empty entry, because other parts of the file may refer to it. An entry at a
+    path in `names` is removed, because its name itself is wrong.
     """
     result = _copy(tree)
     wrong: dict[tuple[int, str | int], Any] = {}

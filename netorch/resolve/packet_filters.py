@@ -146,8 +146,9 @@ def _translations(draft: Draft, filter_: Filter) -> Iterator[FilterRule]:
             segment.model.mode_of(version) == "nat" and segment.subnet_of(version)
             for segment in filter_.segments
         ):
-            # A program of the owner that reaches another one by the bridge's address has a source
-            # in the subnet and leaves by lo, so the rules below would translate it.
+            # If a program of the owner connects to another of its programs at the bridge's
+            # address, the source is in the subnet and the packets leave by lo. The rules below
+            # would translate them.
             yield FilterRule(
                 version, Hook.POSTROUTING, Match(oif="lo"), Verdict.RETURN, "the owner to itself"
             )
@@ -160,7 +161,8 @@ def _translations(draft: Draft, filter_: Filter) -> Iterator[FilterRule]:
             )
             if hairpin:
                 # If a member reaches a published port of its own network, the target would answer
-                # it directly, past the translation. So the owner's address becomes the source.
+                # the member directly, and the owner could not translate the answer back. So the
+                # source becomes the owner's address.
                 back = Match(oif=bridge, source=subnet, translated=True)
                 yield FilterRule(
                     version,
@@ -293,7 +295,7 @@ def _forward(segment: Segment, here: list[Segment], version: int) -> Iterator[Fi
     """Yield the accepts for what members forward through the owner.
 
     The accepts of all networks come before all drops. Otherwise a drop of one network could stop
-    packets to a published port of another one.
+    packets to a published port of another network.
     """
     bridge, mode = segment.root.dev, segment.model.mode_of(version)
 

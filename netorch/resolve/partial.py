@@ -249,7 +249,7 @@ def is_sure(complaint: Complaint) -> bool:
 
 
 class Unknown(Value):
-    """The keys and names about which a file with holes says nothing certain."""
+    """The keys and names that are uncertain, because parts of the file were left out."""
 
     keys: frozenset[str]
     """The keys that are unknown somewhere in the file."""

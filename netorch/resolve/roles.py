@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class UnmadeRole(Value):
-    """Nothing makes the interface yet."""
+    """The role of an interface until resolving reaches the part of the file that makes it."""
 
     NAME: ClassVar[str] = ""
 

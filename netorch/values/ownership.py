@@ -48,7 +48,7 @@ class Ownership(Value):
         return frozenset(self.objects.get(identity_text(identity), ()))
 
     def also(self, other: Ownership | None) -> Ownership:
-        """Return this record with the namespaces, objects and links of another one added."""
+        """Return this record with the namespaces, objects and links of another record added."""
         if other is None:
             return self
         objects = {

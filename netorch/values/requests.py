@@ -68,7 +68,7 @@ class LinkAdd(Value):
     """Attributes of IFLA_INFO_DATA."""
     peer: PeerSettings | None = None
     parent: tuple[str, str] | None = None
-    """The namespace, which may be another one, and the name of the parent."""
+    """The parent's namespace and name. The namespace may differ from `netns`."""
     parent_in: int = 0
     """The number of the attribute of IFLA_INFO_DATA with the parent's index, for kinds that do not
     use IFLA_LINK for it.
@@ -332,7 +332,7 @@ class RuleSpec(Value):
     mark: tuple[int, int] | None = None
     """The value and the mask of the packet's firewall mark."""
     l3mdev: bool = False
-    """Whether it looks up the table of the packet's VRF, so that `table` is 0."""
+    """Whether the rule looks up the table of the packet's VRF. `table` is then 0."""
     tos: int = 0
     """The TOS of the packets. netorch reads it in foreign rules, but a file cannot set it."""
     invert: bool = False
@@ -388,7 +388,9 @@ class SysctlSet(Value):
     optional: bool = False
     """Whether a failure is ignored."""
     settled: str = ""
-    """A link whose carrier the kernel has to process before the sysctl is written, "" for none."""
+    """The sysctl is written after the kernel has processed the carrier of this link; "" for no
+    link.
+    """
 
 
 class FileWrite(Value):

@@ -253,7 +253,7 @@ class NetnsSnapshot(Value):
 
     @property
     def identity(self) -> tuple[int, int]:
-        """Identifies the namespace later, when another one may have the same inode."""
+        """The inode number and the cookie. A later namespace may get the same inode number."""
         return self.inode[1], self.cookie
 
     @property

@@ -31,7 +31,7 @@ class ConntrackEntry:
 
 @dataclass(slots=True)
 class Connection:
-    """The connection of a packet and its answer, with what was remembered of it on the way."""
+    """The connection of a packet and its answer, with what namespaces remember about it."""
 
     first: bool = True
     """Whether the packet is the first one, which rules translate; the answer is translated back."""

@@ -31,7 +31,7 @@ class Delivery:
     world: World
     connection: Connection
     nested: Nested
-    """Sends a packet that carries another one."""
+    """Sends a packet that encapsulates another packet."""
     choices: Choices
     remarks: dict[str, None] = field(default_factory=dict)
     """Facts that the user should know, although they do not stop the packet."""

@@ -305,9 +305,9 @@ class Forwarder:
     def _nested(
         self, label: str, source: Address | None, destination: Address, proto: str, port: int
     ) -> tuple[str | None, str, bool]:
-        """Send a packet that carries another one.
+        """Send a packet that encapsulates another packet.
 
-        Returns the label of the namespace that receives it, or None, the cause, and whether it
+        Returns the label of the namespace that receives it (or None), the cause, and whether it
         only leaves what netorch can see.
         """
         if label not in self.world.places:

@@ -1,7 +1,7 @@
 """Find which interfaces receive a frame: over cables, bridges, bonds, VLANs, tunnels.
 
-The search goes on behind a fault that would stop the frame, and remembers the fault. So the nearest
-interface that should have received the frame tells what is in the way.
+The search continues beyond a fault that would stop the frame, and remembers the fault. So the
+faults of the nearest interface that should have received the frame explain why it does not.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from netorch.immutable import field as field_of
 from netorch.walk.world import FORWARDING, PORT_STATES, BridgeRoute, End, World, WorldInterface
 
 MAX_FAULTS = 4
-"""The number of faults on one way after which the search does not go on."""
+"""The search gives up a path that has more faults than this."""
 MAX_TAGS = 3
 """The number of VLAN tags that a frame may have."""
 TAG = 4
@@ -71,7 +71,7 @@ class Arrival(Value):
     passed: tuple[FrameHop, ...]
     """What the frame went through."""
     faults: tuple[Fault, ...]
-    """What would stop the frame on the way; none if the interface really receives it."""
+    """What would stop the frame on the way. Empty if the interface really receives it."""
     outside: bool = False
     """Whether the frame leaves by the interface to where netorch cannot see."""
     bridges: tuple[End, ...] = ()
@@ -176,7 +176,10 @@ class FrameSearch:
         return chain(self._sent(at, iface, title), self._separated(at, title))
 
     def _separated(self, at: _At, title: str) -> Iterator[_At]:
-        """Yield the upper links of an interface, which do not receive what its host sends by it."""
+        """Yield the upper links of an interface, each with a fault.
+
+        They do not receive the frames that the interface's own namespace sends by it.
+        """
         if at.passed:
             return
         for upper in self.world.upper_links.get(at.end, []):

@@ -15,7 +15,7 @@ LEAST_IPV6 = 1280
 def refuse(
     world: World, place: Place, way: RouteChoice, destination: Address, *, back: bool
 ) -> None:
-    """Raise PacketStopped if a lookup found no way. `back` is true for the answer."""
+    """Raise PacketStopped if a lookup found no usable route. `back` is true for the answer."""
     if way.why == NO_ROUTE and place.partial:
         raise PacketStopped(
             f"{place.name}: the file does not say where it sends packets for {destination}",

@@ -75,7 +75,7 @@ def _claims(place: Place, iface: str, via: Address) -> bool:
 
 
 def _stands_in(place: Place, iface: str) -> bool:
-    """Whether an interface answers ARP for addresses behind another one (proxy_arp)."""
+    """Whether an interface answers ARP for addresses behind another interface (proxy_arp)."""
     return place.settings.most(4, "proxy_arp", iface) > 0
 
 

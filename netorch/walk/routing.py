@@ -201,7 +201,7 @@ def _in_table(place: Place, table: int, flow: Flow, vrf: int) -> KernelRoute | N
 
     None if no route fits, or if the best one is a `throw`.
     """
-    # a socket that is bound to a VRF sends by the interface that the VRF's table has
+    # for a socket that is bound to a VRF, the VRF's table chooses the outgoing interface
     oif = flow.oif
     if vrf and place.vrf_of(oif) == vrf and place.ifaces[oif].kind == "vrf":
         oif = ""

@@ -1,4 +1,4 @@
-"""Find the interface at a tunnel's other end, and whether the carrying packets get there."""
+"""Find the interface at a tunnel's other end, and whether the encapsulating packets get there."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ CARRIERS = frozenset(("gre", "ipip", "sit", "ip6gre", "ip6tnl", "wireguard"))
 """The kinds of tunnels that carry packets without frames, and so need no MACs."""
 
 Nested = Callable[[str, Address | None, Address, str, int], tuple[str | None, str, bool]]
-"""A function that sends a packet which carries another one.
+"""A function that sends a packet which encapsulates another packet.
 
-It takes the label of the sender, source, destination, protocol and port. It returns the label of
-the namespace that receives the packet, or None, the cause, and whether the packet only leaves what
-netorch can see.
+Its arguments are the label of the sending namespace, and the source, destination, protocol and
+port of the packet. It returns the label of the namespace that receives the packet (or None), the
+cause, and whether the packet only leaves what netorch can see.
 """
 
 
@@ -34,7 +34,7 @@ class Crossing(NamedTuple):
 
     end: End
     faults: tuple[Fault, ...]
-    """What stops the carrying packets on the way."""
+    """The faults that stop the encapsulating packets on the way."""
     what: str
     """The text of the hop."""
     outside: bool = False
@@ -96,7 +96,7 @@ def _ident(iface: WorldInterface) -> str:
 
 
 def _below(end: End, iface: WorldInterface) -> str:
-    """Return the label of the namespace that sends the carrying packets."""
+    """Return the label of the namespace that sends the encapsulating packets."""
     return iface.parent[0] if iface.parent is not None else end[0]
 
 

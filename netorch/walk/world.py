@@ -58,7 +58,7 @@ class Tunnel(Value):
     ident: tuple[object, ...]
     """What both ends must have in common, such as a VNI and a port, or a key."""
     local: Address | None
-    """The source address of the carrying packets; None if the kernel chooses it."""
+    """The source address of the encapsulating packets; None if the kernel chooses it."""
     ends: tuple[Address, ...]
     """The remote end; for a VXLAN, the addresses that get frames for unknown MACs."""
     peers: tuple[WireguardPeer, ...] = ()

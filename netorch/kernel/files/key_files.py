@@ -69,7 +69,7 @@ def read(question: KeyFile, folder: str) -> Answer:
 def _clamped(key: bytes) -> bytes:
     """Return the key with the bits that X25519 fixes (RFC 7748).
 
-    The kernel sets these bits in every private key, and lists the key so.
+    The kernel sets these bits in every private key, and lists the key with them.
     """
     return bytes((key[0] & 0xF8, *key[1:31], key[31] & 0x7F | 0x40))
 

@@ -29,7 +29,8 @@ def refusal() -> str | None:
 
 
 def is_loaded() -> bool:
-    # The kernel cannot answer this for all namespaces, and a look into each one is cheap.
+    # The kernel cannot tell whether any namespace has such rules. To look into each namespace is
+    # cheap, so the answer is always yes.
     return True
 
 

@@ -79,7 +79,7 @@ def available(version: int = 4) -> str | None:
             for key, lines in _sample(version).items():
                 _write(key, "", frozenset({"netorch"}), lines, lambda *_: False)
             answers.append(None)
-        except Exception as error:  # whatever the error is, it is the reason
+        except Exception as error:  # any error is a reason why rules cannot be written
             answers.append(str(error))
 
     with _busy:

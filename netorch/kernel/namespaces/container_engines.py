@@ -22,7 +22,7 @@ from netorch.kernel.namespaces.netns import netns_fd
 PATIENCE = 5.0
 """Seconds that an engine has to answer all requests about one container."""
 TRIES = 4
-"""How often a container is looked up again because it was restarted meanwhile."""
+"""How many times a container is looked up again if it was restarted meanwhile."""
 LARGEST = 16_000_000
 """The largest answer that is read, in bytes."""
 

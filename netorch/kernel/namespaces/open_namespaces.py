@@ -267,14 +267,13 @@ class Namespaces:
         return netns.rtnl
 
     def number_of(self, asker: OpenNetns, fd: int) -> int | None:
-        """Return the nsid of the open namespace `fd` in another one, or None (RTM_GETNSID)."""
+        """Return the nsid that the namespace `fd` has in `asker`, or None (RTM_GETNSID)."""
         return self._number(asker, attr(c.NETNSA_FD, u32(fd)))
 
     def number_in(self, target: int, number: int) -> int | None:
-        """Return the nsid that one namespace has in another one, or None.
+        """Return the nsid that the namespace `number` has in the namespace `target`, or None.
 
-        `number` is the nsid of the first one in the host's namespace, and `target` is that of the
-        second one there.
+        `number` and `target` are the nsids of the two in the host's namespace.
         """
         return self._number(
             self.host, attr(c.NETNSA_NSID, i32(number)) + attr(c.NETNSA_TARGET_NSID, i32(target))

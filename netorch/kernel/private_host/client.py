@@ -203,7 +203,8 @@ def _start(calls_module: str) -> int:
                 )
             ) from None
         try:
-            # at 10 and above, so that no copy has a number that a descriptor of the child gets
+            # Copies have numbers from 10 on. The child opens or duplicates its descriptors 0 to 4,
+            # which would replace a copy with such a number.
             copies += [
                 fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (theirs.fileno(), program)
             ]

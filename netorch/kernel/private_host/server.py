@@ -92,7 +92,7 @@ def _supervise(connection: socket.socket, program: int, calls: Calls) -> None:
     first = os.fork()
     if first == 0:
         _finally_exit(lambda: _begin(connection, program, user, calls))
-    # The connection stays open until the whole host is gone. Its end tells the program so.
+    # The connection stays open until the whole host is gone. Its end tells the program that.
     os.waitpid(first, 0)
 
 

@@ -95,7 +95,7 @@ class _Run:
     begun: float = -1.0
     """When it was first sent, in seconds of the monotonic clock; negative before that."""
     sends: int = 0
-    """How often it was sent."""
+    """How many times it was sent."""
     young: bool = False
     """Whether it counts towards WINDOW."""
     hint: Reply | None = None

@@ -95,7 +95,10 @@ class Rtnl:
         return errors
 
     def _get_ready(self) -> None:
-        """Set the options that only requests need, because most sockets only read."""
+        """Set the options that only `send` needs.
+
+        This happens at the first `send`, because most sockets only read.
+        """
         sends = self._socket
         sends.setsockopt(c.SOL_NETLINK, c.NETLINK_CAP_ACK, 1)
         for force, polite in (

@@ -1,4 +1,4 @@
-"""Writes a placed picture as a page that loads nothing else.
+"""Writes a picture with its layout as an HTML page that loads nothing else.
 
 The page has the SVG, the details as JSON, and a script that moves and searches them. No text of a
 topology becomes markup: ElementTree writes the SVG, the JSON has no character that could end its

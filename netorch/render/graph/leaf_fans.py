@@ -118,8 +118,8 @@ def comb(hub: Spot, leaves: Sequence[Leaf], vertical: bool) -> list[Spot]:
     """Return the positions of leaves below their hub, as boxes or as vertical lines."""
     x = hub.x - comb_width(leaves, vertical) / 2
     label = max((leaf.hub_label for leaf in leaves), default=0.0)
-    # The label counts twice, because the edges to a comb are half as far apart in their middle as
-    # at the leaves.
+    # The label is drawn from the leaf's end of the edge. The edge is twice as long as the label,
+    # because the edges converge: nearer to the hub, they are too close together for text.
     way = (
         max(MIN_EDGE, 2 * label + 10)
         if vertical

@@ -124,7 +124,7 @@ def _statuses(plan: Plan) -> dict[Key, Status]:
     """Return the status of each object that a plan changes.
 
     The plan would undo the drift: an object that it creates is missing, and one that it deletes is
-    extra. An object that is only replaced because of another one is as it should be.
+    extra. An object that is replaced only because of another object is in sync.
     """
     status = {
         resource.key: Status.EXTRA

@@ -1,4 +1,4 @@
-"""Writes a placed picture as SVG, as a file or as part of a page."""
+"""Writes a picture with its layout as SVG, as a file or as part of a page."""
 
 from __future__ import annotations
 

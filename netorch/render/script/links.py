@@ -83,7 +83,7 @@ def link_set(request: LinkSet, context: Context) -> Commands:
                 )
             )
         else:
-            # by a file, because ip-link has no word for removing it
+            # through sysfs, because ip-link cannot remove the primary port
             file = quote(f"/sys/class/net/{request.name}/bonding/{word}")
             commands.append(context.inside(f"sh -c {quote(f'echo >{file}')}", request.netns))
     return commands

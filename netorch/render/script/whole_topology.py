@@ -141,7 +141,7 @@ def step_commands(step: Step, context: Context, *, optional: bool = False) -> Co
 def commands_of(desired: Desired) -> Callable[[Sequence[Step]], Commands]:
     """Return a function that writes the steps of a change as commands.
 
-    The commands set no marks, unless the steps do nothing else.
+    The commands leave out netorch's marks, unless the steps change nothing but marks.
     """
     paths = {label: namespace_path(*attached) for label, attached in desired.attached.items()}
     contexts = [context_of(desired, paths, marks=marks) for marks in (False, True)]
