@@ -208,8 +208,8 @@ def cautions(plan: Plan, snapshot: Snapshot, topology: str) -> list[str]:
             for text in step.resource.cautions(snapshot, going=step.after is None)
         ),
         *(
-            f"{nic.title()}: there is no record of its settings on the host: "
-            "it returns there without addresses and routes, and down"
+            f"{nic.title()}: there is no record of its settings on the host, "
+            "so it returns there without addresses and routes, and stays down"
             for nic in lent
             if nic.origin not in known
         ),

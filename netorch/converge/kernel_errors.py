@@ -215,7 +215,10 @@ _REMEDIES: tuple[tuple[type | tuple[type, ...], frozenset[int], Remedy], ...] = 
     (
         SysctlSet,
         frozenset({numbers.ENOENT}),
-        Remedy("no-such-sysctl", "This kernel has no such setting (in a network namespace)."),
+        Remedy(
+            "no-such-sysctl",
+            "This kernel does not have this setting, or not in a network namespace.",
+        ),
     ),
     (
         SysctlSet,

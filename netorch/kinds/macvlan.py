@@ -69,10 +69,10 @@ class MacvlanLike(StackedModel):
     )
     mode: MacvlanMode = Field(
         "vepa",
-        description="Whether it reaches others on the same parent. `bridge`: they reach each other."
-        " `private`: they do not. `vepa`: they do only through an external switch that sends frames"
-        " back. `passthru`: there is no other one. A change to or from `passthru` replaces the link"
-        " (vepa).",
+        description="Whether it reaches the other macvlans and macvtaps on its parent. `bridge`:"
+        " those in this mode reach each other. `private`: it reaches none. `vepa`: it reaches them"
+        " only through an external switch that sends frames back. `passthru`: there are no others."
+        " A change to or from `passthru` replaces the link (vepa).",
     )
 
     def link(self, fields: LinkFields, parent: ParentPlace | None) -> StandaloneLink:

@@ -358,8 +358,8 @@ class Delivery:
         tracked = state != "untracked"
         if tracked and not self.connection.first and known is not None and known.undoes(packet):
             self.connection.doubt(
-                f"{owner.name}: a translation is undone for packets that cross bridge {bridge}, "
-                "which netorch does not follow",
+                f"{owner.name}: packets that cross bridge {bridge} are translated back: "
+                "netorch does not follow this translation",
                 diverts=True,
             )
         verdicts = [self.connection.hook(owner, "prerouting", packet, tracked=tracked)]
@@ -372,8 +372,8 @@ class Delivery:
         for verdict in verdicts:
             if verdict.destination is not None or verdict.source is not None:
                 self.connection.doubt(
-                    f"{owner.name}: {verdict.by} translates packets that cross bridge {bridge}, "
-                    "which netorch does not follow",
+                    f"{owner.name}: {verdict.by} translates packets that cross bridge {bridge}: "
+                    "netorch does not follow this translation",
                     diverts=True,
                 )
 

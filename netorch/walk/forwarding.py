@@ -203,7 +203,9 @@ class Forwarder:
         if translated and port is not None and filters_frames(place, iif, packet.version):
             # br_netfilter translated the destination of a bridged frame, which therefore does not
             # leave the bridge (br_nf_pre_routing_finish)
-            connection.notes.append(f"br_netfilter: goes from port to port of bridge {iif}")
+            connection.notes.append(
+                f"br_netfilter: the packet goes from one port of bridge {iif} to another"
+            )
             self.wire.port = port
         return with_fields(packet, mark=verdict.mark), way
 
@@ -383,7 +385,7 @@ class Forwarder:
             return []
         return [
             f"mtu {mtu} on {where} is smaller than {first_mtu} on {first}: "
-            "larger packets are fragmented, or dropped if they must not be"
+            "larger packets are fragmented, or dropped if they must not be fragmented"
         ]
 
 

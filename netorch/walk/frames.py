@@ -465,7 +465,8 @@ class FrameSearch:
         if came is not None and came.isolated and port.isolated:
             at_bridge = f"of bridge {self.world.name_of((label, bridge.name))}"
             what = (
-                f"{title} is an isolated port {at_bridge}: frames that came by it do not go back"
+                f"{title} is an isolated port {at_bridge}: "
+                "frames that arrive by it do not leave by it again"
                 if came is port
                 else f"{self.world.name_of((label, came.name))} and {title} "
                 f"are isolated ports {at_bridge}: neither reaches the other"
@@ -513,7 +514,7 @@ class FrameSearch:
 
 def _apart(kind: str, parent: str, end: End) -> Fault:
     text = (
-        f"Linux passes nothing between a {kind} and the host of its parent {parent}: "
+        f"Linux passes nothing between a {kind} and its parent {parent}: "
         "neither reaches the other that way"
     )
     return Fault(text, end)

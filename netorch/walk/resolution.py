@@ -110,7 +110,10 @@ def _refusal4(
     if way.is_local:
         return _ignored(place, name, via, asker) or _filtered(place, name, via, asker)
     if way.why and place.has(via):
-        return f"{place.name} does not treat {via} as its own address: it matches {way.why}"
+        return (
+            f"{place.name} does not treat {via} as its own address: "
+            f"packets for {via} match {way.why}"
+        )
     forwards = place.settings.own(4, "forwarding", name, int(place.forwards[0]))
     if way.why or not forwards or not _stands_in(place, name):
         return f"{place.name} does not treat {via} as its own address" if place.has(via) else ""

@@ -163,8 +163,8 @@ def lookup(place: Place, flow: Flow) -> RouteChoice:
         if route.encapsulation:
             name = ENCAPSULATIONS.get(route.encapsulation, str(route.encapsulation))
             doubts.append(
-                f"{place.name}: the route {route_text(route)} encapsulates packets ({name}), "
-                "which netorch does not follow"
+                f"{place.name}: the route {route_text(route)} encapsulates packets ({name}): "
+                "netorch does not follow such packets"
             )
         default = rule.priority in {0, 32766, 32767} and not (rule.src or rule.dst or rule.mark)
         why = _REJECTS.get(route.type, "")

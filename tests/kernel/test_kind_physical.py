@@ -156,8 +156,8 @@ def test_a_lost_record_and_a_name_that_is_taken(host: Host, nics: Snapshot) -> N
     host.run("rm", "-r", "/run/netorch/lab")
     message = host.netorch("destroy", "lab").stderr
     assert (
-        "physical a/lan0: there is no record of its settings on the host: "
-        "it returns there without addresses and routes, and down" in message
+        "physical a/lan0: there is no record of its settings on the host, "
+        "so it returns there without addresses and routes, and stays down" in message
     )
     lost = diff_snapshots(nics, host.snapshot())
     assert {line.split()[2] for line in lost} <= {"link", "address", "routes", "qdiscs", "sysctl"}

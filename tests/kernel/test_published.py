@@ -420,4 +420,7 @@ def test_a_warning_for_isolated_members_where_br_netfilter_stays_on(host: Host, 
             assert ask(host, node, ("tcp", address, 8081), patience=1) == [None]
             done = host.netorch("explain", node, address, "--tcp", "8081", check=False)
             assert f"{node} → {address}: does not arrive" in done.stdout and why in done.stdout
-            assert "br_netfilter: goes from port to port of bridge lan" in done.stdout
+            assert (
+                "br_netfilter: the packet goes from one port of bridge lan to another"
+                in done.stdout
+            )

@@ -235,8 +235,7 @@ nodes:
 links: [{endpoints: [box:eth0, pc:eth0], subnet: 10.0.3.0/24}]
 """
 APART = (
-    "Linux passes nothing between a {} and the host of its parent box:eth0: "
-    "neither reaches the other that way"
+    "Linux passes nothing between a {} and its parent box:eth0: neither reaches the other that way"
 )
 
 

@@ -46,7 +46,7 @@ FINDINGS = Area(
         ),
         Code(
             "network-manager",
-            "A network manager may take interfaces",
+            "A network manager may take over interfaces of netorch",
             "NetworkManager or systemd-networkd is running, and its configuration matches the "
             "interfaces that netorch makes on the host.",
             "Run the command that the finding shows: it writes a configuration file that excludes "

@@ -119,7 +119,8 @@ MACHINE = Area(
             "no-such-namespace",
             "There is no such namespace",
             "`attach: netns:NAME` names a namespace that is not in `/run/netns`.",
-            "Correct the name, or make the namespace first. `ip netns list` shows them.",
+            "Correct the name, or make the namespace first. `ip netns list` shows "
+            "the namespaces that exist.",
         ),
         Code(
             "no-such-process",
@@ -209,7 +210,7 @@ MACHINE = Area(
         ),
         Code(
             "not-root",
-            "netorch does not have the permissions",
+            "netorch does not have the permissions that it needs",
             "To change the network, netorch needs to run as root, or more precisely with "
             "CAP_NET_ADMIN and CAP_SYS_ADMIN.",
             "Run it with `sudo`, or in a user and network namespace of your own: `unshare -Urnm`.",

@@ -127,7 +127,8 @@ RULES = Area(
         Code(
             "vxlan-takes-no-node",
             "The driver vxlan does not support `node`",
-            "The bridges of a VXLAN are in its endpoint nodes.",
+            "A network of this driver has a bridge in each of its endpoint nodes, not in one "
+            "node that the file could choose.",
             "Remove `node`, and name the nodes under `endpoints`.",
         ),
         Code(

@@ -6,7 +6,7 @@ from netorch.errors.codes.code import Area, Code
 
 # fmt: off
 TOPOLOGY = Area(
-    "Nodes, links and networks together",
+    "How nodes, links and networks fit together",
     (
         Code(
             "unknown-node",

@@ -146,8 +146,8 @@ class InterfaceModel(CommonModel):
     )
     port: PortModel | None = Field(
         None,
-        description="Settings of the interface as a port of a bridge. For a bridge itself, the"
-        " VLANs of its own port.",
+        description="Settings of the interface as a port of a bridge. For a bridge itself: the"
+        " VLANs in which the bridge interface sends and receives.",
     )
 
     @property

@@ -216,7 +216,7 @@ def test_a_link_with_a_small_mtu_is_a_remark() -> None:
     assert walk.outcome == ARRIVES
     assert walk.remarks == (
         "mtu 1400 on r1:right is smaller than 1500 on a:eth0: "
-        "larger packets are fragmented, or dropped if they must not be",
+        "larger packets are fragmented, or dropped if they must not be fragmented",
     )
 
 
