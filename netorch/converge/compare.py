@@ -175,7 +175,7 @@ def plan_back(
 def _adapted(
     previous: Previous, observed: Observed, state: Mapping[Key, Resource]
 ) -> tuple[Mapping[Key, Resource], list[str]]:
-    """Return the desired state with the values that the kernel has where they are as good.
+    """Return the desired state, with the kernel's values where they suit the file as well.
 
     Also returns a sentence for each foreign part that a resource keeps.
     """

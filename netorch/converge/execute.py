@@ -24,10 +24,9 @@ GROUP_FROM = 8
 """The number of links from which deleting them by their group is faster than one by one."""
 
 GROUP_WITHIN = 128
-"""The same number for links whose namespace is deleted too.
+"""The same number as `GROUP_FROM`, for links whose namespace is deleted too.
 
-The kernel deletes the links together with the namespace, which is slower for many links and faster
-for few.
+For fewer links it is faster to let the kernel delete them together with the namespace.
 """
 
 

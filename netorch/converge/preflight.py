@@ -50,7 +50,7 @@ def refuse_conflicts(
         if any(container in conflicts for container in resource.dies_with):
             continue
         if resource.shares_key and previous.desired is not None and key in previous.desired.state:
-            continue  # because it existed before, and only a new one must not share a key
+            continue  # because it is not new: only a new object must have a key of its own
         title, where = resource.title(), _place(desired, key, loaded)
         remedy = _remedy(desired, key)
         problems.append(Problem(resource.TAKEN, f"{title}: {whose}.", where, remedy, title))

@@ -205,7 +205,7 @@ def _statements(text: str) -> Iterator[tuple[str, str, str, str, int]]:
 
 def lines_of(text: str) -> Sequence[str]:
     """Return the filter's lines, one for each rule, without the marks."""
-    # before the kernel has listed the rules of a file, their text already has one line for each
+    # The rules of a file already have one line each, unlike what the kernel lists.
     return listing(text) if _is_listing(text) else text.splitlines()
 
 

@@ -192,7 +192,7 @@ def rule(
             mark = _mark(body, mark)
         elif name not in _GOES_ON:
             return ListedRule(tuple(clauses), UNKNOWN, text=text, mark=mark)
-    # an extension without a name may have been a target
+    # an extension without a name may be a target, so the verdict is unknown
     verdict = UNKNOWN if unknown_extension else ""
     return ListedRule(tuple(clauses), verdict, text=text, mark=mark)
 
@@ -261,7 +261,7 @@ def _condition(left: object, operator: str, right: object, sets: Sets) -> Clause
     if operator in _NEGATED:
         return Clause(field, _values(right, field, sets), _NEGATED[operator])
     if (field, operator) == ("state", "!"):
-        # none of these bits
+        # `!` matches if none of these bits is set
         return Clause(field, _values(right, field, sets), negated=True)
     raise _NotKnown
 

@@ -100,7 +100,7 @@ class ForwardAccept(NoForeignObjects, Resource):
     def is_stopped_by(self, snapshot: ForwardSnapshot, chain: DroppingChain) -> bool:
         """Return whether the chain drops the bridge's packets.
 
-        That is so if they pass the chain and its table does not mention the bridge.
+        It does if they pass the chain and its table does not mention the bridge.
         """
         return (
             bool({*self.leads, *snapshot.bridged} & set(chain.versions))

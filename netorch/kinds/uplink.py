@@ -124,7 +124,7 @@ class Uplink(Resource):
                     )
 
     def differs(self, before: Resource) -> bool:
-        # A rollback never goes back to an uplink that is not whole.
+        # A rollback may ask for an uplink that is not whole, but leaves a whole one as it is.
         return (
             not isinstance(before, Uplink)
             or self.bridge != before.bridge

@@ -114,8 +114,8 @@ def _routes_of(address: AddressRecord, link: LinkRecord | None) -> Iterator[OwnR
         # gets does not stay.
         if address.local != _LOOPBACK and (length or not has_peer):
             yield OwnRoute(family, c.RTN_UNICAST, prefix, length, index, metric)
-        # A peer within the prefix is left out, because an address that gets such a peer by a change
-        # gets no route to it.
+        # A peer within the prefix is left out, because the kernel makes no route to it if the
+        # address got the peer by a change.
         is_within = (
             bool(length) and int.from_bytes(address.address, "big") >> shift == number >> shift
         )

@@ -292,8 +292,8 @@ class Draft(Struct):
         """Add an error about a name that does not exist, or that is not in the `group`."""
         remedy = did_you_mean(name, known) or remedy
         text = f"{what} {name!r} is not {group}." if group else f"{what} {name!r} does not exist."
-        # What belongs to a group depends on other parts of the file, so such an error is not about
-        # the name alone.
+        # Other parts of the file decide which names are in a group, so an error about a group is
+        # not about the name alone.
         self.complaints.append(Complaint(code, path, text, remedy, naming=not group, about=name))
 
     def put(self, resource: Resource, path: Path) -> None:

@@ -273,9 +273,9 @@ def _broken_in(tree: Any, path: TreePath, unknown: frozenset[str]) -> list[dict[
 
 
 def _keys_to_drop(tree: Any, path: TreePath) -> list[TreePath]:
-    """Return the paths of at most two keys without which a mapping breaks no constraint.
+    """Return the paths of one or two keys without which a mapping breaks no constraint.
 
-    Return the path of the mapping if that takes more keys.
+    Return the path of the mapping if more than two keys would have to be left out.
     """
     if not isinstance(_value(tree, path), dict):
         path = path[:-1]

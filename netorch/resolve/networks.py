@@ -233,8 +233,8 @@ def _bridge_for(draft: Draft, segment: Segment, index: int) -> Iface:
         cable(down, up)
         down.mtu_hint = up.mtu_hint = segment.model.mtu
         down.port.trunk = up.port.trunk = True
-        # Members behind this port are isolated from those on the first bridge, as those are from
-        # one another.
+        # `port_isolation` also holds between members on different bridges. So this port of the
+        # first bridge is isolated like the ports of its members.
         down.port.isolated = segment.model.port_isolation
         join(draft, down, segment.root, segment.path)
         join(draft, up, bridge, segment.path)

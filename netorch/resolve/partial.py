@@ -36,8 +36,7 @@ def hole(path: TreePath, value: object, known: Iterable[str] = ()) -> Hole:
     If the last key of the path is misspelt, it may stand for one of the `known` keys.
     """
     words = [part for part in path if isinstance(part, str)]
-    # The key before the last one counts too, because below `endpoints`, for example, the last one
-    # is a name.
+    # The last key may be a name, as below `endpoints`. So the key before it is included.
     keys = {*words[-2:], *_keys_in(value)}
     if path[-2:-1] == ("routes",) and "dev" not in keys:
         # a route without `dev` makes no gateway reachable, whatever its `to` is
@@ -77,7 +76,7 @@ def broken_constraints(
             try:
                 check(words)
             except AttributeError:
-                continue  # it reads an unknown key
+                continue  # the constraint reads an unknown key
             except PydanticCustomError as error:
                 errors.append(
                     {"type": error.type, "loc": (), "ctx": error.context, "msg": str(error)}

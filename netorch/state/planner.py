@@ -213,9 +213,9 @@ def _deletes(
 
 
 def _resets(observed: State, desired: State, updated: Set[Key]) -> dict[Key, Key]:
-    """Return the resources that are as desired, but that an update in place makes the kernel reset.
+    """Return the resources that are as desired, but that the kernel resets during an update.
 
-    Each key is mapped to the key of that update.
+    The result maps the key of each to the key of the resource that is updated in place.
     """
     causes = [key for key in updated if desired[key].resets_others(observed[key])]
     if not causes:

@@ -59,7 +59,7 @@ class Resource(Value):
         if other.__class__ is not self.__class__:
             return NotImplemented
         if super().__eq__(other):
-            return True  # first, because most pairs agree in their hints and msgspec is faster
+            return True  # first, because msgspec is faster, and most equal pairs have equal hints
         compared = _compared_fields(self.__class__)
         return compared(self) == compared(other)
 

@@ -18,9 +18,9 @@ from netorch.walk.tunnels import CARRIERS
 from netorch.walk.world import Address, Place, World, WorldInterface
 
 _ICMP_TYPES = {(4, "echo-request"): 0x0800, (6, "echo-request"): 0x8000, (6, "echo-reply"): 0x8100}
-"""What a rule compares with its source port: the type and the code of the ICMP message.
+"""The type and the code of an ICMP message, which a rule compares with its source port.
 
-That is so for messages that are made here (struct flowi_uli).
+The kernel does this for messages that the namespace itself makes (struct flowi_uli).
 """
 MAX_HOPS = 40
 """The number of namespaces after which a packet counts as being in a routing loop."""
@@ -401,8 +401,8 @@ def _made_here(packet: Packet, source: Address | None, bound: str, prefers: str)
         proto=packet.proto,
         sport=_ICMP_TYPES.get((packet.version, packet.icmp), chosen),
         dport=packet.dport,
-        # root sends echo requests and the kernel answers them, but the user of the program that
-        # answers at a TCP port is not known
+        # 0 (root) for echo requests, which root sends, and for their answers, which the kernel
+        # sends; None for the answer from a TCP port, because its program may have any user
         uid=None if packet.proto == "tcp" and packet.state == "established" else 0,
     )
 

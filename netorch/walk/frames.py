@@ -498,8 +498,8 @@ class FrameSearch:
         return at.with_faults(Fault(text, at.end))
 
     def _by_state(self, at: _At, end: End, port: WorldInterface) -> _At:
-        # A port that is down or has no carrier is disabled only because of that, which is another
-        # fault.
+        # A port is also disabled while it is down or has no carrier. That is reported as a fault of
+        # its own.
         if port.state == FORWARDING or not port.up or (not port.state and port.carrier is False):
             return at
         state = PORT_STATES[port.state] if port.state < len(PORT_STATES) else str(port.state)

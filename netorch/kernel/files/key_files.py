@@ -21,7 +21,7 @@ SIZE = 32
 
 
 def read(question: KeyFile, folder: str) -> Answer:
-    """Read a key file. A relative path counts from `folder`."""
+    """Read a key file. A relative path is relative to `folder`."""
     path = os.path.join(folder, question.path)
     name = printable(path)
     try:

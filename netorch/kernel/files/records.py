@@ -690,7 +690,7 @@ def remove_record(name: str, keep: str = "") -> None:
     path = f"{RUN_NETORCH}/{_checked(name)}"
     try:
         if not stat.S_ISDIR(os.lstat(path).st_mode):
-            return  # it is foreign
+            return  # netorch only makes directories there, so it is foreign
         for file in os.listdir(path):
             if file != keep:
                 os.unlink(f"{path}/{file}")

@@ -47,7 +47,10 @@ def missing() -> str:
 
 
 def read(version: int, look: Callable[[bool, Chains], T]) -> T:
-    """Return the result of `look`, which gets whether FORWARD's policy drops, and the chains."""
+    """Call `look` and return its result.
+
+    Its arguments are whether the policy of FORWARD drops packets, and the chains.
+    """
     with xtables._busy, xtables._table((version, "filter")) as table:
         return look(*_read(version, table))
 

@@ -48,7 +48,7 @@ def read(topology: str, recorded: str | None) -> OwnFilter:
 def _is_unmarked(recorded: str | None) -> bool:
     """Return whether the topology's own table has no comment.
 
-    That is so if an older version of netorch made it, or if the kernel stores no comments.
+    It has none if an older version of netorch made it, or if the kernel stores no comments.
     """
     return recorded == "" or (recorded == "nftables" and not _keeps_comments())
 

@@ -36,7 +36,7 @@ class Probe(Value):
     group: int = -1
     """An answer to one probe of a group ends the wait for the others. -1 for no group."""
     traces: tuple[NeighbourTrace, ...] = ()
-    """Entries that the probe leaves on a network where every node probes every other one.
+    """Entries that the probe leaves on a network where every node probes every other node.
 
     They are deleted again if they were not there before.
     """

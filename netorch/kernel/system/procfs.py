@@ -71,8 +71,8 @@ class Procfs:
             return
         try:
             if os.statvfs(f"{PROC_SYS}net").f_flag & os.ST_RDONLY:
-                # Somebody who mounted /proc/sys read-only wants it to be so, and a mount of
-                # netorch's own would ignore that.
+                # Somebody mounted /proc/sys read-only on purpose, and a mount of netorch's own
+                # would bypass that.
                 raise PermissionError
             context = fsopen("proc", FSOPEN_CLOEXEC)
             try:
