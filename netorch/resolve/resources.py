@@ -47,8 +47,8 @@ def put_site(draft: Draft, site: Site) -> None:
         draft.complain(
             "needs-forwarding",
             (*site.path, "forwarding"),
-            f"node {site.name} owns a network that leads out, so it must forward: remove"
-            " `forwarding: false`",
+            f"node {site.name} owns a network whose members reach other networks through it, so"
+            " it must forward: remove `forwarding: false`",
         )
     sysctls = dict(site.model.sysctls)
     for path in list(sysctls):
