@@ -48,7 +48,7 @@ class BridgeSettings(Model):
     )
     forward_delay: Annotated[int, BeforeValidator(centiseconds(0, 3000))] = Field(
         1500,
-        description="Time that a port spends listening, and again learning, before it forwards."
+        description="How long a port listens, and then how long it learns, before it forwards."
         " With `stp` at least `2s` (15s).",
     )
     hello_time: Annotated[int, BeforeValidator(centiseconds(100, 1000))] = Field(

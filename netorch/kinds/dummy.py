@@ -1,6 +1,6 @@
 """Dummy links, which drop what is sent over them (drivers/net/dummy.c).
 
-They are for addresses that are to be up at all times.
+They are for addresses that must be up at all times.
 """
 
 from typing import ClassVar, Literal
@@ -21,8 +21,8 @@ class Dummy(StandaloneLink):
 
 @interface_model("dummy")
 class DummyModel(StandaloneModel):
-    """A link that drops everything that is sent over it. Use it for addresses that are to be up at
-    all times.
+    """A link that drops everything that is sent over it. Use it for addresses that must be
+    up at all times.
     """
 
     MAKES: ClassVar[type[StandaloneLink]] = Dummy

@@ -289,7 +289,7 @@ class PhysicalModel(StandaloneModel):
     MAKES: ClassVar[type[StandaloneLink]] = Physical
     kind: Literal["physical"] = "physical"
     origin: InterfaceName | None = Field(
-        None, alias="from", description="Name of the NIC on the host (the same as here)."
+        None, alias="from", description="Name of the NIC on the host (its name in the node)."
     )
 
     def taken_from(self, name: str) -> str:

@@ -203,7 +203,8 @@ class TunTapModel(StandaloneModel):
         " the interface (nobody).",
     )
     multi_queue: Flag = Field(
-        False, description="Let programs open it several times, each time with a queue (false)."
+        False,
+        description="Let programs open it several times, each with a queue of its own (false).",
     )
 
     def values(self) -> dict[str, Any]:

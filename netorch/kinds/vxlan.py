@@ -152,7 +152,7 @@ class VxlanModel(UdpTunnelModel):
     udp_port: Port | None = Field(None, serialization_alias="port", description="UDP port (4789).")
     learning: Flag = Field(
         True,
-        description="Learn from received packets behind which end a MAC address is (true).",
+        description="Learn from received packets which end leads to which MAC address (true).",
     )
     fdb: Annotated[list[FdbModel], BeforeValidator(one_or_many)] = Field(
         default_factory=empty_list,
