@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from netorch.converge.attached import Attached, attach
 from netorch.errors import NetorchError
 from netorch.immutable import replace
@@ -16,9 +18,15 @@ from netorch.walk.world import Address, World
 
 NO_REASON = "the live state shows no reason: a packet and its answer should get through"
 
+_PATIENCE, _PAUSE = 1.0, 0.1
+"""Seconds to wait for link-local addresses, and between two looks."""
+
 
 def look(kernel: LinuxKernel, desired: Desired, attached: Attached | None = None) -> World:
-    """Read everything that decides about packets, in the topology's namespaces and on the host."""
+    """Read everything that decides about packets, in the topology's namespaces and on the host.
+
+    If an interface has just come up, wait a moment for its link-local address.
+    """
     there = attached or attach(kernel, desired, None)
     scope = Scope(
         mark=desired.mark.alias,
@@ -27,7 +35,39 @@ def look(kernel: LinuxKernel, desired: Desired, attached: Attached | None = None
         neighbours=True,
         passage=True,
     )
-    return from_snapshot.world(kernel.read(scope), desired.mark, from_state.world(desired))
+    asked = from_state.world(desired)
+    world = from_snapshot.world(kernel.read(scope), desired.mark, asked)
+    deadline = time.monotonic() + _PATIENCE
+    while lacks_link_local(world) and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+        world = from_snapshot.world(kernel.read(scope), desired.mark, asked)
+    return world
+
+
+def lacks_link_local(world: World) -> bool:
+    """Whether an interface with IPv6 is up and has no link-local address that is ready.
+
+    The kernel makes one soon after the interface has come up, and asks for MACs with it.
+    """
+    for place in world.places.values():
+        ready, others = set(), set()
+        for entry in place.addresses:
+            if entry.address.version == 6 and entry.address.ip.is_link_local:
+                ready |= {entry.iface} if entry.ready else set()
+            elif entry.address.version == 6 and not entry.address.ip.is_loopback:
+                others.add(entry.iface)
+        for name in others - ready:
+            iface = place.ifaces.get(name)
+            if (
+                iface is not None
+                and iface.up
+                and iface.arp
+                and iface.carrier is not False
+                and iface.kind != "loopback"
+                and place.settings.own(6, "disable_ipv6", name) == 0
+            ):
+                return True
+    return False
 
 
 def why_not(

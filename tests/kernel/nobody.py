@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
 from pathlib import Path
 
 import pydantic
@@ -20,11 +21,14 @@ def let_nobody_in(host: Host) -> list[str]:
     Returns the words that run Python as `nobody`.
     """
     packages = Path(pydantic.__file__).resolve().parent.parent
+    # what is installed in the base Python, such as plugins of pytest, is not part of the test
+    others = sysconfig.get_path("purelib", vars={"base": "/mnt/python"})
     script = f"""
     mount -t tmpfs tmpfs /mnt
     mkdir /mnt/python /mnt/packages /mnt/source {HOME}
     mount --bind {sys.base_prefix} /mnt/python
     mount --bind {packages} /mnt/packages
+    [ ! -d {others} ] || mount -t tmpfs tmpfs {others}
     mount --bind {SOURCE} /mnt/source
     chown 65534:65534 {HOME}
     """
