@@ -157,11 +157,10 @@ def write(file: str, text: str) -> None:
             temporary.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise NetorchError(
-            Problem(
-                "file-unwritable", f"{printable_name(file) or repr(file)}: {reason}.", object=file
-            )
-        ) from None
+        what = f"{printable_name(file) or repr(file)} cannot be written: {reason}."
+        is_lost = not path.parent.is_dir()
+        remedy = f"Make the folder {printable_name(str(path.parent))} first." if is_lost else ""
+        raise NetorchError(Problem("file-unwritable", what, remedy=remedy, object=file)) from None
 
 
 def load_chosen(
