@@ -570,7 +570,7 @@ def test_a_path_that_is_not_a_plain_file_is_written_and_not_replaced(tmp_path: P
     [
         (["-o", "html"], "pip install 'netorch[graph]'"),
         (["--to", "."], "Is a directory"),
-        (["--to", "/no/x"], "/no/x"),
+        (["--to", "/no/x"], "/no/x cannot be written: No such file or directory. Make the folder"),
     ],
 )
 def test_errors_say_what_to_do(
