@@ -121,7 +121,7 @@ BAD: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "a sysctl that is not there": (
         "  z: {sysctls: {net.ipv4.no_such_thing: 1}}\n",
         "topo.yaml:{line}:17: ",
-        ("sysctl z net.ipv4.no_such_thing", "ENOENT", "no such setting"),
+        ("sysctl z net.ipv4.no_such_thing", "ENOENT", "no such sysctl"),
     ),
     "a gateway that nothing reaches": (
         "  z: {networks: [lan], routes: [{to: 10.51.0.0/16, via: 192.0.2.99}]}\n",

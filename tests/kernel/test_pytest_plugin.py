@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -28,8 +30,15 @@ QUIET = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-W", "error")
 def project(pytester: pytest.Pytester, host: Host) -> pytest.Pytester:
     """Return a project with the topology of the page.
 
-    The fixture depends on `host`, which skips the test if this user may not run it.
+    The fixture depends on `host`, which skips the test if this user may not run it. Processes that
+    an earlier test started are collected first, because Python warns of their open pipes at any
+    time later, and the tests of the project turn warnings into errors.
     """
+    gc.collect()
+    deadline = time.monotonic() + 5
+    while subprocess._active and time.monotonic() < deadline:
+        subprocess._cleanup()
+        time.sleep(0.05)
     pytester.path.joinpath("topo.yaml").write_text(EXAMPLE_TOPOLOGY)
     return pytester
 
