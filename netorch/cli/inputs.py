@@ -163,6 +163,13 @@ def write(file: str, text: str) -> None:
         raise NetorchError(Problem("file-unwritable", what, remedy=remedy, object=file)) from None
 
 
+def not_live(name: str) -> NetorchError:
+    """Return the error for a topology of which nothing exists here."""
+    what = f"topology {name!r} is not live here."
+    remedy = "`netorch list` shows the live topologies."
+    return NetorchError(Problem("not-live", what, remedy=remedy, object=name))
+
+
 def load_chosen(
     file: str | None, options: FileOptions, *, live: bool, hint: str = ""
 ) -> tuple[Loaded, Record]:

@@ -14,7 +14,7 @@ from netorch.walk import from_snapshot, from_state
 from netorch.walk.ends import UnknownEnd, ask, explain
 from netorch.walk.path import walk
 from netorch.walk.result import Walk
-from netorch.walk.world import Address, World
+from netorch.walk.world import Address, Place, World
 
 NO_REASON = "the live state shows no reason: a packet and its answer should get through"
 
@@ -36,12 +36,12 @@ def look(kernel: LinuxKernel, desired: Desired, attached: Attached | None = None
         passage=True,
     )
     asked = from_state.world(desired)
-    world = from_snapshot.world(kernel.read(scope), desired.mark, asked)
     deadline = time.monotonic() + _PATIENCE
-    while lacks_link_local(world) and time.monotonic() < deadline:
-        time.sleep(_PAUSE)
+    while True:
         world = from_snapshot.world(kernel.read(scope), desired.mark, asked)
-    return world
+        if not lacks_link_local(world) or time.monotonic() >= deadline:
+            return world
+        time.sleep(_PAUSE)
 
 
 def lacks_link_local(world: World) -> bool:
@@ -49,25 +49,22 @@ def lacks_link_local(world: World) -> bool:
 
     The kernel makes one soon after the interface has come up, and asks for MACs with it.
     """
-    for place in world.places.values():
-        ready, others = set(), set()
-        for entry in place.addresses:
-            if entry.address.version == 6 and entry.address.ip.is_link_local:
-                ready |= {entry.iface} if entry.ready else set()
-            elif entry.address.version == 6 and not entry.address.ip.is_loopback:
-                others.add(entry.iface)
-        for name in others - ready:
-            iface = place.ifaces.get(name)
-            if (
-                iface is not None
-                and iface.up
-                and iface.arp
-                and iface.carrier is not False
-                and iface.kind != "loopback"
-                and place.settings.own(6, "disable_ipv6", name) == 0
-            ):
-                return True
-    return False
+    return any(map(_lacks_link_local, world.places.values()))
+
+
+def _lacks_link_local(place: Place) -> bool:
+    held = [entry for entry in place.addresses if entry.address.version == 6]
+    ready = {entry.iface for entry in held if entry.address.ip.is_link_local and entry.ready}
+    others = {entry.iface for entry in held if not entry.address.ip.is_link_local}
+    return any(
+        iface is not None
+        and iface.up
+        and iface.arp
+        and iface.carrier is not False
+        and iface.kind != "loopback"
+        and place.settings.own(6, "disable_ipv6", iface.name) == 0
+        for iface in map(place.ifaces.get, others - ready)
+    )
 
 
 def why_not(

@@ -109,7 +109,7 @@ def _live(options: GraphOptions, output: Output) -> Scene:
     from netorch.cli import inputs
     from netorch.converge.orchestrator import Orchestrator
     from netorch.converge.previous import reload
-    from netorch.errors import NetorchError, Problem
+    from netorch.errors import NetorchError
     from netorch.render.graph.scene import of_kernel
 
     name = inputs.topology_of(options.live or None, options.name, options.set)
@@ -117,14 +117,7 @@ def _live(options: GraphOptions, output: Output) -> Scene:
         entry = orchestrator.look(name)
     output.warn(entry.warnings)
     if not entry.state and not entry.difference:
-        raise NetorchError(
-            Problem(
-                "not-live",
-                f"topology {name!r} is not live here.",
-                remedy="`netorch list` shows the live topologies.",
-                object=name,
-            )
-        )
+        raise inputs.not_live(name)
     try:
         loaded = reload(name, entry.record) if entry.record is not None else None
     except NetorchError:

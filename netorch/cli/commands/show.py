@@ -33,7 +33,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: ShowOptions, output: Output) -> int:
     from netorch.cli import inputs
     from netorch.converge.orchestrator import Orchestrator
-    from netorch.errors import NetorchError, Problem
     from netorch.render import json, live_table, tree
 
     name = inputs.topology_of(options.target)
@@ -43,14 +42,7 @@ def run(options: ShowOptions, output: Output) -> int:
             return _show_as_file(orchestrator, entry, output)
     output.warn(entry.warnings)
     if not entry.state:
-        raise NetorchError(
-            Problem(
-                "not-live",
-                f"topology {name!r} is not live here.",
-                remedy="`netorch list` shows the live topologies.",
-                object=name,
-            )
-        )
+        raise inputs.not_live(name)
     if output.json:
         output.result(json.document(**live_table.row(entry), resources=tree.resources(entry.state)))
     else:
