@@ -36,16 +36,20 @@ from docs.live import effect, sample  # noqa: E402
 from docs.manual import manual  # noqa: E402
 from netorch import topology  # noqa: E402
 from netorch.errors.codes import AREAS, Code  # noqa: E402
-from netorch.kinds.base.link import AddressModel, CommonModel, InterfaceModel, NeighbourModel  # noqa: E402
-from netorch.kinds.base.port_models import PortFdbModel, PortModel, PortVlanModel  # noqa: E402
-from netorch.kinds.bridge import BridgeSettings  # noqa: E402
-from netorch.kinds.fdb import FdbModel  # noqa: E402
-from netorch.kinds.peer import PeerModel  # noqa: E402
 from netorch.language import publish  # noqa: E402
-from netorch.language.impairment import ImpairModel  # noqa: E402
+from netorch.language.impair_model import ImpairModel  # noqa: E402
 from netorch.render.script import whole_topology  # noqa: E402
 from netorch.resolve.loader import load  # noqa: E402
-from netorch.state.registry import INTERFACE_WORDS  # noqa: E402
+from netorch.topology.interfaces.bridge_settings import BridgeSettings  # noqa: E402
+from netorch.topology.interfaces.common import (  # noqa: E402
+    AddressModel,
+    CommonModel,
+    InterfaceModel,
+    NeighbourModel,
+)
+from netorch.topology.interfaces.fdb import FdbModel  # noqa: E402
+from netorch.topology.interfaces.peer import PeerModel  # noqa: E402
+from netorch.topology.interfaces.port import PortFdbModel, PortModel, PortVlanModel  # noqa: E402
 
 Model = type[BaseModel]
 
@@ -225,11 +229,7 @@ def block(name: str) -> str:
     if name == "codes":
         return "\n" + "\n".join(starmap(codes_block, AREAS)) + "\n"
     if name == "kinds":
-        return (
-            "\n"
-            + "\n".join(kind_block(kind, model) for kind, model in INTERFACE_WORDS.items())
-            + "\n"
-        )
+        return "\n" + "\n".join(kind_block(kind, model) for kind, model in topology.models()) + "\n"
     if name == "common changes":
         common = [key for key in InterfaceModel.model_fields if key != "kind"]
         return "\n" + changes(None, InterfaceModel, common) + "\n"

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from netorch.kinds.base.link import InterfaceModel, link_key
+from netorch.kinds.base.link import link_key
 from netorch.resolve.loader import load
 from netorch.state.planner import plan
 from netorch.state.resource import Disruption, Resource, State
+from netorch.topology.interfaces.common import InterfaceModel
 
 SAMPLES: dict[str, tuple[Any, Any]] = {
     "parent": ("eth0", "eth1"),

@@ -56,12 +56,11 @@ def table(text: str, kinds: list[str]) -> tuple[str, list[str]]:
 
 
 def main(paths: list[str]) -> int:
-    import netorch.kinds  # noqa: F401  registers the kinds
-    from netorch.state.registry import INTERFACE_WORDS
+    from netorch.topology import KINDS
     from netorch.values.snapshot import SHAPERS
 
     text = "\n".join(Path(path).read_text(errors="replace") for path in paths)
-    drawn, never = table(text, sorted({*INTERFACE_WORDS, *SHAPERS}))
+    drawn, never = table(text, sorted({*KINDS, *SHAPERS}))
     print(drawn)
     if never:
         print(f"not tested on any kernel: {', '.join(never)}")

@@ -12,7 +12,7 @@ from netorch.converge.orchestrator import Orchestrator
 from netorch.converge.report import Report
 from netorch.errors import ConflictError, NetorchError, Problem
 from netorch.immutable import Value
-from netorch.language.scalars import topology_name
+from netorch.language.names import topology_name
 from netorch.render import checks
 from netorch.render.changes import Change, changes, summary
 from netorch.render.text import change_lines, summarize

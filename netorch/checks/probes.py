@@ -8,7 +8,7 @@ from netorch.checks.replies import reply_text
 from netorch.errors import Position
 from netorch.immutable import Value, replace
 from netorch.kernel.probe.probes import NeighbourTrace, Probe, Reply, Sort
-from netorch.language.scalars import Address
+from netorch.language.addresses import Address
 from netorch.resolve.checks import Check, CheckEnd
 
 MANY_MEMBERS = 16

@@ -13,7 +13,7 @@ from netorch.errors import NetorchError, Problem
 from netorch.immutable import replace
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.probe.probes import Probe, Reply, Sort
-from netorch.language.scalars import Address
+from netorch.language.addresses import Address
 from netorch.netlink import constants as c
 from netorch.resolve.checks import CheckEnd
 from netorch.resolve.loader import Loaded

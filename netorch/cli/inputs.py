@@ -209,7 +209,7 @@ def default_file() -> str:
 
 
 def _could_be_a_name(word: str) -> bool:
-    from netorch.language.scalars import topology_name
+    from netorch.language.names import topology_name
 
     try:
         return topology_name(word) == word

@@ -20,7 +20,7 @@ from netorch.kinds.filter import PacketFilter, filter_key
 from netorch.kinds.netns import IPV6_FORWARDING, netns_key
 from netorch.kinds.rule import Rule
 from netorch.kinds.sysctl import Sysctl
-from netorch.language.scalars import Network
+from netorch.language.addresses import Network
 from netorch.netlink.constants import AF_INET6, RTPROT_RA
 from netorch.resolve import Desired
 from netorch.resolve.cautions import egress_warning

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from netorch.immutable import Value, field
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import Sysctl, SysctlValues, values_in
-from netorch.language.scalars import sysctl_name
+from netorch.language.names import sysctl_path
 from netorch.state.key import Key
 from netorch.state.resource import Resource
 from netorch.values.snapshot import Snapshot
@@ -191,6 +191,6 @@ def _first(there: Mapping[str, str], paths: Iterable[str | None]) -> SysctlValue
 def _is_safe(paths: Paths) -> bool:
     """Whether all paths are below /proc/sys/net, even if somebody has changed the record."""
     try:
-        return all(path == sysctl_name(path) for path in paths)
+        return all(path == sysctl_path(path) for path in paths)
     except ValueError:
         return False

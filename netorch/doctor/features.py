@@ -6,19 +6,19 @@ import errno
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 
-from netorch import kinds
 from netorch.doctor.checks import rootless
 from netorch.doctor.findings import Situation
 from netorch.firewall.syntax import SYNTAXES, syntax_of
 from netorch.immutable import Value, replace
 from netorch.kernel.machine.modules import Modules
 from netorch.kinds.address import IPV6
-from netorch.kinds.base.standalone import StandaloneModel, link_feature
+from netorch.kinds.base.standalone import link_feature
 from netorch.kinds.bridge import VLAN_FILTERING
 from netorch.kinds.impair import FEATURES as QDISCS
 from netorch.kinds.ipvlan import L3S
 from netorch.netlink.constants import AF_INET, FR_ACT_TO_TBL, RT_SCOPE_LINK, RTN_UNICAST
-from netorch.state.registry import INTERFACE_WORDS
+from netorch.topology import models
+from netorch.topology.interfaces.standalone import StandaloneModel
 from netorch.values.requests import Feature, Hop, RouteAdd, RouteSpec, RuleAdd, RuleSpec
 
 _STATIC = 4
@@ -113,14 +113,13 @@ def abilities(situation: Situation, find_lacking: FindLacking) -> list[Ability]:
 
 def _required() -> Iterator[tuple[str, Feature]]:
     """Yield the keys of the language that need a feature, and the feature."""
-    assert kinds
     keys: dict[Feature, list[str]] = {
         link_feature("veth", "CONFIG_VETH", "veth"): ["links", "networks", "kind: veth"],
         link_feature("bridge", "CONFIG_BRIDGE", "bridge"): ["networks", "kind: bridge"],
         VLAN_FILTERING: ["vlan_filtering", "port: {vlans, pvid}"],
         IPV6: ["IPv6 addresses, routes and subnets"],
     }
-    for kind, words in sorted(INTERFACE_WORDS.items()):
+    for kind, words in models():
         if issubclass(words, StandaloneModel):
             for feature in words.MAKES.kernel_features():
                 keys.setdefault(feature, []).append(f"kind: {kind}")

@@ -4,18 +4,14 @@ bond_options.c decides in which state of the bond each option can change.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, Self
-
-from pydantic import BeforeValidator, Field
+from typing import ClassVar, Self
 
 from netorch.kinds.base.link import link_key
-from netorch.kinds.base.standalone import Attribute, StandaloneLink, StandaloneModel
-from netorch.kinds.port import MasterModel, port_key
-from netorch.language.constraints import Equals, HasKey, HasValue, constraints, forbid
-from netorch.language.scalars import InterfaceName, integer
+from netorch.kinds.base.standalone import Attribute, StandaloneLink
+from netorch.kinds.port import port_key
 from netorch.netlink.attribute_types import U32, choice
 from netorch.state.key import Key, label_text
-from netorch.state.registry import NoForeignObjects, View, interface_model, observed
+from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import Attrs, LinkSet, Request
 
@@ -81,74 +77,6 @@ class Bond(StandaloneLink):
             for pair in StandaloneLink.data(self)
             if pair[0] != IFLA_BOND_AD_LACP_RATE or self.mode == "802.3ad"
         )
-
-
-@interface_model("bond")
-class BondModel(MasterModel, StandaloneModel):
-    """Several links combined into one.
-
-    The ports take the MTU of the bond, and have no IP addresses. They also take its MAC address,
-    except in the modes balance-tlb and balance-alb.
-    """
-
-    MAKES: ClassVar[type[StandaloneLink]] = Bond
-    TAKES_PORTS: ClassVar[bool] = True
-    kind: Literal["bond"] = "bond"
-    mode: Literal[
-        "balance-rr",
-        "active-backup",
-        "balance-xor",
-        "broadcast",
-        "802.3ad",
-        "balance-tlb",
-        "balance-alb",
-    ] = Field(
-        "balance-rr",
-        description="How the bond distributes frames over its ports, or whether it uses only one"
-        " port at a time (balance-rr).",
-    )
-    miimon: Annotated[int, BeforeValidator(integer(0, 2**31 - 1))] | None = Field(
-        None,
-        description="Milliseconds between two checks of the ports' carrier. With 0 the bond never"
-        " checks, and so notices no failure"
-        " (100 for 802.3ad, balance-tlb and balance-alb, else 0).",
-    )
-    lacp_rate: Literal["slow", "fast"] = Field(
-        "slow",
-        description="In mode 802.3ad, `slow` asks for a LACP packet every 30 seconds and `fast` for"
-        " one every second (slow).",
-    )
-    xmit_hash_policy: Literal[
-        "layer2", "layer2+3", "layer3+4", "encap2+3", "encap3+4", "vlan+srcmac"
-    ] = Field(
-        "layer2",
-        description="In modes balance-xor, 802.3ad and balance-tlb: the header fields by which the"
-        " bond chooses the port for a frame (layer2).",
-    )
-    primary: InterfaceName | None = Field(
-        None,
-        description="In modes active-backup, balance-tlb and balance-alb: the port that the bond"
-        " uses whenever it works (none).",
-    )
-
-    _keys_of_modes = constraints(
-        forbid(
-            "bond-lacp-rate-needs-8023ad",
-            "`lacp_rate` is for mode 802.3ad, not for {mode}",
-            HasKey("lacp_rate") & ~Equals("mode", "802.3ad"),
-        ),
-        forbid(
-            "bond-mode-has-no-primary",
-            f"mode {{mode}} has no primary port: `primary` is for {', '.join(WITH_PRIMARY)}",
-            HasValue("primary") & ~Equals("mode", WITH_PRIMARY),
-        ),
-    )
-
-    def values(self) -> dict[str, Any]:
-        watched = 100 if self.mode in WATCHING else 0
-        return StandaloneModel.values(self) | {
-            "miimon": watched if self.miimon is None else self.miimon
-        }
 
 
 @observed

@@ -1,14 +1,10 @@
 """Bridges: learning switches in the kernel (net/bridge, br_netlink.c)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, ClassVar, Literal, Self
-
-from pydantic import BeforeValidator, Field
+from typing import ClassVar, Self
 
 from netorch.immutable import replace
 from netorch.kinds.base.link import Link, common_fields
-from netorch.kinds.port import MasterModel
-from netorch.language.scalars import Flag, Model, centiseconds, integer
 from netorch.netlink.codec import u8, u16, u32
 from netorch.netlink.constants import (
     IFLA_ADDRESS,
@@ -25,68 +21,13 @@ from netorch.netlink.constants import (
     IFLA_BR_VLAN_FILTERING,
     IFLA_MTU,
 )
-from netorch.state.registry import NoForeignObjects, View, interface_model, observed
+from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import Attrs, Feature, LinkAdd, LinkSet, Request
 
 MAX_MTU = 65535
 AGEING_TIME = 30000
 """The ageing time of a new bridge, in centiseconds (BR_DEFAULT_AGEING_TIME)."""
-
-Priority = Annotated[int, BeforeValidator(integer(0, 65535))]
-
-
-class BridgeSettings(Model):
-    """The settings of a bridge, under `interfaces` and under `networks`.
-
-    Times are in centiseconds, as in `ip link`.
-    """
-
-    stp: Flag = Field(False, description="Run the spanning tree protocol (STP) (false).")
-    priority: Priority = Field(
-        32768, description="Priority in STP; the bridge with the lowest value is root (32768)."
-    )
-    forward_delay: Annotated[int, BeforeValidator(centiseconds(0, 3000))] = Field(
-        1500,
-        description="How long a port listens, and then how long it learns, before it forwards."
-        " With `stp` at least `2s` (15s).",
-    )
-    hello_time: Annotated[int, BeforeValidator(centiseconds(100, 1000))] = Field(
-        200, description="Interval between the hello messages of STP (2s)."
-    )
-    max_age: Annotated[int, BeforeValidator(centiseconds(600, 4000))] = Field(
-        2000, description="Time after which a hello message of STP is no longer valid (20s)."
-    )
-    ageing_time: Annotated[int, BeforeValidator(centiseconds(0, 2**31 - 1))] = Field(
-        30000,
-        description="Time after which the bridge forgets a MAC address that sends nothing (300s).",
-    )
-    mcast_snooping: Flag = Field(
-        True,
-        description="Forward multicast only to the ports that asked for it by IGMP or MLD (IGMP and"
-        " MLD snooping) (true).",
-    )
-    mcast_querier: Flag = Field(
-        False,
-        description="Send IGMP and MLD queries while no router sends any; snooping needs them"
-        " (false).",
-    )
-    vlan_filtering: Flag = Field(
-        False,
-        description="Separate VLANs: a port sends and receives only the frames of its own VLANs"
-        " (false).",
-    )
-    vlan_default_pvid: Annotated[int, BeforeValidator(integer(0, 4094))] = Field(
-        1, description="The `pvid` of ports that set none; 0 means no PVID (1)."
-    )
-
-
-@interface_model("bridge")
-class BridgeModel(BridgeSettings, MasterModel):
-    """A bridge inside a node."""
-
-    kind: Literal["bridge"] = "bridge"
-
 
 VLAN_FILTERING = Feature(
     "VLAN filtering in bridges",
@@ -216,7 +157,7 @@ class Bridge(NoForeignObjects, Link):
             for name, text in self.common().items()
             if (name, text) not in {("mac", ""), ("mtu", "0")}
         }
-        for name in BridgeSettings.model_fields:
+        for name in SETTINGS:
             value = getattr(self, name)
             if value != getattr(plain, name):
                 attributes[name] = str(value).lower() if isinstance(value, bool) else str(value)
@@ -249,3 +190,11 @@ class Bridge(NoForeignObjects, Link):
         if self.stp != before.stp:
             data.append((IFLA_BR_STP_STATE, u32(self.stp)))
         return tuple(data)
+
+
+SETTINGS = tuple(
+    name
+    for name in Bridge.__struct_fields__
+    if name not in Link.__struct_fields__ and name not in Bridge.HINTS
+)
+"""The fields that are keys of the file, in its order."""

@@ -7,10 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import ClassVar, Self
 
-from pydantic import Field
-
 from netorch.kinds.base.link import link_key
-from netorch.language.scalars import ForwardingMac, IPAddress, Model
 from netorch.netlink.constants import AF_BRIDGE, NDA_PORT, NDA_VNI
 from netorch.state.key import Key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
@@ -22,19 +19,6 @@ ALL = "00:00:00:00:00:00"
 
 Broadcast, multicast and frames for unknown addresses go to all ends in it.
 """
-
-
-class FdbModel(Model):
-    """The end of the tunnel to which frames for a MAC address go."""
-
-    mac: ForwardingMac = Field(
-        description="MAC address. The address of zeros stands for broadcast and for all unknown"
-        " addresses."
-    )
-    dst: IPAddress = Field(
-        description="Address of the tunnel's end behind which it is. The address of zeros and"
-        " multicast addresses may have several entries."
-    )
 
 
 def has_many_ends(mac: str) -> bool:

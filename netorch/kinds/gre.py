@@ -3,17 +3,12 @@
 See RFC 2784, RFC 2890 and net/ipv4/ip_gre.c.
 """
 
-from ipaddress import IPv4Address
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from pydantic import BeforeValidator, Field
-
-from netorch.kinds.base.ip_tunnel import IpTunnel, IpTunnelModel, iptunnel_attributes
+from netorch.kinds.base.ip_tunnel import IpTunnel, iptunnel_attributes
 from netorch.kinds.base.standalone import Attribute, StandaloneLink, decoded
-from netorch.language.scalars import integer
-from netorch.language.schema_shapes import IPV4, accepts, whole_number
 from netorch.netlink.attribute_types import number
-from netorch.state.registry import View, interface_model, observed
+from netorch.state.registry import View, observed
 from netorch.values.requests import Attrs
 from netorch.values.snapshot import LinkRecord
 
@@ -68,39 +63,3 @@ class GreTunnel(IpTunnel):
 @observed
 class Gre(GreTunnel):
     KIND: ClassVar[str] = "gre"
-
-
-@accepts(
-    whole_number(0, 2**32 - 1, IPV4, "key: a number, or one written like 10.0.0.1")
-    | {"examples": [5, "10.0.0.1"]}
-)
-def key_number(value: object) -> int:
-    """Parse a key as `ip tunnel` does: a number, or a number written like an IPv4 address."""
-    if isinstance(value, str) and value.count(".") == 3:
-        try:
-            return int(IPv4Address(value))
-        except ValueError:
-            pass
-    return integer(0, 2**32 - 1)(value)
-
-
-class GreModel(IpTunnelModel):
-    """The keys of a GRE tunnel."""
-
-    TAKES_GROUPS: ClassVar[bool] = True
-    key: Annotated[int, BeforeValidator(key_number)] | None = Field(
-        None,
-        description="Key that distinguishes tunnels between the same ends: a number, which may be"
-        " written like `10.0.0.1` (none).",
-    )
-
-    def values(self) -> dict[str, Any]:
-        return self.addresses_of() | {"number": self.key}
-
-
-@interface_model("gre")
-class GrePacketModel(GreModel):
-    """A GRE tunnel that carries IP packets over IPv4."""
-
-    MAKES: ClassVar[type[StandaloneLink]] = Gre
-    kind: Literal["gre"] = "gre"

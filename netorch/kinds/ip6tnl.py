@@ -1,20 +1,10 @@
 """Tunnels that carry IPv4 and IPv6 packets in IPv6 (RFC 2473, net/ipv6/ip6_tunnel.c)."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from pydantic import Field
-
-from netorch.kinds.base.ip_tunnel import (
-    ENCAP_LIMIT,
-    HOP_LIMIT,
-    IFLA_IPTUN_ENCAP_LIMIT,
-    IpTunnel,
-    IpTunnelModel,
-)
-from netorch.kinds.base.standalone import StandaloneLink
-from netorch.language.scalars import Ttl
+from netorch.kinds.base.ip_tunnel import ENCAP_LIMIT, HOP_LIMIT, IFLA_IPTUN_ENCAP_LIMIT, IpTunnel
 from netorch.netlink.codec import u8
-from netorch.state.registry import interface_model, observed
+from netorch.state.registry import observed
 from netorch.values.requests import Attrs
 
 
@@ -27,17 +17,3 @@ class Ip6tnl(IpTunnel):
 
     def data(self) -> Attrs:
         return (*IpTunnel.data(self), (IFLA_IPTUN_ENCAP_LIMIT, u8(ENCAP_LIMIT)))
-
-
-@interface_model("ip6tnl")
-class Ip6tnlModel(IpTunnelModel):
-    """A tunnel that carries IPv4 and IPv6 packets in IPv6."""
-
-    MAKES: ClassVar[type[StandaloneLink]] = Ip6tnl
-    VERSION: ClassVar[int] = 6
-    kind: Literal["ip6tnl"] = "ip6tnl"
-    ttl: Ttl = Field(
-        HOP_LIMIT,
-        description="Hop limit of the outer packets. `inherit` or 0 copies it from the inner packet"
-        " (64).",
-    )

@@ -5,14 +5,11 @@
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field
-
 from netorch.immutable import replace
-from netorch.kinds.base.link import LinkFields
-from netorch.kinds.base.stacked import StackedLink, StackedModel, stacked
-from netorch.kinds.base.standalone import Attribute, ParentPlace, PlaceName, StandaloneLink
+from netorch.kinds.base.stacked import StackedLink, stacked
+from netorch.kinds.base.standalone import Attribute, StandaloneLink
 from netorch.netlink.attribute_types import choice
-from netorch.state.registry import View, interface_model, observed
+from netorch.state.registry import View, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import Request
 
@@ -59,31 +56,3 @@ class Macvlan(StackedLink):
         if ALONE in {self.mode, other.mode} and self.RX_HANDLER == other.RX_HANDLER:
             return "a link with the mode passthru must be the only one on its parent"
         return StackedLink.incompatibility(self, other)
-
-
-class MacvlanLike(StackedModel):
-    """The keys of a macvlan and of a macvtap."""
-
-    parent: PlaceName = Field(
-        description="Parent: the interface over which it sends and receives, `IF` or `NODE:IF`."
-    )
-    mode: MacvlanMode = Field(
-        "vepa",
-        description="Whether it reaches the other macvlans and macvtaps on its parent. `bridge`:"
-        " those in this mode reach each other. `private`: it reaches none. `vepa`: it reaches them"
-        " only through an external switch that sends frames back. `passthru`: there are no others."
-        " A change to or from `passthru` replaces the link (vepa).",
-    )
-
-    def link(self, fields: LinkFields, parent: ParentPlace | None) -> StandaloneLink:
-        return StackedModel.link(self, fields | ({"mac": ""} if self.mode == ALONE else {}), parent)
-
-
-@interface_model("macvlan")
-class MacvlanModel(MacvlanLike):
-    """A link on another interface, its parent, with a MAC address of its own. It connects a node to
-    the segment of a NIC. The link and its parent cannot reach each other.
-    """
-
-    MAKES: ClassVar[type[StandaloneLink]] = Macvlan
-    kind: Literal["macvlan"] = "macvlan"

@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from netorch.kinds.base.stacked import stacked
-from netorch.kinds.base.standalone import StandaloneLink
-from netorch.kinds.macvlan import Macvlan, MacvlanLike
-from netorch.state.registry import interface_model, observed
+from netorch.kinds.macvlan import Macvlan
+from netorch.state.registry import observed
 
 
 @stacked
@@ -18,16 +17,3 @@ class Macvtap(Macvlan):
     KIND: ClassVar[str] = "macvtap"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_MACVTAP", "macvtap")
     QUEUE: ClassVar[int] = 500
-
-
-@interface_model("macvtap")
-class MacvtapModel(MacvlanLike):
-    """A macvlan for a virtual machine, which opens the file `/dev/tapN`. N is the number of the
-    interface, which `ip link` shows. The kernel makes that file, and all nodes share one `/dev`: if
-    macvtaps in two nodes have the same number, only the first gets the file. For the other, take
-    the device number from `/sys/class/net/IF/macvtap/tapN/dev` in its node and make a file with
-    `mknod`.
-    """
-
-    MAKES: ClassVar[type[StandaloneLink]] = Macvtap
-    kind: Literal["macvtap"] = "macvtap"

@@ -4,16 +4,13 @@ The kernel function is dev_change_net_namespace in net/core/dev.c.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import ClassVar, Literal, Self
-
-from pydantic import Field
+from typing import ClassVar, Self
 
 from netorch.errors import did_you_mean
 from netorch.immutable import replace
-from netorch.kinds.base.link import Link, LinkFields, common_fields, link_key
-from netorch.kinds.base.standalone import StandaloneLink, StandaloneModel
+from netorch.kinds.base.link import Link, common_fields, link_key
+from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.netns import netns_key
-from netorch.language.scalars import InterfaceName
 from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import (
     IFLA_ADDRESS,
@@ -24,7 +21,7 @@ from netorch.netlink.constants import (
     RTN_UNICAST,
 )
 from netorch.state.key import HOST, Key, is_attached, label_text
-from netorch.state.registry import View, interface_model, observed, reports_unproven
+from netorch.state.registry import View, observed, reports_unproven
 from netorch.state.resource import Disruption, Obstacle, Resource, State
 from netorch.values.marks import maker, read_alias
 from netorch.values.requests import Attrs, Feature, LinkSet, NicGive, NicTake, Request
@@ -278,25 +275,3 @@ def _has_it(snapshot: Snapshot, topology: str, origin: str) -> bool:
 
 def _find(host: NetnsSnapshot, name: str) -> LinkRecord | None:
     return next((link for link in host.links if name == link.name or name in link.altnames), None)
-
-
-@interface_model("physical")
-class PhysicalModel(StandaloneModel):
-    """A NIC of the host that netorch moves into this node and returns on `destroy`. Settings that
-    the file does not give stay as they are.
-    """
-
-    MAKES: ClassVar[type[StandaloneLink]] = Physical
-    kind: Literal["physical"] = "physical"
-    origin: InterfaceName | None = Field(
-        None, alias="from", description="Name of the NIC on the host (its name in the node)."
-    )
-
-    def taken_from(self, name: str) -> str:
-        return self.origin or name
-
-    def default_mtu(self, parent: int | None) -> int:
-        return 0
-
-    def link(self, fields: LinkFields, parent: tuple[str, str] | None) -> Physical:
-        return Physical(**fields, origin=read_alias(fields["alias"]).origin)

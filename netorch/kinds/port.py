@@ -4,12 +4,9 @@ The kernel removes it with the link and with the master.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import BeforeValidator, Field
-
-from netorch.kinds.base.link import InterfaceModel, link_key
-from netorch.language.scalars import InterfaceName, empty_list, one_or_many
+from netorch.kinds.base.link import link_key
 from netorch.netlink.codec import u8, u16, u32
 from netorch.netlink.constants import (
     IFLA_BR_STP_STATE,
@@ -49,20 +46,6 @@ USUAL_COST = {"veth": 2, "dummy": 100}
 @cached_key
 def port_key(netns: str, link: str) -> Key:
     return Key("port", netns, link)
-
-
-class MasterModel(InterfaceModel):
-    """The keys of a kind that is a master."""
-
-    members: Annotated[list[InterfaceName], BeforeValidator(one_or_many)] = Field(
-        default_factory=empty_list,
-        alias="ports",
-        description="Names of its ports, which are interfaces of the same node.",
-    )
-
-    @property
-    def ports(self) -> tuple[str, ...]:
-        return tuple(self.members)
 
 
 @observed

@@ -2,18 +2,14 @@
 
 import errno
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, Self
-
-from pydantic import BeforeValidator, Field
+from typing import ClassVar, Self
 
 from netorch.immutable import replace
-from netorch.kinds.base.standalone import Attribute, StandaloneLink, StandaloneModel
-from netorch.language.scalars import Flag, integer, wrong
-from netorch.language.schema_shapes import accepts, whole_number
+from netorch.kinds.base.standalone import Attribute, StandaloneLink
 from netorch.netlink.attribute_types import FLAG, U32
 from netorch.netlink.codec import cstring
 from netorch.netlink.constants import IFLA_IFALIAS
-from netorch.state.registry import interface_model, observed
+from netorch.state.registry import observed
 from netorch.values.requests import (
     AltnameAdd,
     Answer,
@@ -170,61 +166,3 @@ class Tun(TunTap):
     KIND: ClassVar[str] = "tun"
     HAS_MAC: ClassVar[bool] = False
     QUEUE: ClassVar[int] = 500
-
-
-@accepts(
-    whole_number(
-        0, NOBODY - 1, r"(?![0-9]+$)[^\s:/,\x00-\x1f\x7f]+", "user or group: a name or a number"
-    )
-)
-def account(value: object) -> int | str:
-    """Check a user or a group, given by name or by number."""
-    if isinstance(value, str) and not value.isdigit():
-        if not value or not value.isprintable() or set(value) & set(" :/,"):
-            wrong(f"{value!r} is neither a name nor a number", "bad-name")
-        return value
-    return integer(0, NOBODY - 1)(value)
-
-
-Account = Annotated[int | str, BeforeValidator(account)]
-
-
-class TunTapModel(StandaloneModel):
-    """The keys of a tap and of a tun."""
-
-    owner: Account | None = Field(
-        None,
-        description="User who may open it without being root. Removing this key replaces the"
-        " interface (nobody).",
-    )
-    group: Account | None = Field(
-        None,
-        description="Group whose members may open it without being root. Removing this key replaces"
-        " the interface (nobody).",
-    )
-    multi_queue: Flag = Field(
-        False,
-        description="Let programs open it several times, each with a queue of its own (false).",
-    )
-
-    def values(self) -> dict[str, Any]:
-        return {"owner": self.owner, "users": self.group, "multi_queue": self.multi_queue}
-
-
-@interface_model("tap")
-class TapModel(TunTapModel):
-    """An Ethernet interface whose other end is a program, such as a virtual machine."""
-
-    MAKES: ClassVar[type[StandaloneLink]] = Tap
-    kind: Literal["tap"] = "tap"
-    mtu: Annotated[int, BeforeValidator(integer(*Tap.MTUS))] | None = Field(
-        None, description="MTU in bytes, 68 to 65521 (1500)."
-    )
-
-
-@interface_model("tun")
-class TunModel(TunTapModel):
-    """An interface without Ethernet whose other end is a program, such as a VPN."""
-
-    MAKES: ClassVar[type[StandaloneLink]] = Tun
-    kind: Literal["tun"] = "tun"

@@ -1,18 +1,14 @@
 """veth pairs: the kernel makes both ends with one request, and deletes both with one request."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Self
 
-from pydantic import Field, WithJsonSchema
-
-from netorch.kinds.base.link import InterfaceModel, Link, common_fields, foreign_links, link_key
+from netorch.kinds.base.link import Link, common_fields, foreign_links, link_key
 from netorch.kinds.netns import netns_key
-from netorch.language.scalars import END
-from netorch.language.schema_shapes import substituted, text
 from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import IFLA_GROUP, IFLA_IFALIAS
 from netorch.state.key import Key, is_attached, label_text
-from netorch.state.registry import View, interface_model, observed, reports_unproven
+from netorch.state.registry import View, observed, reports_unproven
 from netorch.state.resource import Resource
 from netorch.values.marks import read_alias
 from netorch.values.requests import LinkAdd, LinkSet, PeerSettings, Request
@@ -20,16 +16,6 @@ from netorch.values.snapshot import LinkRecord
 
 UNKNOWN = ("?", "?")
 """The other end of a veth, if the alias does not name it or the kernel does not confirm it."""
-
-
-@interface_model("veth")
-class VethModel(InterfaceModel):
-    """One end of a virtual Ethernet cable. `links` and `networks` make such cables too."""
-
-    kind: Literal["veth"] = "veth"
-    peer: Annotated[str, WithJsonSchema(substituted(text(END, "other end: NODE:IF")))] = Field(
-        description="Other end of the cable, `NODE:IF`."
-    )
 
 
 @observed

@@ -1,13 +1,10 @@
 """VLAN links, which carry the frames of one VLAN of their parent without the tag (net/8021q)."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar
 
-from pydantic import BeforeValidator, Field
-
-from netorch.kinds.base.standalone import Attribute, PlaceName, StandaloneLink, StandaloneModel
-from netorch.language.scalars import integer
+from netorch.kinds.base.standalone import Attribute, StandaloneLink
 from netorch.netlink.attribute_types import U16, choice
-from netorch.state.registry import interface_model, observed
+from netorch.state.registry import observed
 
 IFLA_VLAN_ID, IFLA_VLAN_PROTOCOL = 1, 5
 PROTOCOLS = {"802.1q": b"\x81\x00", "802.1ad": b"\x88\xa8"}
@@ -24,21 +21,3 @@ class Vlan(StandaloneLink):
     )
     id: int = -1
     protocol: str = "802.1q"
-
-
-@interface_model("vlan")
-class VlanModel(StandaloneModel):
-    """One VLAN of another interface, its parent. Frames are tagged on the parent only."""
-
-    MAKES: ClassVar[type[StandaloneLink]] = Vlan
-    FAR_PARENT: ClassVar[bool] = True
-    kind: Literal["vlan"] = "vlan"
-    parent: PlaceName = Field(
-        description="Parent: the interface that carries the tagged frames, `IF` or `NODE:IF`."
-    )
-    id: Annotated[int, BeforeValidator(integer(0, 4094))] = Field(
-        description="Number of the VLAN, 0 to 4094."
-    )
-    protocol: Literal["802.1q", "802.1ad"] = Field(
-        "802.1q", description="Protocol of the tag (802.1q)."
-    )

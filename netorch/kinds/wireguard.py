@@ -2,17 +2,12 @@
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, Self
-
-from pydantic import BeforeValidator, Field, model_validator
+from typing import Any, ClassVar, Self
 
 from netorch.immutable import replace
 from netorch.kinds.base.curve25519 import public_key
-from netorch.kinds.base.link import LinkFields
-from netorch.kinds.base.standalone import StandaloneLink, StandaloneModel
+from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.peer import (
-    KeyPath,
-    PeerModel,
     WireguardKey,
     key_from_answers,
     key_from_kernel,
@@ -20,9 +15,8 @@ from netorch.kinds.peer import (
     peer_key,
     secret_for_kernel,
 )
-from netorch.language.scalars import U32, empty_list, integer, wrong
 from netorch.state.key import label_text
-from netorch.state.registry import View, interface_model, observed
+from netorch.state.registry import View, observed
 from netorch.state.resource import Obstacle, Resource, State
 from netorch.values.requests import Answer, KeyFile, Question, Request, WireguardSet
 from netorch.values.snapshot import LinkRecord, Snapshot
@@ -136,56 +130,3 @@ class Wireguard(StandaloneLink):
 
     def default_text(self, name: str) -> str | None:
         return "none" if name == "private_key_file" else StandaloneLink.default_text(self, name)
-
-
-@interface_model("wireguard")
-class WireguardModel(StandaloneModel):
-    """A WireGuard interface: an encrypted tunnel to peers, which are identified by their keys."""
-
-    MAKES: ClassVar[type[StandaloneLink]] = Wireguard
-    kind: Literal["wireguard"] = "wireguard"
-    private_key_file: KeyPath | None = Field(
-        None,
-        description="File with its private key, as `wg genkey` writes it. A relative path starts at"
-        " the folder of the topology file (none).",
-    )
-    listen_port: Annotated[int, BeforeValidator(integer(0, 65535))] = Field(
-        0, description="UDP port (0, the kernel chooses one)."
-    )
-    fwmark: U32 = Field(
-        0, description="Firewall mark of the packets that it sends, for `rules` (0, none)."
-    )
-    peers: list[PeerModel] = Field(
-        default_factory=empty_list, description="Peers of the interface."
-    )
-
-    @model_validator(mode="after")
-    def _distinct_peers(self) -> Self:
-        seen: set[str] = set()
-        owners: dict[object, str] = {}
-        for peer in self.peers:
-            if peer.public_key in seen:
-                wrong(f"the peer {peer.public_key} appears twice: remove one of them")
-            seen.add(peer.public_key)
-            for subnet in peer.allowed_ips:
-                if (other := owners.setdefault(subnet, peer.public_key)) != peer.public_key:
-                    wrong(
-                        f"{subnet} is in the `allowed_ips` of two peers, {other} and"
-                        f" {peer.public_key}: a packet can go to only one of them"
-                    )
-        return self
-
-    def default_mtu(self, parent: int | None) -> int:
-        return MTU
-
-    def link(self, fields: LinkFields, parent: tuple[str, str] | None) -> Wireguard:
-        key = None if self.private_key_file is None else WireguardKey(self.private_key_file)
-        return Wireguard(
-            **fields, private_key=key, listen_port=self.listen_port, fwmark=self.fwmark
-        )
-
-    def child_resources(
-        self, link: StandaloneLink
-    ) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
-        for index, model in enumerate(self.peers):
-            yield model.peer(link.netns, link.name), ("peers", index)

@@ -1,170 +1,19 @@
-"""The values of `impair` with the units of tc(8): parse them, combine them, write them again."""
+"""The values of `impair`: what they are, and how a file and tc(8) write them."""
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from decimal import Decimal
-from fractions import Fraction
-from typing import Annotated, Self
+from __future__ import annotations
 
-from pydantic import BeforeValidator, Field, PlainValidator
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Self
 
 from netorch.immutable import Value, replace
-from netorch.language import schema_shapes
-from netorch.language.scalars import Model, integer, wrong
-from netorch.language.schema_shapes import Shape, accepts
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 CERTAIN = 2**32 - 1
 """The kernel's number for a probability of 100 %."""
 PACKETS = 1000
 """The default limit of waiting packets, which is tc's default for netem."""
-
-_TIMES = {
-    **dict.fromkeys(("s", "sec", "secs"), 10**9),
-    **dict.fromkeys(("ms", "msec", "msecs"), 10**6),
-    **dict.fromkeys(("us", "usec", "usecs"), 10**3),
-    **dict.fromkeys(("ns", "nsec", "nsecs"), 1),
-}
-_SCALES = {
-    "": 1,
-    **{
-        f"{letter}{i}": base**power
-        for power, letter in enumerate("kmgt", 1)
-        for i, base in (("", 1000), ("i", 1024))
-    },
-}
-_RATES = {
-    f"{scale}{unit}": size * bits
-    for scale, size in _SCALES.items()
-    for unit, bits in (("bit", 1), ("bps", 8))
-}
-_NUMBER = r"([0-9]{1,18}(?:\.[0-9]{1,18})?|\.[0-9]{1,18})\s*([A-Za-z%]*)"
-
-LONGEST_DELAY = 3600 * 10**9
-LONGEST_JITTER = 2**31 - 1
-"""The largest jitter of netem in nanoseconds (netem_change in net/sched/sch_netem.c)."""
-FASTEST = 10**12 // 8
-
-
-def _written(units: Mapping[str, float], what: str, *examples: str, nothing: bool = True) -> Shape:
-    """Return the schema of a number with a unit. `units` has the largest number for each unit.
-
-    If `nothing` is true, 0 is allowed, also without a unit.
-    """
-    most: dict[float, list[str]] = {}
-    for unit, limit in units.items():
-        most.setdefault(limit, []).append(schema_shapes.anycase(unit))
-    forms = []
-    for limit, names in most.items():
-        whole = int(limit)
-        last = rf"{whole}(?:\.0{{1,18}})?|" if whole == limit else ""
-        below = schema_shapes.decimal(0, whole - 1 if last else whole)
-        forms.append(
-            rf"(?:0*(?:{last}{below}(?:\.[0-9]{{1,18}})?)|\.[0-9]{{1,18}})\s*(?:{'|'.join(names)})"
-        )
-    zero = "0+(?:[.]0+)?|[.]0+"
-    some = rf"(?!\s*(?:{zero})\s*[A-Za-z]*\s*$)"
-    shape = schema_shapes.text(
-        rf"{'' if nothing else some}\s*(?:{'|'.join(forms)}{f'|{zero}' if nothing else ''})\s*",
-        what,
-        *examples,
-    )
-    return shape | ({"type": ["string", "number"], "minimum": 0, "maximum": 0} if nothing else {})
-
-
-def duration(longest: int, longest_text: str) -> PlainValidator:
-    """Return a validator for a time. Its result is in nanoseconds.
-
-    `longest` is the limit in nanoseconds, and `longest_text` the same in words.
-    """
-
-    units = {unit: longest / size for unit, size in _TIMES.items()}
-
-    @accepts(_written(units, f"time such as 10ms, up to {longest_text}", "10ms", "500us", "2s"))
-    def time(value: object) -> int:
-        text, amount, unit = _number(value, "a time such as 10ms")
-        if not unit and amount:
-            wrong(
-                f"{text} has no unit: write {text}ms, or {text}us, which `tc` assumes",
-                "bad-time",
-            )
-        if unit and unit not in _TIMES:
-            wrong(
-                f"{text!r} is not a time such as 10ms: the units are s, ms, us and ns", "bad-time"
-            )
-        result = round(amount * _TIMES[unit or "s"])
-        if result > longest:
-            wrong(f"{text} is longer than {longest_text}", "bad-time")
-        return result
-
-    return PlainValidator(time)
-
-
-@accepts(_written({"%": 100}, "percentage such as 0.1%", "0.1%"))
-def percentage(value: object) -> int:
-    """Parse a percentage. The result is a part of `CERTAIN`."""
-    text, amount, unit = _number(value, "a percentage such as 0.1%")
-    if not unit and amount:
-        wrong(f"{text} has no unit: write {text}%", "bad-percentage")
-    if unit not in {"", "%"}:
-        wrong(f"{text!r} is not a percentage such as 0.1%", "bad-percentage")
-    if amount > 100:
-        wrong(f"{text} is more than 100%", "bad-percentage")
-    return round(amount * CERTAIN / 100)
-
-
-_FASTEST = {unit: FASTEST * 8 / size for unit, size in _RATES.items()}
-
-
-@accepts(
-    _written(
-        _FASTEST, "rate such as 100mbit, up to 1tbit", "100mbit", "1gbit", "64kbit", nothing=False
-    )
-)
-def bitrate(value: object) -> int:
-    """Parse a rate. The result is in bytes per second."""
-    text, amount, unit = _number(value, "a rate such as 100mbit")
-    if not amount:
-        wrong(
-            "a rate of 0 would stop all packets: for no limit, leave out `rate`; to drop all "
-            "packets, write `loss: 100%`",
-            "bad-rate",
-        )
-    if not unit:
-        wrong(
-            f"{text} has no unit: write {text}mbit, or {text}bit, which `tc` assumes",
-            "bad-rate",
-        )
-    if unit not in _RATES:
-        wrong(
-            f"{text!r} is not a rate such as 100mbit: the units are bit, kbit, mbit, gbit and "
-            "tbit, or kbps, mbps and so on for bytes per second",
-            "bad-rate",
-        )
-    result = int(amount * _RATES[unit]) // 8
-    if not 1 <= result <= FASTEST:
-        wrong(f"{text} is not between 8bit and 1tbit", "bad-rate")
-    return result
-
-
-def _number(value: object, what: str) -> tuple[str, Fraction, str]:
-    """Return the text on one line, its number, and its unit in lower case."""
-    text = " ".join(str(value).split())
-    match = (
-        re.fullmatch(_NUMBER, text)
-        if isinstance(value, str | int | float) and not isinstance(value, bool)
-        else None
-    )
-    if match is None:
-        wrong(f"the value is empty: write {what}" if value is None else f"{value!r} is not {what}")
-    return text, Fraction(match[1]), match[2].lower()
-
-
-Delay = Annotated[int, duration(LONGEST_DELAY, "an hour")]
-Jitter = Annotated[int, duration(LONGEST_JITTER, "2.147 seconds, the limit of the kernel")]
-Percentage = Annotated[int, PlainValidator(percentage)]
-Rate = Annotated[int, PlainValidator(bitrate)]
-
-
 OFF = {
     "delay": "0ms",
     "jitter": "0ms",
@@ -173,33 +22,6 @@ OFF = {
 """Values that turn a key off, to override one that applies from elsewhere. The other keys have no
 such value.
 """
-
-
-class ImpairModel(Model):
-    """The impairment of packets that leave through an interface."""
-
-    delay: Delay | None = Field(None, description="Time for which each packet is delayed (0ms).")
-    jitter: Jitter | None = Field(
-        None, description="Amount by which the delay varies, up and down (0ms)."
-    )
-    loss: Percentage | None = Field(None, description="Share of packets that are dropped (0%).")
-    duplicate: Percentage | None = Field(None, description="Share of packets sent twice (0%).")
-    corrupt: Percentage | None = Field(
-        None, description="Share of packets in which one bit is flipped (0%)."
-    )
-    reorder: Percentage | None = Field(
-        None,
-        description="Share of packets that are not delayed, and so overtake those before them "
-        "(0%).",
-    )
-    rate: Rate | None = Field(
-        None, description="Largest rate, with Ethernet headers counted (no limit)."
-    )
-    limit: Annotated[int, BeforeValidator(integer(1, 2**32 - 1))] | None = Field(
-        None,
-        description="Largest number of packets in the queue; further ones are dropped (1000; with "
-        "a rate alone, as many as it sends in 50 ms).",
-    )
 
 
 class Impairment(Value):
@@ -242,14 +64,9 @@ class Impairment(Value):
         return {key: _FORMS[key](value) for key, value in values.items() if value}
 
 
-def combine(models: Iterable[ImpairModel]) -> Impairment:
-    """Combine several impairments of one direction. For each key, the first one with it counts."""
-    values: dict[str, int] = {}
-    for model in models:
-        for key in model.model_fields_set:
-            if (value := getattr(model, key)) is not None:
-                values.setdefault(key, value)
-    return Impairment(**values)
+def share_of(percent: Fraction) -> int:
+    """Return a percentage as a part of `CERTAIN`."""
+    return round(percent * CERTAIN / 100)
 
 
 def keys_without_effect(impairment: Impairment) -> Iterator[tuple[str, str, str]]:
@@ -273,10 +90,12 @@ def time_text(nanoseconds: int) -> str:
 
 def percent_text(part: int) -> str:
     """Return the shortest percentage that means exactly this part of `CERTAIN`."""
+    from fractions import Fraction
+
     return next(
         f"{text}%"
         for digits in range(1, 20)
-        if percentage(f"{(text := _plain(100 * part / CERTAIN, digits))}%") == part
+        if share_of(Fraction(text := _plain(100 * part / CERTAIN, digits))) == part
     )
 
 
@@ -306,4 +125,6 @@ def _in_units(amount: int, units: Mapping[str, int]) -> str:
 
 def _plain(value: float, digits: int) -> str:
     """Return the number with this many significant digits, never with an exponent."""
+    from decimal import Decimal
+
     return format(Decimal(f"{value:.{digits}g}"), "f")

@@ -6,10 +6,10 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from netorch.language import schema_shapes
+from netorch.language.addresses import Address
 from netorch.language.constraints import OneKey, constraints, require
 from netorch.language.scalars import (
     INTERFACE,
-    Address,
     IPAddress,
     Model,
     NodeName,

@@ -8,31 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from inspect import Signature
-from ipaddress import (
-    IPv4Address,
-    IPv4Interface,
-    IPv4Network,
-    IPv6Address,
-    IPv6Interface,
-    IPv6Network,
-    ip_address,
-    ip_interface,
-    ip_network,
-)
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface, ip_network
 from typing import Annotated, Any, NoReturn
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from netorch.language import schema_shapes
+from netorch.language import names, schema_shapes
+from netorch.language.addresses import Address, Interface, Network
+from netorch.language.limits import IFNAMSIZ, LARGEST_MTU
 from netorch.language.schema_shapes import accepts
-
-Interface = IPv4Interface | IPv6Interface
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
-
-IFNAMSIZ = 15
-"""The largest number of bytes of an interface name (linux/if.h, without the NUL)."""
 
 
 class Model(BaseModel):
@@ -156,21 +141,20 @@ def host_name(value: object) -> str:
     return name
 
 
-_TOPOLOGY = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
-_TOPOLOGY_RULE = "use at most 32 lower-case letters, digits and '-', with no '-' first or last"
 _PREFIX = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}"
 _PREFIX_RULE = "use at most 32 letters, digits, '_', '.' and '-', with no '.' or '-' first"
 
 
 @accepts(
-    schema_shapes.text(_TOPOLOGY, f"topology name: {_TOPOLOGY_RULE}", "lab")
+    schema_shapes.text(names.TOPOLOGY, f"topology name: {names.TOPOLOGY_RULE}", "lab")
     | {"type": ["string", "integer"], "minimum": 0}
 )
 def topology_name(value: object) -> str:
     name = _text(value, "a topology name")
-    if not re.fullmatch(_TOPOLOGY, name):
-        wrong(f"{name!r} cannot be a topology's name: {_TOPOLOGY_RULE}", "bad-topology-name")
-    return name
+    try:
+        return names.topology_name(name)
+    except ValueError as error:
+        wrong(str(error), "bad-topology-name")
 
 
 @accepts(schema_shapes.text(_PREFIX, f"prefix: {_PREFIX_RULE}", "lab-", numbers=True))
@@ -310,24 +294,11 @@ _SYSCTL = (
 )
 def sysctl_name(value: object) -> str:
     """Return a sysctl's path below /proc/sys: `net/ipv4/ip_forward` for `net.ipv4.ip_forward`."""
-    text = _text(value, "a sysctl")
-    parts = (
-        text.split("/")
-        if text.split(".")[0] != text.split("/")[0] and "/" in text.split(".")[0]
-        else _dotted(text)
-    )
-    if (
-        any(not re.fullmatch(r"[A-Za-z0-9_.@:+-]+", part) or part in {".", ".."} for part in parts)
-        or len(parts) < 2
-    ):
-        wrong(f"{text!r} is not a sysctl such as net.ipv4.conf.all.rp_filter", "bad-sysctl")
-    if parts[0] != "net":
-        wrong(
-            f"{text!r} belongs to the whole machine, not to a network namespace: only net.* can "
-            "be set",
-            "bad-sysctl",
-        )
-    return "/".join(parts)
+    name = _text(value, "a sysctl")
+    try:
+        return names.sysctl_path(name)
+    except ValueError as error:
+        wrong(str(error), "bad-sysctl")
 
 
 @accepts(
@@ -450,8 +421,6 @@ SysctlValue = Annotated[str, BeforeValidator(sysctl_value)]
 Text = Annotated[str, BeforeValidator(plain_text)]
 Flag = Annotated[bool, BeforeValidator(boolean)]
 Mtu = Annotated[int, BeforeValidator(integer(68, 65535)), Field(description="Bytes, 68 to 65535.")]
-LARGEST_MTU = 2**31 - 1
-"""The largest MTU of a link whose driver has no limit (dev_validate_mtu in net/core/dev.c)."""
 AnyMtu = Annotated[
     int,
     BeforeValidator(integer(68, LARGEST_MTU)),
@@ -524,8 +493,3 @@ def _without_zone(value: Address, text: str) -> Address:
             "bad-address",
         )
     return value
-
-
-def _dotted(text: str) -> list[str]:
-    """Split a sysctl with dots. `eth1/10` in it means the interface `eth1.10`, as in sysctl(8)."""
-    return [part.replace("/", ".") for part in text.split(".")]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from netorch.immutable import Value, field, replace
 from netorch.kinds.forward import ForwardAccept
-from netorch.language.scalars import Address
+from netorch.language.addresses import Address
 from netorch.resolve import interfaces, networks, overlay, stacked
 from netorch.resolve.cautions import check_cautions
 from netorch.resolve.checks import Check, CheckEnd, resolve_checks

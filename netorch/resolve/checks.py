@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv6Address, ip_address
 
 from netorch.immutable import Value
-from netorch.language.scalars import Address
+from netorch.language.addresses import Address
 from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.segment import Segment
 

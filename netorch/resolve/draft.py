@@ -11,11 +11,9 @@ from msgspec import Struct
 
 from netorch.errors import did_you_mean
 from netorch.immutable import Value, field
-from netorch.kinds.base.link import AddressModel, CommonModel
-from netorch.kinds.base.port_models import PortModel
-from netorch.kinds.base.standalone import StandaloneModel
-from netorch.language.impairment import ImpairModel
-from netorch.language.scalars import IFNAMSIZ, Address, Interface
+from netorch.language.addresses import Address, Interface
+from netorch.language.impair_model import ImpairModel
+from netorch.language.limits import IFNAMSIZ
 from netorch.resolve.roles import (
     REFUSED,
     UNMADE,
@@ -28,6 +26,9 @@ from netorch.resolve.roles import (
 from netorch.state.key import HOST, Key
 from netorch.state.resource import Resource
 from netorch.topology import NodeModel, TopologyFile
+from netorch.topology.interfaces.common import AddressModel, CommonModel
+from netorch.topology.interfaces.port import PortModel
+from netorch.topology.interfaces.standalone import StandaloneModel
 from netorch.values.marks import Mark
 
 Path = tuple[str | int, ...]

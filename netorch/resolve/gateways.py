@@ -16,13 +16,9 @@ from netorch.kinds.port import Port
 from netorch.kinds.route import MAIN, Route
 from netorch.kinds.rule import Rule
 from netorch.kinds.vrf import Vrf
-from netorch.language import scalars
-from netorch.netlink.constants import (
-    AF_INET6,
-    RT_SCOPE_HOST,
-    RT_SCOPE_LINK,
-    RTN_UNICAST,
-)
+from netorch.language.addresses import Address as IPAddress
+from netorch.language.addresses import Network
+from netorch.netlink.constants import AF_INET6, RT_SCOPE_HOST, RT_SCOPE_LINK, RTN_UNICAST
 from netorch.resolve.draft import Draft, Site
 from netorch.resolve.masters import vrf_of
 from netorch.state.resource import Resource
@@ -62,9 +58,9 @@ class Way(NamedTuple):
 class Namespace(Value):
     """The addresses, routes and rules of a namespace by which Linux accepts or refuses gateways."""
 
-    own: Mapping[scalars.Address, frozenset[str]]
+    own: Mapping[IPAddress, frozenset[str]]
     """Address → the devices that have it."""
-    broadcasts: frozenset[tuple[str, scalars.Address]]
+    broadcasts: frozenset[tuple[str, IPAddress]]
     """Devices, each with one of its IPv4 broadcast addresses."""
     networks: Mapping[tuple[int, int], Mapping[int, tuple[Way, ...]]]
     """IP version and prefix length → network address → the routes to it.
@@ -83,7 +79,7 @@ class Namespace(Value):
         """Return the table that has the routes to the subnets of a device."""
         return self.tables.get(device or "", MAIN)
 
-    def towards(self, gateway: scalars.Address) -> Iterator[tuple[int, Way]]:
+    def towards(self, gateway: IPAddress) -> Iterator[tuple[int, Way]]:
         """Yield the routes that match an address, each with its prefix length."""
         number, bits = int(gateway), gateway.max_prefixlen
         for (version, length), there in self.networks.items():
@@ -95,8 +91,8 @@ class Namespace(Value):
 
 def namespace_of(resources: Iterable[Resource]) -> Namespace:
     """Return the addresses, routes and rules among the resources of one namespace."""
-    own: dict[scalars.Address, set[str]] = {}
-    broadcasts: set[tuple[str, scalars.Address]] = set()
+    own: dict[IPAddress, set[str]] = {}
+    broadcasts: set[tuple[str, IPAddress]] = set()
     networks: dict[tuple[int, int], dict[int, list[Way]]] = {}
     vrfs: dict[str, int] = {}
     masters: dict[str, str] = {}
@@ -105,7 +101,7 @@ def namespace_of(resources: Iterable[Resource]) -> Namespace:
     rules: set[int] = set()
     separate_local = False
 
-    def add(network: scalars.Network, way: Way) -> None:
+    def add(network: Network, way: Way) -> None:
         at = networks.setdefault((network.version, network.prefixlen), {})
         at.setdefault(int(network.network_address), []).append(way)
 
@@ -148,7 +144,7 @@ def namespace_of(resources: Iterable[Resource]) -> Namespace:
     )
 
 
-def networks_of(address: Ifaddr) -> tuple[scalars.Network, ...]:
+def networks_of(address: Ifaddr) -> tuple[Network, ...]:
     """Return the networks to which an address of an interface adds a route.
 
     If the address has another end, IPv4 adds the prefix of that end. IPv6 adds its own prefix and
@@ -168,7 +164,7 @@ def networks_of(address: Ifaddr) -> tuple[scalars.Network, ...]:
     return (network,)
 
 
-def is_of_no_host(address: scalars.Address) -> bool:
+def is_of_no_host(address: IPAddress) -> bool:
     """Whether an IPv4 address is a multicast address or 255.255.255.255.
 
     Linux allows these as addresses of an interface.
@@ -192,7 +188,7 @@ def _ways(spec: RouteSpec) -> Iterator[Way]:
             yield Way(hop.dev or "", spec.table, spec.scope)
 
 
-def _destination(spec: RouteSpec) -> scalars.Network:
+def _destination(spec: RouteSpec) -> Network:
     anywhere = "::/0" if spec.family == AF_INET6 else "0.0.0.0/0"
     return ip_network(anywhere) if spec.dst is None else ip_network((spec.dst, spec.prefixlen))
 
@@ -245,7 +241,7 @@ _USE_ROUTER = "Take the address of a router."
 
 
 def _check_ipv4(
-    spec: RouteSpec, hop: Hop, gateway: scalars.Address, there: Namespace, known: bool
+    spec: RouteSpec, hop: Hop, gateway: IPAddress, there: Namespace, known: bool
 ) -> BadHop | None:
     if spec.scope >= RT_SCOPE_HOST or (hop.onlink and spec.scope >= RT_SCOPE_LINK):
         return _too_near(spec, gateway)
@@ -271,13 +267,13 @@ def _check_ipv4(
     return None if _leads(nearer, spec, hop, there) else _too_near(spec, gateway)
 
 
-def _too_near(spec: RouteSpec, gateway: scalars.Address) -> BadHop:
+def _too_near(spec: RouteSpec, gateway: IPAddress) -> BadHop:
     scope = "host" if spec.scope >= RT_SCOPE_HOST else "link"
     what = f"a route of scope {scope} cannot have the gateway {gateway}."
     return BadHop("gateway-needs-scope", 0, what, "Leave out `scope`, or `via`.")
 
 
-def _check_onlink(hop: Hop, gateway: scalars.Address, there: Namespace) -> BadHop | None:
+def _check_onlink(hop: Hop, gateway: IPAddress, there: Namespace) -> BadHop | None:
     """Refuse an IPv4 gateway with `onlink` that is an own or a broadcast address of the node.
 
     This does not depend on the table of the route.
@@ -298,13 +294,13 @@ def _check_onlink(hop: Hop, gateway: scalars.Address, there: Namespace) -> BadHo
     return _no_router(gateway) if wide or (of_lo and not nearer) else None
 
 
-def _no_router(gateway: scalars.Address) -> BadHop:
+def _no_router(gateway: IPAddress) -> BadHop:
     what = f"{gateway} is not the address of a host, so it cannot be a gateway."
     return BadHop("not-a-host-address", 0, what, _USE_ROUTER)
 
 
 def _check_ipv6(
-    spec: RouteSpec, hop: Hop, gateway: scalars.Address, there: Namespace, known: bool
+    spec: RouteSpec, hop: Hop, gateway: IPAddress, there: Namespace, known: bool
 ) -> BadHop | None:
     if gateway.is_multicast or gateway.is_unspecified or gateway.is_loopback:
         what = f"{gateway} is not the address of another host, so it cannot be a gateway."
@@ -340,7 +336,7 @@ def _check_ipv6(
     return _unreachable(gateway, hop)
 
 
-def _is_own_way(spec: RouteSpec, gateway: scalars.Address, length: int, way: Way) -> bool:
+def _is_own_way(spec: RouteSpec, gateway: IPAddress, length: int, way: Way) -> bool:
     """Whether a way to a gateway comes from the route itself.
 
     That route does not exist yet when Linux looks the gateway up.
@@ -349,7 +345,7 @@ def _is_own_way(spec: RouteSpec, gateway: scalars.Address, length: int, way: Way
 
 
 def _check_ipv6_onlink(
-    hop: Hop, gateway: scalars.Address, ways: Iterable[tuple[int, Way]], table: int
+    hop: Hop, gateway: IPAddress, ways: Iterable[tuple[int, Way]], table: int
 ) -> BadHop | None:
     """Refuse `onlink` on another link than the one that already leads to the gateway."""
     ways = [(length, way) for length, way in ways if length and way.table == table]
@@ -386,17 +382,17 @@ def _leads_straight(
     )
 
 
-def _own_address(gateway: scalars.Address, device: str) -> BadHop:
+def _own_address(gateway: IPAddress, device: str) -> BadHop:
     what = f"the gateway {gateway} is an address of the node's own interface {device}."
     return BadHop("gateway-is-self", 0, what, "Name the address of the next router.")
 
 
-def _by_loopback(gateway: scalars.Address) -> BadHop:
+def _by_loopback(gateway: IPAddress) -> BadHop:
     what = f"the gateway {gateway} cannot be reached by lo: IPv6 has no gateways there."
     return BadHop("gateway-unreachable", 0, what, "Name another `dev`.")
 
 
-def _unreachable(gateway: scalars.Address, hop: Hop) -> BadHop:
+def _unreachable(gateway: IPAddress, hop: Hop) -> BadHop:
     where = f"by {hop.dev}" if hop.dev is not None else "by any interface"
     what = (
         f"the gateway {gateway} is not reached {where}: it is not in the subnet of any address"

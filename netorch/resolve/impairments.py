@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from netorch.kinds.impair import Impair
 from netorch.kinds.loopback import MTU as LOOPBACK_MTU
-from netorch.language.impairment import ImpairModel, combine, keys_without_effect
+from netorch.language.impair_model import ImpairModel, combine
+from netorch.language.impairment import keys_without_effect
 from netorch.resolve.draft import Draft, Iface, Path, all_interfaces
 from netorch.resolve.interfaces import mtu_of
 from netorch.resolve.roles import LoopbackRole

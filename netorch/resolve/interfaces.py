@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from netorch.immutable import replace
-from netorch.kinds.base.link import CommonModel, InterfaceModel
-from netorch.kinds.base.standalone import ETHERNET_MTU, StandaloneModel, parse_place
-from netorch.kinds.bridge import BridgeModel
+from netorch.kinds.base.standalone import ETHERNET_MTU
 from netorch.kinds.loopback import MTU as LOOPBACK_MTU
-from netorch.kinds.veth import VethModel
-from netorch.language.scalars import Network
+from netorch.language.addresses import Network
 from netorch.resolve.draft import Draft, DraftAddress, Iface, Path, Site, cable, draft_addresses
 from netorch.resolve.masters import bond_of, check_port, keeps_addresses, kind_of
 from netorch.resolve.roles import (
@@ -24,6 +21,10 @@ from netorch.resolve.roles import (
 )
 from netorch.state.key import HOST
 from netorch.topology import EndpointModel, LinkModel, parse_endpoint
+from netorch.topology.interfaces.bridge import BridgeModel
+from netorch.topology.interfaces.common import CommonModel, InterfaceModel
+from netorch.topology.interfaces.standalone import StandaloneModel, parse_place
+from netorch.topology.interfaces.veth import VethModel
 
 NO_LINKS = {"all", "default"}
 """Names that Linux refuses for a link (sysctl_dev_name_is_allowed in net/core)."""

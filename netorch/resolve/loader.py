@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from netorch.errors import FileError, NetorchError, Position, Problem, did_you_mean
 from netorch.immutable import Value
 from netorch.language.expand import expand
-from netorch.language.scalars import topology_name
+from netorch.language.names import topology_name
 from netorch.language.variables import names_in, refuse_unknown
 from netorch.language.yaml_tree import Findings, Map, locate, parse, quote
 from netorch.resolve import Complaint, Desired, resolve

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netorch.kinds.base.link import InterfaceModel
-from netorch.kinds.bond import OWN_MACS, BondModel
-from netorch.kinds.vrf import VrfModel
+from netorch.kinds.bond import OWN_MACS
 from netorch.resolve.draft import BRIDGE_PORTS, Draft, Iface, Path, Site
 from netorch.resolve.roles import BridgeRole, ExistingRole, LoopbackRole, StandaloneRole
+from netorch.topology.interfaces.bond import BondModel
+from netorch.topology.interfaces.common import InterfaceModel
+from netorch.topology.interfaces.vrf import VrfModel
 
 _NAMES = {"bridge": "a bridge", "vrf": "a VRF", "lo": "the loopback interface"}
 _REFUSED = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netorch.language.scalars import Address, Network
+from netorch.language.addresses import Address, Network
 from netorch.resolve.draft import Draft, DraftAddress, Path
 from netorch.resolve.interfaces import type_of
 from netorch.resolve.segment import Member, Segment

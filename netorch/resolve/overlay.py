@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 
 from netorch.errors import did_you_mean
 from netorch.immutable import replace
-from netorch.kinds.fdb import ALL, FdbModel
-from netorch.kinds.vxlan import HEADROOM, PORT, VxlanModel
+from netorch.kinds.fdb import ALL
+from netorch.kinds.vxlan import HEADROOM, PORT
 from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.interfaces import holder, mtu_of
 from netorch.resolve.masters import join
 from netorch.resolve.roles import StandaloneRole
 from netorch.resolve.segment import Segment, bridge_of, make_interface
 from netorch.state.key import HOST
+from netorch.topology.interfaces.fdb import FdbModel
+from netorch.topology.interfaces.vxlan import VxlanModel
 
 if TYPE_CHECKING:
     from netorch.topology import Membership

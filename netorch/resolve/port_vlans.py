@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from netorch.kinds.base.port_models import PortModel
 from netorch.kinds.mac import PortMac
-from netorch.kinds.vlan import VlanModel
 from netorch.kinds.vlans import PortVlans
 from netorch.resolve.draft import Draft, Iface, all_interfaces
 from netorch.resolve.roles import BridgeRole, StandaloneRole
+from netorch.topology.interfaces.port import PortModel
+from netorch.topology.interfaces.vlan import VlanModel
 
 Memberships = tuple[int, dict[int, bool]]
 """The PVID, or 0 for none, and a mapping of VLAN → whether its frames leave without a tag."""

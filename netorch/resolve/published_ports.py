@@ -9,8 +9,8 @@ from netorch.immutable import Value
 from netorch.kinds.filter import publish_key
 from netorch.kinds.route import IPV6_METRIC, Route
 from netorch.kinds.sysctl import Sysctl
+from netorch.language.addresses import Address
 from netorch.language.publish import PublishModel, comment, ports_text
-from netorch.language.scalars import Address
 from netorch.netlink.constants import AF_INET, AF_INET6, RTN_LOCAL
 from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.segment import LEADING_OUT, Segment

@@ -11,9 +11,8 @@ from ipaddress import IPv6Address
 from netorch.immutable import replace
 from netorch.kinds.address import SCOPES, Address, Ifaddr
 from netorch.kinds.base.link import TXQUEUELEN, Link, LinkFields
-from netorch.kinds.base.port_models import PortModel
-from netorch.kinds.base.standalone import StandaloneLink, StandaloneModel
-from netorch.kinds.bond import BondModel, Primary
+from netorch.kinds.base.standalone import StandaloneLink
+from netorch.kinds.bond import Primary
 from netorch.kinds.bridge import Bridge
 from netorch.kinds.loopback import MTU as LOOPBACK_MTU
 from netorch.kinds.loopback import Loopback
@@ -24,14 +23,17 @@ from netorch.kinds.sysctl import Sysctl, interface_of, sysctl_key, sysctl_paths
 from netorch.kinds.up import Up, up_key
 from netorch.kinds.uplink import Uplink
 from netorch.kinds.veth import Veth
-from netorch.kinds.vlan import VlanModel
-from netorch.language.scalars import Address as IPAddress
+from netorch.language.addresses import Address as IPAddress
 from netorch.netlink.constants import IPV6_MIN_MTU, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE
 from netorch.resolve.draft import Draft, DraftAddress, Iface, Path, Site
 from netorch.resolve.interfaces import carrier, mtu_below, mtu_of
 from netorch.resolve.masters import bond_of, keeps_mac, kind_of
 from netorch.resolve.roles import BridgeRole, StandaloneRole, VethRole
 from netorch.state.key import Key
+from netorch.topology.interfaces.bond import BondModel
+from netorch.topology.interfaces.port import PortModel
+from netorch.topology.interfaces.standalone import StandaloneModel
+from netorch.topology.interfaces.vlan import VlanModel
 from netorch.values.marks import ALIAS_BYTES
 
 _FORWARDING = {IPV4_FORWARDING: 4, "net/ipv4/conf/all/forwarding": 4, IPV6_FORWARDING: 6}

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, ClassVar
 from netorch.immutable import Value
 
 if TYPE_CHECKING:
-    from netorch.kinds.base.standalone import StandaloneModel
-    from netorch.kinds.bridge import BridgeSettings
     from netorch.resolve.draft import Iface
+    from netorch.topology.interfaces.bridge_settings import BridgeSettings
+    from netorch.topology.interfaces.standalone import StandaloneModel
 
 
 class UnmadeRole(Value):

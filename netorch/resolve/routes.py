@@ -12,8 +12,7 @@ from netorch.immutable import Value, replace
 from netorch.kinds.address import SCOPES, address_key
 from netorch.kinds.route import IPV6_METRIC, MAIN, TYPES, Route, hangs_on_source, route_to_peer
 from netorch.kinds.rule import ACTIONS, Rule
-from netorch.kinds.vrf import VrfModel
-from netorch.language.scalars import Address, Network
+from netorch.language.addresses import Address, Network
 from netorch.netlink.constants import (
     AF_INET,
     AF_INET6,
@@ -29,6 +28,7 @@ from netorch.resolve.segment import Segment
 from netorch.resolve.stacked import routes_below
 from netorch.state.key import Key
 from netorch.topology import HopModel, RouteModel, RuleModel
+from netorch.topology.interfaces.vrf import VrfModel
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
 
 FAMILIES = {4: AF_INET, 6: AF_INET6}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from netorch.immutable import field
-from netorch.language.scalars import Address, Network
+from netorch.language.addresses import Address, Network
 from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.roles import BridgeRole
 from netorch.state.key import HOST

@@ -6,11 +6,11 @@ tunnels.
 
 from __future__ import annotations
 
-from netorch.kinds.base.stacked import StackedModel
 from netorch.resolve.cautions import check_subnets_twice
 from netorch.resolve.draft import Draft, Iface, all_interfaces
 from netorch.resolve.masters import vrf_of
 from netorch.resolve.roles import StandaloneRole, VethRole
+from netorch.topology.interfaces.stacked import StackedModel
 
 
 def check_segments(draft: Draft) -> None:

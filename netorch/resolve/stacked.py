@@ -8,19 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netorch.immutable import replace
-from netorch.kinds.base.link import CommonModel, LinkFields
-from netorch.kinds.base.stacked import MASTERS, StackedLink, StackedModel
-from netorch.kinds.base.standalone import StandaloneModel, parse_place
-from netorch.kinds.dummy import DummyModel
-from netorch.kinds.ipvlan import IpvlanModel
-from netorch.kinds.macvlan import ALONE, MacvlanModel
-from netorch.kinds.vlan import VlanModel
+from netorch.kinds.base.link import LinkFields
+from netorch.kinds.base.stacked import MASTERS, StackedLink
+from netorch.kinds.macvlan import ALONE
 from netorch.resolve.draft import Draft, Iface, Path, Site, all_interfaces
 from netorch.resolve.interfaces import mtu_of
 from netorch.resolve.roles import EXISTING, REFUSED, BridgeRole, StandaloneRole
 from netorch.resolve.segment import Segment
 from netorch.state.key import HOST
 from netorch.topology import NetworkModel
+from netorch.topology.interfaces.common import CommonModel
+from netorch.topology.interfaces.dummy import DummyModel
+from netorch.topology.interfaces.ipvlan import IpvlanModel
+from netorch.topology.interfaces.macvlan import MacvlanModel
+from netorch.topology.interfaces.stacked import StackedModel
+from netorch.topology.interfaces.standalone import StandaloneModel, parse_place
+from netorch.topology.interfaces.vlan import VlanModel
 
 DRIVERS: Mapping[str, tuple[type[StackedModel], str]] = {
     "macvlan": (MacvlanModel, "bridge"),

@@ -1,8 +1,7 @@
 """The registries of kinds, and the view in which a kind recognises its objects.
 
-A module of `netorch.kinds` registers its `Resource` classes with `@observed` and the model of its
-YAML keys with `@interface_model`. Parsing, planning, applying and rendering take them from here
-and know no kind by name.
+A module of `netorch.kinds` registers its `Resource` classes with `@observed`. Planning, applying
+and rendering take them from here and know no kind by name.
 """
 
 from __future__ import annotations
@@ -195,20 +194,6 @@ def reports_unproven(function: Reporter) -> Reporter:
     """
     UNPROVEN_REPORTERS.append(function)
     return function
-
-
-INTERFACE_WORDS: dict[str, type] = {}
-"""`kind:` in the file → the model of its keys."""
-
-
-def interface_model(kind: str) -> Callable[[R], R]:
-    """Return a decorator that registers the model of `kind: KIND` under `interfaces`."""
-
-    def register(cls: R) -> R:
-        INTERFACE_WORDS[kind] = cls
-        return cls
-
-    return register
 
 
 class NoForeignObjects:

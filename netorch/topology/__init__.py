@@ -6,7 +6,7 @@ Each module has the name of the key that it describes.
 from netorch.topology.attach import Attach
 from netorch.topology.checks import CheckModel
 from netorch.topology.file import Backend, Defaults, TopologyFile
-from netorch.topology.interfaces import KINDS, by_kind, words_of
+from netorch.topology.interfaces import KINDS, by_kind, model_of, models, words_of
 from netorch.topology.links import EndpointModel, LinkModel, endpoint, parse_endpoint
 from netorch.topology.memberships import Membership
 from netorch.topology.modes import FamilyModes
@@ -34,6 +34,8 @@ __all__ = [
     "TopologyFile",
     "by_kind",
     "endpoint",
+    "model_of",
+    "models",
     "parse_endpoint",
     "words_of",
 ]

@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from netorch.kinds.base.link import CommonModel
 from netorch.language.scalars import (
     Flag,
     Model,
@@ -16,6 +15,7 @@ from netorch.language.scalars import (
 )
 from netorch.topology.checks import CheckModel
 from netorch.topology.interfaces import or_empty
+from netorch.topology.interfaces.common import CommonModel
 from netorch.topology.links import LinkModel, link
 from netorch.topology.networks import NetworkModel
 from netorch.topology.nodes import NodeModel

@@ -5,9 +5,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from netorch.kinds.base.link import CommonModel
 from netorch.language import schema_shapes
-from netorch.language.impairment import ImpairModel
+from netorch.language.impair_model import ImpairModel
 from netorch.language.scalars import (
     END,
     InterfaceName,
@@ -22,6 +21,7 @@ from netorch.language.scalars import (
     wrong,
 )
 from netorch.language.schema_shapes import accepts
+from netorch.topology.interfaces.common import CommonModel
 
 
 class EndpointModel(CommonModel):

@@ -4,10 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from netorch.kinds.base.link import CommonModel
-from netorch.kinds.base.port_models import PortModel
 from netorch.language import schema_shapes
-from netorch.language.impairment import ImpairModel
+from netorch.language.impair_model import ImpairModel
 from netorch.language.scalars import (
     Flag,
     InterfaceName,
@@ -19,6 +17,8 @@ from netorch.language.scalars import (
     wrong,
 )
 from netorch.language.schema_shapes import Shape, accepts
+from netorch.topology.interfaces.common import CommonModel
+from netorch.topology.interfaces.port import PortModel
 
 
 class Membership(CommonModel):

@@ -5,7 +5,6 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, Field
 
 from netorch.kinds import ipvlan, macvlan
-from netorch.kinds.bridge import BridgeSettings
 from netorch.language import schema_shapes
 from netorch.language.constraints import (
     Condition,
@@ -18,6 +17,7 @@ from netorch.language.constraints import (
 )
 from netorch.language.scalars import Model
 from netorch.language.schema_shapes import OPEN, Shape, accepts
+from netorch.topology.interfaces.bridge_settings import BridgeSettings
 
 NetworkMode = Literal["segment", "host-only", "nat", "routed", "bridged"]
 

@@ -5,13 +5,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from netorch.kinds import ipvlan, macvlan
-from netorch.kinds.base.standalone import PlaceName, parse_place
-from netorch.kinds.base.udp_tunnel import Port, Vni
-from netorch.kinds.bridge import BridgeSettings
 from netorch.language import schema_shapes
+from netorch.language.addresses import Address
 from netorch.language.constraints import constraints
 from netorch.language.scalars import (
-    Address,
     Flag,
     InterfaceName,
     IPAddress,
@@ -28,6 +25,9 @@ from netorch.language.scalars import (
     wrong,
 )
 from netorch.language.schema_shapes import accepts
+from netorch.topology.interfaces.bridge_settings import BridgeSettings
+from netorch.topology.interfaces.standalone import PlaceName, parse_place
+from netorch.topology.interfaces.udp_tunnel import Port, Vni
 from netorch.topology.modes import (
     BRIDGED,
     BRIDGED_SUBNET,

@@ -18,7 +18,8 @@ from netorch.language.constraints import constraints_of
 from netorch.language.expand import NAME_LISTS
 from netorch.language.schema_shapes import OPEN, RANGE, SUBSTITUTION, Shape, substituted
 from netorch.language.yaml_tree import retype
-from netorch.topology import KINDS, TopologyFile, by_kind
+from netorch.topology import TopologyFile, by_kind, models
+from netorch.topology.interfaces import MadeElsewhere
 from netorch.version import __version__
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -47,7 +48,8 @@ class _Generator(GenerateJsonSchema):
     def generate_inner(self, schema: Any) -> Any:
         check = _check(schema)
         if check is by_kind:
-            return {"$kinds": {kind: self._model(model) for kind, model in KINDS.items()}}
+            every: dict[str, type[BaseModel]] = {**dict(models()), "": MadeElsewhere}
+            return {"$kinds": {kind: self._model(model) for kind, model in every.items()}}
         shape = getattr(check, "written", None)
         if shape is None:
             return super().generate_inner(schema)

@@ -14,7 +14,7 @@ from netorch.kinds.tuntap import Tap, Tun
 from netorch.kinds.veth import Veth
 from netorch.kinds.vrf import Vrf
 from netorch.kinds.vxlan import Vxlan
-from netorch.language.scalars import LARGEST_MTU
+from netorch.language.limits import LARGEST_MTU
 from tests.kernel.host import Host
 from tests.kernel.kindcase import require
 

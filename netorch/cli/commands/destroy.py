@@ -89,7 +89,7 @@ def _destroy_one(
     from netorch.cli.options import lists_nothing
     from netorch.errors import NetorchError, Problem, did_you_mean
     from netorch.kernel.files import records
-    from netorch.language.scalars import topology_name
+    from netorch.language.names import topology_name
     from netorch.render import json
     from netorch.render.changes import changes, gone_objects
 

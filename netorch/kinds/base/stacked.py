@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar, Self
 
 from netorch.kinds.base.link import link_key
-from netorch.kinds.base.standalone import StandaloneLink, StandaloneModel, find_link, value_text
+from netorch.kinds.base.standalone import StandaloneLink, find_link, value_text
 from netorch.netlink.constants import IFF_LOOPBACK
 from netorch.state.key import label_text
 from netorch.state.resource import Obstacle, State
@@ -110,10 +110,3 @@ def stacked(cls: type[StackedLink]) -> type[StackedLink]:
     """Register a resource class, so that links of its kind are recognised on every parent."""
     KINDS[cls.KIND] = cls
     return cls
-
-
-class StackedModel(StandaloneModel):
-    """The base of the models of links that take frames from their parent."""
-
-    MAKES: ClassVar[type[StandaloneLink]]
-    FAR_PARENT: ClassVar[bool] = True

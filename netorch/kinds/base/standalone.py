@@ -7,15 +7,12 @@ whether the kernel changes it in place.
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any, ClassVar, Self
-
-from pydantic import WithJsonSchema
+from typing import Any, ClassVar, Self
 
 from netorch.errors import did_you_mean
 from netorch.immutable import Value, defaults, replace
-from netorch.kinds.base.link import InterfaceModel, Link, LinkFields, common_fields, link_key
+from netorch.kinds.base.link import Link, common_fields, link_key
 from netorch.kinds.netns import netns_key
-from netorch.language.schema_shapes import substituted, text
 from netorch.netlink.attribute_types import AttributeType
 from netorch.netlink.codec import u32
 from netorch.netlink.constants import IFLA_MTU
@@ -53,17 +50,6 @@ class Attribute(Value):
 
     def number_of(self, value: object) -> int:
         return self.number6 if self.number6 and ":" in str(value) else self.number
-
-
-PlaceName = Annotated[
-    str,
-    WithJsonSchema(
-        substituted(
-            text(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}:)?[^\s/:]+", "interface: IF or NODE:IF")
-        )
-    ),
-]
-"""A parent, `IF` or `NODE:IF`. An interface of the host may be named by an alternative name."""
 
 
 class StandaloneLink(NoForeignObjects, Link):
@@ -275,76 +261,6 @@ class StandaloneLink(NoForeignObjects, Link):
             if (name, text) not in {("mac", ""), ("mtu", "0")}
         }
         return attributes | dict(self.own()) | common
-
-
-def parse_place(name: str) -> tuple[str | None, str]:
-    """Return the node, or None if the name has none, and the interface of a `PlaceName`."""
-    node, colon, interface = name.rpartition(":")
-    return node if colon else None, interface
-
-
-class StandaloneModel(InterfaceModel):
-    """The base of the models of standalone links."""
-
-    MAKES: ClassVar[type[StandaloneLink]]
-    """The class of the link's resource."""
-    FAR_PARENT: ClassVar[bool] = False
-    """Whether the link's parent may be in another namespace."""
-    TAKES_PORTS: ClassVar[bool] = False
-    """Whether the link is a master."""
-
-    def taken_from(self, name: str) -> str:
-        """Return the host's name of the NIC that becomes the interface `name`.
-
-        Return "" for a link that netorch makes.
-        """
-        return ""
-
-    @property
-    def parent_name(self) -> str | None:
-        """The parent as the file names it, `IF` or `NODE:IF`. None if it has no parent."""
-        return getattr(self, "parent", None)
-
-    def default_mtu(self, parent: int | None) -> int:
-        """Return the MTU that the kernel gives a new link; 0 if it is not known.
-
-        `parent` is the MTU of the parent: None if the link has no parent, 0 if the MTU is not
-        known.
-        """
-        return ETHERNET_MTU if parent is None else parent
-
-    @property
-    def sends_from(self) -> str | None:
-        """The source address of the outer packets, which is an address of the link's node.
-
-        If the link has no parent, the MTU of the interface with that address limits the MTU of the
-        link.
-        """
-        return None
-
-    def largest_mtu(self, parent: int) -> int | None:
-        """Return the largest MTU over a parent with the MTU `parent`; None if there is no limit."""
-        return parent if self.MAKES.FITS_PARENT else None
-
-    def child_resources(
-        self, link: StandaloneLink
-    ) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
-        """Yield the further resources that the keys ask for, each with its path within the keys."""
-        return iter(())
-
-    def values(self) -> dict[str, Any]:
-        """Return the values of the fields that only the link's kind has.
-
-        A kind whose keys and fields differ overrides this.
-        """
-        return {
-            attribute.key: getattr(self, attribute.word or attribute.key)
-            for attribute in self.MAKES.ATTRIBUTES
-        }
-
-    def link(self, fields: LinkFields, parent: ParentPlace | None) -> StandaloneLink:
-        """Return the resource."""
-        return self.MAKES(**fields, parent=parent, **self.values())
 
 
 def decoded(kind: type[StandaloneLink], link: LinkRecord) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from netorch.kinds.base.link import link_key
-from netorch.kinds.bridge import Bridge, BridgeSettings
+from netorch.kinds.bridge import SETTINGS, Bridge
 from netorch.render.script.kinds import data_words
 from netorch.resolve.loader import load
+from netorch.topology.interfaces.bridge_settings import BridgeSettings
 from netorch.values.requests import LinkSet
 
 OTHER = {
@@ -33,7 +34,7 @@ def bridge(settings: str) -> Bridge:
 
 
 def test_each_setting_has_a_value_here() -> None:
-    assert set(OTHER) == set(BridgeSettings.model_fields)
+    assert tuple(OTHER) == tuple(BridgeSettings.model_fields) == SETTINGS
 
 
 @pytest.mark.parametrize("name", BridgeSettings.model_fields)

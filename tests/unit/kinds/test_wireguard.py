@@ -18,7 +18,7 @@ from netorch.errors import FileError
 from netorch.immutable import replace
 from netorch.kinds.base.curve25519 import public_key
 from netorch.kinds.base.link import link_key
-from netorch.kinds.peer import Endpoint, Peer, WireguardKey, address_and_port, peer_key, subnet_text
+from netorch.kinds.peer import Endpoint, Peer, WireguardKey, peer_key, subnet_text
 from netorch.kinds.wireguard import Wireguard
 from netorch.netlink import wireguard as wg
 from netorch.netlink.codec import Message, attr, nested, u16, u32
@@ -27,6 +27,7 @@ from netorch.render.topology_file import topology
 from netorch.resolve.loader import load
 from netorch.state.planner import plan
 from netorch.state.resource import Resource, State
+from netorch.topology.interfaces.peer import address_and_port
 from netorch.values.requests import (
     Answer,
     KeyFile,

@@ -25,8 +25,15 @@ from netorch.language.constraints import (
 )
 from netorch.language.publish import NatModel
 from netorch.language.scalars import Model
-from netorch.state.registry import INTERFACE_WORDS
-from netorch.topology import CheckModel, FamilyModes, NetworkModel, RouteModel, RuleModel
+from netorch.topology import (
+    CheckModel,
+    FamilyModes,
+    NetworkModel,
+    RouteModel,
+    RuleModel,
+    model_of,
+    models,
+)
 
 MODELS: dict[str, type[Model]] = {
     model.__name__: model
@@ -37,7 +44,7 @@ MODELS: dict[str, type[Model]] = {
         NetworkModel,
         RouteModel,
         RuleModel,
-        *INTERFACE_WORDS.values(),
+        *(model for _, model in models()),
     )
 }
 LATER = "$(later)"
@@ -105,8 +112,8 @@ def test_codes_are_kebab_case(name: str) -> None:
     [
         (RuleModel, {"from": "10.0.0.0/8"}, "rule-needs-table", ()),
         (RouteModel, {"to": "default", "nexthops": [{"weight": 2}]}, "hop-needs-gateway", ()),
-        (INTERFACE_WORDS["vrf"], {"kind": "vrf", "table": 254}, "vrf-table-of-all", ("table",)),
-        (INTERFACE_WORDS["gre"], {"kind": "gre"}, "tunnel-needs-end", ()),
+        (model_of("vrf"), {"kind": "vrf", "table": 254}, "vrf-table-of-all", ("table",)),
+        (model_of("gre"), {"kind": "gre"}, "tunnel-needs-end", ()),
     ],
 )
 def test_an_error_has_its_code_and_place(
@@ -125,16 +132,14 @@ def test_the_schema_names_every_value_that_a_sentence_can_have() -> None:
         in texts
     )
     bond = {
-        entry.shape(INTERFACE_WORDS["bond"])["errorMessage"]
-        for entry in constraints_of(INTERFACE_WORDS["bond"])
+        entry.shape(model_of("bond"))["errorMessage"] for entry in constraints_of(model_of("bond"))
     }
     assert (
         "Mode balance-rr, balance-xor, broadcast or 802.3ad has no primary port: `primary` is for "
         "active-backup, balance-tlb, balance-alb." in bond
     )
     gre = [
-        entry.shape(INTERFACE_WORDS["gre"])["errorMessage"]
-        for entry in constraints_of(INTERFACE_WORDS["gre"])
+        entry.shape(model_of("gre"))["errorMessage"] for entry in constraints_of(model_of("gre"))
     ]
     assert gre == [
         "gre needs a `remote` or a `local`: without both, it would be the same as the kernel's own default tunnel."

@@ -9,18 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from netorch.errors import FileError
 from netorch.kinds.impair import Impair, impair_key
-from netorch.language.impairment import (
-    CERTAIN,
-    FASTEST,
-    Delay,
-    Impairment,
-    ImpairModel,
-    Percentage,
-    Rate,
-    percent_text,
-    rate_text,
-    time_text,
-)
+from netorch.language.impair_model import FASTEST, Delay, ImpairModel, Percentage, Rate
+from netorch.language.impairment import CERTAIN, Impairment, percent_text, rate_text, time_text
 from netorch.resolve.loader import load
 
 DELAY, PERCENTAGE, RATE = (TypeAdapter(form) for form in (Delay, Percentage, Rate))

@@ -12,7 +12,8 @@ from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
 from netorch.immutable import replace
 from netorch.kinds.impair import Impair, bucket, frame_of
-from netorch.language.impairment import Impairment, percentage
+from netorch.language.impair_model import percentage
+from netorch.language.impairment import Impairment
 from netorch.netlink import constants as c
 from netorch.netlink import decode
 from netorch.netlink.codec import DecodeError, Message, headers

@@ -21,7 +21,8 @@ from netorch.render.script.whole_topology import commands_of, lines, sections, s
 from netorch.resolve.loader import Loaded, load
 from netorch.state.plan import Step
 from netorch.state.planner import plan
-from netorch.state.registry import INTERFACE_WORDS, OBSERVED
+from netorch.state.registry import OBSERVED
+from netorch.topology import KINDS, model_of
 from netorch.values.filter_rules import FilterRule, Hook, Match, Verdict
 from netorch.values.requests import (
     Accept,
@@ -88,11 +89,9 @@ def test_every_attribute_of_a_kind_has_its_word(kind: str) -> None:
             )
 
 
-@pytest.mark.parametrize("kind", INTERFACE_WORDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_link_of_each_kind_can_be_made(kind: str) -> None:
-    step = Step(
-        None, sample(kind, INTERFACE_WORDS[kind]), sample(kind, INTERFACE_WORDS[kind]).CREATION
-    )
+    step = Step(None, sample(kind, model_of(kind)), sample(kind, model_of(kind)).CREATION)
     made = step_commands(step, Context())
     assert made or kind == "veth"  # the sample is the far end, which the near one makes
     assert all(shlex.split(line)[0] == "ip" for line in made)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from netorch.language.schema_shapes import decimal
-from netorch.state.registry import INTERFACE_WORDS
+from netorch.topology import KINDS, model_of
 from netorch.topology.schema import schema
 from tests import editor
 from tests.strategies import Sketch, topologies
@@ -76,10 +76,10 @@ def test_every_key_has_a_description() -> None:
                 assert "description" in value or "$ref" in value, (name, key)
 
 
-@pytest.mark.parametrize("kind", INTERFACE_WORDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_has_its_own_keys(kind: str) -> None:
     keys = SCHEMA["$defs"][f"interface-{kind}"]["properties"]
-    model = INTERFACE_WORDS[kind]
+    model = model_of(kind)
     assert keys.keys() == {
         field.serialization_alias or name for name, field in model.model_fields.items()
     }

@@ -5,8 +5,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from netorch.kinds.base.standalone import StandaloneModel
 from netorch.language.scalars import Ttl, integer, wrong
+from netorch.topology.interfaces.standalone import StandaloneModel
 
 Vni = Annotated[int, BeforeValidator(integer(0, 2**24 - 1))]
 Port = Annotated[int, BeforeValidator(integer(1, 65535))]

@@ -1,0 +1,139 @@
+"""The keys of a VXLAN tunnel."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from netorch.kinds.base.standalone import StandaloneLink
+from netorch.kinds.fdb import ALL, Fdb, has_many_ends
+from netorch.kinds.vxlan import HEADROOM, PORT, Vxlan
+from netorch.language.constraints import HasValue, constraints, forbid, require
+from netorch.language.scalars import Flag, IPAddress, empty_list, one_or_many, wrong
+from netorch.state.resource import Resource
+from netorch.topology.interfaces.fdb import FdbModel
+from netorch.topology.interfaces.standalone import PlaceName, StandaloneModel
+from netorch.topology.interfaces.udp_tunnel import Port, UdpTunnelModel
+
+
+class VxlanModel(UdpTunnelModel):
+    """A VXLAN tunnel: it carries Ethernet frames in UDP to one other end (`remote`), to a multicast
+    `group`, or to the ends that `fdb` names.
+    """
+
+    MAKES: ClassVar[type[StandaloneLink]] = Vxlan
+    FAR_PARENT: ClassVar[bool] = True
+    UDP_PORT: ClassVar[int] = PORT
+    kind: Literal["vxlan"] = "vxlan"
+    local: IPAddress | None = Field(
+        None, description="Source address of the outer packets (by the route)."
+    )
+    remote: IPAddress | None = Field(
+        None, description="Address of the other end, if there is only one (none)."
+    )
+    group: IPAddress | None = Field(
+        None, description="Multicast group that all ends have joined. Needs `parent` (none)."
+    )
+    parent: PlaceName | None = Field(
+        None,
+        description="Parent: the interface that sends the outer packets, `IF` or `NODE:IF` (by the"
+        " route).",
+    )
+    udp_port: Port | None = Field(None, serialization_alias="port", description="UDP port (4789).")
+    learning: Flag = Field(
+        True,
+        description="Learn from received packets which end leads to which MAC address (true).",
+    )
+    fdb: Annotated[list[FdbModel], BeforeValidator(one_or_many)] = Field(
+        default_factory=empty_list,
+        description="Entries of the forwarding database, `{mac, dst}` each: the end behind which a"
+        " MAC address is. Entries with a `mac` of zeros are the flood list.",
+    )
+
+    _one_end = constraints(
+        forbid(
+            "vxlan-remote-and-group",
+            "a vxlan has a `remote` or a `group`, not both",
+            HasValue("remote") & HasValue("group"),
+        )
+    )
+
+    @model_validator(mode="after")
+    def _host_or_group(self) -> Self:
+        if self.remote is not None and self.remote.is_multicast:
+            wrong(f"{self.remote} is a multicast address: write it as `group`")
+        if self.group is not None and not self.group.is_multicast:
+            wrong(f"{self.group} is not a multicast address: write it as `remote`")
+        return self
+
+    _group_parent = constraints(
+        require(
+            "vxlan-group-needs-parent",
+            "a `group` is joined on an interface: name it with `parent`",
+            HasValue("parent"),
+            when=HasValue("group"),
+        )
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        ends = [end for end in (self.local, self.remote, self.group) if end is not None]
+        if len({end.version for end in ends}) > 1:
+            wrong(
+                f"{' and '.join(map(str, ends))} are of different IP versions:"
+                " a tunnel uses only one of them"
+            )
+        if self.local is not None and self.local.is_multicast:
+            wrong(
+                f"{self.local} is a multicast address: no packet comes from one,"
+                " so it cannot be `local`"
+            )
+        version = ends[0].version if ends else 4
+        seen: set[object] = set()
+        for entry in self.fdb:
+            if entry.dst.version != version:
+                wrong(
+                    f"fdb: {entry.dst} is not an IPv{version} address, but this tunnel runs over"
+                    f" IPv{version} according to its `local`, `remote` or `group`"
+                )
+            if entry.mac == ALL and entry.dst in (self.remote, self.group):
+                key = "remote" if entry.dst == self.remote else "group"
+                wrong(
+                    f"fdb: {entry.dst} gets all frames for unknown addresses already, "
+                    f"because of `{key}`"
+                )
+            what = (entry.mac, entry.dst) if has_many_ends(entry.mac) else entry.mac
+            if what in seen:
+                wrong(f"fdb: {entry.mac} appears twice, but it can be behind only one end")
+            seen.add(what)
+        return self
+
+    @property
+    def version(self) -> int:
+        """The IP version of the outer packets."""
+        return next(
+            (end.version for end in (self.local, self.remote, self.group) if end is not None), 4
+        )
+
+    @property
+    def sends_from(self) -> str | None:
+        return None if self.local is None else str(self.local)
+
+    def default_mtu(self, parent: int | None) -> int:
+        return (
+            parent - HEADROOM[self.version] if parent else StandaloneModel.default_mtu(self, parent)
+        )
+
+    def largest_mtu(self, parent: int) -> int | None:
+        return parent - HEADROOM[self.version]
+
+    def values(self) -> dict[str, Any]:
+        ends = {"local": self.local, "remote": self.remote, "multicast": self.group}
+        rest = {"vni": self.vni, "port": self.on_port, "learning": self.learning, "ttl": self.ttl}
+        return rest | {key: None if end is None else str(end) for key, end in ends.items()}
+
+    def child_resources(
+        self, link: StandaloneLink
+    ) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
+        for index, entry in enumerate(self.fdb):
+            yield Fdb(link.netns, link.name, entry.mac, str(entry.dst)), ("fdb", index)
