@@ -109,13 +109,16 @@ def involved(check: Check) -> tuple[CheckEnd, ...]:
     )
 
 
-def outcome(
-    number: int, pair: Pair, replies: Mapping[Probe, Reply], where: Position | None
-) -> Outcome:
-    """Return the outcome of a pair. `replies` has a reply for each distinct probe."""
+def outcome(number: int, pair: Pair, replies: Sequence[Reply], where: Position | None) -> Outcome:
+    """Return the outcome of a pair.
+
+    `replies` has a reply for each of the pair's `probes`, followed by one for each of `small`.
+    """
     check = pair.check
-    small = any(replies[probe].sort is Sort.ANSWERED for probe in pair.small)
-    tries = tuple(_try(pair, probe, replies[probe], small) for probe in pair.probes)
+    small = any(reply.sort is Sort.ANSWERED for reply in replies[len(pair.probes) :])
+    tries = tuple(
+        _try(pair, probe, reply, small) for probe, reply in zip(pair.probes, replies, strict=False)
+    )
     passed, reason = (_expect_answer if check.reachable else _expect_silence)(pair, tries)
     answered = [entry.seconds for entry in tries if entry.seconds is not None]
     return Outcome(

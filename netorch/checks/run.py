@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from ipaddress import ip_address, ip_network
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from netorch.checks.probes import Live, Outcome, Pair, involved, outcome, pairs
 from netorch.converge.attached import attach, check_attached
@@ -18,7 +18,7 @@ from netorch.netlink import constants as c
 from netorch.resolve.checks import CheckEnd
 from netorch.resolve.loader import Loaded
 from netorch.state.key import HOST
-from netorch.values.snapshot import Scope, Snapshot
+from netorch.values.snapshot import NetnsSnapshot, Scope, Snapshot
 
 TIMEOUT = 5.0
 """Seconds that an expected answer may take: enough for three ARP requests, and for a WireGuard
@@ -65,26 +65,26 @@ def run_checks(
         return ()
     live, snapshot = _look(kernel, loaded)
     owners = _owners(loaded, snapshot)
+    taken = {label: _taken_networks(netns) for label, netns in snapshot.namespaces.items()}
 
     def is_shared(source: CheckEnd, target: CheckEnd, address: Address) -> bool:
-        others = owners.get(address, frozenset()) - {target.label}
-        return bool(others) or _takes(snapshot, source.label, address)
+        others = owners.get(address, frozenset())
+        return not others <= {target.label} or any(
+            address in network for network in taken.get(source.label, ())
+        )
 
     tried = pairs(checks, live, is_shared)
-    # This goes through a dict, because equal probes are sent only once.
-    probes: list[Probe] = list(
-        dict.fromkeys(probe for pair in tried for probe in (*pair.probes, *pair.small))
-    )
-    replies = dict(zip(probes, kernel.probe(probes, timeout, progress), strict=True))
+    replies = _replies(kernel, tried, timeout, progress)
     numbers = {id(check): number for number, check in enumerate(checks)}
+    places = [loaded.where(check.path) for check in checks]
     outcomes = [
         outcome(
-            numbers[id(pair.check)],
+            number := numbers[id(pair.check)],
             pair,
-            _with_foreign_answers(pair, replies, recipient),
-            loaded.where(pair.check.path),
+            _with_foreign_answers(pair, own, recipient),
+            places[number],
         )
-        for pair in tried
+        for pair, own in zip(tried, replies, strict=True)
     ]
     if explain is None:
         return tuple(outcomes)
@@ -93,17 +93,37 @@ def run_checks(
     )
 
 
+def _replies(
+    kernel: LinuxKernel,
+    tried: Sequence[Pair],
+    timeout: float,
+    progress: Callable[[int, int], None],
+) -> list[list[Reply]]:
+    """Send the probes, and return the replies of each pair in the order of its probes.
+
+    Equal probes are sent only once.
+    """
+    numbers: dict[Probe, int] = {}
+    places = [
+        [numbers.setdefault(probe, len(numbers)) for probe in (*pair.probes, *pair.small)]
+        for pair in tried
+    ]
+    replies = kernel.probe(list(numbers), timeout, progress)
+    return [[replies[number] for number in own] for own in places]
+
+
 def _with_foreign_answers(
-    pair: Pair, replies: Mapping[Probe, Reply], recipient: Recipient
-) -> Mapping[Probe, Reply]:
+    pair: Pair, replies: Sequence[Reply], recipient: Recipient
+) -> Sequence[Reply]:
     """Return the replies, with ELSEWHERE for answers that another node may have sent."""
-    result = dict(replies)
-    for probe in pair.probes:
-        reply = replies[probe]
+    if not pair.shared:
+        return replies
+    result = list(replies)
+    for place, (probe, reply) in enumerate(zip(pair.probes, replies, strict=False)):
         if probe.address in pair.shared and reply.sort is Sort.ANSWERED:
             why = recipient(pair.source.node, pair.target.node, probe.address, probe.port)
             if why:
-                result[probe] = replace(reply, sort=Sort.ELSEWHERE, text=why)
+                result[place] = replace(reply, sort=Sort.ELSEWHERE, text=why)
     return result
 
 
@@ -117,13 +137,15 @@ def _owners(loaded: Loaded, snapshot: Snapshot) -> Mapping[Address, frozenset[st
     return {address: frozenset(labels) for address, labels in labels_of.items()}
 
 
-def _takes(snapshot: Snapshot, label: str, address: Address) -> bool:
-    """Whether a namespace has a local route (`ip route add local`) that covers an address."""
-    netns = snapshot.namespaces.get(label)
-    return netns is not None and any(
-        route.type == c.RTN_LOCAL
-        and (route.dst is None or address in ip_network((route.dst, route.prefixlen), strict=False))
+def _taken_networks(netns: NetnsSnapshot) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Return the networks of a namespace's local routes (`ip route add local`)."""
+    return tuple(
+        ip_network(
+            (route.dst or bytes(4 if route.family == c.AF_INET else 16), route.prefixlen),
+            strict=False,
+        )
         for route in netns.routes
+        if route.type == c.RTN_LOCAL
     )
 
 

@@ -53,8 +53,8 @@ def result(
     entry: str, *replies: Reply, live: Live | None = None, small: Reply = NO_ANSWER
 ) -> Outcome:
     pair, *_ = planned(entry, live)
-    by_probe = dict(zip(pair.probes, replies, strict=True)) | dict.fromkeys(pair.small, small)
-    return outcome(0, pair, by_probe, None)
+    assert len(replies) == len(pair.probes)
+    return outcome(0, pair, (*replies, *(small for _ in pair.small)), None)
 
 
 def answered(seconds: float = 0.001) -> Reply:
@@ -230,7 +230,7 @@ def test_a_large_packet_alone_that_is_lost() -> None:
 def test_the_table_has_what_the_walk_says_below_the_row() -> None:
     file = loaded("{from: a, to: c}", "{all: lan}")
     outcomes = [
-        outcome(number, pair, dict.fromkeys(pair.probes, NO_ANSWER), None)
+        outcome(number, pair, [NO_ANSWER for _ in pair.probes], None)
         for pair, number in zip(pairs(file.desired.checks, {}), (0, 1, 1), strict=True)
     ]
     lines = list(
