@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from netorch.immutable import replace
 from netorch.kinds.base.standalone import ETHERNET_MTU
 from netorch.kinds.loopback import MTU as LOOPBACK_MTU
 from netorch.language.addresses import Network
 from netorch.resolve.draft import Draft, DraftAddress, Iface, Path, Site, cable, draft_addresses
 from netorch.resolve.masters import bond_of, check_port, keeps_addresses, kind_of
+from netorch.resolve.models import is_bridge, is_veth
 from netorch.resolve.roles import (
     EXISTING,
     LOOPBACK,
@@ -21,10 +24,11 @@ from netorch.resolve.roles import (
 )
 from netorch.state.key import HOST
 from netorch.topology import EndpointModel, LinkModel, parse_endpoint
-from netorch.topology.interfaces.bridge import BridgeModel
 from netorch.topology.interfaces.common import CommonModel, InterfaceModel
 from netorch.topology.interfaces.standalone import StandaloneModel, parse_place
-from netorch.topology.interfaces.veth import VethModel
+
+if TYPE_CHECKING:
+    from netorch.topology.interfaces.veth import VethModel
 
 NO_LINKS = {"all", "default"}
 """Names that Linux refuses for a link (sysctl_dev_name_is_allowed in net/core)."""
@@ -45,7 +49,7 @@ def declare(draft: Draft) -> None:
             if name == "lo":
                 iface.role = LOOPBACK
                 _check_loopback(draft, iface, model)
-            elif isinstance(model, BridgeModel):
+            elif is_bridge(model):
                 iface.role = BridgeRole(model)
             elif isinstance(model, StandaloneModel):
                 iface.role = StandaloneRole(model)
@@ -55,7 +59,7 @@ def wire_links(draft: Draft) -> None:
     """Connect the veth pairs of `links`, and those of `kind: veth` with a `peer`."""
     for site in list(draft.sites.values()):
         for name, model in site.model.interfaces.items():
-            if isinstance(model, VethModel):
+            if is_veth(model):
                 _wire_veth(draft, site.ifaces[name], model)
     for index, link in enumerate(draft.topology.links):
         _wire_link(draft, link, ("links", index))

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from netorch.kinds.bond import OWN_MACS
 from netorch.resolve.draft import BRIDGE_PORTS, Draft, Iface, Path, Site
+from netorch.resolve.models import is_bond, is_vrf
 from netorch.resolve.roles import BridgeRole, ExistingRole, LoopbackRole, StandaloneRole
-from netorch.topology.interfaces.bond import BondModel
 from netorch.topology.interfaces.common import InterfaceModel
-from netorch.topology.interfaces.vrf import VrfModel
 
 _NAMES = {"bridge": "a bridge", "vrf": "a VRF", "lo": "the loopback interface"}
 _REFUSED = {
@@ -42,9 +41,7 @@ def bond_of(iface: Iface) -> Iface | None:
     if (master := iface.master) is None:
         return None
     role = master.role
-    return (
-        master if isinstance(role, StandaloneRole) and isinstance(role.model, BondModel) else None
-    )
+    return master if isinstance(role, StandaloneRole) and is_bond(role.model) else None
 
 
 def vrf_of(iface: Iface) -> Iface | None:
@@ -53,18 +50,14 @@ def vrf_of(iface: Iface) -> Iface | None:
     It is the VRF whose port the interface is, or the interface itself if that is a VRF.
     """
     for at in (iface, iface.master):
-        if (
-            at is not None
-            and isinstance(at.role, StandaloneRole)
-            and isinstance(at.role.model, VrfModel)
-        ):
+        if at is not None and isinstance(at.role, StandaloneRole) and is_vrf(at.role.model):
             return at
     return None
 
 
 def table_of(vrf: Iface) -> int:
     """Return the routing table of a VRF."""
-    assert isinstance(vrf.standalone, VrfModel)
+    assert is_vrf(vrf.standalone)
     return vrf.standalone.table
 
 
@@ -76,11 +69,7 @@ def keeps_addresses(port: Iface) -> bool:
 def keeps_mac(port: Iface) -> bool:
     """Whether an interface is a bond's port and keeps its own MAC, because of the bond's mode."""
     bond = bond_of(port)
-    return (
-        bond is not None
-        and isinstance(bond.standalone, BondModel)
-        and bond.standalone.mode in OWN_MACS
-    )
+    return bond is not None and is_bond(bond.standalone) and bond.standalone.mode in OWN_MACS
 
 
 def can_be_bridged(iface: Iface) -> bool:
@@ -150,7 +139,7 @@ def join(draft: Draft, port: Iface, master: Iface, path: Path) -> None:
             "cannot-be-port", path, f"{port.display} is {_NAMES.get(what, f'a {what}')}: {into}"
         )
     elif (
-        not isinstance(master.standalone, VrfModel)
+        not is_vrf(master.standalone)
         and port.standalone is not None
         and not port.standalone.MAKES.HAS_MAC
     ):
@@ -183,7 +172,7 @@ def check_port(draft: Draft, iface: Iface) -> None:
     role = iface.role
     if (
         isinstance(role, StandaloneRole)
-        and isinstance(role.model, BondModel)
+        and is_bond(role.model)
         and (primary := role.model.primary) is not None
     ):
         ports = [port.name for port in iface.ports]
@@ -286,7 +275,7 @@ def _check_tables(draft: Draft, site: Site) -> None:
     seen: dict[int, Iface] = {}
     for iface in site.ifaces.values():
         role = iface.role
-        if not isinstance(role, StandaloneRole) or not isinstance(role.model, VrfModel):
+        if not isinstance(role, StandaloneRole) or not is_vrf(role.model):
             continue
         if (first := seen.setdefault(role.model.table, iface)) is not iface:
             draft.complain(

@@ -6,7 +6,7 @@ database of each tunnel has the MACs of the members behind the other endpoints.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from netorch.errors import did_you_mean
@@ -19,11 +19,10 @@ from netorch.resolve.masters import join
 from netorch.resolve.roles import StandaloneRole
 from netorch.resolve.segment import Segment, bridge_of, make_interface
 from netorch.state.key import HOST
-from netorch.topology.interfaces.fdb import FdbModel
-from netorch.topology.interfaces.vxlan import VxlanModel
 
 if TYPE_CHECKING:
     from netorch.topology import Membership
+    from netorch.topology.interfaces.vxlan import VxlanModel
 
 UNDERLAY_MTU = 1500
 """The assumed MTU in bytes of an endpoint's interface that this file does not make."""
@@ -103,7 +102,7 @@ def complete_endpoints(draft: Draft, segment: Segment) -> None:
                 f" at most {mtu} inside VXLAN",
             )
     for node, end in segment.ends.items():
-        entries: list[FdbModel] = []
+        entries: list[dict[str, str]] = []
         for other, behind in segment.ends.items():
             if other == node:
                 continue
@@ -113,17 +112,16 @@ def complete_endpoints(draft: Draft, segment: Segment) -> None:
                 or draft.mark.mac(member.iface.site.name, member.iface.name)
                 for member in behind.members
             ]
-            entries += [
-                FdbModel.model_validate({"mac": mac, "dst": str(address)})
-                for mac in dict.fromkeys((ALL, *macs))
-            ]
+            entries += [{"mac": mac, "dst": str(address)} for mac in dict.fromkeys((ALL, *macs))]
         tunnel, role = next(
             (port, port.role) for port in end.root.ports if isinstance(port.role, StandaloneRole)
         )
         tunnel.role = replace(role, model=_tunnel(segment, node, entries))
 
 
-def _tunnel(segment: Segment, node: str, entries: Sequence[FdbModel] = ()) -> VxlanModel:
+def _tunnel(segment: Segment, node: str, entries: Sequence[Mapping[str, str]] = ()) -> VxlanModel:
+    from netorch.topology.interfaces.vxlan import VxlanModel
+
     model = segment.model
     values = {
         "vni": model.vni,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from netorch.kinds.mac import PortMac
 from netorch.kinds.vlans import PortVlans
 from netorch.resolve.draft import Draft, Iface, all_interfaces
+from netorch.resolve.models import is_vlan
 from netorch.resolve.roles import BridgeRole, StandaloneRole
 from netorch.topology.interfaces.port import PortModel
-from netorch.topology.interfaces.vlan import VlanModel
 
 Memberships = tuple[int, dict[int, bool]]
 """The PVID, or 0 for none, and a mapping of VLAN → whether its frames leave without a tag."""
@@ -122,9 +122,8 @@ def _upper_vlans(draft: Draft) -> dict[int, list[int]]:
     """Return the VLANs of the VLAN devices on top of each bridge."""
     by_bridge: dict[int, list[int]] = {}
     for iface in all_interfaces(draft.sites):
-        if not isinstance(iface.role, StandaloneRole) or not isinstance(
-            words := iface.role.model, VlanModel
-        ):
+        words = iface.standalone
+        if not isinstance(iface.role, StandaloneRole) or not is_vlan(words):
             continue
         if iface.role.parent is not None and words.protocol == "802.1q" and words.id:
             by_bridge.setdefault(id(iface.role.parent), []).append(words.id)

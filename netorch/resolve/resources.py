@@ -28,12 +28,11 @@ from netorch.netlink.constants import IPV6_MIN_MTU, RT_SCOPE_HOST, RT_SCOPE_LINK
 from netorch.resolve.draft import Draft, DraftAddress, Iface, Path, Site
 from netorch.resolve.interfaces import carrier, mtu_below, mtu_of
 from netorch.resolve.masters import bond_of, keeps_mac, kind_of
+from netorch.resolve.models import is_bond, is_vlan
 from netorch.resolve.roles import BridgeRole, StandaloneRole, VethRole
 from netorch.state.key import Key
-from netorch.topology.interfaces.bond import BondModel
 from netorch.topology.interfaces.port import PortModel
 from netorch.topology.interfaces.standalone import StandaloneModel
-from netorch.topology.interfaces.vlan import VlanModel
 from netorch.values.marks import ALIAS_BYTES
 
 _FORWARDING = {IPV4_FORWARDING: 4, "net/ipv4/conf/all/forwarding": 4, IPV6_FORWARDING: 6}
@@ -188,7 +187,7 @@ def put_standalone(draft: Draft, iface: Iface, role: StandaloneRole) -> None:
     for resource, place in model.child_resources(link):
         draft.put(resource, (*iface.path, *place))
     _put_port(draft, iface)
-    if isinstance(model, BondModel) and model.primary in site.ifaces:
+    if is_bond(model) and model.primary in site.ifaces:
         draft.put(
             Primary(site.label, iface.dev, site.ifaces[model.primary].dev), (*iface.path, "primary")
         )
@@ -211,7 +210,7 @@ def _check_standalone(
             " loads the module.",
             "Take another name.",
         )
-    if isinstance(model, VlanModel) and below is not None and below.name == "lo":
+    if is_vlan(model) and below is not None and below.name == "lo":
         draft.complain(
             "loopback",
             (*iface.path, "parent"),
@@ -269,7 +268,7 @@ def _put_port(draft: Draft, iface: Iface) -> None:
     if master is None:
         return
     if not isinstance(master.role, BridgeRole):
-        after = (_up_below(iface),) if isinstance(master.standalone, BondModel) else ()
+        after = (_up_below(iface),) if is_bond(master.standalone) else ()
         joined = Port(
             site.label,
             iface.dev,

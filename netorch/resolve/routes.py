@@ -23,12 +23,12 @@ from netorch.netlink.constants import (
 from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.gateways import is_of_no_host, networks_of
 from netorch.resolve.masters import table_of, vrf_of
+from netorch.resolve.models import is_vrf
 from netorch.resolve.resources import address_of
 from netorch.resolve.segment import Segment
 from netorch.resolve.stacked import routes_below
 from netorch.state.key import Key
 from netorch.topology import HopModel, RouteModel, RuleModel
-from netorch.topology.interfaces.vrf import VrfModel
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
 
 FAMILIES = {4: AF_INET, 6: AF_INET6}
@@ -240,9 +240,7 @@ def _towards(gateway: Address, reaches: Sequence[DirectNetwork]) -> list[Iface]:
 
 def _named_vrf(draft: Draft, site: Site, model: RouteModel, path: Path) -> Iface | None:
     """Return the VRF that a route sets by `vrf` or by `table`, or None."""
-    vrfs = {
-        name: iface for name, iface in site.ifaces.items() if isinstance(iface.standalone, VrfModel)
-    }
+    vrfs = {name: iface for name, iface in site.ifaces.items() if is_vrf(iface.standalone)}
     if model.vrf is not None and model.vrf not in vrfs:
         draft.unknown(
             "unknown-interface",

@@ -9,8 +9,8 @@ from __future__ import annotations
 from netorch.resolve.cautions import check_subnets_twice
 from netorch.resolve.draft import Draft, Iface, all_interfaces
 from netorch.resolve.masters import vrf_of
+from netorch.resolve.models import is_stacked
 from netorch.resolve.roles import StandaloneRole, VethRole
-from netorch.topology.interfaces.stacked import StackedModel
 
 
 def check_segments(draft: Draft) -> None:
@@ -32,7 +32,7 @@ def check_segments(draft: Draft) -> None:
             peer = role.peer
         elif isinstance(role, StandaloneRole):
             joined = role.joined
-            below = role.parent if isinstance(role.model, StackedModel) else None
+            below = role.parent if is_stacked(role.model) else None
         # A VRF does not join its ports to one segment, because it routes between them.
         master = iface.master if vrf_of(iface) is None else None
         for other in (peer, master, iface.uplink_bridge, joined, below):

@@ -13,23 +13,16 @@ from netorch.kinds.base.stacked import MASTERS, StackedLink
 from netorch.kinds.macvlan import ALONE
 from netorch.resolve.draft import Draft, Iface, Path, Site, all_interfaces
 from netorch.resolve.interfaces import mtu_of
+from netorch.resolve.models import is_stacked, is_vlan
 from netorch.resolve.roles import EXISTING, REFUSED, BridgeRole, StandaloneRole
 from netorch.resolve.segment import Segment
 from netorch.state.key import HOST
-from netorch.topology import NetworkModel
+from netorch.topology import NetworkModel, model_of
 from netorch.topology.interfaces.common import CommonModel
-from netorch.topology.interfaces.dummy import DummyModel
-from netorch.topology.interfaces.ipvlan import IpvlanModel
-from netorch.topology.interfaces.macvlan import MacvlanModel
-from netorch.topology.interfaces.stacked import StackedModel
 from netorch.topology.interfaces.standalone import StandaloneModel, parse_place
-from netorch.topology.interfaces.vlan import VlanModel
 
-DRIVERS: Mapping[str, tuple[type[StackedModel], str]] = {
-    "macvlan": (MacvlanModel, "bridge"),
-    "ipvlan": (IpvlanModel, "l2"),
-}
-"""Driver → the model of its members' links, and their default mode.
+DRIVERS: Mapping[str, str] = {"macvlan": "bridge", "ipvlan": "l2"}
+"""Driver, which is the kind of its members' links → their default mode.
 
 The default modes are Docker's, not the kernel's.
 """
@@ -54,10 +47,17 @@ def owner_of(draft: Draft, model: NetworkModel, path: Path) -> Site | None:
 
 def add_member(segment: Segment, iface: Iface) -> None:
     """Give a member its link. `make_links` sets the parent later."""
-    model, mode = DRIVERS[segment.model.driver]
+    kind = segment.model.driver
     iface.mtu_hint = segment.model.mtu
-    keys = {"kind": segment.model.driver, "parent": "lo", "mode": segment.model.driver_mode or mode}
-    iface.role = StandaloneRole(model.model_validate(keys))
+    mode = segment.model.driver_mode or DRIVERS[kind]
+    iface.role = StandaloneRole(_link(kind, parent="lo", mode=mode))
+
+
+def _link(kind: str, **keys: object) -> StandaloneModel:
+    """Return the keys of a standalone link."""
+    model = model_of(kind).model_validate({"kind": kind, **keys})
+    assert isinstance(model, StandaloneModel)
+    return model
 
 
 def make_links(draft: Draft, segments: Mapping[str, Segment]) -> None:
@@ -82,7 +82,7 @@ def make_links(draft: Draft, segments: Mapping[str, Segment]) -> None:
 def _closed(draft: Draft, segment: Segment) -> Iface | None:
     if not segment.members:
         return None
-    iface = _made(draft, segment, segment.name, StandaloneRole(DummyModel(kind="dummy")))
+    iface = _made(draft, segment, segment.name, StandaloneRole(_link("dummy")))
     iface.mtu_hint = segment.model.mtu
     return iface
 
@@ -111,13 +111,13 @@ def _vlan(draft: Draft, segment: Segment, parent: Iface, number: int) -> Iface |
     site, name = segment.owner, f"{parent.name}.{number}"
     iface = site.ifaces.get(name)
     if iface is None:
-        model = VlanModel(kind="vlan", parent=parent.name, id=number)
+        model = _link("vlan", parent=parent.name, id=number)
         iface = _made(draft, segment, name, StandaloneRole(model, parent))
         if not parent.is_up:
             # The module 8021q does not bring up a VLAN device whose parent is down.
             iface.layers.append(CommonModel(state="down"))
     elif (
-        not isinstance(iface.standalone, VlanModel)
+        not is_vlan(iface.standalone)
         or iface.standalone.id != number
         or iface.standalone.parent_name not in {parent.name, parent.display}
     ):
@@ -163,7 +163,7 @@ def check(draft: Draft, segments: Mapping[str, Segment]) -> None:
         if not isinstance(iface.role, StandaloneRole) or (parent := iface.role.parent) is None:
             continue
         model = iface.role.model
-        if isinstance(model, StackedModel):
+        if is_stacked(model):
             uppers.setdefault(id(parent), []).append(iface)
             _check_parent(draft, iface, model, parent, first=len(uppers[id(parent)]) == 1)
             if getattr(model, "mode", "") == ALONE and iface.explicit_value("mac") is not None:
@@ -199,14 +199,14 @@ def _check_mtu(draft: Draft, segment: Segment) -> None:
 
 
 def _check_parent(
-    draft: Draft, iface: Iface, model: StackedModel, parent: Iface, *, first: bool
+    draft: Draft, iface: Iface, model: StandaloneModel, parent: Iface, *, first: bool
 ) -> None:
     kind, path = model.kind, (*iface.path, "parent")
     if parent.name == "lo":
         draft.complain(
             "loopback", path, f"{parent.display} is the loopback interface, which carries no {kind}"
         )
-    elif isinstance(parent.standalone, StackedModel) and _one_driver(model, parent.standalone):
+    elif is_stacked(parent.standalone) and _one_driver(model, parent.standalone):
         remedy = f"Write `parent: {parent.parent.display}`." if parent.parent is not None else ""
         draft.complain(
             "bad-parent",

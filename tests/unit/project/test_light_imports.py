@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from netorch.topology import KINDS
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -45,10 +47,20 @@ def test_the_kinds_are_imported_without_searching_for_files() -> None:
     assert loaded_by("import netorch.kinds").isdisjoint({"pkgutil", "pathlib", "secrets"})
 
 
-def test_a_file_loads_the_models_of_the_kinds_that_it_names() -> None:
-    package = "netorch.topology.interfaces"
+@pytest.mark.parametrize(
+    ("interfaces", "kinds"),
+    [
+        ("{}", set()),
+        ("{wg0: {kind: wireguard}}", {"wireguard"}),
+        ("{br0: {kind: bridge, ports: d}, d: {kind: dummy}}", {"bridge", "dummy"}),
+        ("{v: {kind: macvlan, parent: d}, d: {kind: dummy}}", {"macvlan", "dummy"}),
+    ],
+)
+def test_a_file_loads_the_models_of_the_kinds_that_it_names(
+    interfaces: str, kinds: set[str]
+) -> None:
+    file = f"{{name: t, nodes: {{a: {{interfaces: {interfaces}}}}}}}"
     loaded = loaded_by(
-        "from netorch.topology import by_kind\nby_kind({'kind': 'geneve', 'vni': 1, 'remote': '::1'})"
+        f"from netorch.resolve.loader import load\nassert load({file.encode()!r}, 't.yaml').desired"
     )
-    assert f"{package}.geneve" in loaded
-    assert loaded.isdisjoint({f"{package}.{kind}" for kind in ("bond", "gre", "tap", "wireguard")})
+    assert {kind for kind in KINDS if f"netorch.topology.interfaces.{kind}" in loaded} == kinds
