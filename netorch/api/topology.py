@@ -16,10 +16,11 @@ from typing import Self
 from netorch.errors import FileError, Problem, printable
 from netorch.immutable import Value, replace
 from netorch.kernel.files.records import Record
+from netorch.kernel.files.topology_files import absolute, folder_of, read_file
 from netorch.language.python_values import tree_of, yaml_of
-from netorch.language.yaml_tree import MAX_BYTES, Map, parse
+from netorch.language.yaml_tree import Map, parse
 from netorch.resolve import loader
-from netorch.resolve.loader import Loaded
+from netorch.resolve.loaded import Given, Loaded
 from netorch.version import __version__
 
 PythonValues = Mapping[str, object]
@@ -108,7 +109,7 @@ class Topology:
         values = {key: value for key, value in sections.items() if value not in (None, (), [])} | (
             {} if names else {"names": False}
         )
-        where = str(absolute(folder))
+        where = absolute(folder)
         try:
             tree = tree_of(values, line)
         except FileError as error:
@@ -140,7 +141,7 @@ class Topology:
     ) -> Self:
         made = cls.__new__(cls)
         made._line = None
-        given = loader.Given(frozenset(variables))
+        given = Given(frozenset(variables))
         made._loaded = loader.load(data, file, variables, name, folder, given)
         # surrogateescape, because a file in UTF-16 has bytes that are not UTF-8
         made._record = Record(
@@ -244,7 +245,7 @@ def load(
     words = {key: _variable_text(value) for key, value in (variables or {}).items()}
     if isinstance(source, bytes) or (isinstance(source, str) and "\n" in source):
         data = source if isinstance(source, bytes) else source.encode("utf-8", "surrogatepass")
-        return Topology._read(data, loader.TEXT, "-", str(absolute(".")), words, name)
+        return Topology._read(data, loader.TEXT, "-", absolute("."), words, name)
     if not isinstance(source, (str, PurePath)):
         raise FileError(
             Problem(
@@ -256,37 +257,8 @@ def load(
     data = read_file(path)
     full_path = absolute(path)
     return Topology._read(
-        data, printable(str(source)), str(full_path), str(full_path.parent), words, name
+        data, printable(str(source)), full_path, folder_of(full_path), words, name
     )
-
-
-def absolute(path: str | PurePath) -> Path:
-    """Return the absolute path. Raise FileError if it depends on a folder that no longer exists."""
-    try:
-        return Path(path).absolute()
-    except FileNotFoundError:
-        what = "the current folder no longer exists."
-        remedy = "Change to another folder: `cd /`."
-        raise FileError(Problem("file-not-found", what, None, remedy, str(path), "cd /")) from None
-
-
-def read_file(path: Path) -> bytes:
-    """Return a file's bytes. Raise FileError if it cannot be read or is too large."""
-    try:
-        with path.open("rb") as opened:
-            data = opened.read(MAX_BYTES + 1)
-    except OSError as error:
-        code = "file-not-found" if isinstance(error, FileNotFoundError) else "file-unreadable"
-        raise FileError(Problem(code, f"{path}: {error.strerror}.", object=str(path))) from None
-    except ValueError:
-        raise FileError(
-            Problem("bad-file-name", f"{str(path)!r} is not a file name.", object=str(path))
-        ) from None
-    if len(data) > MAX_BYTES:
-        raise FileError(
-            Problem("file-too-large", f"{path}: the file is larger than 10 MB.", object=str(path))
-        )
-    return data
 
 
 def _variable_text(value: object) -> str:

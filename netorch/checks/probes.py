@@ -9,7 +9,7 @@ from netorch.errors import Position
 from netorch.immutable import Value, replace
 from netorch.kernel.probe.probes import NeighbourTrace, Probe, Reply, Sort
 from netorch.language.addresses import Address
-from netorch.resolve.checks import Check, CheckEnd
+from netorch.resolve.desired import Check, CheckEnd
 
 MANY_MEMBERS = 16
 """The largest number of members of a network whose probes leave their neighbour entries behind.

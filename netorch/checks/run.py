@@ -15,8 +15,8 @@ from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.probe.probes import Probe, Reply, Sort
 from netorch.language.addresses import Address
 from netorch.netlink import constants as c
-from netorch.resolve.checks import CheckEnd
-from netorch.resolve.loader import Loaded
+from netorch.resolve.desired import CheckEnd
+from netorch.resolve.loaded import Loaded
 from netorch.state.key import HOST
 from netorch.values.snapshot import NetnsSnapshot, Scope, Snapshot
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from netorch.cli.options import FileOptions
     from netorch.cli.output import Output
     from netorch.render.changes import Change
-    from netorch.resolve.loader import Loaded
+    from netorch.resolve.loaded import Loaded
     from netorch.state.plan import Plan
 
 

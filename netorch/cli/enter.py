@@ -39,7 +39,7 @@ def _place(node: str, topology: str | None) -> NodePlace:
     """Return the place of a node of a live topology."""
     from netorch.converge.attached import place
     from netorch.converge.orchestrator import Orchestrator
-    from netorch.converge.previous import reload
+    from netorch.converge.recorded_state import reload
 
     places: dict[str, NodePlace] = {}
     known: list[str] = []

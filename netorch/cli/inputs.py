@@ -8,18 +8,17 @@ import os
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netorch.api.topology import absolute, read_file
 from netorch.cli import DEFAULT
+from netorch.converge import recorded_state
 from netorch.errors import FileError, NetorchError, Problem, did_you_mean, printable
 from netorch.immutable import replace
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
-from netorch.language.variables import names_in
-from netorch.language.yaml_tree import MAX_BYTES, Findings, parse
-from netorch.resolve.loader import Given, Loaded, load
+from netorch.kernel.files.topology_files import absolute, folder_of, read_file
+from netorch.resolve.loaded import Given, Loaded
+from netorch.values.limits import MAX_BYTES
 from netorch.version import __version__
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def variables(settings: Sequence[str]) -> dict[str, str]:
 def read(file: str) -> bytes:
     """Return a file's bytes. `-` is standard input."""
     if file != "-":
-        return read_file(Path(file))
+        return read_file(file)
     try:
         data = sys.stdin.buffer.read(MAX_BYTES + 1)
     except OSError as error:
@@ -77,6 +76,9 @@ def _names_in_others(file: str, others: Sequence[str]) -> frozenset[str]:
     names: set[str] = set()
     for other in others:
         if other not in (file, "-"):
+            from netorch.language.variables import names_in
+            from netorch.language.yaml_tree import Findings, parse
+
             with suppress(NetorchError):
                 names |= names_in(parse(read(other), Findings()))
     return frozenset(names)
@@ -88,25 +90,30 @@ def from_file(file: str, options: FileOptions, others: Sequence[str] = ()) -> tu
     `others` are the other files of the command: a variable of `--set` is valid if any of the files
     has it.
     """
-    data = read(file)
-    words = variables(options.set)
+    record = _record_of(file, options.set, options.name)
     given = Given(
-        frozenset(setting.partition("=")[0] for setting in options.set),
-        _names_in_others(file, others) if options.set else frozenset(),
+        _names_of(options.set), _names_in_others(file, others) if options.set else frozenset()
     )
-    source = file if file == "-" else str(absolute(file))
-    folder = str(absolute(".") if file == "-" else Path(source).parent)
-    loaded = load(data, printable_name(file), words, options.name, folder, given)
-    # surrogateescape, because a file in UTF-16 has bytes that are not UTF-8
-    text = data.decode("utf-8", "surrogateescape")
-    return loaded, Record(
-        text=text,
+    return recorded_state.load(record, printable_name(file), given), record
+
+
+def _names_of(settings: Sequence[str]) -> frozenset[str]:
+    """Return the variables that `--set` sets."""
+    return frozenset(setting.partition("=")[0] for setting in settings)
+
+
+def _record_of(file: str, settings: Sequence[str], name: str | None) -> Record:
+    """Read a file. Returns the record that an apply of it would write."""
+    source = file if file == "-" else absolute(file)
+    return Record(
+        # surrogateescape, because a file in UTF-16 has bytes that are not UTF-8
+        text=read(file).decode("utf-8", "surrogateescape"),
         source=source,
-        variables=words,
-        override=options.name,
+        variables=variables(settings),
+        override=name,
         applied=time.time(),
         version=__version__,
-        folder=folder,
+        folder=absolute(".") if file == "-" else folder_of(source),
     )
 
 
@@ -116,14 +123,7 @@ def from_plan(file: str) -> tuple[Saved, Loaded, Record]:
 
     saved = read_plan(read(file), printable_name(file))
     record = replace(saved.record, applied=time.time(), version=__version__)
-    data = record.text.encode("utf-8", "surrogateescape")
-    loaded = load(
-        data,
-        printable_name(record.source),
-        record.variables,
-        record.override,
-        record.folder or None,
-    )
+    loaded = recorded_state.load(record, printable_name(record.source))
     if loaded.desired.topology != saved.topology:
         raise NetorchError(
             Problem(
@@ -141,6 +141,8 @@ def write(file: str, text: str) -> None:
 
     Symbolic links and files that are not plain, such as /dev/stdout, are written directly.
     """
+    from pathlib import Path
+
     path = Path(file)
     try:
         if path.is_symlink() or (path.exists() and not path.is_file()):
@@ -181,7 +183,7 @@ def load_chosen(
     `hint` is the remedy in the error for a FILE that is neither a file nor a live topology.
     """
     if file is not None:
-        if live and _could_be_a_name(file) and not Path(file).exists():
+        if live and _could_be_a_name(file) and not os.path.exists(file):
             names = records.applied_names()
             if file in names:
                 return _as_applied(file, options)
@@ -194,14 +196,14 @@ def load_chosen(
                 )
             )
         return from_file(file, options)
-    if live and not Path(DEFAULT).exists():
+    if live and not os.path.exists(DEFAULT):
         return _as_applied(only_live_topology(options.name, "with --name"), options)
     return from_file(default_file(), options)
 
 
 def default_file() -> str:
     """Return topo.yaml. Raise FileError if the current folder does not have it."""
-    if not Path(DEFAULT).exists():
+    if not os.path.exists(DEFAULT):
         raise FileError(
             Problem("file-not-found", f"there is no {DEFAULT} here: specify a FILE", object=DEFAULT)
         )
@@ -231,14 +233,12 @@ def _as_applied(name: str, options: FileOptions) -> tuple[Loaded, Record]:
 
 
 def _last_applied(name: str) -> tuple[Loaded, Record]:
-    from netorch.converge.previous import reload
-
     record, warning = records.read_record(name)
     if record is None:
         what = f"{name} is live here, but there is no record of its file: specify the file"
         code = "record-damaged" if warning else "no-record"
         raise NetorchError(Problem(code, warning or what, object=name))
-    return reload(name, record), record
+    return recorded_state.reload(name, record), record
 
 
 def only_live_topology(name: str | None, how: str = "by its name") -> str:
@@ -280,7 +280,7 @@ def topology_of(target: str | None, name: str | None = None, settings: Sequence[
         return name
     names = records.applied_names()
     if target is None:
-        if not Path(DEFAULT).exists():
+        if not os.path.exists(DEFAULT):
             return only_live_topology(None)
         target = DEFAULT
     if target in names:
@@ -289,20 +289,20 @@ def topology_of(target: str | None, name: str | None = None, settings: Sequence[
         target == "-"
         or "/" in target
         or target.endswith((".yaml", ".yml"))
-        or Path(target).is_file()
+        or os.path.isfile(target)
     )
     if not is_file:
         return target
-    source = str(absolute(target))
-    by_source = [
-        name
-        for name in names
-        if (record := records.read_record(name)[0]) is not None and record.source == source
-    ]
+    source = absolute(target)
     try:
-        given = Given(frozenset(setting.partition("=")[0] for setting in settings))
-        loaded = load(read(target), printable_name(target), variables(settings), None, None, given)
+        record = _record_of(target, settings, None)
+        loaded = recorded_state.load(record, printable_name(target), Given(_names_of(settings)))
     except FileError:
+        by_source = [
+            name
+            for name in names
+            if (applied := records.read_record(name)[0]) is not None and applied.source == source
+        ]
         if len(by_source) == 1:
             return by_source[0]
         raise

@@ -21,7 +21,7 @@ from netorch.render.changes import Change
 if TYPE_CHECKING:
     # A command that loads no file does not need the models.
     from netorch.cli.options import Options
-    from netorch.resolve.loader import Loaded
+    from netorch.resolve.loaded import Loaded
     from netorch.state.plan import Step
 
 FIRST_LINES = 60

@@ -12,8 +12,8 @@ from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.namespaces.attach import NotAttached
 from netorch.kernel.namespaces.open_namespaces import OWN_NETNS
 from netorch.kinds.netns import netns_key
-from netorch.resolve import Desired
-from netorch.resolve.loader import Loaded
+from netorch.resolve.desired import Desired
+from netorch.resolve.loaded import Loaded
 from netorch.state.key import HOST, attached_label, is_attached, label_text
 from netorch.values.marks import Mark, read_alias
 from netorch.values.requests import Attachment

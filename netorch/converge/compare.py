@@ -32,8 +32,8 @@ from netorch.kernel.linux import LinuxKernel
 from netorch.kinds.forward import keep_needed_accepts, warn_of_own_firewalls
 from netorch.kinds.physical import Physical
 from netorch.kinds.sysctl import Sysctl
-from netorch.resolve import Desired
-from netorch.resolve.loader import Loaded
+from netorch.resolve.desired import Desired
+from netorch.resolve.loaded import Loaded
 from netorch.state.key import Key
 from netorch.state.plan import Plan
 from netorch.state.planner import plan as make_plan

@@ -18,8 +18,8 @@ from netorch.kernel.linux import LinuxKernel
 from netorch.kinds.file import NodeFile
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.sysctl import Sysctl
-from netorch.resolve import Desired
-from netorch.resolve.loader import Loaded
+from netorch.resolve.desired import Desired
+from netorch.resolve.loaded import Loaded
 from netorch.state.key import Key
 from netorch.state.resource import Resource
 from netorch.values.snapshot import Snapshot

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netorch.kernel.linux import LinuxKernel
-from netorch.resolve import Desired
+from netorch.resolve.desired import Desired
 from netorch.state.key import Key
 from netorch.state.resource import Resource
 

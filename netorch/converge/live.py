@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from netorch.converge.attached import reach
 from netorch.converge.compare import compare
-from netorch.converge.previous import Previous, reload
+from netorch.converge.previous import Previous
 from netorch.converge.read import read_all
+from netorch.converge.recorded_state import reload
 from netorch.errors import NetorchError
 from netorch.immutable import Value, field
 from netorch.kernel.files import records

@@ -19,7 +19,7 @@ from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.system.error_text import problem_of
-from netorch.resolve.loader import Loaded
+from netorch.resolve.loaded import Loaded
 from netorch.state.key import HOST
 from netorch.state.plan import Plan
 from netorch.values.marks import ALIAS
@@ -100,6 +100,7 @@ class Orchestrator:
                 while not on_record:
                     transaction.look_and_plan()
                     if transaction.is_done:
+                        transaction.save_state()
                         return transaction.report
                     on_record = transaction.remember()
                 transaction.carry_out()

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 
 from netorch.kinds.route import Route
 from netorch.netlink.constants import AF_INET, RTN_UNICAST
-from netorch.resolve import Desired
+from netorch.resolve.desired import Desired
 from netorch.state.key import Key, label_text
 from netorch.state.resource import Resource
 from netorch.values.requests import RouteSpec

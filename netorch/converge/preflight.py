@@ -17,8 +17,8 @@ from netorch.kinds.base.link import Link, link_key
 from netorch.kinds.filter import publish_key
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import Sysctl, interface_of
-from netorch.resolve import Desired
-from netorch.resolve.loader import Loaded
+from netorch.resolve.desired import Desired
+from netorch.resolve.loaded import Loaded
 from netorch.state.key import Key
 from netorch.state.plan import Plan
 from netorch.state.resource import Obstacle, Resource

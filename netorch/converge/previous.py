@@ -8,13 +8,13 @@ from functools import cached_property
 from netorch.converge.attached import has_left, with_left
 from netorch.converge.observe import Evidence
 from netorch.converge.original_settings import Memory, memory_of
-from netorch.errors import NetorchError, Problem
+from netorch.converge.recorded_state import reload
+from netorch.errors import NetorchError
 from netorch.immutable import Value, field, replace
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Originals, Record
 from netorch.kinds.base.link import link_key
-from netorch.resolve import Desired
-from netorch.resolve.loader import Loaded, load
+from netorch.resolve.desired import Desired
 from netorch.state.key import HOST, Key, is_attached
 from netorch.state.resource import Resource
 from netorch.values.marks import PROTOCOLS, Mark, read_alias
@@ -235,21 +235,6 @@ def _names_and_settings_of_others(
     """Return the topologies that have a record, and the original sysctls of all but this one."""
     names = tuple(records.applied_names())
     return names, tuple(records.read_sysctls(name)[0] for name in names if name != topology)
-
-
-def reload(name: str, record: Record) -> Loaded:
-    """Load the recorded file as it was applied. Raise NetorchError if it is another topology's."""
-    loaded = load(
-        record.text.encode("utf-8", "surrogateescape"),
-        record.source,
-        record.variables,
-        record.override,
-        record.folder or None,
-    )
-    if loaded.desired.topology != name:
-        what = f"the record of {name!r} holds another topology, {loaded.desired.topology!r}"
-        raise NetorchError(Problem("record-damaged", what, object=name))
-    return loaded
 
 
 def recorded(name: str, record: Record | None) -> Desired | None:

@@ -15,6 +15,7 @@ from netorch.converge.kernel_errors import problem_of
 from netorch.converge.moves import moves
 from netorch.converge.original_settings import Memory, Place
 from netorch.converge.previous import Previous, namespaces_of, ownership_of
+from netorch.converge.recorded_state import save
 from netorch.converge.report import Observers, Report
 from netorch.converge.shared_settings import changed_since, places_of, put_back, without_places
 from netorch.errors import KernelRefused, NetorchError, Problem
@@ -26,8 +27,8 @@ from netorch.kernel.processes.members import end_processes
 from netorch.kernel.system.error_text import problem_of as problem_of_system
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.veth import UNKNOWN, Veth
-from netorch.resolve import Desired
-from netorch.resolve.loader import Loaded
+from netorch.resolve.desired import Desired
+from netorch.resolve.loaded import Loaded
 from netorch.state.key import label_text
 from netorch.state.plan import Plan
 from netorch.state.resource import State
@@ -245,7 +246,12 @@ class Transaction:
         else:
             records.forget_previous(name)
         forget_left(name)
+        self.save_state()
         return self.report
+
+    def save_state(self) -> None:
+        """Save the resolved state for later commands, which need not load the file then."""
+        save(self.desired.topology, self.record, self.loaded)
 
     def _does_not_stay(self, now: Difference) -> KernelRefused:
         problems = [

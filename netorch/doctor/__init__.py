@@ -23,8 +23,8 @@ from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.machine import facts, rootless
 from netorch.kernel.machine.facts import Machine
 from netorch.kinds.netns import netns_key
-from netorch.resolve import Desired
-from netorch.resolve.loader import Loaded
+from netorch.resolve.desired import Desired
+from netorch.resolve.loaded import Loaded
 from netorch.state.key import HOST
 from netorch.values.snapshot import Scope
 

@@ -9,7 +9,7 @@ from netorch.converge.hazards import Hazard
 from netorch.immutable import Value, field
 from netorch.kernel.machine.facts import Machine
 from netorch.kinds.forward import ForwardAccept
-from netorch.resolve import Desired
+from netorch.resolve.desired import Desired
 from netorch.state.key import HOST
 
 

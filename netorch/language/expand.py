@@ -13,18 +13,8 @@ from typing import Any, NamedTuple, TypeVar
 from netorch.errors import Position, did_you_mean
 from netorch.language.ranges import expand_entry, split, with_items
 from netorch.language.variables import Substitution, Wrong, usable
-from netorch.language.yaml_tree import (
-    MAX_BYTES,
-    MAX_DEPTH,
-    MAX_VALUES,
-    Findings,
-    Map,
-    Seq,
-    expandable,
-    quote,
-    retype,
-    seal,
-)
+from netorch.language.yaml_tree import Findings, Map, Seq, expandable, quote, retype, seal
+from netorch.values.limits import MAX_BYTES, MAX_DEPTH, MAX_VALUES
 
 NAME_LISTS = ("networks", "ports", "aliases", "from", "to", "all")
 """Keys that take a list of names. The items of such a list may be ranges."""

@@ -15,7 +15,8 @@ from pathlib import PurePath
 from typing import Any
 
 from netorch.errors import FileError, InCode, Problem
-from netorch.language.yaml_tree import MAX_DEPTH, MAX_VALUES, Map, Seq, seal
+from netorch.language.yaml_tree import Map, Seq, seal
+from netorch.values.limits import MAX_DEPTH, MAX_VALUES
 
 TEXTS = (IPv4Address, IPv6Address, IPv4Interface, IPv6Interface, IPv4Network, IPv6Network, PurePath)
 """Types whose values are converted to text."""

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from netorch.language.variables import Wrong
-from netorch.language.yaml_tree import MAX_VALUES, Map, Seq, quote
+from netorch.language.yaml_tree import Map, Seq, quote
+from netorch.values.limits import MAX_VALUES
 
 # A longer text cannot be a name. The limit also bounds the work of the pattern below.
 _LONGEST = 1000

@@ -11,7 +11,8 @@ from contextlib import suppress
 from operator import add, floordiv, mod, mul, sub
 
 from netorch.errors import Position, did_you_mean
-from netorch.language.yaml_tree import MAX_DEPTH, Findings, Map, Seq, quote
+from netorch.language.yaml_tree import Findings, Map, Seq, quote
+from netorch.values.limits import MAX_DEPTH
 
 LONGEST_EXPRESSION = 200
 LONGEST_RESULT = 65_536

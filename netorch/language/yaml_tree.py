@@ -10,11 +10,8 @@ from typing import Any
 import yaml
 
 from netorch.errors import FileError, Position, Problem
+from netorch.values.limits import MAX_BYTES, MAX_DEPTH, MAX_PROBLEMS, MAX_VALUES
 
-MAX_BYTES = 10_000_000
-MAX_VALUES = 1_000_000
-MAX_DEPTH = 64
-MAX_PROBLEMS = 1000
 _TOO_DEEP = f"Mappings and lists are nested more than {MAX_DEPTH} levels deep here."
 
 _Loader: Any = getattr(yaml, "CLoader", yaml.Loader)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,9 +59,11 @@ def topology_of(options: argparse.Namespace, default_file: str) -> str | None:
     word: str | None = options.target if options.command == "destroy" else options.file
     if override in names:
         return override
-    if word in names and not Path(word).exists():
+    if word in names and not os.path.exists(word):
         return word
-    source = str(Path(default_file if word is None else word).absolute())
+    from netorch.kernel.files.topology_files import absolute
+
+    source = absolute(default_file if word is None else word)
     of_source = [name for name in names if _was_applied_from(name, source, override)]
     return of_source[0] if len(of_source) == 1 else None
 

@@ -12,7 +12,7 @@ from typing import Any
 from netorch.checks.probes import Outcome, Try
 from netorch.errors import printable
 from netorch.render.text import count_text, paint
-from netorch.resolve.checks import Check
+from netorch.resolve.desired import Check
 
 MATRIX = 24
 """The most members of a network that get a matrix: a larger one is too wide for a terminal."""

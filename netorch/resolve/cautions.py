@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from netorch.errors import did_you_mean
-from netorch.resolve.draft import Draft, Iface, Path, Site, all_interfaces
+from netorch.resolve.desired import Path
+from netorch.resolve.draft import Draft, Iface, Site, all_interfaces
 from netorch.resolve.masters import vrf_of
 from netorch.resolve.roles import BridgeRole, VethRole
 from netorch.resolve.segment import Segment

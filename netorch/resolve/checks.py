@@ -5,46 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv6Address, ip_address
 
-from netorch.immutable import Value
 from netorch.language.addresses import Address
-from netorch.resolve.draft import Draft, Iface, Path, Site
+from netorch.resolve.desired import Check, CheckEnd, Path
+from netorch.resolve.draft import Draft, Iface, Site
 from netorch.resolve.segment import Segment
-
-
-class CheckEnd(Value):
-    """One end of a check."""
-
-    name: str
-    """The name or address in the file."""
-    node: str = ""
-    """The node, or "" if the file names an address."""
-    label: str = ""
-    """The label of the node's namespace; "" also if the file names an address."""
-    link: str = ""
-    """The kernel's name of the interface if the file names one, or ""."""
-    addresses: tuple[Address, ...] = ()
-    """The addresses that the file gives the end. Those of lo come first."""
-
-
-class Check(Value):
-    """An entry of `checks`."""
-
-    path: Path
-    """The place in the file."""
-    source: CheckEnd | None = None
-    """The end that sends packets, or None if `network` is set."""
-    target: CheckEnd | None = None
-    """The end to reach, or None if `network` is set."""
-    network: str = ""
-    """The network whose members must all reach one another, or ""."""
-    members: tuple[CheckEnd, ...] = ()
-    """The members of `network`."""
-    reachable: bool = True
-    """Whether the target must answer. If false, it must not."""
-    tcp: int = 0
-    """The TCP port to connect to, or 0 for a ping."""
-    mtu: int = 0
-    """The size in bytes of a packet that must pass unfragmented, or 0 for a small packet."""
 
 
 def resolve_checks(draft: Draft, segments: Mapping[str, Segment]) -> tuple[Check, ...]:

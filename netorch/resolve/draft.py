@@ -14,6 +14,7 @@ from netorch.immutable import Value, field
 from netorch.language.addresses import Address, Interface
 from netorch.language.impair_model import ImpairModel
 from netorch.language.limits import IFNAMSIZ
+from netorch.resolve.desired import Complaint, Path
 from netorch.resolve.roles import (
     REFUSED,
     UNMADE,
@@ -31,31 +32,9 @@ from netorch.topology.interfaces.port import PortModel
 from netorch.topology.interfaces.standalone import StandaloneModel
 from netorch.values.marks import Mark
 
-Path = tuple[str | int, ...]
-"""A place in the expanded file: keys and list positions."""
-
 BRIDGE_PORTS = 1023
 """The number of ports that a bridge takes: BR_MAX_PORTS less one, because the kernel reserves port
 number 0. It returns EXFULL for one port more."""
-
-
-class Complaint(Value):
-    """An error or a warning about a place in the file."""
-
-    code: str
-    """The error code."""
-    path: Path
-    """The place in the file."""
-    what: str
-    """The sentence that says what is wrong."""
-    remedy: str = ""
-    """The sentence that says what to do, or ""."""
-    naming: bool = False
-    """Whether the complaint is about a name that does not exist. Such a complaint holds even if
-    other parts of the file are wrong.
-    """
-    about: str = ""
-    """The name that does not exist, if `naming` is true."""
 
 
 class DraftAddress(Value, dict=True):

@@ -6,7 +6,8 @@ from netorch.kinds.impair import Impair
 from netorch.kinds.loopback import MTU as LOOPBACK_MTU
 from netorch.language.impair_model import ImpairModel, combine
 from netorch.language.impairment import keys_without_effect
-from netorch.resolve.draft import Draft, Iface, Path, all_interfaces
+from netorch.resolve.desired import Path
+from netorch.resolve.draft import Draft, Iface, all_interfaces
 from netorch.resolve.interfaces import mtu_of
 from netorch.resolve.roles import LoopbackRole
 

@@ -8,7 +8,8 @@ from netorch.immutable import replace
 from netorch.kinds.base.standalone import ETHERNET_MTU
 from netorch.kinds.loopback import MTU as LOOPBACK_MTU
 from netorch.language.addresses import Network
-from netorch.resolve.draft import Draft, DraftAddress, Iface, Path, Site, cable, draft_addresses
+from netorch.resolve.desired import Path
+from netorch.resolve.draft import Draft, DraftAddress, Iface, Site, cable, draft_addresses
 from netorch.resolve.masters import bond_of, check_port, keeps_addresses, kind_of
 from netorch.resolve.models import is_bridge, is_veth
 from netorch.resolve.roles import (

@@ -19,7 +19,8 @@ from netorch.language.expand import expand
 from netorch.language.names import topology_name
 from netorch.language.variables import names_in, refuse_unknown
 from netorch.language.yaml_tree import Findings, Map, locate, parse, quote
-from netorch.resolve import Complaint, Desired, resolve
+from netorch.resolve.desired import Complaint, Desired
+from netorch.resolve.loaded import Given, Loaded, Source
 from netorch.resolve.partial import (
     Hole,
     TreePath,
@@ -29,6 +30,7 @@ from netorch.resolve.partial import (
     is_sure,
     unknown,
 )
+from netorch.resolve.topology import resolve
 from netorch.topology import TopologyFile, by_kind, words_of
 
 NAME = 60
@@ -42,43 +44,6 @@ UNNAMED = "unnamed"
 
 PRUNINGS = 20
 """The number of times that netorch leaves out the wrong parts of a file and checks the rest."""
-
-
-class Given(Value):
-    """Variables that the user set by name, so that one which the file does not have is an error."""
-
-    names: frozenset[str]
-    """The names that the user set."""
-    elsewhere: frozenset[str] = frozenset()
-    """The variables of the command's other files."""
-
-
-class Loaded(Value):
-    """A topology file without errors."""
-
-    file: str
-    """The name of the file in errors."""
-    desired: Desired
-    """The desired state."""
-    tree: Map
-    """The file after expansion, with the position of each part."""
-    topology: TopologyFile
-    """The model of the file."""
-
-    @property
-    def warnings(self) -> tuple[Problem, ...]:
-        """The warnings, in the order of the file."""
-        problems = [_complaint(self.tree, entry, entry.path) for entry in self.desired.warnings]
-        return tuple(_sorted(problems))
-
-    @property
-    def warning_lines(self) -> tuple[str, ...]:
-        """The warnings as text."""
-        return tuple(problem.text(self.file) for problem in self.warnings)
-
-    def where(self, path: Sequence[str | int]) -> Position | None:
-        """Return the position of a path in the file."""
-        return locate(self.tree, path)
 
 
 def load(
@@ -135,7 +100,10 @@ def _load(
     if problems:
         raise FileError(_sorted(problems), file)
     assert desired is not None
-    return Loaded(file, desired, tree, rest.topology)
+    warnings = _sorted([_complaint(tree, entry, entry.path) for entry in desired.warnings])
+    source = Source(tree, rest.topology)
+    names = given.names if given is not None else frozenset[str]()
+    return Loaded(file, desired, tuple(warnings), source, names)
 
 
 def _independent(problems: Sequence[Problem], early: Sequence[Problem]) -> list[Problem]:

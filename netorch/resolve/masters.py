@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netorch.kinds.bond import OWN_MACS
-from netorch.resolve.draft import BRIDGE_PORTS, Draft, Iface, Path, Site
+from netorch.resolve.desired import Path
+from netorch.resolve.draft import BRIDGE_PORTS, Draft, Iface, Site
 from netorch.resolve.models import is_bond, is_vrf
 from netorch.resolve.roles import BridgeRole, ExistingRole, LoopbackRole, StandaloneRole
 from netorch.topology.interfaces.common import InterfaceModel

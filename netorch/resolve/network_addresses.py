@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netorch.language.addresses import Address, Network
-from netorch.resolve.draft import Draft, DraftAddress, Path
+from netorch.resolve.desired import Path
+from netorch.resolve.draft import Draft, DraftAddress
 from netorch.resolve.interfaces import type_of
 from netorch.resolve.segment import Member, Segment
 

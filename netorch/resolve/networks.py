@@ -6,7 +6,8 @@ from itertools import pairwise
 
 from netorch.immutable import replace
 from netorch.resolve import overlay, stacked
-from netorch.resolve.draft import BRIDGE_PORTS, Draft, Iface, Path, Site, cable
+from netorch.resolve.desired import Path
+from netorch.resolve.draft import BRIDGE_PORTS, Draft, Iface, Site, cable
 from netorch.resolve.masters import can_be_bridged, join, kind_of, vrf_of
 from netorch.resolve.roles import LOOPBACK, REFUSED, BridgeRole, UnmadeRole
 from netorch.resolve.segment import LEADING_OUT, Member, Segment, bridge_of, make_interface

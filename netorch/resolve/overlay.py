@@ -13,7 +13,8 @@ from netorch.errors import did_you_mean
 from netorch.immutable import replace
 from netorch.kinds.fdb import ALL
 from netorch.kinds.vxlan import HEADROOM, PORT
-from netorch.resolve.draft import Draft, Iface, Path, Site
+from netorch.resolve.desired import Path
+from netorch.resolve.draft import Draft, Iface, Site
 from netorch.resolve.interfaces import holder, mtu_of
 from netorch.resolve.masters import join
 from netorch.resolve.roles import StandaloneRole

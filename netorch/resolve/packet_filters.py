@@ -18,7 +18,8 @@ from netorch.immutable import field, replace
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.forward import ForwardAccept
 from netorch.language.publish import NatModel, ports_text
-from netorch.resolve.draft import Draft, Path, Site
+from netorch.resolve.desired import Path
+from netorch.resolve.draft import Draft, Site
 from netorch.resolve.published_ports import Published, check_published, prepare, published
 from netorch.resolve.segment import LEADING_OUT, Segment, closed
 from netorch.values.filter_rules import (

@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from netorch.errors import did_you_mean
 from netorch.immutable import Value
-from netorch.resolve.draft import Complaint
+from netorch.resolve.desired import Complaint
 
 TreePath = tuple[str | int, ...]
 

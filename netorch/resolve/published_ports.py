@@ -12,7 +12,8 @@ from netorch.kinds.sysctl import Sysctl
 from netorch.language.addresses import Address
 from netorch.language.publish import PublishModel, comment, ports_text
 from netorch.netlink.constants import AF_INET, AF_INET6, RTN_LOCAL
-from netorch.resolve.draft import Draft, Iface, Path, Site
+from netorch.resolve.desired import Path
+from netorch.resolve.draft import Draft, Iface, Site
 from netorch.resolve.segment import LEADING_OUT, Segment
 from netorch.values.requests import Hop, RouteSpec
 

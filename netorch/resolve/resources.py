@@ -25,7 +25,8 @@ from netorch.kinds.uplink import Uplink
 from netorch.kinds.veth import Veth
 from netorch.language.addresses import Address as IPAddress
 from netorch.netlink.constants import IPV6_MIN_MTU, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE
-from netorch.resolve.draft import Draft, DraftAddress, Iface, Path, Site
+from netorch.resolve.desired import Path
+from netorch.resolve.draft import Draft, DraftAddress, Iface, Site
 from netorch.resolve.interfaces import carrier, mtu_below, mtu_of
 from netorch.resolve.masters import bond_of, keeps_mac, kind_of
 from netorch.resolve.models import is_bond, is_vlan

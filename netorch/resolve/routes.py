@@ -20,7 +20,8 @@ from netorch.netlink.constants import (
     RT_SCOPE_UNIVERSE,
     RTN_UNICAST,
 )
-from netorch.resolve.draft import Draft, Iface, Path, Site
+from netorch.resolve.desired import Path
+from netorch.resolve.draft import Draft, Iface, Site
 from netorch.resolve.gateways import is_of_no_host, networks_of
 from netorch.resolve.masters import table_of, vrf_of
 from netorch.resolve.models import is_vrf

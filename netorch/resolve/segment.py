@@ -6,7 +6,8 @@ from msgspec import Struct
 
 from netorch.immutable import field
 from netorch.language.addresses import Address, Network
-from netorch.resolve.draft import Draft, Iface, Path, Site
+from netorch.resolve.desired import Path
+from netorch.resolve.draft import Draft, Iface, Site
 from netorch.resolve.roles import BridgeRole
 from netorch.state.key import HOST
 from netorch.topology import Membership, NetworkModel

@@ -11,7 +11,8 @@ from netorch.immutable import replace
 from netorch.kinds.base.link import LinkFields
 from netorch.kinds.base.stacked import MASTERS, StackedLink
 from netorch.kinds.macvlan import ALONE
-from netorch.resolve.draft import Draft, Iface, Path, Site, all_interfaces
+from netorch.resolve.desired import Path
+from netorch.resolve.draft import Draft, Iface, Site, all_interfaces
 from netorch.resolve.interfaces import mtu_of
 from netorch.resolve.models import is_stacked, is_vlan
 from netorch.resolve.roles import EXISTING, REFUSED, BridgeRole, StandaloneRole

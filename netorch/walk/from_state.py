@@ -35,7 +35,7 @@ from netorch.netlink.constants import (
     RTN_UNICAST,
     RTPROT_KERNEL,
 )
-from netorch.resolve import Desired
+from netorch.resolve.desired import Desired
 from netorch.state.key import label_text
 from netorch.state.resource import Resource
 from netorch.values.policy import KernelRoute, KernelRule

@@ -8,7 +8,7 @@ from netorch.converge.attached import Attached, attach
 from netorch.errors import NetorchError
 from netorch.immutable import replace
 from netorch.kernel.linux import LinuxKernel
-from netorch.resolve import Desired
+from netorch.resolve.desired import Desired
 from netorch.values.snapshot import Scope
 from netorch.walk import from_snapshot, from_state
 from netorch.walk.ends import UnknownEnd, ask, explain

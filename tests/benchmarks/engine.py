@@ -22,7 +22,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from netorch.converge.execute import deletable_groups, execute
 from netorch.converge.orchestrator import Orchestrator
-from netorch.resolve.loader import Loaded, load
+from netorch.resolve.loaded import Loaded
+from netorch.resolve.loader import load
 from netorch.state.plan import Plan
 from netorch.state.planner import plan as make_plan
 from netorch.values.snapshot import Scope, Snapshot

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+import netorch.resolve.loaded
 import netorch.resolve.loader
 from netorch.errors import FileError, Problem
 from tests import editor
@@ -26,7 +27,7 @@ _load = netorch.resolve.loader.load
 _loaded: list[tuple[str, list[Problem]]] = []
 
 
-def _witnessed(data: bytes, *words: Any, **named: Any) -> netorch.resolve.loader.Loaded:
+def _witnessed(data: bytes, *words: Any, **named: Any) -> netorch.resolve.loaded.Loaded:
     problems: list[Problem] = []
     try:
         return _load(data, *words, **named)

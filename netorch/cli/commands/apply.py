@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from netorch.converge.compare import Difference
     from netorch.converge.report import Report
     from netorch.render.changes import Change
-    from netorch.resolve.loader import Loaded
+    from netorch.resolve.loaded import Loaded
 
 
 class ApplyOptions(FileOptions, LockOptions):

@@ -13,7 +13,7 @@ TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
     from netorch.converge.orchestrator import Orchestrator
-    from netorch.resolve.loader import Loaded
+    from netorch.resolve.loaded import Loaded
 
 
 class CheckOptions(FileOptions):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from netorch.cli.output import Output
     from netorch.render.graph.picture import Picture
     from netorch.render.graph.scene import Scene
-    from netorch.resolve.loader import Loaded
+    from netorch.resolve.loaded import Loaded
 
 SUFFIXES = {
     ".dot": "dot",
@@ -108,7 +108,7 @@ def _live(options: GraphOptions, output: Output) -> Scene:
     """Return the picture of a live topology."""
     from netorch.cli import inputs
     from netorch.converge.orchestrator import Orchestrator
-    from netorch.converge.previous import reload
+    from netorch.converge.recorded_state import reload
     from netorch.errors import NetorchError
     from netorch.render.graph.scene import of_kernel
 

@@ -61,7 +61,7 @@ def run(options: ValidateOptions, output: Output) -> int:
             }
         )
         if not output.json and not output.quiet:
-            nodes = text.count_text(len(loaded.topology.nodes), "node")
+            nodes = text.count_text(len(loaded.desired.labels), "node")
             links = sum(key.kind == "link" and key.name != "lo" for key in loaded.desired.state)
             size = f"{nodes} and {text.count_text(links, 'interface')}"
             output.result(f"{loaded.file}: ok, topology {name} with {size}")

@@ -21,6 +21,7 @@ from msgspec import convert, to_builtins
 
 from netorch.errors import OWN_NETWORK, LockedError, NetorchError, Problem
 from netorch.immutable import Value
+from netorch.kernel.files import state_cache
 from netorch.kernel.files.file_types import type_text
 from netorch.kernel.files.owned_directories import RUN_NETORCH
 from netorch.kernel.system.error_text import MORE_FILES
@@ -387,7 +388,7 @@ def _opened(name: str, *, make: bool) -> Iterator[int]:
         os.close(directory)
 
 
-def _write(name: str, files: Mapping[str, str]) -> None:
+def _write(name: str, files: Mapping[str, str | bytes]) -> None:
     """Replace these files: all of them, or none if one cannot be written."""
     try:
         with _opened(name, make=True) as directory:
@@ -417,12 +418,14 @@ def _old(file: str) -> str:
     return f".{file}.old"
 
 
-def _write_new(directory: int, file: str, content: str) -> None:
+def _write_new(directory: int, file: str, content: str | bytes) -> None:
     with suppress(FileNotFoundError):
         os.unlink(_new(file), dir_fd=directory)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with open(os.open(_new(file), flags, 0o600, dir_fd=directory), "wb") as opened:
-        opened.write(content.encode("utf-8", "surrogateescape"))
+        opened.write(
+            content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape")
+        )
 
 
 _RECORD = (_META, _TOPOLOGY)
@@ -579,6 +582,11 @@ def write_record(
     settings = {} if originals is None else {_SYSCTLS: _text_of(originals)}
     owned = {} if ownership is None else {_OWNERSHIP: encode(ownership)}
     _write(name, {**settings, **owned, _META: encode(meta, indent=1), _TOPOLOGY: record.text})
+
+
+def write_state(name: str, content: bytes) -> None:
+    """Write the cache of the topology's resolved state. See `state_cache`."""
+    _write(name, {state_cache.FILE: content})
 
 
 def read_record(name: str) -> tuple[Record | None, str]:

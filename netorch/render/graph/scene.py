@@ -18,8 +18,8 @@ from netorch.values.requests import Attachment
 
 if TYPE_CHECKING:
     from netorch.converge.live import Live
-    from netorch.resolve import Desired
-    from netorch.resolve.loader import Loaded
+    from netorch.resolve.desired import Desired
+    from netorch.resolve.loaded import Loaded
 
 
 class Scene(Value, dict=True):

@@ -21,7 +21,7 @@ from netorch.kinds.uplink import Uplink
 from netorch.render.script import commands
 from netorch.render.script.addressing import needs_mark
 from netorch.render.script.context import Commands, Context
-from netorch.resolve import Desired
+from netorch.resolve.desired import Desired
 from netorch.state.key import Key, label_text
 from netorch.state.plan import Step
 from netorch.state.planner import plan

@@ -18,7 +18,8 @@ from netorch.immutable import replace
 from netorch.kernel.probe import icmp
 from netorch.kernel.probe.probes import NeighbourTrace, Probe, Reply, Sort
 from netorch.render import checks as render
-from netorch.resolve.loader import Loaded, load
+from netorch.resolve.loaded import Loaded
+from netorch.resolve.loader import load
 
 FILE = """
 name: lab

@@ -10,7 +10,7 @@ from netorch.doctor.findings import Level, Situation
 from netorch.doctor.managers import STATE
 from netorch.kernel.machine.facts import Machine
 from netorch.kernel.machine.modules import Modules
-from netorch.resolve import Desired
+from netorch.resolve.desired import Desired
 from netorch.resolve.loader import load
 from netorch.values.snapshot import ForwardSnapshot, UnreadableRules
 

@@ -12,7 +12,7 @@ from netorch.kinds.netns import netns_key
 from netorch.kinds.port import Port
 from netorch.kinds.up import up_key
 from netorch.kinds.uplink import Uplink, uplink_key
-from netorch.resolve import Desired
+from netorch.resolve.desired import Desired
 from netorch.resolve.loader import load
 from netorch.state.key import Key
 from netorch.state.planner import plan

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from netorch.immutable import replace
-from netorch.kernel.files import records
+from netorch.kernel.files import records, topology_files
 from netorch.kernel.probe.probes import Sort
 from netorch.parallel_reader import guess, messages
 from netorch.parallel_reader.child import Child, Work
@@ -394,5 +394,5 @@ def test_the_guess(
 
     monkeypatch.setattr(records, "applied_names", lambda: sorted(APPLIED))
     monkeypatch.setattr(records, "read_record", read)
-    monkeypatch.setattr(Path, "absolute", lambda path: Path("/srv") / path)
+    monkeypatch.setattr(topology_files, "absolute", lambda path: str(Path("/srv") / path))
     assert guess.topology_of(Namespace(**options), "topo.yaml") == name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from netorch.kinds.veth import Veth
-from netorch.resolve import Desired
+from netorch.resolve.desired import Desired
 from netorch.resolve.loader import load
 from tests.benchmarks import figures, report, targets
 from tests.benchmarks.figures import Round

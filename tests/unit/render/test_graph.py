@@ -34,7 +34,8 @@ from netorch.render.graph.picture import (
 )
 from netorch.render.graph.placement import Spot
 from netorch.render.graph.scene import of_file, of_kernel
-from netorch.resolve.loader import Loaded, load
+from netorch.resolve.loaded import Loaded
+from netorch.resolve.loader import load
 from netorch.state.key import Key
 from netorch.state.plan import Plan, Step
 from netorch.state.planner import plan

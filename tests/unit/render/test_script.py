@@ -18,7 +18,8 @@ from netorch.render.script import TRANSLATIONS, commands
 from netorch.render.script.context import Context
 from netorch.render.script.kinds import data_words
 from netorch.render.script.whole_topology import commands_of, lines, sections, step_commands
-from netorch.resolve.loader import Loaded, load
+from netorch.resolve.loaded import Loaded
+from netorch.resolve.loader import load
 from netorch.state.plan import Step
 from netorch.state.planner import plan
 from netorch.state.registry import OBSERVED

@@ -1,0 +1,92 @@
+"""The loaded file of a record: from the cache beside the record, else from the recorded text."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from netorch.errors import NetorchError, Problem
+from netorch.kernel.files import records, state_cache
+from netorch.resolve import stored
+from netorch.resolve.loaded import Given, Loaded
+
+if TYPE_CHECKING:
+    from collections.abc import Set
+
+    from netorch.kernel.files.records import Record
+
+
+def reload(name: str, record: Record) -> Loaded:
+    """Load the recorded file as it was applied. Raise NetorchError if it is another topology's."""
+    loaded = _cached(name, record, record.source, _identity(record))
+    if loaded is None:
+        loaded = _load(record, record.source)
+    if loaded.desired.topology != name:
+        what = f"the record of {name!r} holds another topology, {loaded.desired.topology!r}"
+        raise NetorchError(Problem("record-damaged", what, object=name))
+    return loaded
+
+
+def load(record: Record, file: str, given: Given | None = None) -> Loaded:
+    """Load a file for a command. Use the cache if the same file has been applied.
+
+    `record` is what an apply would write. `file` is the name of the file in errors. Raise FileError
+    with every error.
+    """
+    names = given.names if given is not None else frozenset[str]()
+    return _applied(record, file, names) or _load(record, file, given)
+
+
+def save(name: str, record: Record, loaded: Loaded) -> None:
+    """Write the cache of a topology, if it is not up to date. The caller holds its lock.
+
+    An error does not matter, because the cache only saves time.
+    """
+    identity = _identity(record)
+    if state_cache.read_identity(name) != identity:
+        with suppress(NetorchError, OSError):
+            records.write_state(name, state_cache.contents(identity, *stored.encode(loaded)))
+
+
+def _applied(record: Record, file: str, given: Set[str]) -> Loaded | None:
+    identity = _identity(record)
+    for name in records.applied_names():
+        if state_cache.read_identity(name) == identity:
+            loaded = _cached(name, record, file, identity)
+            # a variable that the user sets by name must be one that the file has
+            if loaded is not None and loaded.desired.topology == name and given <= loaded.given:
+                return loaded
+    return None
+
+
+def _cached(name: str, record: Record, file: str, identity: str) -> Loaded | None:
+    try:
+        stored_identity, places, content = state_cache.split(state_cache.read(name))
+        if stored_identity != identity:
+            return None
+        return stored.decode(places, content, file, lambda: _load(record, file).source)
+    except (OSError, ValueError):
+        return None
+
+
+def _load(record: Record, file: str, given: Given | None = None) -> Loaded:
+    from netorch.resolve import loader
+
+    return loader.load(
+        record.text.encode("utf-8", "surrogateescape"),
+        file,
+        record.variables,
+        record.override,
+        record.folder or None,
+        given,
+    )
+
+
+def _identity(record: Record) -> str:
+    return state_cache.identity_of(
+        record.text.encode("utf-8", "surrogateescape"),
+        record.source,
+        record.folder,
+        record.override,
+        record.variables,
+    )

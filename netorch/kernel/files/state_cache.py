@@ -1,0 +1,161 @@
+"""The resolved state of a topology, stored beside its record, so that the file need not be loaded.
+
+It is a cache: its first line says from what it was resolved, and a command uses it only if that is
+what the command would resolve. Its second line names the nodes. The rest is for
+`netorch.resolve.stored`.
+
+This module imports little, because `netorch exec` reads the second line, and importing more would
+take longer than the rest of that command.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from netorch.kernel.files.owned_directories import RUN_NETORCH
+from netorch.version import __version__
+
+TYPE_CHECKING = False  # because importing `typing` takes time
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+FILE = "state"
+_TOPOLOGY, _META = "topology.yaml", "meta.json"
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def identity_of(
+    text: bytes, source: str, folder: str, override: str | None, variables: Mapping[str, str]
+) -> str:
+    """Return a digest of all that a desired state is resolved from.
+
+    These are the text of the topology file, its path, the folder of relative paths, the name that
+    the user chose, the variables, and the version and code of netorch.
+    """
+    from hashlib import blake2b
+
+    words = [__version__, _code_stamp(), source, folder, "" if override is None else f"={override}"]
+    words += [f"{name}={value}" for name, value in sorted(variables.items())]
+    digest = blake2b(digest_size=32)
+    digest.update("\0".join(words).encode("utf-8", "surrogateescape"))
+    digest.update(b"\0\0")
+    digest.update(text)
+    return digest.hexdigest()
+
+
+def _code_stamp() -> str:
+    """Return a text that changes whenever a module of netorch changes.
+
+    Between two releases the version stays the same, but the code does not.
+    """
+    newest = number = size = 0
+    folders = [__file__.rsplit("/", 3)[0]]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.name.endswith(".py"):
+                    status = entry.stat()
+                    newest = max(newest, status.st_mtime_ns)
+                    number, size = number + 1, size + status.st_size
+                elif "." not in entry.name and not entry.name.startswith("__"):
+                    folders.append(entry.path)
+    return f"{newest} {number} {size}"
+
+
+def contents(identity: str, places: Mapping[str, Any], rest: bytes) -> bytes:
+    """Return the contents of the cache file. `places` can be written as JSON."""
+    import json
+
+    return b"%s\n%s\n%s" % (identity.encode(), json.dumps(places).encode(), rest)
+
+
+def split(data: bytes) -> tuple[str, dict[str, Any], memoryview]:
+    """Return the identity, the places and the rest. Raise ValueError if `data` is not a cache."""
+    import json
+
+    first = data.index(b"\n")
+    second = data.index(b"\n", first + 1)
+    places = json.loads(data[first + 1 : second])
+    if not isinstance(places, dict):
+        raise ValueError("the places are not a mapping")
+    return data[:first].decode("ascii"), places, memoryview(data)[second + 1 :]
+
+
+def is_trusted(status: os.stat_result) -> bool:
+    """Whether only this user can write in the directory."""
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def read(name: str) -> bytes:
+    """Return the contents of a topology's cache file.
+
+    Raise OSError if there is none, or if other users can write in /run/netorch.
+    """
+    return _read(name, FILE)
+
+
+def read_identity(name: str) -> str:
+    """Return the identity of a topology's cache, or "" if there is no cache."""
+    try:
+        with open(_open(name, FILE), "rb", buffering=0) as opened:
+            line = opened.read(65)
+    except OSError:
+        return ""
+    return line[:64].decode("ascii", "replace") if line[64:] == b"\n" else ""
+
+
+def places_on_record(name: str) -> dict[str, Any] | None:
+    """Return the places of a topology's nodes, or None if the cache is not that of its record."""
+    import json
+
+    try:
+        data = _read(name, FILE)
+        text = _read(name, _TOPOLOGY)
+        meta = json.loads(_read(name, _META))
+        identity, places, _ = split(data)
+        expected = identity_of(
+            text, meta["source"], meta["folder"], meta["override"], meta["variables"]
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return places if identity == expected else None
+
+
+def names() -> list[str]:
+    """Return the topologies that have a record. Raise OSError if /run/netorch cannot be trusted."""
+    top = os.open(RUN_NETORCH, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if not is_trusted(os.fstat(top)):
+            raise PermissionError
+        return sorted(
+            name
+            for name in os.listdir(top)
+            if "." not in name and os.path.isfile(f"{RUN_NETORCH}/{name}/{_TOPOLOGY}")
+        )
+    finally:
+        os.close(top)
+
+
+def _read(name: str, file: str) -> bytes:
+    with open(_open(name, file), "rb", buffering=0) as opened:
+        return opened.read()
+
+
+def _open(name: str, file: str) -> int:
+    if "/" in name or "." in name or not name:
+        raise FileNotFoundError(name)
+    if not is_trusted(os.stat(RUN_NETORCH)):
+        raise PermissionError(RUN_NETORCH)
+    directory = os.open(
+        f"{RUN_NETORCH}/{name}", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    )
+    try:
+        fd = os.open(file, _READ, dir_fd=directory)
+    finally:
+        os.close(directory)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise FileNotFoundError(file)
+    return fd

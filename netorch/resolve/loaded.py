@@ -1,0 +1,76 @@
+"""A topology file that has been loaded, from its text or from the record of an apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from netorch.errors import Position, Problem
+from netorch.immutable import Value
+from netorch.resolve.desired import Desired
+
+if TYPE_CHECKING:
+    from netorch.language.yaml_tree import Map
+    from netorch.topology import TopologyFile
+
+
+class Given(Value):
+    """Variables that the user set by name, so that one which the file does not have is an error."""
+
+    names: frozenset[str]
+    """The names that the user set."""
+    elsewhere: frozenset[str] = frozenset()
+    """The variables of the command's other files."""
+
+
+class Source(Value):
+    """The parts of a topology file from which the desired state was resolved."""
+
+    tree: Map
+    """The file after expansion, with the position of each part."""
+    topology: TopologyFile
+    """The model of the file."""
+
+
+class Loaded(Value, dict=True):
+    """A topology file without errors."""
+
+    file: str
+    """The name of the file in errors."""
+    desired: Desired
+    """The desired state."""
+    warnings: tuple[Problem, ...]
+    """The warnings, in the order of the file."""
+    source_or_reader: Source | Callable[[], Source]
+    """The source, or a function that loads the file if the state comes from a record.
+    """
+    given: frozenset[str] = frozenset()
+    """The variables that the user set by name. The file has all of them."""
+
+    @cached_property
+    def source(self) -> Source:
+        """The parts of the file. Only pictures and positions need them."""
+        source = self.source_or_reader
+        return source if isinstance(source, Source) else source()
+
+    @property
+    def tree(self) -> Map:
+        """The file after expansion, with the position of each part."""
+        return self.source.tree
+
+    @property
+    def topology(self) -> TopologyFile:
+        """The model of the file."""
+        return self.source.topology
+
+    @property
+    def warning_lines(self) -> tuple[str, ...]:
+        """The warnings as text."""
+        return tuple(problem.text(self.file) for problem in self.warnings)
+
+    def where(self, path: Sequence[str | int]) -> Position | None:
+        """Return the position of a path in the file."""
+        from netorch.language.yaml_tree import locate
+
+        return locate(self.tree, path)
