@@ -22,8 +22,7 @@ from netorch.kinds.rule import Rule
 from netorch.kinds.sysctl import Sysctl
 from netorch.language.addresses import Network
 from netorch.netlink.constants import AF_INET6, RTPROT_RA
-from netorch.resolve.cautions import egress_warning
-from netorch.resolve.desired import Desired
+from netorch.resolve.desired import Desired, egress_warning
 from netorch.state.key import HOST, Key, label_text
 from netorch.state.resource import Resource
 from netorch.values.filter_rules import DestinationTo, FilterRule, Hook, Not

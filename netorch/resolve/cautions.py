@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from netorch.errors import did_you_mean
-from netorch.resolve.desired import Path
+from netorch.resolve.desired import Path, egress_warning
 from netorch.resolve.draft import Draft, Iface, Site, all_interfaces
 from netorch.resolve.masters import vrf_of
 from netorch.resolve.roles import BridgeRole, VethRole
@@ -211,11 +211,3 @@ def _check_egress(draft: Draft, segment: Segment) -> None:
             )
         elif owner.created and address not in own:
             draft.warn("unknown-address", path, egress_warning(segment.name, owner.name, address))
-
-
-def egress_warning(network: str, owner: str, address: object) -> str:
-    """Return the warning for an `egress` address that the owner of the network does not have."""
-    return (
-        f"network {network}: packets leave with the source {address}, which is not an address of"
-        f" {owner}: answers arrive only if other machines route it to {owner}."
-    )

@@ -116,3 +116,11 @@ class Desired(Value):
         number = mark.protocol
         state = {key: resource.with_number(number) for key, resource in self.state.items()}
         return replace(self, number=number, state=state)
+
+
+def egress_warning(network: str, owner: str, address: object) -> str:
+    """Return the warning for an `egress` address that the owner of the network does not have."""
+    return (
+        f"network {network}: packets leave with the source {address}, which is not an address of"
+        f" {owner}: answers arrive only if other machines route it to {owner}."
+    )
