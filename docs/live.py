@@ -43,6 +43,7 @@ SAMPLES: dict[str, tuple[Any, Any]] = {
     "hello_time": (None, "1s"),
     "max_age": (None, "10s"),
     "ageing_time": (None, "60s"),
+    "ageing": (None, 60),
     "vlan_default_pvid": (None, 7),
     ".port": (None, {"hairpin": True}),
     "miimon": (None, 50),

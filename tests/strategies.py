@@ -62,6 +62,7 @@ _tunnel = st.fixed_dictionaries(
         "port": st.sampled_from([4789, 4790]),
         "ttl": st.sampled_from([0, 9, "inherit"]),
         "learning": _flag,
+        "ageing": st.sampled_from([60, 300]),
         "mtu": st.sampled_from([1400, 1500]),
     },
 )

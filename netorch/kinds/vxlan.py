@@ -15,7 +15,7 @@ from netorch.values.requests import Attrs, Request
 from netorch.values.snapshot import LinkRecord
 
 IFLA_VXLAN_ID, IFLA_VXLAN_GROUP, IFLA_VXLAN_LINK, IFLA_VXLAN_LOCAL = 1, 2, 3, 4
-IFLA_VXLAN_TTL, IFLA_VXLAN_LEARNING, IFLA_VXLAN_PORT = 5, 7, 15
+IFLA_VXLAN_TTL, IFLA_VXLAN_LEARNING, IFLA_VXLAN_AGEING, IFLA_VXLAN_PORT = 5, 7, 8, 15
 IFLA_VXLAN_GROUP6, IFLA_VXLAN_LOCAL6, IFLA_VXLAN_TTL_INHERIT = 16, 17, 28
 PORT = 4789
 """The port that IANA has assigned. The kernel's own default, 8472, is older."""
@@ -35,7 +35,7 @@ class Vxlan(StandaloneLink):
 
     `remote` and `multicast` (the file's `group`) are the same attribute for the kernel. The kernel
     sends to this address, and also joins it if it is a multicast group. netorch leaves all
-    attributes alone that the file does not have, such as source ports, checksums and ageing.
+    attributes alone that the file does not have, such as source ports and checksums.
     """
 
     KIND: ClassVar[str] = "vxlan"
@@ -50,6 +50,7 @@ class Vxlan(StandaloneLink):
         Attribute("multicast", IFLA_VXLAN_GROUP, ADDRESS, number6=IFLA_VXLAN_GROUP6, word="group"),
         Attribute("port", IFLA_VXLAN_PORT, BE16),
         Attribute("learning", IFLA_VXLAN_LEARNING, FLAG, live=True),
+        Attribute("ageing", IFLA_VXLAN_AGEING, U32, live=True),
         Attribute("ttl", IFLA_VXLAN_TTL, U8, live=True),
     )
     vni: int = -1
@@ -58,6 +59,8 @@ class Vxlan(StandaloneLink):
     multicast: str | None = None
     port: int = PORT
     learning: bool = True
+    ageing: int = 300
+    """The lifetime of a learned entry in seconds (FDB_AGE_DEFAULT)."""
     ttl: int | str = 0
     flooded: bool = True
     """Whether frames for unknown addresses go to the other end.

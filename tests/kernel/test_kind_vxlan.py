@@ -46,7 +46,7 @@ links: [{endpoints: ["a:eth0", "b:eth0"], subnet: 192.0.2.0/24}]
             "~ vxlan a/vx  remote 192.0.2.3 → none … [update]",
         ),
         Edit(
-            WORDS.replace("local: 192.0.2.1, ", "mtu: 1400, learning: false, ttl: 9, "),
+            WORDS.replace("local: 192.0.2.1, ", "mtu: 1400, learning: false, ageing: 60, ttl: 9, "),
             "~ vxlan a/vx … [update]",
         ),
         Edit(WORDS.replace("vni: 7", "ttl: inherit, vni: 7"), "± vxlan a/vx … [replace]"),
@@ -59,8 +59,8 @@ links: [{endpoints: ["a:eth0", "b:eth0"], subnet: 192.0.2.0/24}]
     ),
     damages=(
         Damage(
-            "ip -n a link set vx type vxlan id 7 ttl 3 nolearning",
-            "~ vxlan a/vx  learning false → true  ttl 3 → 0",
+            "ip -n a link set vx type vxlan id 7 ttl 3 nolearning ageing 4294967",
+            "~ vxlan a/vx  learning false → true  ageing 4294967 → 300  ttl 3 → 0",
         ),
         Damage(
             "ip -n a link set vx type vxlan id 7 remote 192.0.2.9",

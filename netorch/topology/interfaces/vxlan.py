@@ -9,11 +9,14 @@ from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.fdb import ALL, Fdb, has_many_ends
 from netorch.kinds.vxlan import HEADROOM, PORT, Vxlan
 from netorch.language.constraints import HasValue, constraints, forbid, require
-from netorch.language.scalars import Flag, IPAddress, empty_list, one_or_many, wrong
+from netorch.language.scalars import Flag, IPAddress, empty_list, integer, one_or_many, wrong
 from netorch.state.resource import Resource
 from netorch.topology.interfaces.fdb import FdbModel
 from netorch.topology.interfaces.standalone import PlaceName, StandaloneModel
 from netorch.topology.interfaces.udp_tunnel import Port, UdpTunnelModel
+
+LONGEST_AGEING = (2**32 - 1) // 1000
+"""The longest lifetime that the kernel can count in ticks (vxlan_cleanup)."""
 
 
 class VxlanModel(UdpTunnelModel):
@@ -43,6 +46,10 @@ class VxlanModel(UdpTunnelModel):
     learning: Flag = Field(
         True,
         description="Learn from received packets which end leads to which MAC address (true).",
+    )
+    ageing: Annotated[int, BeforeValidator(integer(1, LONGEST_AGEING))] = Field(
+        300,
+        description="Seconds after which it forgets a learned MAC address that is not used (300).",
     )
     fdb: Annotated[list[FdbModel], BeforeValidator(one_or_many)] = Field(
         default_factory=empty_list,
@@ -129,8 +136,14 @@ class VxlanModel(UdpTunnelModel):
 
     def values(self) -> dict[str, Any]:
         ends = {"local": self.local, "remote": self.remote, "multicast": self.group}
-        rest = {"vni": self.vni, "port": self.on_port, "learning": self.learning, "ttl": self.ttl}
-        return rest | {key: None if end is None else str(end) for key, end in ends.items()}
+        return {
+            "vni": self.vni,
+            "port": self.on_port,
+            "learning": self.learning,
+            "ageing": self.ageing,
+            "ttl": self.ttl,
+            **{key: None if end is None else str(end) for key, end in ends.items()},
+        }
 
     def child_resources(
         self, link: StandaloneLink
