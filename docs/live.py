@@ -27,6 +27,7 @@ SAMPLES: dict[str, tuple[Any, Any]] = {
     "remote": ("192.0.2.3", "192.0.2.4"),
     "group": ("239.0.0.1", "239.0.0.2"),
     "key": (1, 2),
+    "erspan": (1, 2),
     "ttl": (5, 6),
     "port": (4789, 4790),
     "master": (None, "br0"),
@@ -71,7 +72,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "None.port": {"master": "br0"},
     "bond.lacp_rate": {"mode": "802.3ad"},
     "bond.primary": {"mode": "active-backup", "ports": ["eth0", "eth1"]},
-    **{kind: {"remote": "192.0.2.9"} for kind in ("gre", "gretap", "ipip", "sit")},
+    **{kind: {"remote": "192.0.2.9"} for kind in ("gre", "gretap", "erspan", "ipip", "sit")},
     **{kind: {"remote": "fd00::9"} for kind in ("ip6gre", "ip6gretap", "ip6tnl")},
 }
 """Further keys that an interface must have.

@@ -23,6 +23,8 @@ class GreTunnel(IpTunnel):
     """A GRE tunnel."""
 
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_NET_IPGRE", "ip_gre")
+    FLAGS: ClassVar[int] = GRE_KEY
+    """The flags of a tunnel with a key."""
     UNIQUE: ClassVar[tuple[str, ...]] = ("local", "remote", "number")
     ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (
         *iptunnel_attributes(IFLA_GRE_LOCAL, IFLA_GRE_REMOTE, IFLA_GRE_TTL),
@@ -39,7 +41,7 @@ class GreTunnel(IpTunnel):
             return StandaloneLink.pairs(self, attribute)
         if not isinstance(self.number, int):
             return ()
-        flags, value = GRE_KEY.to_bytes(2, "big"), self.number.to_bytes(4, "big")
+        flags, value = self.FLAGS.to_bytes(2, "big"), self.number.to_bytes(4, "big")
         return (
             (IFLA_GRE_IFLAGS, flags),
             (IFLA_GRE_OFLAGS, flags),

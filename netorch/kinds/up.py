@@ -23,7 +23,7 @@ from netorch.values.requests import LinkSet, Request, SysctlSet
 _ETHERNET = frozenset(
     (
         *("veth", "bridge", "macvlan", "macvtap", "bond"),
-        *("vxlan", "geneve", "gretap", "ip6gretap"),
+        *("vxlan", "geneve", "gretap", "ip6gretap", "erspan"),
     )
 )
 """Kinds of links that use ARP and multicast unless somebody has turned that off."""

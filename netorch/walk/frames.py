@@ -23,7 +23,7 @@ TAG = 4
 """The bytes of a VLAN tag, by which a frame may exceed the MTU."""
 STACKED = frozenset(("macvlan", "macvtap", "ipvlan", "ipvtap"))
 """Kinds of upper links that share their parent with its host."""
-OVERLAYS = frozenset(("vxlan", "geneve", "gretap", "ip6gretap"))
+OVERLAYS = frozenset(("vxlan", "geneve", "gretap", "ip6gretap", "erspan"))
 """Kinds of tunnels that carry frames."""
 NOWHERE = frozenset(("dummy", "ifb", "nlmon"))
 """Kinds with nothing behind them."""

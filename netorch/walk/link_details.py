@@ -20,7 +20,7 @@ from netorch.state.resource import Resource
 from netorch.walk.world import FORWARDING, Address, Tunnel, WireguardPeer, WorldInterface
 
 _TUNNELS = frozenset(
-    ("vxlan", "geneve", "gre", "gretap", "ipip", "sit", "ip6gre", "ip6gretap", "ip6tnl")
+    ("vxlan", "geneve", "gre", "gretap", "erspan", "ipip", "sit", "ip6gre", "ip6gretap", "ip6tnl")
 )
 _IDENT = ("vni", "port", "key")
 

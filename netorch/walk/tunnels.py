@@ -14,6 +14,7 @@ PROTOCOLS = {
     "wireguard": "udp",
     "gre": "gre",
     "gretap": "gre",
+    "erspan": "gre",
     "ip6gre": "gre",
     "ip6gretap": "gre",
 }

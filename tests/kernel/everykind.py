@@ -28,6 +28,7 @@ SOLO = {
 """Kind → an interface as YAML. Its node has `up` with 10.0.0.1/24 and fd00::1/64, and `up2`."""
 MORE = {
     "gre": "kind: gre, mtu: 1400, local: 10.0.0.1, remote: 10.0.0.3",
+    "erspan": "kind: erspan, mtu: 1400, local: 10.0.0.1, remote: 10.0.0.6, key: 5, erspan: 7",
     "sit": "kind: sit, mtu: 1400, local: 10.0.0.1, remote: 10.0.0.4",
     "ip6tnl": "kind: ip6tnl, mtu: 1400, local: fd00::1, remote: fd00::4",
     "ip6gretap": "kind: ip6gretap, mtu: 1400, local: fd00::1, remote: fd00::5",

@@ -75,6 +75,7 @@ def has_kind(host: Host, kind: str) -> bool:
             "vlan": "link probe0 id 5",
             "vxlan": "id 5 dstport 4789",
             "geneve": "id 5 remote 192.0.2.1",
+            "erspan": "remote 192.0.2.1 seq key 5",
             "vrf": "table 5",
         },
         **dict.fromkeys(("gre", "gretap", "ipip", "sit"), "remote 192.0.2.1"),

@@ -150,10 +150,43 @@ IP6GRETAP = KindCase(
     ),
 )
 
+SPAN_WORDS = "{kind: erspan, local: 192.0.2.1, remote: 192.0.2.2, key: 5, erspan: 7}"
+ERSPAN = KindCase(
+    file("erspan").replace("192.0.2.9'", "192.0.2.9', key: 5"),
+    SPAN_WORDS,
+    ("erspan",),
+    sees=(
+        ("ip -n a -d link show t0", "erspan remote 192.0.2.2 local 192.0.2.1 ttl inherit ikey 0.0"),
+        ("ip -n a -d link show t0", "iseq oseq erspan_index 7 erspan_ver 1"),
+        ("ip -n a link show t0", "link/ether 02:"),
+    ),
+    edits=(
+        Edit(
+            SPAN_WORDS.replace("2.2", "2.3").replace("key: 5, erspan: 7", "key: 6, ttl: 9"),
+            "~ erspan a/t0  remote 192.0.2.2 → 192.0.2.3  ttl 0 → 9  key 5 → 6  erspan 7 → 0",
+        ),
+        Edit(SPAN_WORDS.replace("remote: 192.0.2.2, ", ""), "~ erspan a/t0 … [update]"),
+    ),
+    damages=(
+        Damage(
+            "ip -n a link set t0 type erspan local 192.0.2.1 remote 192.0.2.7 seq key 5 erspan 8",
+            "~ erspan a/t0  remote 192.0.2.7 → 192.0.2.2  erspan 8 → 7",
+        ),
+        Damage(
+            "ip -n a link set t0 type erspan local 192.0.2.1 remote 192.0.2.2 seq key 5"
+            " erspan_ver 2",
+            "± erspan a/t0 … [replace]",
+        ),
+        Damage("ip -n a link del t0", "+ erspan a/t0"),
+    ),
+)
+
 
 @pytest.mark.uml
 @pytest.mark.parametrize(
-    "case", [GRE, GRETAP, IP6GRE, IP6GRETAP], ids=["gre", "gretap", "ip6gre", "ip6gretap"]
+    "case",
+    [GRE, GRETAP, IP6GRE, IP6GRETAP, ERSPAN],
+    ids=["gre", "gretap", "ip6gre", "ip6gretap", "erspan"],
 )
 def test_gre(host: Host, case: KindCase) -> None:
     check_kind(host, case)

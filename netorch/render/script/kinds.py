@@ -59,6 +59,10 @@ _TABLES: Mapping[str, Mapping[int, Formatter]] = {
         ("gre", "gretap", "ip6gre", "ip6gretap"),
         dict.fromkeys((2, 3, gre.IFLA_GRE_IKEY, gre.IFLA_GRE_ENCAP_LIMIT), _omit),
     ),
+    "erspan": {
+        **dict.fromkeys((gre.IFLA_GRE_IFLAGS, gre.IFLA_GRE_IKEY), _omit),
+        gre.IFLA_GRE_OFLAGS: lambda payload: "seq",
+    },
     "ip6tnl": {ip_tunnel.IFLA_IPTUN_ENCAP_LIMIT: _omit},
 }
 """Kind → formatters of the attributes that the kind's own table lacks."""

@@ -20,6 +20,7 @@ _MODELS: Mapping[str, str] = {
     "bond": "BondModel",
     "bridge": "BridgeModel",
     "dummy": "DummyModel",
+    "erspan": "ErspanModel",
     "geneve": "GeneveModel",
     "gre": "GrePacketModel",
     "gretap": "GretapModel",

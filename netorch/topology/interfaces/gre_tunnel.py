@@ -1,4 +1,4 @@
-"""The keys that the four GRE kinds have in common."""
+"""The keys that the GRE kinds have in common."""
 
 from ipaddress import IPv4Address
 from typing import Annotated, Any, ClassVar
