@@ -13,6 +13,7 @@ import pytest
 
 from netorch.immutable import replace
 from netorch.kinds.base.standalone import Attribute, StandaloneLink
+from netorch.kinds.erspan import Erspan
 from netorch.netlink import address_moves, decode, decode_policy, genl, wireguard
 from netorch.netlink import constants as c
 from netorch.netlink.attribute_types import ADDRESS, FLAG
@@ -205,7 +206,10 @@ def test_the_attributes_of_each_kind_of_link_are_what_pyroute2_calls_by_their_na
     assert missing == UNKNOWN_TO_PYROUTE2
 
 
-UNKNOWN_TO_PYROUTE2 = {("ipvlan", "flags")}
+UNKNOWN_TO_PYROUTE2 = {
+    ("ipvlan", "flags"),
+    *(("erspan", attribute.key) for attribute in Erspan.ATTRIBUTES),
+}
 """Attributes that pyroute2 has no name for."""
 
 
