@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from netorch.converge.attached import reach
 from netorch.converge.compare import compare
-from netorch.converge.previous import Previous
+from netorch.converge.previous import Previous, RecordsOfAll
 from netorch.converge.read import read_all
 from netorch.converge.recorded_state import reload
 from netorch.errors import NetorchError
-from netorch.immutable import Value, field
+from netorch.immutable import Value, field, replace
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
 from netorch.kernel.linux import LinuxKernel
@@ -40,7 +40,7 @@ class Live(Value):
 def names(kernel: LinuxKernel) -> list[str]:
     """Return every topology with a record or a mark on this machine, sorted."""
     names = set(records.applied_names())
-    for netns in kernel.read(Scope(ALIAS)).namespaces.values():
+    for netns in kernel.read(Scope(ALIAS, brief=True)).namespaces.values():
         for link in netns.links:
             # The alias of hardware, which has no kind, does not count: a NIC may have returned from
             # a foreign namespace with an alias that was written there.
@@ -50,14 +50,18 @@ def names(kernel: LinuxKernel) -> list[str]:
     return sorted(names)
 
 
-def look(kernel: LinuxKernel, name: str) -> Live:
-    """Read one topology as it is now, and compare it with the file that was applied last."""
-    previous = Previous.read(name)
+def look(kernel: LinuxKernel, name: str, every: RecordsOfAll | None = None) -> Live:
+    """Read one topology as it is now, and compare it with the file that was applied last.
+
+    `every` saves reading the records of the other topologies.
+    """
+    previous = Previous.read(name, every)
     warnings = [previous.warning] if previous.warning else []
     difference: Plan | None = None
     if previous.record is not None:
         try:
             desired = reload(name, previous.record).desired
+            previous = replace(previous, loaded=desired)
             difference = compare(kernel, desired, previous, None).plan
         except NetorchError as error:
             warnings += error.lines()

@@ -109,6 +109,15 @@ def _whose_namespace(netns: NetnsSnapshot, mark: Mark) -> str:
     return maker(alias)
 
 
+def _in_the_way(
+    names: Mapping[str, str | None], desired: Mapping[Key, Resource]
+) -> Iterator[tuple[str, str | None]]:
+    """Yield the entries of `other_names` whose names the file asks for."""
+    asked = {key.netns for key in desired if key.kind == "netns"} & names.keys()
+    if asked:  # because most topologies have none, and there may be thousands of names
+        yield from ((name, alias) for name, alias in names.items() if name in asked)
+
+
 def _taken_twice(snapshot: Snapshot, desired: Mapping[Key, Resource]) -> Iterator[tuple[str, str]]:
     """Yield (name, other name) for desired names that lead to a namespace with another name."""
     names: dict[tuple[int, int], str] = {}
@@ -154,7 +163,7 @@ def observe(
         for key, resource in desired.items()
         if isinstance(resource, Link) and resource.altname
     }
-    for label, alias in snapshot.other_names.items():
+    for label, alias in _in_the_way(snapshot.other_names, desired):
         no_netns = (
             f"is {snapshot.foreign_files.get(label, 'an empty file')}, not a network namespace"
         )

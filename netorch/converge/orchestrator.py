@@ -10,7 +10,7 @@ from netorch.converge import live
 from netorch.converge.compare import Difference, compare
 from netorch.converge.execute import Progress, ignore_progress
 from netorch.converge.live import Live
-from netorch.converge.previous import Previous
+from netorch.converge.previous import Previous, RecordsOfAll
 from netorch.converge.report import Observers, Report
 from netorch.converge.teardown import tear_down
 from netorch.converge.transaction import Transaction
@@ -139,12 +139,20 @@ class Orchestrator:
 
     def labels(self) -> list[str]:
         """Return the namespaces that netorch made, of all topologies."""
-        return [label for label in self.kernel.read(Scope(ALIAS)).namespaces if label != HOST]
+        namespaces = self.kernel.read(Scope(ALIAS, brief=True)).namespaces
+        return [label for label in namespaces if label != HOST]
 
     def live(self) -> list[Live]:
         """Return every topology as it is now."""
-        return [self.look(name) for name in self.names()]
+        with self.kernel.reading_once() as readings:
+            every = RecordsOfAll.read()
+            result: list[Live] = []
+            for name in self.names():
+                result.append(live.look(self.kernel, name, every))
+                readings.forget_details()
+            return result
 
     def look(self, name: str) -> Live:
         """Return one topology as it is now, compared with the file that was applied last."""
-        return live.look(self.kernel, name)
+        with self.kernel.reading_once():
+            return live.look(self.kernel, name)

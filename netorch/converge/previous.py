@@ -28,6 +28,25 @@ from netorch.values.ownership import (
 from netorch.values.snapshot import Snapshot
 
 
+class RecordsOfAll(Value):
+    """What the records of all topologies say that matters to each of them."""
+
+    names: tuple[str, ...]
+    """Every topology that has a record."""
+    settings: Mapping[str, Originals]
+    """Topology → the values of its sysctls from before its first apply, if it changed any."""
+
+    @classmethod
+    def read(cls) -> RecordsOfAll:
+        """Read /run/netorch. Raise NetorchError if it cannot be read."""
+        names = tuple(records.applied_names())
+        settings = {name: records.read_sysctls(name)[0] for name in names}
+        return cls(names, {name: originals for name, originals in settings.items() if originals})
+
+    def settings_of_others(self, topology: str) -> tuple[Originals, ...]:
+        return tuple(there for name, there in self.settings.items() if name != topology)
+
+
 class Previous(Value, dict=True):
     """The records of one topology, and of the others on this machine.
 
@@ -58,18 +77,21 @@ class Previous(Value, dict=True):
     """Label → the backend of its packet filter, "" for a filter of a version without marks."""
 
     @classmethod
-    def read(cls, topology: str) -> Previous:
-        """Read /run/netorch. Raise NetorchError if it cannot be read."""
+    def read(cls, topology: str, every: RecordsOfAll | None = None) -> Previous:
+        """Read /run/netorch. Raise NetorchError if it cannot be read.
+
+        `every` has what was read of all topologies a moment ago.
+        """
         record, warning = records.read_record(topology)
         settings, settings_warning = records.read_sysctls(topology)
         ownership, ownership_warning = records.read_ownership(topology)
-        names, others = _names_and_settings_of_others(topology)
+        every = every or RecordsOfAll.read()
         return cls(
             topology=topology,
             record=record,
             settings=settings,
-            settings_of_others=others,
-            names=names,
+            settings_of_others=every.settings_of_others(topology),
+            names=every.names,
             warning=warning,
             settings_warning=settings_warning,
             ownership=ownership,
@@ -191,8 +213,9 @@ class Previous(Value, dict=True):
 
         Their locks are not held, so their records may have changed meanwhile.
         """
-        names, others = _names_and_settings_of_others(self.topology)
-        return replace(self, names=names, settings_of_others=others, loaded=self._known)
+        every = RecordsOfAll.read()
+        others = every.settings_of_others(self.topology)
+        return replace(self, names=every.names, settings_of_others=others, loaded=self._known)
 
     def with_settings(self, settings: Originals) -> Previous:
         """Return a copy with these original values of sysctls on record."""
@@ -227,14 +250,6 @@ def _filters(topology: str, record: Record | None) -> Mapping[str, str]:
     desired = recorded(topology, record)
     state = desired.state if desired is not None else {}
     return {key.netns: "" for key in state if key.kind == "filter"}
-
-
-def _names_and_settings_of_others(
-    topology: str,
-) -> tuple[tuple[str, ...], tuple[Originals, ...]]:
-    """Return the topologies that have a record, and the original sysctls of all but this one."""
-    names = tuple(records.applied_names())
-    return names, tuple(records.read_sysctls(name)[0] for name in names if name != topology)
 
 
 def recorded(name: str, record: Record | None) -> Desired | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -19,6 +20,7 @@ from netorch.kernel.namespaces.attach import NotAttached, open_all
 from netorch.kernel.namespaces.open_namespaces import Namespaces
 from netorch.kernel.namespaces.worker import Worker
 from netorch.kernel.reader import ParallelReader, Reader, attach_unnamed
+from netorch.kernel.shared_reader import Readings, SharedReader
 from netorch.kernel.system import sysctl
 from netorch.kernel.system.error_text import MORE_FILES
 from netorch.kernel.writer import RequestSender
@@ -86,6 +88,7 @@ class LinuxKernel:
         self._count_read = count_read
         self._reader = reader
         self._namespaces = Namespaces()
+        self._readings: Readings | None = None
         self._etc = EtcFiles()
         self._backends: dict[str, str] = {}
         self._worker = Worker(self._namespaces.home)
@@ -122,9 +125,7 @@ class LinuxKernel:
         means the same namespace.
         """
         try:
-            return self._worker.call(
-                Reader(self._namespaces, scope, self._count_read, previous or {}, self._reader).read
-            )
+            return self._worker.call(self._reader_of(scope, previous or {}).read)
         except OSError as error:
             what = f"{error.filename}: " if error.filename else ""
             many = error.errno == errno.EMFILE
@@ -146,6 +147,24 @@ class LinuxKernel:
                     f"that netorch does not understand: {error}.",
                 )
             ) from error
+
+    def _reader_of(self, scope: Scope, previous: Mapping[str, NetnsSnapshot]) -> Reader:
+        if self._readings is not None:
+            return SharedReader(self._namespaces, scope, self._readings)
+        return Reader(self._namespaces, scope, self._count_read, previous, self._reader)
+
+    @contextmanager
+    def reading_once(self) -> Iterator[Readings]:
+        """Let all calls of `read` in this context share what they read.
+
+        So each of them may return what an earlier call has read. The context is for commands that
+        change nothing.
+        """
+        self._readings = readings = Readings()
+        try:
+            yield readings
+        finally:
+            self._readings = None
 
     def transact(
         self, channels: Mapping[str, Sequence[Request]], reclaim: Iterable[str] = ()

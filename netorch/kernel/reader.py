@@ -8,9 +8,10 @@ import re
 import socket
 import struct
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from netorch.immutable import replace
 from netorch.kernel.files import etc_netns
@@ -28,8 +29,8 @@ from netorch.netlink import constants as c
 from netorch.netlink import decode
 from netorch.netlink.codec import Message, attr, i32, u32
 from netorch.netlink.lost_routes import lost_routes
-from netorch.values.marks import read_alias
-from netorch.values.requests import RuleSpec
+from netorch.values.marks import ALIAS, read_alias
+from netorch.values.requests import RouteSpec, RuleSpec
 from netorch.values.snapshot import (
     SHAPERS,
     AddressRecord,
@@ -59,6 +60,7 @@ _SIMPLE = frozenset(("veth", "bridge", "dummy"))
 _LATE = 1.0
 """Seconds after which a missing route that the kernel makes for an IPv6 address counts as lost."""
 _NOTHING: Mapping[str, NetnsSnapshot] = {}
+Part = TypeVar("Part")
 _ABSENT = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
 
 
@@ -75,6 +77,30 @@ def _dump(rtnl: Rtnl, kind: int, payload: bytes) -> list[Message]:
         if error.errno in _ABSENT:
             return []
         raise
+
+
+class _Routing(NamedTuple):
+    """The routes and rules of a namespace."""
+
+    all_routes: list[Message]
+    """All routes, as the kernel sent them."""
+    routes: tuple[RouteSpec, ...]
+    counts: Mapping[tuple[int, int], int]
+    """The counts that `decode.routes` fills in."""
+    all_rules: list[Message]
+    rules: tuple[RuleSpec, ...]
+
+
+def mark_of(links: Iterable[LinkRecord]) -> str:
+    """Return the alias of lo, which tells who made the namespace."""
+    return next((link.alias for link in links if link.index == 1), "")
+
+
+def has_mark(alias: str, mark: str) -> bool:
+    """Tell whether lo's alias has the mark of a topology, or any mark if `mark` is ALIAS."""
+    return alias.startswith(mark) and (
+        mark == ALIAS or (bool(mark) and alias[len(mark) :][:1] in ("", " "))
+    )
 
 
 class ParallelReader(Protocol):
@@ -124,17 +150,70 @@ class Reader:
         self._scope = scope
         self._rules: dict[bytes, RuleSpec] = {}
         self._contents: dict[etc_netns.FileIdentity, str] = {}
-        self._etc = frozenset(etc_netns.labels())
-        self._backends = filters.loaded()
+
+    @property
+    def _etc(self) -> Collection[str]:
+        """The names in /etc/netns, in their order."""
+        return self._etc_labels
+
+    @property
+    def _backends(self) -> tuple[str, ...]:
+        """The packet filters of which any namespace can have rules."""
+        return self._loaded_filters
+
+    @cached_property
+    def _etc_labels(self) -> Collection[str]:
+        return dict.fromkeys(etc_netns.labels())
+
+    @cached_property
+    def _loaded_filters(self) -> tuple[str, ...]:
+        return filters.loaded()
 
     def read(self) -> Snapshot:
         """Read the host, attached namespaces, and those in /run/netns that the scope asks for."""
         namespaces, scope = self._namespaces, self._scope
-        namespaces.round += 1
-        namespaces.forget_links()
-        snapshots = {
-            HOST: self._full(namespaces.host, dump_links(namespaces.rtnl(namespaces.host)))
-        }
+        self._begin()
+        snapshots = {HOST: self._full(namespaces.host, self._links(namespaces.host))}
+        foreign, foreign_files = self._read_named(snapshots)
+        second_names = _second_names(snapshots, scope.in_full)
+        for name in second_names:
+            foreign[name] = snapshots.pop(name).mark
+        for label in sorted(scope.attached):
+            netns = namespaces.find(label)
+            if netns is not None:
+                snapshots[label] = self._full(netns, self._links(netns))
+        if scope.attached:
+            snapshots |= self._with_nsids(snapshots)
+        nics = lent.find(namespaces, snapshots, scope.topology) if scope.topology else {}
+        orphans = self._orphans({*snapshots, *second_names})
+        return Snapshot(snapshots, foreign, orphans, foreign_files, nics, second_names)
+
+    def _begin(self) -> None:
+        """Let each name be looked up again, because other programs may have changed something."""
+        self._namespaces.round += 1
+        self._namespaces.forget_links()
+
+    def _once(self, netns: OpenNetns, part: Hashable, read: Callable[[], Part]) -> Part:
+        """Return what `read` returns. `part` says which part of the namespace it reads.
+
+        `SharedReader` reads each part only once.
+        """
+        return read()
+
+    def _links(self, netns: OpenNetns) -> list[LinkRecord]:
+        return self._once(netns, "links", lambda: dump_links(self._namespaces.rtnl(netns)))
+
+    def _is_own(self, netns: OpenNetns) -> bool:
+        return self._once(netns, "is own", lambda: self._namespaces.is_own(netns))
+
+    def _read_named(
+        self, snapshots: dict[str, NetnsSnapshot]
+    ) -> tuple[dict[str, str | None], dict[str, str]]:
+        """Add the namespaces in /run/netns that the scope asks for to `snapshots`.
+
+        Return `other_names` and `foreign_files` of the Snapshot.
+        """
+        namespaces = self._namespaces
         foreign: dict[str, str | None] = {}
         foreign_files: dict[str, str] = {}
         names = sorted(namespaces.names().items())
@@ -159,20 +238,8 @@ class Reader:
                 snapshots[name] = before if texts == before.files else replace(before, files=texts)
             elif what := namespaces.foreign_file(name):
                 foreign[name], foreign_files[name] = None, what
-        second_names = _second_names(snapshots, scope.in_full)
-        for name in second_names:
-            foreign[name] = snapshots.pop(name).mark
-        for label in sorted(scope.attached):
-            netns = namespaces.find(label)
-            if netns is not None:
-                snapshots[label] = self._full(netns, dump_links(namespaces.rtnl(netns)))
-        if scope.attached:
-            snapshots |= self._with_nsids(snapshots)
-        nics = lent.find(namespaces, snapshots, scope.topology) if scope.topology else {}
         self._count_read(len(names), len(names))
-        foreign_files = {name: what for name, what in foreign_files.items() if what}
-        orphans = self._orphans({*snapshots, *second_names})
-        return Snapshot(snapshots, foreign, orphans, foreign_files, nics, second_names)
+        return foreign, {name: what for name, what in foreign_files.items() if what}
 
     def _with_nsids(self, snapshots: Mapping[str, NetnsSnapshot]) -> dict[str, NetnsSnapshot]:
         """Return the attached namespaces, each with the nsids of those that its cables lead to.
@@ -234,10 +301,10 @@ class Reader:
             netns = namespaces.find(name)
             if netns is None:
                 continue
-            links = dump_links(namespaces.rtnl(netns))
-            alias = next((link.alias for link in links if link.index == 1), "")
-            marked = bool(scope.mark) and alias.startswith(scope.mark)
-            is_own = not (marked or name in scope.in_full) or namespaces.is_own(netns)
+            links = self._links(netns)
+            alias = mark_of(links)
+            marked = has_mark(alias, scope.mark)
+            is_own = not (marked or name in scope.in_full) or self._is_own(netns)
             marked = marked and is_own
             if marked and scope.brief and all(map(is_simple, links)):
                 texts = self._files(name)
@@ -257,7 +324,7 @@ class Reader:
         """Return label → name → text of files whose label is not among the namespaces read."""
         orphans = {
             label: etc_netns.read_all(label, etc_netns.NAMES, self._contents)
-            for label in etc_netns.labels()
+            for label in self._etc
             if label not in read_names
         }
         return {label: texts for label, texts in orphans.items() if texts}
@@ -267,36 +334,39 @@ class Reader:
     ) -> NetnsSnapshot:
         rtnl, label, scope = self._namespaces.rtnl(netns), netns.label, self._scope
         if any(map(follows, links)):
-            self._namespaces.enter(netns)
-            links = [*with_own_times(links)]
+            links = self._once(netns, "timers", lambda: self._with_own_times(netns, links))
         names = {link.index: link.name for link in links}
         # addresses of a link that appeared after the dump of links wait for the next read
-        addresses = [
-            record
-            for record in decode.addresses(_dump(rtnl, c.RTM_GETADDR, bytes(8)))
-            if record.index in names
-        ]
-        all_routes = _dump(rtnl, c.RTM_GETROUTE, bytes(12))
-        counts: dict[tuple[int, int], int] = {}
-        routes = decode.routes(all_routes, names, counts=counts)
-        all_rules = _dump(rtnl, c.RTM_GETRULE, bytes(12))
-        rules = decode.rules(all_rules, self._rules)
-        if any(route.family == socket.AF_INET6 and len(route.hops) > 1 for route in routes):
-            routes = ipv6_siblings.with_makers(rtnl, routes, rules, links)
-        neighbours = (
-            decode.neighbours(_dump(rtnl, c.RTM_GETNEIGH, bytes(12))) if scope.neighbours else []
+        addresses = self._once(
+            netns,
+            "addresses",
+            lambda: [
+                record
+                for record in decode.addresses(_dump(rtnl, c.RTM_GETADDR, bytes(8)))
+                if record.index in names
+            ],
+        )
+        routing = self._once(netns, "routing", lambda: self._routing(rtnl, links, names))
+        entries = (
+            self._once(netns, "neighbours", lambda: _dump(rtnl, c.RTM_GETNEIGH, bytes(12)))
+            if scope.neighbours or scope.passage
+            else []
         )
         has_tunnels = any(link.kind in TUNNELS for link in links)
         has_macs = scope.static_macs and any(link.kind == "bridge" for link in links)
-        forwarding = _dump(rtnl, c.RTM_GETNEIGH, _FORWARDING) if has_tunnels or has_macs else []
-        if has_tunnels:
-            neighbours += decode.neighbours(forwarding)
+        forwarding = (
+            self._once(netns, "forwarding", lambda: _dump(rtnl, c.RTM_GETNEIGH, _FORWARDING))
+            if has_tunnels or has_macs
+            else []
+        )
         vlans = (
-            decode.port_vlans(_dump(rtnl, c.RTM_GETLINK, _VLANS))
+            self._once(
+                netns, "vlans", lambda: decode.port_vlans(_dump(rtnl, c.RTM_GETLINK, _VLANS))
+            )
             if any(map(self._knows_vlans, links))
             else {}
         )
-        v4, v6 = rtnl.get(c.RTM_GETNETCONF, _NETCONF)
+        v4, v6 = self._once(netns, "netconf", lambda: rtnl.get(c.RTM_GETNETCONF, _NETCONF))
         values: dict[str, str] = {}
         if label in scope.sysctls:
             self._namespaces.enter(netns)
@@ -317,17 +387,22 @@ class Reader:
         if scope.passage:
             self._namespaces.enter(netns)
             sockets = listening()
-            entries = _dump(rtnl, c.RTM_GETNEIGH, bytes(12))
             kinds = {link.kind for link in links}
-            passage = packet_policy.read(rtnl, names, all_routes, all_rules, entries, kinds)
+            passage = packet_policy.read(
+                rtnl, names, routing.all_routes, routing.all_rules, entries, kinds
+            )
+        neighbours = [
+            *(decode.neighbours(entries) if scope.neighbours else ()),
+            *(decode.neighbours(forwarding) if has_tunnels else ()),
+        ]
         shaped = any(link.qdisc in SHAPERS for link in links)
         return NetnsSnapshot(
             label=label,
             inode=netns.inode,
             links=tuple(links),
             addresses=tuple(addresses),
-            routes=tuple(routes),
-            rules=tuple(rules),
+            routes=routing.routes,
+            rules=routing.rules,
             forwarding=(decode.forwarding(v4), decode.forwarding(v6)),
             sysctls=values,
             files=texts,
@@ -335,16 +410,38 @@ class Reader:
             foreign_filters={name: one.foreign for name, one in own.items() if one.foreign},
             listening=sockets,
             forward=forward,
-            qdiscs=decode.qdiscs(rtnl.dump(c.RTM_GETQDISC, bytes(20))) if shaped else {},
+            qdiscs=self._once(
+                netns, "qdiscs", lambda: decode.qdiscs(rtnl.dump(c.RTM_GETQDISC, bytes(20)))
+            )
+            if shaped
+            else {},
             neighbours=tuple(neighbours),
             cookie=rtnl.cookie,
             wireguard=self._wireguard(netns, links),
             vlans=vlans,
             static_macs=decode.static_macs(forwarding) if has_macs else {},
             passage=passage,
-            lost_routes=_lost_routes(rtnl, links, addresses, all_routes, counts),
+            lost_routes=self._once(
+                netns,
+                "lost routes",
+                lambda: _lost_routes(rtnl, links, addresses, routing.all_routes, routing.counts),
+            ),
             is_own=is_own,
         )
+
+    def _with_own_times(self, netns: OpenNetns, links: list[LinkRecord]) -> list[LinkRecord]:
+        self._namespaces.enter(netns)
+        return [*with_own_times(links)]
+
+    def _routing(self, rtnl: Rtnl, links: list[LinkRecord], names: Mapping[int, str]) -> _Routing:
+        all_routes = _dump(rtnl, c.RTM_GETROUTE, bytes(12))
+        counts: dict[tuple[int, int], int] = {}
+        routes = decode.routes(all_routes, names, counts=counts)
+        all_rules = _dump(rtnl, c.RTM_GETRULE, bytes(12))
+        rules = decode.rules(all_rules, self._rules)
+        if any(route.family == socket.AF_INET6 and len(route.hops) > 1 for route in routes):
+            routes = ipv6_siblings.with_makers(rtnl, routes, rules, links)
+        return _Routing(all_routes, tuple(routes), counts, all_rules, tuple(rules))
 
     def _files(self, label: str) -> dict[str, str]:
         return (
