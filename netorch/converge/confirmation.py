@@ -14,6 +14,7 @@ from netorch.errors import LockedError, NetorchError, Problem
 from netorch.kernel.files import pending, records
 from netorch.kernel.files.pending import Pending
 from netorch.kernel.processes import watcher
+from netorch.kernel.system.error_text import problem_of
 
 PATIENCE = 3600.0
 """The seconds for which the watcher waits for the lock of the topology."""
@@ -29,8 +30,15 @@ class ConfirmationWatch:
             self._watcher = watcher.start(lambda: _watch(name, self._token, take_back))
         except OSError as error:
             pending.remove(name)
+            why = problem_of(error) if error.errno else Problem("watcher-failed", "")
             raise NetorchError(
-                Problem("watcher-failed", f"--confirm-within: {error.strerror or error}.")
+                Problem(
+                    why.code,
+                    "--confirm-within: the process that waits for the confirmation cannot be "
+                    f"started: {error.strerror or error}.",
+                    remedy=why.remedy,
+                    command=why.command,
+                )
             ) from None
         try:
             pending.write(name, Pending.new(self._token, seconds, self._watcher))

@@ -91,7 +91,7 @@ class LinuxKernel:
         self._readings: Readings | None = None
         self._etc = EtcFiles()
         self._backends: dict[str, str] = {}
-        self._worker = Worker(self._namespaces.home)
+        self._worker = Worker(self._namespaces.home, self._end_reader)
 
     def __enter__(self) -> Self:
         return self
@@ -108,6 +108,13 @@ class LinuxKernel:
         """End the thread and close every socket and namespace. A second call does nothing."""
         self._worker.close()
         self._namespaces.close()
+
+    def _end_reader(self) -> bool:
+        """End the process that reads in parallel, and return whether there was one."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
+        return reader is not None
 
     def close_cached_files(self) -> None:
         """Close the files that are open only to save time.

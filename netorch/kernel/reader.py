@@ -125,6 +125,9 @@ class ParallelReader(Protocol):
         with the names that this process reads. A name may be in both parts, or in neither.
         """
 
+    def close(self) -> None:
+        """End the other process."""
+
 
 class Reader:
     """Reads the network once. Runs in the worker's thread."""

@@ -46,6 +46,7 @@ from netorch.kernel.firewall.xt_entry import (
     unpacked_header,
     unpacked_nat,
 )
+from netorch.kernel.system import threads
 from netorch.kernel.system.error_text import sentence
 from netorch.kernel.system.syscalls import CLONE_NEWNET, unshare
 from netorch.values.marks import NOT_OURS
@@ -85,9 +86,9 @@ def available(version: int = 4) -> str | None:
     with _busy:
         thread = threading.Thread(target=attempt, name="netorch-xtables")
         try:
-            thread.start()
-        except RuntimeError as error:
-            return str(error)
+            threads.start(thread)
+        except KernelRefused as refused:
+            return str(refused)
         thread.join()
     return answers[0]
 

@@ -33,9 +33,15 @@ class _Call(Generic[Result]):
 class Worker:
     """Runs calls one after the other in its thread."""
 
-    def __init__(self, settle: Callable[[], bool]) -> None:
-        """`settle` runs after each call. If it returns False, a new thread replaces this one."""
-        self._settle = settle
+    def __init__(
+        self, settle: Callable[[], bool], make_room: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`settle` runs after each call. If it returns False, a new thread replaces this one.
+
+        `make_room` is called if the limit of processes does not allow a thread. It returns whether
+        it has ended a process.
+        """
+        self._settle, self._make_room = settle, make_room
         self._calls: SimpleQueue[_Call[object] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -66,7 +72,12 @@ class Worker:
 
     def _started(self) -> threading.Thread:
         thread = threading.Thread(target=self._loop, name="netorch-kernel", daemon=True)
-        threads.start(thread)
+        try:
+            threads.start(thread)
+        except KernelRefused:
+            if not self._make_room():
+                raise
+            threads.start(thread)
         return thread
 
     def _replace(self) -> None:

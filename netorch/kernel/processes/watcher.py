@@ -27,7 +27,10 @@ def start(work: Callable[[], None]) -> int:
     if child == 0:
         try:
             os.setsid()
-            grandchild = os.fork()
+            try:
+                grandchild = os.fork()
+            except OSError as error:
+                grandchild = -(error.errno or 0)
             if grandchild == 0:
                 _detached(work)
             os.write(writer, str(grandchild).encode())
@@ -39,6 +42,8 @@ def start(work: Callable[[], None]) -> int:
     os.waitpid(child, 0)
     if not number:
         raise OSError("the process that waits for the confirmation could not be started")
+    if int(number) < 0:
+        raise OSError(-int(number), os.strerror(-int(number)))
     return int(number)
 
 
