@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from typing import TYPE_CHECKING
 
 from netorch.converge import bridge_filter, hazards
 from netorch.converge.attached import Attached, attach, check_attached
@@ -16,6 +17,7 @@ from netorch.converge.preflight import (
     refuse_hazards,
     refuse_lacking,
     refuse_obstacles,
+    refuse_shortages,
     refuse_sysctls,
 )
 from netorch.converge.previous import Previous
@@ -41,6 +43,9 @@ from netorch.state.resource import Resource
 from netorch.values.marks import Mark
 from netorch.values.snapshot import Snapshot
 
+if TYPE_CHECKING:
+    from netorch.converge.needs import Shortage
+
 
 class Difference(Value):
     """What the kernel has, what the file asks for, and the plan from one to the other."""
@@ -58,6 +63,8 @@ class Difference(Value):
     warnings: tuple[str, ...] = ()
     not_compared: tuple[str, ...] = ()
     """The kinds of objects that were not read because the topology is large."""
+    shortages: tuple[Shortage, ...] = ()
+    """The limits that are probably too low. `warnings` has a sentence for each of them."""
 
     @property
     def is_live(self) -> bool:
@@ -123,9 +130,12 @@ def compare(
     taken = refuse_hazards(desired, observed, snapshot, previous, loaded)
     plan = make_plan(exclude_namespaces(same, observed.state), exclude_namespaces(same, state))
     refuse_obstacles(plan, snapshot, state, desired, loaded)
+    # before what needs a namespace for a trial, which the limit may forbid
+    shortages = refuse_shortages(kernel, plan, state, loaded) if before is None else []
     refuse_sysctls(kernel, plan, snapshot, desired, loaded)
     refuse_lacking(kernel, plan, desired, loaded)
     warnings = (
+        *(shortage.warning() for shortage in shortages),
         *attached.warnings,
         *previous.warnings,
         *(loaded.warning_lines if loaded is not None else ()),
@@ -154,6 +164,7 @@ def compare(
         previous.mark,
         warnings,
         not_compared,
+        tuple(shortages),
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno as numbers
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 from netorch.converge.execute import Refusal
 from netorch.errors import Position, Problem
-from netorch.kernel.system.error_text import sentence
+from netorch.immutable import replace
+from netorch.kernel.system.error_text import Remedy, remedy_of, sentence
 from netorch.values.requests import (
     AddressAdd,
     LinkAdd,
@@ -31,24 +33,13 @@ _VERBS = {
 }
 
 
-class Remedy(NamedTuple):
-    """What a user can do about a refused request."""
-
-    code: str
-    """A key of the table in `netorch.errors.codes`."""
-    text: str = ""
-    """What to do, as a sentence; "" where the kernel's sentence has to suffice."""
-    command: str = ""
-    """A command that helps, or shows more."""
-
-
 def problem_of(refusal: Refusal, where: Position | None) -> Problem:
     """Return the problem that describes a refused step."""
     step, failure = refusal.step, refusal.failure
     verb = _VERBS[step.disruption.value]
     words = failure.sentence.rstrip(".")
     title = step.resource.title()
-    code, text, command = remedy(failure.request, failure.errno)
+    code, text, command = remedy(failure.request, failure.errno, words)
     return Problem(
         code, f"{verb} {title}: {_reason(words, failure.errno)}.", where, text, title, command
     )
@@ -63,8 +54,13 @@ def _reason(words: str, number: int) -> str:
     return f"{words} ({name if words.startswith(f'{text}: ') else system})"
 
 
-def remedy(request: Request, number: int) -> Remedy:
-    """Return what a user can do about a refused request, without text if nothing is known."""
+def remedy(request: Request, number: int, words: str = "") -> Remedy:
+    """Return what a user can do about a refused request, without text if nothing is known.
+
+    `words` are the sentence of the refusal.
+    """
+    if (limit := remedy_of(number, words.partition(": ")[2])) is not None:
+        return limit
     for kinds, errors, known in _REMEDIES:
         if isinstance(request, kinds) and number in errors:
             return known
@@ -239,8 +235,41 @@ _GENERAL = {
     numbers.EMFILE: Remedy(
         "file-limit", "Too many open files: raise the limit (ulimit -n).", "ulimit -n"
     ),
-    numbers.ENOSPC: Remedy("no-space", "Is /run full, or user.max_net_namespaces reached?"),
+    numbers.ENOSPC: Remedy(
+        "no-space", "The file system is full: `df` and `df -i` show what is left.", "df -i"
+    ),
     numbers.EDQUOT: Remedy("no-space", "Is the quota of the file system reached?"),
     numbers.EFBIG: Remedy("no-space", "Raise the limit of a file's size (ulimit -f)."),
+    numbers.ENFILE: Remedy(
+        "file-limit",
+        "The machine has too many open files: raise fs.file-max.",
+        "sysctl fs.file-max",
+    ),
     numbers.ENOMEM: Remedy("no-memory", "The kernel is out of memory."),
 }
+
+_LIMITS = frozenset({"namespace-limit", "mount-limit", "no-space", "no-memory", "file-limit"})
+"""Codes of limits. What comes after the first refusal is refused for the same reason."""
+
+
+def problems_of(
+    refusals: Iterable[Refusal], place: Callable[[Refusal], Position | None]
+) -> list[Problem]:
+    """Return the problems that describe refused steps, but one problem for each limit."""
+    problems: list[Problem] = []
+    counts: Counter[str] = Counter()
+    for refusal in refusals:
+        problem = problem_of(refusal, place(refusal))
+        counts[problem.code] += 1
+        if problem.code not in _LIMITS or counts[problem.code] == 1:
+            problems.append(problem)
+    return [
+        replace(problem, what=f"{problem.what} {_more(counts[problem.code] - 1)}")
+        if problem.code in _LIMITS and counts[problem.code] > 1
+        else problem
+        for problem in problems
+    ]
+
+
+def _more(steps: int) -> str:
+    return f"The same happened to {steps:,} more step{'s' if steps > 1 else ''}."

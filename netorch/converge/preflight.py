@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from netorch.converge import hazards
 from netorch.converge.foreign_namespaces import absent_links, gateway_obstacles
@@ -15,7 +15,7 @@ from netorch.errors import ConflictError, LacksError, Position, Problem
 from netorch.kernel.linux import LinuxKernel
 from netorch.kinds.base.link import Link, link_key
 from netorch.kinds.filter import publish_key
-from netorch.kinds.netns import netns_key
+from netorch.kinds.netns import Netns, netns_key
 from netorch.kinds.sysctl import Sysctl, interface_of
 from netorch.resolve.desired import Desired
 from netorch.resolve.loaded import Loaded
@@ -25,6 +25,9 @@ from netorch.state.resource import Obstacle, Resource
 from netorch.values.requests import Feature
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 from netorch.values.sysctl_paths import with_defaults
+
+if TYPE_CHECKING:
+    from netorch.converge.needs import Shortage
 
 
 def refuse_conflicts(
@@ -195,6 +198,32 @@ def _exceeds_link(sysctl: Sysctl, desired: Desired, netns: NetnsSnapshot | None)
     if link is None and netns is not None:
         mtu = next((record.mtu for record in netns.links if record.name == name), 0)
     return bool(mtu) and sysctl.value.isdecimal() and int(sysctl.value) > mtu
+
+
+def refuse_shortages(
+    kernel: LinuxKernel, plan: Plan, state: Mapping[Key, Resource], loaded: Loaded | None
+) -> list[Shortage]:
+    """Raise LacksError for limits of the machine that are too low for what the plan makes.
+
+    Returns the limits that are only probably too low. A plan that makes no namespace and few links
+    is not examined.
+    """
+    made = [step.after for step in plan.changes if step.before is None and step.after is not None]
+    if not made:
+        return []
+    from netorch.converge.needs import LARGE, needs_of, shortages
+
+    if len(made) < LARGE and not any(type(resource) is Netns for resource in made):
+        return []
+    deleted = [step.before for step in plan.deletes if step.before is not None]
+    needs = needs_of(made, [*deleted, *plan.implied], state.values())
+    if needs.namespaces <= 0 and not needs.is_large:
+        return []
+    limits = kernel.limits(needs.namespaces, everything=needs.is_large)
+    low = list(shortages(needs, limits))
+    if refused := [shortage.problem() for shortage in low if shortage.certain]:
+        raise LacksError(refused, _file(loaded))
+    return low
 
 
 class Lack(NamedTuple):

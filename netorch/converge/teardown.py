@@ -8,7 +8,7 @@ from netorch.converge.attached import Reach, reach, reach_on_record
 from netorch.converge.compare import cautions
 from netorch.converge.connections import end_wrong_connections
 from netorch.converge.execute import Refusal, deletable_groups, execute
-from netorch.converge.kernel_errors import problem_of
+from netorch.converge.kernel_errors import problems_of
 from netorch.converge.observe import Observed
 from netorch.converge.previous import Previous
 from netorch.converge.read import read_all
@@ -78,7 +78,7 @@ def tear_down(
             keep_going=True,
             progress=observers.progress,
         )
-        problems = [problem_of(refusal, None) for refusal in (*refusals, *run.refusals)]
+        problems = problems_of((*refusals, *run.refusals), lambda _: None)
         observers.phase("verifying")
         previous = previous.with_others_now()
         snapshot, observed = read_all(kernel, previous, within, brief)

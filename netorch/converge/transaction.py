@@ -11,7 +11,7 @@ from netorch.converge.compare import Difference, compare, plan_back
 from netorch.converge.concurrent_changes import describe_changes, describe_deviation, name_processes
 from netorch.converge.connections import end_wrong_connections
 from netorch.converge.execute import Refusal, deletable_groups, execute
-from netorch.converge.kernel_errors import problem_of
+from netorch.converge.kernel_errors import problems_of
 from netorch.converge.moves import moves
 from netorch.converge.original_settings import Memory, Place
 from netorch.converge.previous import Previous, namespaces_of, ownership_of
@@ -222,6 +222,7 @@ class Transaction:
 
     def _roll_back_despite_interrupts(self) -> list[Problem]:
         """Roll back, and start again whenever Ctrl-C interrupts it, so that it is complete."""
+        failures = 0
         for _ in range(INTERRUPTS):
             try:
                 return roll_back(self.kernel, self.start, self.previous)
@@ -229,6 +230,11 @@ class Transaction:
                 continue
             except NetorchError as stuck:
                 return [_NOT_ROLLED_BACK, *stuck.problems]
+            except OSError as stuck:
+                # a limit may be free again when the rollback has deleted something
+                failures += 1
+                if failures == ROUNDS:
+                    return [_NOT_ROLLED_BACK, problem_of_system(stuck)]
         raise KeyboardInterrupt
 
     def finish(self) -> Report:
@@ -365,7 +371,7 @@ def _plan_back_until_done(kernel: LinuxKernel, start: Start, previous: Previous)
             return []
         groups = deletable_groups(plan, snapshot, desired.mark.group)
         run = execute(kernel, plan, groups=groups, reclaim=ours, keep_going=True)
-        problems = [problem_of(refusal, None) for refusal in (*refusals, *run.refusals)]
+        problems = problems_of((*refusals, *run.refusals), lambda _: None)
     return [_NOT_ROLLED_BACK, *problems]
 
 
@@ -426,7 +432,6 @@ def _first_of_each_namespace(refusals: list[Refusal], loaded: Loaded) -> list[Pr
     for refusal in refusals:
         first.setdefault(refusal.step.key.netns, refusal)
     origins = loaded.desired.origins
-    return [
-        problem_of(refusal, loaded.where(origins.get(refusal.step.key, ())))
-        for refusal in first.values()
-    ]
+    return problems_of(
+        first.values(), lambda refusal: loaded.where(origins.get(refusal.step.key, ()))
+    )

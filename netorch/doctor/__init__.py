@@ -31,8 +31,6 @@ from netorch.values.snapshot import Scope
 _PROGRAMS = ("NetworkManager", "systemd-networkd", "firewalld", "dockerd")
 _SYSCTLS = (
     *firewalls.BRIDGED.values(),
-    limits.MAX_NAMESPACES,
-    *limits.NEIGHBOURS.values(),
     *limits.RP_FILTER,
     *limits.FORWARDING.values(),
     *USER_NAMESPACES,
@@ -71,9 +69,15 @@ def examine(loaded: Loaded | None) -> Diagnosis:
     if machine.privileged:
         return _diagnosis(situation, rootless.lacking, [])
     with LinuxKernel() as kernel:
+        try:
+            fresh = kernel.pristine_sysctls(limits.RP_FILTER)
+        except OSError:
+            # nothing can be tried then
+            situation = replace(situation, machine=replace(machine, full=True))
+            return _diagnosis(situation, lambda _: None, [])
         situation = replace(
             situation,
-            machine=replace(machine, fresh=kernel.pristine_sysctls(limits.RP_FILTER)),
+            machine=replace(machine, fresh=fresh),
             backends=_backends(kernel, machine),
             overlaps=_overlaps(kernel, topologies),
         )
@@ -147,6 +151,12 @@ def _file_findings(kernel: LinuxKernel, loaded: Loaded, situation: Situation) ->
         others = [problem for problem in error.problems if _identity(problem) not in known]
         return [*findings, *(_finding(problem, loaded, "file") for problem in others)]
     reported = firewalls.warnings(situation)
+    checked = {(shortage.code, shortage.object) for shortage in limits.shortages(situation)}
+    reported |= {
+        shortage.warning()
+        for shortage in difference.shortages
+        if (shortage.code, shortage.object) in checked
+    }
     for warning in difference.warnings:
         if warning not in reported:
             findings.append(Finding(Level.WARNING, "plan-warning", warning, check="file"))
@@ -168,6 +178,7 @@ def _known_to_checks(situation: Situation, desired: Desired) -> set[tuple[str, s
         node = desired.state.get(netns_key(damage.name))
         if node is not None:
             known.add((node.TAKEN, node.title()))
+    known |= {(shortage.code, shortage.object) for shortage in limits.shortages(situation)}
     return known
 
 

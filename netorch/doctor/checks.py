@@ -211,6 +211,7 @@ CHECKS = (
     Examination("open-files", "the limit on open files", limits.open_files),
     Examination("namespaces", "the limit on network namespaces", limits.namespaces),
     Examination("neighbours", "the size of the neighbour table", limits.neighbours),
+    Examination("limits", "limits on mounts, files, memory and connections", limits.sizes),
     Examination(
         "rp_filter", "strict reverse path filters on nodes with several paths", limits.reverse_path
     ),

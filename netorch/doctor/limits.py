@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from netorch.converge.needs import (
+    Shortage,
+    further_shortages,
+    needs_of,
+    neighbours_of,
+    small_neighbour_tables,
+)
 from netorch.doctor.findings import Finding, Level, Situation
-from netorch.kinds.address import Address
+from netorch.kernel.machine.limits import MAX_NAMESPACES
 from netorch.kinds.route import Route
 from netorch.kinds.rule import Rule
 from netorch.kinds.sysctl import Sysctl, sysctl_key
 from netorch.state.key import HOST
 
-MAX_NAMESPACES = "user/max_net_namespaces"
-NEIGHBOURS = {4: "net/ipv4/neigh/default/gc_thresh3", 6: "net/ipv6/neigh/default/gc_thresh3"}
 FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
 RP_FILTER = ("net/ipv4/conf/all/rp_filter", "net/ipv4/conf/default/rp_filter")
 
 _FEW_FILES = 64
+_NAMESPACES, _NEIGHBOURS = "namespace-limit", "neighbour-limit"
 
 
 def forwarding(situation: Situation) -> Iterator[Finding]:
@@ -55,49 +61,57 @@ def open_files(situation: Situation) -> Iterator[Finding]:
         )
 
 
-def namespaces(situation: Situation) -> Iterator[Finding]:
-    limit = int(situation.machine.sysctls.get(MAX_NAMESPACES, 1 << 30))
+def shortages(situation: Situation) -> list[Shortage]:
+    """Return the limits that are too low for what the file still has to make.
+
+    The neighbours of all topologies count, because they share one table.
+    """
+    limits = situation.machine.limits
     desired = situation.topologies.get(situation.file)
-    more = sum(key.kind == "netns" for key in desired.state) if desired is not None else 0
-    # one more, because netorch tries features in a temporary namespace
-    needed = situation.machine.named + more + 1
-    if needed > limit:
-        what = (
-            f"each user may have {limit} network namespaces, "
-            f"{situation.machine.named} exist in /run/netns"
-        )
-        what += f", and the file makes {more}" if more else ""
+    state = desired.state if desired is not None else {}
+    # what is in existing namespaces exists too, or is little
+    new = {
+        key.netns
+        for key in state
+        if key.kind == "netns" and key.netns not in situation.machine.names
+    }
+    made = [resource for key, resource in state.items() if key.netns in new]
+    everything = [
+        resource for other in situation.topologies.values() for resource in other.state.values()
+    ]
+    needs = needs_of(made, (), state.values())
+    return [
+        *further_shortages(needs, limits),
+        *small_neighbour_tables(neighbours_of(everything), limits.neighbours),
+    ]
+
+
+def namespaces(situation: Situation) -> Iterator[Finding]:
+    yield from _findings(situation, lambda code: code == _NAMESPACES)
+    if situation.machine.full:
         yield Finding(
             Level.ERROR,
-            "namespace-limit",
-            what,
-            f"sysctl -w {MAX_NAMESPACES.replace('/', '.')}={_round(2 * needed)}",
+            _NAMESPACES,
+            "this user cannot have more network namespaces, so doctor cannot try features",
+            f"sysctl -w {MAX_NAMESPACES.replace('/', '.')}=65536",
         )
 
 
 def neighbours(situation: Situation) -> Iterator[Finding]:
-    """Report a neighbour table that the topologies' addresses can fill.
+    yield from _findings(situation, lambda code: code == _NEIGHBOURS)
 
-    All namespaces share one table, and each pair of nodes that exchange packets adds two entries.
-    The check counts the minimum: each node and its gateway.
-    """
-    for version, path in NEIGHBOURS.items():
-        limit = int(situation.machine.sysctls.get(path, 1 << 30))
-        count = sum(
-            _takes_an_entry(resource, version)
-            for desired in situation.topologies.values()
-            for resource in desired.state.values()
-        )
-        if 2 * count > limit:
-            what = (
-                f"the neighbour table of IPv{version} holds {limit} entries for all namespaces "
-                f"together, which {count} addresses can overflow"
-            )
+
+def sizes(situation: Situation) -> Iterator[Finding]:
+    """Report limits on mounts, files, memory and connections."""
+    yield from _findings(situation, lambda code: code not in (_NAMESPACES, _NEIGHBOURS))
+
+
+def _findings(situation: Situation, concerns: Callable[[str], bool]) -> Iterator[Finding]:
+    for shortage in shortages(situation):
+        if concerns(shortage.code):
+            level = Level.ERROR if shortage.certain else Level.WARNING
             yield Finding(
-                Level.WARNING,
-                "neighbour-limit",
-                what,
-                f"sysctl -w {path.replace('/', '.')}={_round(8 * count)}",
+                level, shortage.code, shortage.what, shortage.command, object=shortage.object
             )
 
 
@@ -138,15 +152,3 @@ def reverse_path(situation: Situation) -> Iterator[Finding]:
                 "Or write `sysctls: {net.ipv4.conf.all.rp_filter: 2}` for these nodes in the file, "
                 "which works on any machine.",
             )
-
-
-def _takes_an_entry(resource: object, version: int) -> bool:
-    return (
-        isinstance(resource, Address)
-        and resource.link != "lo"
-        and resource.address.version == version
-    )
-
-
-def _round(number: int) -> int:
-    return 1 << (number - 1).bit_length()

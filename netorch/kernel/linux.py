@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from netorch.errors import OWN_NETWORK, NetorchError, Problem
 from netorch.firewall.chains import ListedChain
+from netorch.immutable import replace
 from netorch.kernel.files.etc_netns import EtcFiles
 from netorch.kernel.firewall import conntrack, filters, local_sockets
 from netorch.kernel.links import learned, route_lookup
@@ -41,10 +42,13 @@ from netorch.values.requests import (
 from netorch.values.snapshot import NetnsSnapshot, Scope, Snapshot
 
 if TYPE_CHECKING:
+    from netorch.kernel.machine.limits import Limits
     from netorch.kernel.probe.probes import Probe, Reply
 
 _CAP_NET_ADMIN = 12
 _CAP_SYS_ADMIN = 21
+_OTHER_NAMESPACES = 2
+"""The namespaces of this process, which have no names: its own one, and one for trials."""
 
 
 def has_root() -> bool:
@@ -289,6 +293,21 @@ class LinuxKernel:
                 {"": feature.probe}
             )
         return any(failure.errno in feature.lacking for failure in failures)
+
+    def limits(self, namespaces: int, *, everything: bool) -> Limits:
+        """Read the limits that a topology can reach, of which `namespaces` are to be made.
+
+        Without `everything`, it reads only limits on what can be counted exactly. Existing
+        namespaces are only counted if they and the new ones may be more than the limit.
+        """
+        from netorch.kernel.machine import limits
+
+        read = limits.read_all(0) if everything else limits.read_countable(0)
+        names = self._namespaces.count_names() + namespaces + _OTHER_NAMESPACES
+        if read.namespaces is None or names <= read.namespaces:
+            return read
+        existing = self._worker.call(self._namespaces.count_own)
+        return replace(read, existing_namespaces=existing)
 
     def answers(self, questions: Iterable[Question], folder: str) -> Mapping[Question, Answer]:
         """Answer each question. Relative paths of key files count from `folder`."""

@@ -111,13 +111,17 @@ VOLATILE_SYSCTLS = {"net/netfilter/nf_conntrack_count"}
 
 UNFORESEEN = """\
 import sys
-import netorch.converge.compare, netorch.converge.preflight, netorch.resolve
+import netorch.converge.compare, netorch.converge.preflight, netorch.resolve.topology
 from netorch.cli import main
 netorch.converge.compare.refuse_sysctls = lambda *_: None
+netorch.converge.compare.refuse_shortages = lambda *_: []
 netorch.converge.preflight.gateway_obstacles = lambda *_: ()
-netorch.resolve.check_gateways = lambda draft: None
+netorch.resolve.topology.check_gateways = lambda draft: None
 """
-"""A netorch that does not check gateways and settings first: Linux refuses them during an apply."""
+"""A netorch that does not check gateways, settings and limits first.
+
+Linux refuses them during an apply.
+"""
 
 _WARM = Warm()
 
@@ -262,7 +266,7 @@ class Host:
             self.run("mount", "-o", "remount,rw", "/etc/netns")
 
     def unforeseen(self, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a netorch that does not refuse wrong gateways or settings, so that Linux does."""
+        """Run a netorch that refuses no wrong gateways, settings and limits, so that Linux does."""
         program = f"{UNFORESEEN}sys.exit(main(sys.argv[1:]))"
         return self.run(sys.executable, "-c", program, *args, check=check)
 

@@ -69,7 +69,9 @@ def failures(host: Host, what: str, *words: str) -> Iterator[int]:
     """
     for room in range(MOST):
         leave_room(host, what, room)
-        done = host.netorch(*words, check=False)
+        # netorch counts the files that it will make, and would not begin
+        run = host.unforeseen if what == "nr_inodes" else host.netorch
+        done = run(*words, check=False)
         make_room(host, what)
         assert "Traceback" not in done.stderr
         assert "internal error" not in done.stderr, done.stderr

@@ -81,6 +81,7 @@ def run(options: ApplyOptions, output: Output) -> int:
         saved, loaded, record = inputs.from_plan(options.plan)
     started = time.monotonic()
     made: list[Change] = []
+    printed: list[str] = []
 
     def verify_saved(difference: Difference) -> None:
         if saved is not None and options.plan is not None:
@@ -88,6 +89,9 @@ def run(options: ApplyOptions, output: Output) -> int:
 
     def planned(difference: Difference) -> None:
         verify_saved(difference)
+        # now, because the apply may be killed for lack of memory
+        printed.extend(shortage.warning() for shortage in difference.shortages)
+        output.warn(printed)
         if output.json or not output.quiet:
             made.extend(changes(difference.plan))
         if not output.json:
@@ -119,18 +123,25 @@ def run(options: ApplyOptions, output: Output) -> int:
             )
             output.warn([f"{loaded.desired.topology}: {result}"])
             raise
-    _print_report(loaded, report, made, time.monotonic() - started, output)
+    _print_report(loaded, report, made, printed, time.monotonic() - started, output)
     return DONE
 
 
 def _print_report(
-    loaded: Loaded, report: Report, made: list[Change], duration: float, output: Output
+    loaded: Loaded,
+    report: Report,
+    made: list[Change],
+    printed: list[str],
+    duration: float,
+    output: Output,
 ) -> None:
+    """Print the result. `printed` are the warnings that the user has seen already."""
     from netorch.cli.output import place_in
     from netorch.render import json, text
 
     name = loaded.desired.topology
-    output.print_notes(report.warnings, report.notes)
+    warnings = [warning for warning in report.warnings if warning not in printed]
+    output.print_notes(warnings, report.notes)
     if output.json:
         output.result(
             json.document(

@@ -60,19 +60,6 @@ FINDINGS = Area(
             "You need not do anything.",
         ),
         Code(
-            "namespace-limit",
-            "Too few network namespaces are allowed",
-            "The file needs more namespaces than the limit for each user allows.",
-            "Raise the limit: `sysctl -w user.max_net_namespaces=NUMBER`.",
-        ),
-        Code(
-            "neighbour-limit",
-            "The table of neighbours is small",
-            "All namespaces share one table of neighbours for each IP version. When it is full, "
-            "nodes cannot resolve each other's addresses.",
-            "Raise its limit: `sysctl -w net.ipv4.neigh.default.gc_thresh3=NUMBER`.",
-        ),
-        Code(
             "strict-reverse-path",
             "Reverse path filters are strict",
             "New namespaces have a strict `rp_filter`. A node drops a packet that arrives on an "

@@ -156,14 +156,44 @@ KERNEL = Area(
         Code(
             "no-space",
             "No space is left",
-            "`/run` is full, or the user has reached the limit of namespaces.",
-            "Check `df /run` and `sysctl user.max_net_namespaces`.",
+            "The file system of `/run` or `/etc/netns` is full, or has not enough room for the "
+            "files that the topology needs there: one for each namespace.",
+            "Check `df` and `df -i`.",
         ),
         Code(
             "no-memory",
             "There is not enough memory",
-            "The kernel or netorch ran out of memory, or the file is nested too deeply.",
+            "The kernel or netorch ran out of memory, the topology needs more than is free, or the "
+            "file is nested too deeply.",
             "Free memory, raise the limit of the control group, or make the topology smaller.",
+        ),
+        Code(
+            "namespace-limit",
+            "Too few network namespaces are allowed",
+            "The topology needs more namespaces than the limit for each user allows. Removed "
+            "namespaces count until the kernel has deleted them in the background.",
+            "Raise the limit: `sysctl -w user.max_net_namespaces=NUMBER`.",
+        ),
+        Code(
+            "mount-limit",
+            "Too few mounts are allowed",
+            "Each namespace is a mount below `/run/netns`, and the number of mounts is limited.",
+            "Raise the limit: `sysctl -w fs.mount-max=NUMBER`.",
+        ),
+        Code(
+            "neighbour-limit",
+            "The table of neighbours is small",
+            "All namespaces share one table of neighbours for each IP version. When it is full, "
+            "nodes cannot resolve each other's addresses. netorch does not raise the limit, "
+            "because it is a setting of the whole machine.",
+            "Raise its limit: `sysctl -w net.ipv4.neigh.default.gc_thresh3=NUMBER`.",
+        ),
+        Code(
+            "connection-limit",
+            "Too few connections can be tracked",
+            "NAT needs an entry for each connection, and the number of entries is limited. When "
+            "the table is full, new connections are dropped.",
+            "Raise the limit: `sysctl -w net.netfilter.nf_conntrack_max=NUMBER`.",
         ),
         Code(
             "system-refused",

@@ -18,7 +18,8 @@ from netorch.kernel.files import records
 from netorch.kernel.files.owned_directories import RUN_NETORCH
 from netorch.kernel.firewall import forward_accept, libnftables, nf_tables_netlink
 from netorch.kernel.linux import require_root
-from netorch.kernel.machine import modules
+from netorch.kernel.machine import limits, modules
+from netorch.kernel.machine.limits import Limits
 from netorch.kernel.machine.modules import Modules
 from netorch.kernel.namespaces.netns import inode_of
 from netorch.kernel.namespaces.open_namespaces import OWN_NETNS, RUN_NETNS
@@ -78,8 +79,12 @@ class Machine(Value):
     """Entries of /run/netns that are not namespaces."""
     records: tuple[Damage, ...] = ()
     """Damaged records, and whatever else is in the place of one."""
-    named: int = 0
-    """The number of namespaces in /run/netns."""
+    names: frozenset[str] = frozenset()
+    """The names of the namespaces in /run/netns."""
+    limits: Limits = field(default_factory=Limits)
+    """The limits that topologies can reach."""
+    full: bool = False
+    """Whether the user cannot have more network namespaces."""
     open_files: int = 1 << 20
     """The hard limit on open files."""
     libnftables: bool = True
@@ -101,7 +106,7 @@ def read(
     except NetorchError as error:
         privileged = str(error)
     running, hidden = _programs(frozenset(programs))
-    leftovers, named = _named()
+    leftovers, names = _named()
     return Machine(
         release=os.uname().release,
         privileged=privileged,
@@ -116,7 +121,8 @@ def read(
         ufw=None if privileged else _ufw(),
         leftovers=leftovers,
         records=_records(),
-        named=named,
+        names=names,
+        limits=limits.read_all(len(names)),
         open_files=_limit(),
         libnftables=libnftables.installed(),
     )
@@ -164,9 +170,9 @@ def _files(paths: Iterable[str]) -> dict[str, str]:
     return texts
 
 
-def _named() -> tuple[tuple[Damage, ...], int]:
+def _named() -> tuple[tuple[Damage, ...], frozenset[str]]:
     problems: list[Damage] = []
-    named = 0
+    names: set[str] = set()
     nsfs = os.stat(OWN_NETNS).st_dev
     entries: list[str] = []
     with suppress(OSError):
@@ -176,7 +182,7 @@ def _named() -> tuple[tuple[Damage, ...], int]:
         with suppress(OSError):
             status = os.lstat(path)
             if status.st_dev == nsfs:
-                named += 1
+                names.add(name)
             elif stat.S_ISLNK(status.st_mode):
                 # users make links to show a container in `ip netns`; only a broken one is a problem
                 if not os.path.exists(path):
@@ -187,7 +193,7 @@ def _named() -> tuple[tuple[Damage, ...], int]:
             else:
                 what = "a plain file, and no namespace is mounted on it"
                 problems.append(Damage(path, "not-a-namespace", what))
-    return tuple(problems), named
+    return tuple(problems), frozenset(names)
 
 
 def _records() -> tuple[Damage, ...]:

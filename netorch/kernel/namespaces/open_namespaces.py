@@ -11,6 +11,7 @@ import os
 import resource
 import stat
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -19,6 +20,7 @@ from netorch.kernel.files import owned_directories
 from netorch.kernel.files.file_types import mount_points, type_text
 from netorch.kernel.namespaces.netns import OpenNetns, inode_of, netns_fd, owner_of
 from netorch.kernel.system.descriptors import move_up
+from netorch.kernel.system.error_text import MOUNT
 from netorch.kernel.system.procfs import Procfs
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.kernel.system.syscalls import (
@@ -52,6 +54,11 @@ _NEAR = 1024
 
 A batch may refer to all of them at once.
 """
+_PATIENCE, _POLL = 1.0, 0.02
+_PATIENCE_FOR_OWN = 10.0
+"""The patience, in seconds, after this process itself has removed a namespace."""
+_FIRST_USER_NAMESPACE = 0xEFFFFFFD
+"""The inode of the user namespace that the machine starts with (PROC_USER_INIT_INO)."""
 _FIRST_INDEX = 16
 """The first index that netorch assigns.
 
@@ -99,6 +106,8 @@ class Namespaces:
         self._known: dict[str, OpenNetns] = {}
         self._open: OrderedDict[str, OpenNetns] = OrderedDict()
         self._at: tuple[int, int] = self.host.inode
+        self._patience = _PATIENCE
+        """For how many seconds more this process waits for namespaces that end."""
 
     def close(self) -> None:
         """Close all files and restore the limit on open files."""
@@ -169,6 +178,33 @@ class Namespaces:
             # all namespaces are files of the file system nsfs, which holds nothing else
             inodes[name] = inode_of(status) if status.st_dev == self.host.inode[0] else None
         return inodes
+
+    def count_names(self) -> int:
+        """Return the number of entries of /run/netns."""
+        try:
+            return len(os.listdir(RUN_NETNS))
+        except OSError:
+            return 0
+
+    def count_own(self) -> int:
+        """Return how many namespaces at least count towards this user's limit (namespaces(7)).
+
+        These are the named ones of this process's user namespace, and the one it was started in,
+        unless that may be the first one of the machine.
+        """
+        counted: set[tuple[int, int]] = set()
+        for name, inode in self.names().items():
+            if inode is not None and inode not in counted:
+                with suppress(OSError):
+                    fd = netns_fd(f"{RUN_NETNS}/{name}", follow=False)
+                    try:
+                        if owner_of(fd) == self._user:
+                            counted.add(inode)
+                    finally:
+                        os.close(fd)
+        if self._user[1] != _FIRST_USER_NAMESPACE and self.is_own(self.host):
+            counted.add(self.host.inode)
+        return len(counted)
 
     def foreign_file(self, name: str) -> str:
         """Return what an entry of /run/netns is if it is a foreign file, such as `a directory`.
@@ -338,8 +374,24 @@ class Namespaces:
 
     def enter_new(self) -> None:
         """Move the thread into a new namespace that no other process uses."""
-        unshare(CLONE_NEWNET)
+        self._unshare()
         self._at = (-1, -1)
+
+    def _unshare(self) -> None:
+        """Move the thread into a new namespace. At the limit, wait for namespaces that end.
+
+        A removed namespace counts until the kernel has deleted it, which happens in the background.
+        """
+        while True:
+            try:
+                unshare(CLONE_NEWNET)
+            except OSError as error:
+                if error.errno != errno.ENOSPC or self._patience <= 0:
+                    raise
+                self._patience -= _POLL
+                time.sleep(_POLL)
+            else:
+                return
 
     def new(self, label: str) -> OpenNetns:
         """Make a namespace without a name and enter it.
@@ -379,6 +431,10 @@ class Namespaces:
         self._create(path)
         try:
             mount(OWN_NETNS, path, "none", MS_BIND)
+        except OSError as error:
+            os.unlink(path)
+            # the message tells the limit on mounts from a file system that is full
+            raise OSError(error.errno, error.strerror, f"{MOUNT}{path}") from error
         except BaseException:
             os.unlink(path)
             raise
@@ -438,6 +494,7 @@ class Namespaces:
             umount(path)
             status = os.lstat(path)
         os.unlink(path)
+        self._patience = _PATIENCE_FOR_OWN
 
     def prepare(self) -> None:
         """Make /run/netns a shared mount, as `ip netns add` does.

@@ -10,6 +10,9 @@ from netorch.errors import Problem
 
 MORE_FILES = "Raise the limit of open files (ulimit -n)."
 
+MOUNT = "mount "
+"""Begins the file name in the error of a mount: `mount /run/netns/r1`."""
+
 
 def sentence(number: int) -> str:
     """Return the text of an error number: `No such device, ENODEV` (strerror(3))."""
@@ -17,12 +20,12 @@ def sentence(number: int) -> str:
 
 
 class Remedy(NamedTuple):
-    """What a user can do about an error of a system call."""
+    """What a user can do about an error of the kernel."""
 
     code: str
     """The netorch error code."""
-    text: str
-    """The advice."""
+    text: str = ""
+    """The advice, as a sentence; "" where the kernel's words have to suffice."""
     command: str = ""
     """A command that helps, "" for none."""
 
@@ -57,11 +60,37 @@ _OTHER = Remedy(
 )
 
 
+_MORE_NAMESPACES = Remedy(
+    "namespace-limit",
+    "Remove namespaces, or raise the limit user.max_net_namespaces.",
+    "sysctl user.max_net_namespaces",
+)
+_MORE_MOUNTS = Remedy(
+    "mount-limit", "Remove mounts, or raise the limit fs.mount-max.", "sysctl fs.mount-max"
+)
+
+
+def remedy_of(number: int, place: str) -> Remedy | None:
+    """Return the remedy for a limit that has been reached, None for any other error.
+
+    `place` is the file name of an OSError. Both limits have the number of a file system that is
+    full, ENOSPC, and only the call tells which of them it is.
+    """
+    if number != errno.ENOSPC:
+        return None
+    if place == "unshare":
+        return _MORE_NAMESPACES
+    return _MORE_MOUNTS if place.startswith(MOUNT) else None
+
+
 def problem_of(error: OSError) -> Problem:
     """Return the problem for an error of a system call that no other code has explained."""
     number = error.errno or 0
-    remedy = _REMEDIES.get(number, _OTHER)
+    limit = remedy_of(number, f"{error.filename or ''}")
+    remedy = limit or _REMEDIES.get(number, _OTHER)
     name = f"{error.filename}: " if error.filename else "the system refused a call: "
+    if limit is _MORE_NAMESPACES:
+        name = "a network namespace cannot be made: "
     why = sentence(number) if number else f"{error}"
     return Problem(
         remedy.code, f"{name}{why}.", None, remedy.text, f"{error.filename or ''}", remedy.command

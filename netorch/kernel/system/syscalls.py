@@ -1,6 +1,7 @@
 """System calls that Python 3.11 has no function for.
 
-They are unshare(2), setns(2), mount(2), umount2(2), fsopen(2), fsconfig(2) and fsmount(2).
+They are unshare(2), setns(2), mount(2), umount2(2), fsopen(2), fsconfig(2), fsmount(2) and
+listmount(2).
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ FSOPEN_CLOEXEC = 1
 FSCONFIG_CMD_CREATE = 6
 FSMOUNT_CLOEXEC = 1
 _PR_SET_PDEATHSIG, _SIGKILL = 1, 9
-_SYS_FSOPEN, _SYS_FSCONFIG, _SYS_FSMOUNT = 430, 431, 432
+_SYS_FSOPEN, _SYS_FSCONFIG, _SYS_FSMOUNT, _SYS_LISTMOUNT = 430, 431, 432, 458
+_ALL_MOUNTS = (1 << 64) - 1
+_MOUNTS_AT_A_TIME = 4096
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _unshare, _setns, _mount, _umount2 = _libc.unshare, _libc.setns, _libc.mount, _libc.umount2
@@ -103,6 +106,41 @@ def fsmount(context: int, flags: int) -> int:
         _syscall(_SYS_FSMOUNT, ctypes.c_int(context), ctypes.c_uint(flags), ctypes.c_uint(0)),
         "fsmount",
     )
+
+
+class _MountRequest(ctypes.Structure):
+    """`struct mnt_id_req` of linux/mount.h, in its first version."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("spare", ctypes.c_uint32),
+        ("mount", ctypes.c_uint64),
+        ("last", ctypes.c_uint64),
+    )
+
+
+def count_mounts() -> int:
+    """Return how many mounts of this process's mount namespace can be seen.
+
+    Return 0 if the kernel lacks the call, which exists since Linux 6.8.
+    """
+    request = _MountRequest(ctypes.sizeof(_MountRequest), 0, _ALL_MOUNTS, 0)
+    numbers = (ctypes.c_uint64 * _MOUNTS_AT_A_TIME)()
+    total = 0
+    while True:
+        count: int = _syscall(
+            _SYS_LISTMOUNT,
+            ctypes.byref(request),
+            numbers,
+            ctypes.c_size_t(_MOUNTS_AT_A_TIME),
+            ctypes.c_uint(0),
+        )
+        if count <= 0:
+            return total
+        total += count
+        if count < _MOUNTS_AT_A_TIME:
+            return total
+        request.last = numbers[count - 1]
 
 
 def _descriptor(result: int, what: str) -> int:

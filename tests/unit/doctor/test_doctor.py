@@ -9,6 +9,7 @@ from netorch.doctor.features import State, abilities
 from netorch.doctor.findings import Level, Situation
 from netorch.doctor.managers import STATE
 from netorch.kernel.machine.facts import Machine
+from netorch.kernel.machine.limits import Limits
 from netorch.kernel.machine.modules import Modules
 from netorch.resolve.desired import Desired
 from netorch.resolve.loader import load
@@ -46,20 +47,20 @@ def test_every_check_has_a_name_of_its_own_and_a_machine_without_fault_passes_th
     assert look(Situation(Machine(release="6.1.0"))) == []
 
 
-SYSCTLS = {"user/max_net_namespaces": "100", "net/ipv4/neigh/default/gc_thresh3": "512"}
+LIMITS = Limits(namespaces=100, existing_namespaces=7, neighbours={4: 512})
 BROKEN = {"nftables": "nf_tables refuses", "iptables": "python-iptables is not installed."}
 
 FAULTS = [
     ("kernel", Situation(Machine(release="4.19.0-9-amd64")), Level.WARNING, "apt full-upgrade"),
     (
         "namespaces",
-        Situation(Machine(sysctls=SYSCTLS, named=7), desired(LARGE), "lab"),
+        Situation(Machine(limits=LIMITS), desired(LARGE), "lab"),
         Level.ERROR,
         "sysctl -w user.max_net_namespaces=1024",
     ),
     (
         "neighbours",
-        Situation(Machine(sysctls=SYSCTLS), desired(LARGE)),
+        Situation(Machine(limits=LIMITS), desired(LARGE)),
         Level.WARNING,
         "sysctl -w net.ipv4.neigh.default.gc_thresh3=4096",
     ),
@@ -150,10 +151,7 @@ def test_a_fault_is_reported_with_its_remedy(
 HEALTHY = [
     Situation(
         Machine(
-            sysctls={
-                "user/max_net_namespaces": "1000",
-                "net/ipv4/neigh/default/gc_thresh3": "1024",
-            },
+            limits=Limits(namespaces=1000, neighbours={4: 1024}),
             open_files=1024,
         ),
         desired(LARGE),

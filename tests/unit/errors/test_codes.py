@@ -49,6 +49,7 @@ PLACES = {
     "forbid": 0,
     "require": 0,
     "Hazard": 1,
+    "Shortage": 0,
     "Finding": 1,
     "Damage": 1,
 }
