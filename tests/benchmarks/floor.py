@@ -20,7 +20,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -123,11 +123,11 @@ def namespaces(names: Sequence[str]) -> dict[str, Place]:
 
 
 def segment(
-    members: Sequence[str], places: dict[str, Place]
-) -> tuple[dict[str, list[Interface]], list[bytes]]:
-    """Make the bridges here, and a cable from each member to its bridge.
+    members: Sequence[str], places: Mapping[str, Place]
+) -> tuple[list[bytes], dict[str, list[Interface]], list[bytes]]:
+    """Return the messages that make the bridges, and a cable from each member to its bridge.
 
-    Returns the interfaces of each node, and the last messages to send, which bring the bridges up.
+    Also returns the interfaces of each node, and the last messages, which bring the bridges up.
     """
     ports = PORTS if len(members) <= PORTS else WITH_CABLES
     bridges = range(FIRST_INDEX, FIRST_INDEX + 1 + (len(members) - 1) // ports)
@@ -157,13 +157,16 @@ def segment(
         )
         messages.append(raw.brought_up(index + 1, attr(raw.IFLA_MASTER, u32(bridge))))
         index += 2
-    with raw.opened() as at:
-        raw.send(at, messages)
-    return interfaces, [raw.brought_up(bridge) for bridge in bridges]
+    return messages, interfaces, [raw.brought_up(bridge) for bridge in bridges]
 
 
-def cabled(network: Shape, places: dict[str, Place]) -> dict[str, list[Interface]]:
-    """Make each cable in the node at its near end, with the far end directly in the other node."""
+def cabled(
+    network: Shape, places: Mapping[str, Place]
+) -> tuple[dict[str, list[bytes]], dict[str, list[Interface]]]:
+    """Return the messages that make the cables, and the interfaces of each node.
+
+    Each cable is made in the node at its near end, with the far end directly in the other node.
+    """
     interfaces: dict[str, list[Interface]] = {name: [] for name in network.nodes}
     messages: dict[str, list[bytes]] = {}
     for number, cable in enumerate(network.cables):
@@ -181,16 +184,20 @@ def cabled(network: Shape, places: dict[str, Place]) -> dict[str, list[Interface
             there,
         )
         messages.setdefault(cable.near, []).append(made)
-    for name, batch in messages.items():
-        raw.send(places[name].at, batch)
-    return interfaces
+    return messages, interfaces
 
 
 def create(network: Shape) -> None:
     places = namespaces(network.nodes)
-    interfaces, last = (
-        segment(network.members, places) if network.members else (cabled(network, places), [])
-    )
+    last: list[bytes] = []
+    if network.members:
+        first, interfaces, last = segment(network.members, places)
+        with raw.opened() as at:
+            raw.send(at, first)
+    else:
+        cables, interfaces = cabled(network, places)
+        for name, batch in cables.items():
+            raw.send(places[name].at, batch)
     for name, place in places.items():
         messages = [raw.brought_up(LO, ALIAS)]
         for interface in interfaces[name]:

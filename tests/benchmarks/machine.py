@@ -38,8 +38,9 @@ class CommandFailed(Exception):
 class Machine:
     """A private host with a runner in it."""
 
-    def __init__(self, host: Host, runner: Background) -> None:
+    def __init__(self, host: Host, runner: Background, quiet: bool) -> None:
         self.host = host
+        self._quiet = quiet
         self._runner = runner
 
     def run(self, *argv: str, settled: bool = False) -> Ran:
@@ -49,7 +50,9 @@ class Machine:
         released. Raises CommandFailed if the exit status is not 0.
         """
         assert self._runner.stdin is not None and self._runner.stdout is not None
-        self._runner.stdin.write(json.dumps({"argv": argv, "settled": settled}) + "\n")
+        self._runner.stdin.write(
+            json.dumps({"argv": argv, "settled": settled, "quiet": self._quiet}) + "\n"
+        )
         self._runner.stdin.flush()
         if not select.select([self._runner.stdout], [], [], TIMEOUT)[0]:
             raise CommandFailed(f"{' '.join(argv)}: took more than {TIMEOUT:.0f} s")
@@ -77,10 +80,11 @@ class Machine:
 
 
 @contextmanager
-def machine(files: Sequence[tuple[str, str]] = ()) -> Iterator[Machine]:
+def machine(files: Sequence[tuple[str, str]] = (), *, quiet: bool = True) -> Iterator[Machine]:
     """Make a machine with these files (name, text) in the folder where its commands run.
 
-    The machine is removed at the end, also after an error.
+    The machine is removed at the end, also after an error. With `quiet` each command waits until
+    the multicasts of new links are over.
     """
     with tempfile.TemporaryDirectory(prefix="netorch-benchmark-") as folder:
         host = Host(Path(folder))
@@ -89,7 +93,7 @@ def machine(files: Sequence[tuple[str, str]] = ()) -> Iterator[Machine]:
                 host.write(name, text)
             runner = host.start(sys.executable, "-m", "tests.benchmarks.runner")
             try:
-                yield Machine(host, runner)
+                yield Machine(host, runner, quiet)
             finally:
                 for stream in (runner.stdin, runner.stdout, runner.stderr):
                     if stream is not None:

@@ -77,6 +77,29 @@ def test_the_harness_measures_all_operations(tmp_path: Path) -> None:
         assert title in done.stdout
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_the_growth_is_measured_against_the_floor(tmp_path: Path) -> None:
+    words = ("--quick", "--shapes", "nat,vxlan", "--json", str(tmp_path / "figures.json"))
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.scale", *words],
+        cwd=SOURCE,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert list(figures) == ["nat", "vxlan"]
+    for sizes in figures.values():
+        assert list(sizes) == ["2", "4", "8"]
+        for one in sizes.values():
+            floors = {f"floor {what}" for what in ("create", "read", "destroy")}
+            own = {"empty", "apply", "diff", "change", "destroy"}
+            assert one["clock"].keys() == one["processor"].keys() == own | floors
+            assert one["peak"].keys() == own
+    assert "| 8 endpoints: vxlan |" in done.stdout
+
+
 def test_settle_waits_for_namespaces_that_were_deleted_before(host: Host) -> None:
     """A veth in a deleted namespace exists for a while. `settle` waits until it is gone."""
     host.run("ip", "netns", "add", "doomed")
