@@ -32,9 +32,7 @@ def from_kernel(options: ApplyOptions | DiffOptions, output: Output, out: str | 
         from netorch.api.saved_plan import document
 
         inputs.write(out, document(loaded.desired.topology, record, difference))
-    return report(
-        loaded, difference.plan, list(difference.warnings), output, difference.not_compared
-    )
+    return report(loaded, difference.plan, list(difference.warnings), output)
 
 
 def between_files(old: str, new: str, options: FileOptions, output: Output) -> int:
@@ -48,20 +46,11 @@ def between_files(old: str, new: str, options: FileOptions, output: Output) -> i
     return report(after, plan(before.desired.state, after.desired.state), warnings, output)
 
 
-def report(
-    loaded: Loaded,
-    plan: Plan,
-    warnings: list[str],
-    output: Output,
-    not_compared: tuple[str, ...] = (),
-) -> int:
-    """Print a plan as a difference, in the format of the output. Returns the exit status.
-
-    `not_compared` names what netorch did not read because the topology is large.
-    """
+def report(loaded: Loaded, plan: Plan, warnings: list[str], output: Output) -> int:
+    """Print a plan as a difference, in the format of the output. Returns the exit status."""
     differences = changes(plan)
     name = loaded.desired.topology
-    summary = _summary(name, differences, not_compared if output.verbose else ())
+    summary = f"{name}: {text.summarize(differences) if differences else 'in sync'}"
     if output.form == "github":
         _annotate(loaded, differences, warnings, output, summary)
     elif output.form == "markdown":
@@ -77,20 +66,12 @@ def report(
                 changes=json.changes(differences, place_in(loaded), commands),
                 summary=json.counts(differences),
                 warnings=warnings,
-                not_compared=list(not_compared),
             )
         )
     elif not output.quiet:
         output.listing(differences, loaded)
         output.result(summary)
     return DIFFERENT if plan else DONE
-
-
-def _summary(name: str, differences: list[Change], not_compared: tuple[str, ...]) -> str:
-    summary = f"{name}: {text.summarize(differences) if differences else 'in sync'}"
-    if not not_compared:
-        return summary
-    return f"{summary} (not compared in a topology of this size: {', '.join(not_compared)})"
 
 
 def _annotate(

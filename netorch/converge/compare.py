@@ -21,7 +21,7 @@ from netorch.converge.preflight import (
     refuse_sysctls,
 )
 from netorch.converge.previous import Previous
-from netorch.converge.read import observe_ours, reads_neighbours, scope
+from netorch.converge.read import observe_ours, scope
 from netorch.converge.unchanged import (
     exclude_namespaces,
     lost_its_other_end,
@@ -61,8 +61,6 @@ class Difference(Value):
     mark: Mark
     """The marks of the topology, with its protocol number on this machine."""
     warnings: tuple[str, ...] = ()
-    not_compared: tuple[str, ...] = ()
-    """The kinds of objects that were not read because the topology is large."""
     shortages: tuple[Shortage, ...] = ()
     """The limits that are probably too low. `warnings` has a sentence for each of them."""
 
@@ -153,7 +151,6 @@ def compare(
         *observed.unproven.values(),
         *cautions(plan, snapshot, desired.topology),
     )
-    not_compared = () if reads_neighbours(previous, desired.state) else ("neighbours",)
     return Difference(
         plan,
         observed,
@@ -163,7 +160,6 @@ def compare(
         attached,
         previous.mark,
         warnings,
-        not_compared,
         tuple(shortages),
     )
 

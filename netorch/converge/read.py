@@ -17,12 +17,6 @@ from netorch.state.resource import Resource
 from netorch.values.ownership import RECORDED
 from netorch.values.snapshot import Scope, Snapshot
 
-SMALL = 100
-"""The number of namespaces up to which neighbours and forwarding databases are always read.
-
-Reading them takes no noticeable time then.
-"""
-
 
 def scope(
     previous: Previous, state: Mapping[Key, Resource], attached: frozenset[str], memory: Memory
@@ -41,32 +35,10 @@ def scope(
         filters=frozenset(key.netns for key in state if key.kind == "filter"),
         recorded_filters=previous.filters,
         forwards=frozenset(key.netns for key in state if key.kind == "forward"),
-        neighbours=reads_neighbours(previous, state),
-        static_macs=_is_small(state) or _may_have("mac", "fdb", previous, state),
+        # with a file, they are read to find what somebody has added by hand, too
+        neighbours=bool(state) or previous.may_contain("neighbours"),
+        static_macs=bool(state) or previous.may_contain("fdb"),
     )
-
-
-def reads_neighbours(previous: Previous, state: Mapping[Key, Resource]) -> bool:
-    """Whether to read neighbours, so that an entry that somebody added by hand is found as drift.
-
-    With more than `SMALL` namespaces that is done only if the file has `neighbours`, because it
-    takes noticeable time: 1.4 s instead of 1.2 s of CPU time for a `diff` of a star of 1,000 nodes.
-    """
-    return _is_small(state) or _may_have("neighbour", "neighbours", previous, state)
-
-
-def _is_small(state: Mapping[Key, Resource]) -> bool:
-    """Whether to look for entries that somebody added by hand; False without a file."""
-    return bool(state) and sum(key.kind == "netns" for key in state) <= SMALL
-
-
-def _may_have(kind: str, word: str, previous: Previous, state: Mapping[Key, Resource]) -> bool:
-    """Whether this file has resources of `kind`, or the previous file may have had the `word`.
-
-    Also true if nothing is known about the previous file. Only then these objects are read,
-    because dumping them is slow where there are many.
-    """
-    return any(key.kind == kind for key in state) or previous.may_contain(word)
 
 
 def read_all(

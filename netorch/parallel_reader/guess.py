@@ -37,7 +37,7 @@ def begin(options: argparse.Namespace, default_file: str, *, brief: bool) -> For
     with suppress(NetorchError, OSError, ValueError):
         name = topology_of(options, default_file)
         if name is not None:
-            return _start(name, brief=brief and options.command == "destroy")
+            return _start(name, removes=options.command == "destroy", brief=brief)
     return None
 
 
@@ -75,7 +75,7 @@ def _was_applied_from(name: str, source: str, override: str | None) -> bool:
     return record is not None and (record.source, record.override) == (source, override)
 
 
-def _start(name: str, *, brief: bool) -> ForkedReader | None:
+def _start(name: str, *, removes: bool, brief: bool) -> ForkedReader | None:
     from netorch.kernel.files import records
 
     stamp = records.stamp(name)
@@ -87,15 +87,18 @@ def _start(name: str, *, brief: bool) -> ForkedReader | None:
     # the fork comes before further imports, so that the child is small
     reader = ForkedReader(stamp)
     try:
-        reader.begin(_scope(name, record, brief=brief))
+        reader.begin(_scope(name, record, removes=removes, brief=brief))
     except BaseException:
         reader.close()
         raise
     return reader
 
 
-def _scope(name: str, record: Record, *, brief: bool) -> Scope:
-    """Return the scope that `netorch.converge.compare` will read if the file has not changed."""
+def _scope(name: str, record: Record, *, removes: bool, brief: bool) -> Scope:
+    """Return the scope that `netorch.converge` will read if the file has not changed.
+
+    `removes`: for a `destroy`.
+    """
     from netorch.values.marks import Mark
     from netorch.values.snapshot import Scope
 
@@ -104,9 +107,9 @@ def _scope(name: str, record: Record, *, brief: bool) -> Scope:
         sysctls=_settings(name),
         topology=name,
         recorded_filters=record.filters or {},
-        neighbours=record.may_contain("neighbours"),
-        static_macs=record.may_contain("fdb"),
-        brief=brief,
+        neighbours=not removes or record.may_contain("neighbours"),
+        static_macs=not removes or record.may_contain("fdb"),
+        brief=brief and removes,
     )
 
 

@@ -101,9 +101,7 @@ def run(options: ApplyOptions, output: Output) -> int:
         if options.dry_run:
             difference = orchestrator.diff(loaded)
             verify_saved(difference)
-            return diff_report.report(
-                loaded, difference.plan, list(difference.warnings), output, difference.not_compared
-            )
+            return diff_report.report(loaded, difference.plan, list(difference.warnings), output)
         try:
             report = orchestrator.apply(
                 loaded,
