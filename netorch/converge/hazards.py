@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import NamedTuple
 
 from netorch.converge.original_settings import Memory
@@ -220,28 +220,31 @@ def warn_of_missing_addresses(desired: Mapping[Key, Resource], snapshot: Snapsho
 
     Addresses that packets leave with are not checked: the way back may lead to the owner anyway.
     """
-    warnings: dict[str, None] = {}
-    for key, resource in desired.items():
-        if not isinstance(resource, PacketFilter):
-            continue
-        netns = snapshot.namespaces.get(key.netns)
-        there = (
-            {ip_address(record.local) for record in netns.addresses} if netns is not None else set()
+    published = [
+        (key.netns, rule.comment, address)
+        for key, resource in desired.items()
+        if isinstance(resource, PacketFilter)
+        for rule in filter(publishes, resource.rules)
+        if (address := getattr(rule.match.destination, "network_address", None)) is not None
+        and not address.is_loopback
+    ]
+    if not published:
+        return []
+    there: dict[str, set[IPv4Address | IPv6Address]] = {}
+    for owner in {owner for owner, _, _ in published} & snapshot.namespaces.keys():
+        records = snapshot.namespaces[owner].addresses
+        there[owner] = {ip_address(record.local) for record in records}
+    for resource in desired.values():
+        if isinstance(resource, Address):
+            there.setdefault(resource.netns, set()).add(ip_address(resource.address.local))
+    return list(
+        dict.fromkeys(
+            f"{comment}: {label_text(owner)} does not have the address {address}, "
+            "so no packet arrives there"
+            for owner, comment, address in published
+            if address not in there.get(owner, ())
         )
-        to_be = (
-            other
-            for other in desired.values()
-            if isinstance(other, Address) and other.netns == key.netns
-        )
-        there |= {ip_address(held.address.local) for held in to_be}
-        for rule in filter(publishes, resource.rules):
-            address = getattr(rule.match.destination, "network_address", None)
-            if address is not None and not address.is_loopback and address not in there:
-                warnings[
-                    f"{rule.comment}: {label_text(key.netns)} does not have the address {address}, "
-                    "so no packet arrives there"
-                ] = None
-    return list(warnings)
+    )
 
 
 def warn_of_missing_interfaces(desired: Mapping[Key, Resource], snapshot: Snapshot) -> list[str]:
