@@ -338,10 +338,10 @@ class RequestSender:
         netns = self._resolver.namespace(unknown.netns)
         if netns.complete:
             raise unknown
-        for link in dump_links(self._namespaces.rtnl(netns)):
-            for name in (link.name, *link.altnames):
-                netns.indices[name] = link.index
-        netns.complete = True
+        links = dump_links(self._namespaces.rtnl(netns))
+        self._namespaces.learn_links(
+            netns, {name: link.index for link in links for name in (link.name, *link.altnames)}
+        )
 
     def _flush(self) -> None:
         netns, batch = self._batch_netns, self._batch

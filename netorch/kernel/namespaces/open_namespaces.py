@@ -108,6 +108,8 @@ class Namespaces:
         self._at: tuple[int, int] = self.host.inode
         self._patience = _PATIENCE
         """For how many seconds more this process waits for namespaces that end."""
+        self._learned: list[OpenNetns] = []
+        """The namespaces of which `forget_links` has to forget indices."""
 
     def close(self) -> None:
         """Close all files and restore the limit on open files."""
@@ -366,9 +368,18 @@ class Namespaces:
 
         Namespaces in which netorch assigned every index are exempt.
         """
-        for netns in (self.host, *self._known.values()):
+        for netns in self._learned:
             if not netns.next_index:
                 netns.forget()
+        self._learned.clear()
+
+    def learn_links(self, netns: OpenNetns, indices: Mapping[str, int]) -> None:
+        """Remember the indices of all links of a namespace until `forget_links`."""
+        netns.indices |= indices
+        netns.complete = True
+        if not netns.next_index:
+            # a list, because going through all namespaces would take too long at each change
+            self._learned.append(netns)
 
     # making and removing
 
