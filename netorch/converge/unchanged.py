@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from netorch.converge.observe import Observed
+from netorch.kinds.sysctl import Sysctl
 from netorch.kinds.veth import UNKNOWN
 from netorch.state.key import HOST, Key
 from netorch.state.plan import Plan
@@ -26,7 +27,18 @@ def untouched(plan: Plan, snapshot: Snapshot) -> Untouched:
             touched |= {key.netns for key in (resource.key, *_linked(resource), *resource.needs)}
     if UNKNOWN[0] in touched:
         return {}
-    return {label: netns for label, netns in snapshot.namespaces.items() if label not in touched}
+    # a few settings of the host are those of all namespaces, where they can only be read
+    everywhere = {
+        path
+        for step in plan.steps
+        if isinstance(step.resource, Sysctl) and step.key.netns == HOST
+        for path in step.resource.paths
+    }
+    return {
+        label: netns
+        for label, netns in snapshot.namespaces.items()
+        if label not in touched and everywhere.isdisjoint(netns.sysctls)
+    }
 
 
 def resources_of_untouched(

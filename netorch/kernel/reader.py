@@ -270,7 +270,11 @@ class Reader:
     def _holds(self, name: str, inode: tuple[int, int]) -> bool:
         """Tell whether the earlier snapshot of a name can be used instead of reading it again."""
         before = self._previous.get(name)
-        return before is not None and before.inode == inode and name not in self._scope.sysctls
+        return (
+            before is not None
+            and before.inode == inode
+            and before.sysctls.keys() >= set(self._scope.sysctls.get(name, ()))
+        )
 
     def _read_all(self, unread: Mapping[str, tuple[int, int]]) -> dict[str, NetnsSnapshot | str]:
         """Read namespaces, together with the parallel reader if there is one.
