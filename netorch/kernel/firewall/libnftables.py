@@ -23,7 +23,8 @@ _SILENT = "refused without an error message"
 _NO_JSON = "this libnftables is built without JSON"
 _ERROR = re.compile(r"(?:\S+: )?Error: (.*)")
 _WIDTH = 200
-_MAX_NORMALISED = 32
+_MAX_NORMALISED = 1 << 24
+"""The most characters of saved texts. An apply needs those of all its nodes twice."""
 _BUSY = tuple(os.strerror(number) for number in (errno.EBUSY, errno.EAGAIN, errno.EINTR))
 _TRIES, _PAUSE = 20, 0.02
 
@@ -48,7 +49,21 @@ map { 1 : 2 } comment "probe"
 }
 """
 
-_normal: dict[tuple[str, str], str] = {}
+
+class _Texts(dict[tuple[str, str], str]):
+    """Texts by script and table, up to a number of characters; the oldest are dropped."""
+
+    size = 0
+
+    def add(self, key: tuple[str, str], text: str) -> None:
+        self[key] = text
+        self.size += len(key[0]) + len(text)
+        while self.size > _MAX_NORMALISED and len(self) > 1:
+            script, table = next(iter(self))
+            self.size -= len(script) + len(self.pop((script, table)))
+
+
+_normal = _Texts()
 
 
 def installed() -> bool:
@@ -143,9 +158,7 @@ def normalise(script: str, table: str, enter_new_namespace: Callable[[], None]) 
         error = run(script)
         if error is not None:
             raise NetorchError(Problem("nftables-refused", f"nftables: {error}", object=table))
-        while len(_normal) >= _MAX_NORMALISED:
-            del _normal[next(iter(_normal))]
-        _normal[key] = list_text(table) or ""
+        _normal.add(key, list_text(table) or "")
     return _normal[key]
 
 
