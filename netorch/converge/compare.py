@@ -23,6 +23,7 @@ from netorch.converge.preflight import (
 from netorch.converge.previous import Previous
 from netorch.converge.read import observe_ours, scope
 from netorch.converge.unchanged import (
+    Untouched,
     exclude_namespaces,
     lost_its_other_end,
     resources_of_untouched,
@@ -97,13 +98,13 @@ def compare(
     attached = attached or attach(kernel, desired, previous.attached)
     memory = previous.memory.moved(attached.moved)
 
-    def read(state: Mapping[Key, Resource]) -> Snapshot:
+    def read(state: Mapping[Key, Resource], known: Untouched | None) -> Snapshot:
         asked = scope(previous, state, attached.labels, memory)
         # netorch puts no rules into the firewalls of its own nodes, but warns of what they drop
         own = asked.forwards | {bridge.netns for bridge in desired.own_bridges}
-        return kernel.read(replace(asked, forwards=own), unchanged)
+        return kernel.read(replace(asked, forwards=own), known)
 
-    snapshot = read(desired.state)
+    snapshot = read(desired.state, unchanged)
     previous = previous.with_number(snapshot)
     desired = desired.with_mark(previous.mark)
     check_attached(desired, attached, snapshot, loaded)
@@ -112,7 +113,8 @@ def compare(
     if settings := further_settings(kernel, state, snapshot, memory):
         # they come first, because forwarding must not begin before they are set
         state = {**{resource.key: resource for resource in settings}, **state}
-        snapshot = read(state)
+        # only the host, and namespaces in which there are further settings, are read again
+        snapshot = read(state, snapshot.namespaces)
     state, dropping = keep_needed_accepts(state, snapshot)
     state, default_route_warnings = keep_own_default_routes(desired, state, snapshot)
     same = (
