@@ -173,7 +173,8 @@ def observe(
     looked_for = _by_links(kinds)
     known = known or {}
     unproven: dict[Key, str] = {}
-    for view in views(snapshot, mark, originals or {}, desired, evidence).values():
+    by_label = views(snapshot, mark, originals or {}, desired, evidence)
+    for view in by_label.values():
         if (
             not view.created
             and view.label != HOST
@@ -200,6 +201,8 @@ def observe(
                     conflicts[second_names[key]] = whose
         if not view.created:
             unproven.update(pair for report in UNPROVEN_REPORTERS for pair in report(view))
+    # each view refers to all of them, and the command line collects no such cycles
+    by_label.clear()
     for label, first in _taken_twice(snapshot, desired):
         state.pop(netns_key(label), None)
         conflicts[netns_key(label)] = (
