@@ -4,6 +4,7 @@ They are those of `bridge fdb … self permanent` (bridge(8)).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import ClassVar, Self
 
@@ -21,9 +22,23 @@ Broadcast, multicast and frames for unknown addresses go to all ends in it.
 """
 
 
+# Caches. A network of many endpoints has a few addresses, each in the entries of all endpoints.
+
+
+@lru_cache(maxsize=1 << 13)
 def has_many_ends(mac: str) -> bool:
     """Return whether a MAC address may be behind several ends at once."""
     return mac == ALL or bool(int(mac[:2], 16) & 1)
+
+
+@lru_cache(maxsize=1 << 13)
+def _address_of(packed: bytes) -> str:
+    return str(ip_address(packed))
+
+
+@lru_cache(maxsize=1 << 13)
+def _pack(address: str) -> bytes:
+    return ip_address(address).packed
 
 
 def fdb_key(netns: str, link: str, mac: str, dst: str) -> Key:
@@ -63,9 +78,7 @@ class Fdb(NoForeignObjects, Resource):
             for record in view.forwarding.get(link.index, ()):
                 mac = record.mac.hex(":")
                 if mac != ALL or record.address not in ends:
-                    yield cls(
-                        view.label, link.name, mac, str(ip_address(record.address)), record.extra
-                    )
+                    yield cls(view.label, link.name, mac, _address_of(record.address), record.extra)
 
     def create(self) -> Iterable[Request]:
         return (
@@ -92,7 +105,7 @@ class Fdb(NoForeignObjects, Resource):
         )
 
     def _packed(self) -> tuple[int, bytes, bytes]:
-        return AF_BRIDGE, ip_address(self.dst).packed, bytes.fromhex(self.mac.replace(":", ""))
+        return AF_BRIDGE, _pack(self.dst), bytes.fromhex(self.mac.replace(":", ""))
 
 
 DEFAULT_ENDS: dict[str, tuple[int, ...]] = {}
