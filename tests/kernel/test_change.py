@@ -596,3 +596,70 @@ def test_a_change_costs_what_it_changes(host: Host) -> None:
     assert report["summary"] == {"update": 1, "delete": 1}, report["changes"]
     assert host.netorch("diff", "topo.yaml").stdout == "topo: in sync\n"
     host.netorch("destroy", "topo")
+
+
+MANY = """\
+name: topo
+networks:
+  lan: {subnet: 10.0.0.0/24}
+  one: {mode: nat, node: box, subnet: 172.16.1.0/24}
+  two: {mode: nat, node: box, subnet: 172.16.2.0/24}
+nodes:
+  box: {interfaces: {br9: {kind: bridge}}}
+  web: {networks: [one], publish: ["8080:80"]}
+  db: {networks: [two]}
+  h[1-39]:
+    networks: [lan]
+    sysctls: {net.ipv4.conf.all.rp_filter: 2}
+  h40:
+    networks: [lan]
+    sysctls: {net.ipv4.conf.all.rp_filter: 2}
+"""
+LAST = MANY[MANY.index("  h40:") :]
+"""The words of the last node."""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("h40:\n    networks: [lan]", "h40:\n    networks: {lan: 10.0.0.99}"),
+        ("h40:\n", "h40:\n    routes: [{to: 10.9.0.0/16, via: 10.0.0.1}]\n"),
+        ("h40:\n", "h40:\n    rules: [{from: 10.9.0.0/16, table: 100}]\n"),
+        ("h40:\n", "h40:\n    aliases: [printer]\n"),
+        ("h40:\n    networks: [lan]", "h40:\n    networks: {lan: {impair: {rate: 1mbit}}}"),
+        ("h40:\n", "h40:\n    nat: [{masquerade: {out: eth0}}]\n"),
+        ("  h40:\n", "  h41: {networks: [lan]}\n  h40:\n"),
+        (LAST, ""),
+        (LAST, LAST.replace("2}", "1}")),
+        ("8080:80", "8081:80"),
+        ("172.16.2.0/24}", "172.16.2.0/24, allow: [one]}"),
+        ("kind: bridge", "kind: bridge, ageing_time: 100"),
+        ("nodes:\n", "links: [[host:to-h1, h1:to-host]]\nnodes:\n"),
+    ],
+    ids=lambda words: re.sub(r"\W+", "-", words)[:30],
+)
+def test_a_change_of_any_kind_costs_what_it_changes(host: Host, old: str, new: str) -> None:
+    """After the steps of a change, apply reads few of 43 namespaces again, all with sysctls."""
+    program = (
+        "import sys; from netorch.kernel.reader import Reader; from netorch.cli import main\n"
+        "read, counts = Reader.read, []\n"
+        "def counted(self):\n"
+        "    full, count = self._full, []\n"
+        "    self._full = lambda *given: count.append(1) or full(*given)\n"
+        "    counts.append(count)\n"
+        "    return read(self)\n"
+        "Reader.read = counted\n"
+        "status = main(sys.argv[1:])\n"
+        "print(*map(len, counts))\n"
+        "sys.exit(status)"
+    )
+    host.write("topo.yaml", MANY)
+    host.netorch("apply", "topo.yaml")
+    assert old in MANY
+    host.write("topo.yaml", MANY.replace(old, new, 1))
+    done = host.run(sys.executable, "-c", program, "apply", "-q", "topo.yaml")
+    counts = [int(word) for word in done.stdout.split()]
+    assert counts[0] >= 43
+    assert all(count <= 5 for count in counts[1:]), counts
+    assert host.netorch("diff", "topo.yaml").stdout == "topo: in sync\n"
+    host.netorch("destroy", "topo")
