@@ -11,7 +11,7 @@ from netorch.resolve.cautions import check_cautions
 from netorch.resolve.checks import resolve_checks
 from netorch.resolve.desired import Desired, Path
 from netorch.resolve.draft import Draft, Site, all_interfaces
-from netorch.resolve.gateways import check_gateways
+from netorch.resolve.gateway_checks import check_gateways
 from netorch.resolve.host_nics import check_nics
 from netorch.resolve.hosts_files import put_names
 from netorch.resolve.impairments import put_impairments
