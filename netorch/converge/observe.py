@@ -5,16 +5,16 @@ This module does no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from netorch.immutable import Value, field
+from netorch.kinds import observed_on
 from netorch.kinds.base.link import Link, link_key
 from netorch.kinds.file import NodeFile
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import SysctlValues
 from netorch.state.key import HOST, Key, is_attached
-from netorch.state.registry import OBSERVED, UNPROVEN_REPORTERS, View
+from netorch.state.registry import UNPROVEN_REPORTERS, View
 from netorch.state.registry import ObservedKind as Kind
 from netorch.state.resource import Resource
 from netorch.values.marks import NOT_OURS, Mark, maker
@@ -126,34 +126,19 @@ def _taken_twice(snapshot: Snapshot, desired: Mapping[Key, Resource]) -> Iterato
             yield label, names[netns.inode]
 
 
-def _by_links(kinds: Sequence[type[Kind]]) -> Callable[[frozenset[str]], Sequence[type[Kind]]]:
-    """Return a function from the kinds of links in a namespace to the kinds to look for there."""
-    on = [(kind, kind.links()) for kind in kinds]
-
-    @cache
-    def kinds_for(there: frozenset[str]) -> Sequence[type[Kind]]:
-        return [
-            kind
-            for kind, links in on
-            if kind.FOREIGN_KIND or not links or not links.isdisjoint(there)
-        ]
-
-    return kinds_for
-
-
 def observe(
     snapshot: Snapshot,
     mark: Mark,
     desired: Mapping[Key, Resource],
     originals: OriginalValues | None = None,
-    kinds: Sequence[type[Kind]] = OBSERVED,
+    kinds: Sequence[type[Kind]] | None = None,
     known: Mapping[str, Sequence[Resource]] | None = None,
     evidence: Evidence = WITHOUT_RECORD,
 ) -> Observed:
     """Return what `snapshot` has of the topology, and which desired keys foreign objects have.
 
-    `kinds` are the kinds to look for. `known` is label → the resources of that namespace except
-    files, if they were observed before.
+    `kinds` are the kinds to look for; None means all. `known` is label → the resources of that
+    namespace except files, if they were observed before.
     """
     state: dict[Key, Resource] = {}
     conflicts: dict[Key, str] = {}
@@ -170,7 +155,6 @@ def observe(
         what = no_netns if alias is None else f"exists and {maker(alias)}"
         conflicts[netns_key(label)] = f"/run/netns/{label} {what}"
     asked = {(key.kind, key.netns) for key in (*desired, *second_names)}
-    looked_for = _by_links(kinds)
     known = known or {}
     unproven: dict[Key, str] = {}
     by_label = views(snapshot, mark, originals or {}, desired, evidence)
@@ -189,7 +173,7 @@ def observe(
         # root of another user namespace can write any mark there, so only files count, which
         # are on the host
         only_files = view.label in known or not view.netns.is_own
-        for kind in (NodeFile,) if only_files else looked_for(view.link_kinds):
+        for kind in (NodeFile,) if only_files else kinds or observed_on(view.link_kinds):
             for resource in kind.observe(view):
                 state[resource.key] = resource
             for key, whose in (

@@ -108,11 +108,9 @@ class Fdb(NoForeignObjects, Resource):
         return AF_BRIDGE, _pack(self.dst), bytes.fromhex(self.mac.replace(":", ""))
 
 
-DEFAULT_ENDS: dict[str, tuple[int, ...]] = {}
-"""Kind → the attributes of IFLA_INFO_DATA for whose address the kernel makes an entry itself.
-
-The modules of the kinds fill it in.
-"""
+IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6 = 2, 16
+DEFAULT_ENDS = {"vxlan": (IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6)}
+"""Kind → the attributes of IFLA_INFO_DATA for whose address the kernel makes an entry itself."""
 
 
 def _number(number: int, payload: bytes) -> str:

@@ -5,7 +5,7 @@ addresses (drivers/net/ipvlan).
 import errno
 from typing import ClassVar, Literal
 
-from netorch.kinds.base.stacked import StackedLink, stacked
+from netorch.kinds.base.stacked import StackedLink
 from netorch.kinds.base.standalone import Attribute
 from netorch.netlink.attribute_types import choice
 from netorch.netlink.codec import u16
@@ -38,7 +38,6 @@ L3S = Feature(
 )
 
 
-@stacked
 @observed
 class Ipvlan(StackedLink):
     """An ipvlan.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal, Self
 
 from netorch.immutable import replace
-from netorch.kinds.base.stacked import StackedLink, stacked
+from netorch.kinds.base.stacked import StackedLink
 from netorch.kinds.base.standalone import Attribute, StandaloneLink
 from netorch.netlink.attribute_types import choice
 from netorch.state.registry import View, observed
@@ -21,7 +21,6 @@ ALONE = "passthru"
 MacvlanMode = Literal["bridge", "private", "vepa", "passthru"]
 
 
-@stacked
 @observed
 class Macvlan(StackedLink):
     """A macvlan.

@@ -6,12 +6,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from netorch.kinds.base.stacked import stacked
 from netorch.kinds.macvlan import Macvlan
 from netorch.state.registry import observed
 
 
-@stacked
 @observed
 class Macvtap(Macvlan):
     KIND: ClassVar[str] = "macvtap"

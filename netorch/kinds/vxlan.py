@@ -8,15 +8,15 @@ from ipaddress import ip_address
 from typing import Any, ClassVar, Self
 
 from netorch.kinds.base.standalone import Attribute, ParentPlace, StandaloneLink, decoded, parent_of
-from netorch.kinds.fdb import ALL, DEFAULT_ENDS
+from netorch.kinds.fdb import ALL, IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6
 from netorch.netlink.attribute_types import ADDRESS, BE16, FLAG, U8, U32
 from netorch.state.registry import View, observed
 from netorch.values.requests import Attrs, Request
 from netorch.values.snapshot import LinkRecord
 
-IFLA_VXLAN_ID, IFLA_VXLAN_GROUP, IFLA_VXLAN_LINK, IFLA_VXLAN_LOCAL = 1, 2, 3, 4
+IFLA_VXLAN_ID, IFLA_VXLAN_LINK, IFLA_VXLAN_LOCAL = 1, 3, 4
 IFLA_VXLAN_TTL, IFLA_VXLAN_LEARNING, IFLA_VXLAN_AGEING, IFLA_VXLAN_PORT = 5, 7, 8, 15
-IFLA_VXLAN_GROUP6, IFLA_VXLAN_LOCAL6, IFLA_VXLAN_TTL_INHERIT = 16, 17, 28
+IFLA_VXLAN_LOCAL6, IFLA_VXLAN_TTL_INHERIT = 17, 28
 PORT = 4789
 """The port that IANA has assigned. The kernel's own default, 8472, is older."""
 
@@ -25,8 +25,6 @@ HEADROOM = {4: 50, 6: 70}
 
 They are VXLAN_HEADROOM and VXLAN6_HEADROOM in the kernel.
 """
-
-DEFAULT_ENDS["vxlan"] = (IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6)
 
 
 @observed

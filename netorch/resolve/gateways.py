@@ -15,7 +15,6 @@ from netorch.kinds.address import Address, Ifaddr
 from netorch.kinds.port import Port
 from netorch.kinds.route import MAIN, Route
 from netorch.kinds.rule import Rule
-from netorch.kinds.vrf import Vrf
 from netorch.language.addresses import Address as IPAddress
 from netorch.language.addresses import Network
 from netorch.netlink.constants import AF_INET6, RT_SCOPE_HOST, RT_SCOPE_LINK, RTN_UNICAST
@@ -103,13 +102,17 @@ def namespace_of(resources: Iterable[Resource]) -> Namespace:
         at.setdefault(int(network.network_address), []).append(way)
 
     for resource in resources:
+        if resource.KIND == "vrf":
+            # here, because few topologies have one
+            from netorch.kinds.vrf import Vrf
+
+            assert isinstance(resource, Vrf)
+            vrfs[resource.name] = resource.table
         match resource:
             case Address():
                 addresses.append(resource)
             case Route():
                 routes.append(resource.spec)
-            case Vrf():
-                vrfs[resource.name] = resource.table
             case Port():
                 masters[resource.link] = resource.master
             case Rule(spec=rule):

@@ -8,6 +8,7 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip
 from netorch.firewall.chains import ListedChain
 from netorch.firewall.syntax import syntax_of
 from netorch.immutable import replace
+from netorch.kinds import observed_on
 from netorch.kinds.base.link import link_key
 from netorch.kinds.forward import ForwardAccept
 from netorch.kinds.netns import Netns
@@ -29,7 +30,7 @@ from netorch.netlink.constants import (
     IFLA_BRPORT_UNICAST_FLOOD,
 )
 from netorch.state.key import label_text
-from netorch.state.registry import OBSERVED, View
+from netorch.state.registry import View
 from netorch.state.resource import Resource
 from netorch.values.marks import Mark, read_alias
 from netorch.values.snapshot import AddressRecord, LinkRecord, Passage, Snapshot
@@ -122,7 +123,7 @@ def _place(view: View, name: str, cables: Mapping[End, End]) -> Place:
 
 
 def _resources(view: View) -> Iterator[Resource]:
-    for kind in OBSERVED:
+    for kind in observed_on(view.link_kinds):
         if kind not in _UNASKED:
             yield from kind.observe(view)
 

@@ -5,6 +5,7 @@ net/core/dev.c). So a parent either has macvlans, or has ipvlans, or is a port o
 """
 
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import ClassVar, Self
 
 from netorch.kinds.base.link import link_key
@@ -53,7 +54,7 @@ class StackedLink(StandaloneLink):
         # foreign upper links that have moved to another namespace are not checked, because the list
         # has only the links of the parent's namespace
         for record in netns.links:
-            kind = KINDS.get(record.kind)
+            kind = stacked_kind(record.kind)
             if (
                 kind is None
                 or record.link != below.index
@@ -72,7 +73,7 @@ class StackedLink(StandaloneLink):
         if below.flags & IFF_LOOPBACK:
             what = f"{place} is the loopback interface, which cannot carry a {self.KIND}"
             yield Obstacle("loopback", what)
-        if (kind := KINDS.get(below.kind)) is not None and kind.RX_HANDLER == self.RX_HANDLER:
+        if (kind := stacked_kind(below.kind)) is not None and kind.RX_HANDLER == self.RX_HANDLER:
             why = f"Linux would put the new link on the parent of {below.name} instead"
             what = f"{place} is of kind {below.kind} itself: {why}"
             yield Obstacle("bad-parent", what, "Name that parent.")
@@ -102,11 +103,14 @@ class StackedLink(StandaloneLink):
         )
 
 
-KINDS: dict[str, type[StackedLink]] = {}
-"""The kernel's name of a kind that takes frames from its parent → its resource class."""
+KINDS = ("ipvlan", "macvlan", "macvtap")
+"""The kinds that take frames from their parent. Each has a module of its name."""
 
 
-def stacked(cls: type[StackedLink]) -> type[StackedLink]:
-    """Register a resource class, so that links of its kind are recognised on every parent."""
-    KINDS[cls.KIND] = cls
+def stacked_kind(kind: str) -> type[StackedLink] | None:
+    """Return the resource class of a kind that takes frames from its parent, else None."""
+    if kind not in KINDS:
+        return None
+    module = import_module(f"netorch.kinds.{kind}")
+    cls: type[StackedLink] = getattr(module, kind.capitalize())
     return cls

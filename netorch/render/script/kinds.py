@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
-from netorch import kinds as _registered  # noqa: F401  registers all kinds
 from netorch.immutable import defaults
-from netorch.kinds import geneve, gre, vxlan
+from netorch.kinds import geneve, gre, observed_anywhere, vxlan
 from netorch.kinds.base import ip_tunnel
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.netlink import constants as c
-from netorch.state.registry import OBSERVED
 from netorch.values.requests import Attrs
 
 Formatter = Callable[[bytes], str]
@@ -106,7 +104,11 @@ _NEW_LINK: Mapping[str, str] = {"ipip": "mode ipip", "sit": "mode ip6ip"}
 def standalone_link(kind: str) -> type[StandaloneLink] | None:
     """Return the resource class of a kind that has a table of attributes, else None."""
     return next(
-        (each for each in OBSERVED if issubclass(each, StandaloneLink) and kind == each.KIND),
+        (
+            each
+            for each in observed_anywhere()
+            if issubclass(each, StandaloneLink) and kind == each.KIND
+        ),
         None,
     )
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from docs.live import sample
 from netorch.firewall.iptables import lines as iptables_lines
+from netorch.kinds import observed_anywhere
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.netlink.constants import IFLA_IFALIAS
 from netorch.netlink.qdisc import tbf_options
@@ -22,7 +23,6 @@ from netorch.resolve.loaded import Loaded
 from netorch.resolve.loader import load
 from netorch.state.plan import Step
 from netorch.state.planner import plan
-from netorch.state.registry import OBSERVED
 from netorch.topology import KINDS, model_of
 from netorch.values.filter_rules import FilterRule, Hook, Match, Verdict
 from netorch.values.requests import (
@@ -76,10 +76,14 @@ def test_every_request_has_its_commands() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", sorted({kind.KIND for kind in OBSERVED if issubclass(kind, StandaloneLink)})
+    "kind", sorted({kind.KIND for kind in observed_anywhere() if issubclass(kind, StandaloneLink)})
 )
 def test_every_attribute_of_a_kind_has_its_word(kind: str) -> None:
-    made = next(each for each in OBSERVED if issubclass(each, StandaloneLink) and kind == each.KIND)
+    made = next(
+        each
+        for each in observed_anywhere()
+        if issubclass(each, StandaloneLink) and kind == each.KIND
+    )
     for attribute in made.ATTRIBUTES:
         for number in {attribute.number, attribute.number6} - {0}:
             assert (

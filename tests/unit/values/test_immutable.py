@@ -20,7 +20,7 @@ from netorch.state.resource import Resource
 from netorch.values.filter_rules import Not
 from netorch.values.requests import Hop, NetnsDel
 
-assert netorch.kinds.__path__
+netorch.kinds.observed_anywhere()
 
 
 def subclasses(cls: type) -> Iterator[type]:
