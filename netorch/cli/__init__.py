@@ -53,6 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE
     except SystemExit as stop:  # --help and --version
         return int(stop.code or 0)
+    from netorch.cli.commands import find
+
+    if (shortcut := find(options.command).shortcut) is not None:
+        shortcut(options)
     from netorch.cli.options import lists_nothing
     from netorch.parallel_reader import begin
 

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from netorch.cli import inputs
 from netorch.cli.output import place_in, shell_commands
 from netorch.cli.status import DIFFERENT, DONE
-from netorch.render import json, text
-from netorch.render.changes import changes
 
 if TYPE_CHECKING:
     from netorch.cli.commands.apply import ApplyOptions
@@ -48,9 +46,15 @@ def between_files(old: str, new: str, options: FileOptions, output: Output) -> i
 
 def report(loaded: Loaded, plan: Plan, warnings: list[str], output: Output) -> int:
     """Print a plan as a difference, in the format of the output. Returns the exit status."""
-    differences = changes(plan)
+    differences: list[Change] = []
+    summary = f"{loaded.desired.topology}: in sync"
+    if plan:
+        from netorch.render.changes import changes
+        from netorch.render.text import summarize
+
+        differences = changes(plan)
+        summary = f"{loaded.desired.topology}: {summarize(differences)}"
     name = loaded.desired.topology
-    summary = f"{name}: {text.summarize(differences) if differences else 'in sync'}"
     if output.form == "github":
         _annotate(loaded, differences, warnings, output, summary)
     elif output.form == "markdown":
@@ -58,6 +62,8 @@ def report(loaded: Loaded, plan: Plan, warnings: list[str], output: Output) -> i
 
         output.result(markdown.report(name, differences, warnings).rstrip())
     elif output.json:
+        from netorch.render import json
+
         commands = shell_commands(loaded) if output.verbose else None
         output.result(
             json.document(

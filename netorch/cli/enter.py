@@ -1,15 +1,11 @@
-"""Finds the namespace of a node, and runs a command in it, for `exec` and `shell`."""
+"""Finds the namespace of a node, and runs a command in it, for `exec` and `shell`.
+
+It imports nothing at its top, because `enter_on_record` needs little.
+"""
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING
-
-from netorch.errors import CommandError, NetorchError, Problem, which_node
-from netorch.kernel.files import records
-from netorch.kernel.namespaces.attach import NotAttached, open_namespace
-from netorch.kernel.processes.enter import enter as become
-
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -17,18 +13,64 @@ if TYPE_CHECKING:
     from netorch.converge.attached import NodePlace
 
 
-def enter(node: str, topology: str | None, argv: Sequence[str], output: Output) -> int:
+def enter_on_record(node: str, topology: str | None, argv: Sequence[str]) -> Exception | None:
+    """Replace this process by a command in a node, if the records name the namespace of the node.
+
+    Return the error if the namespace or the command is not usable. Return None if anything else is
+    unusual: `enter` finds out what it is.
+    """
+
+    from netorch.kernel.files import state_cache
+    from netorch.kernel.processes.enter import enter as become
+    from netorch.kernel.system.nsfs import netns_fd
+
+    try:
+        labels: set[str] = set()
+        for name in state_cache.names() if topology is None else [topology]:
+            places = state_cache.places_on_record(name)
+            if places is None or places["attached"]:
+                return None
+            if node in places["labels"]:
+                labels.add(places["labels"][node])
+        if len(labels) != 1 or node == "host" or not argv:
+            return None
+        (label,) = labels
+        fd = netns_fd(f"/run/netns/{label}", follow=True)
+    except (OSError, LookupError, TypeError):
+        return None
+    try:
+        become(fd, label, argv)
+    except Exception as error:
+        return error
+
+
+def enter(
+    node: str,
+    topology: str | None,
+    argv: Sequence[str],
+    output: Output,
+    failure: Exception | None = None,
+) -> int:
     """Replace this process by a command in a node.
 
-    Return only if that fails, with the exit status that a shell would use.
+    Return only if that fails, with the exit status that a shell would use. `failure` is the error
+    of `enter_on_record`.
     """
-    how, what, etc = _place(node, topology)
+    import sys
+
+    from netorch.errors import CommandError, NetorchError
+    from netorch.kernel.namespaces.attach import NotAttached, open_namespace
+    from netorch.kernel.processes.enter import enter as become
+
     try:
-        fd = open_namespace(how, what)
-    except NotAttached as error:
-        raise NetorchError(error.of_node(node)) from None
-    sys.stdout.flush()
-    try:
+        if failure is not None:
+            raise failure
+        how, what, etc = _place(node, topology)
+        try:
+            fd = open_namespace(how, what)
+        except NotAttached as error:
+            raise NetorchError(error.of_node(node)) from None
+        sys.stdout.flush()
         become(fd, etc, argv)
     except CommandError as error:
         output.fail(NetorchError(error.problems))
@@ -40,6 +82,8 @@ def _place(node: str, topology: str | None) -> NodePlace:
     from netorch.converge.attached import place
     from netorch.converge.orchestrator import Orchestrator
     from netorch.converge.recorded_state import reload
+    from netorch.errors import NetorchError, Problem, which_node
+    from netorch.kernel.files import records
 
     places: dict[str, NodePlace] = {}
     known: list[str] = []

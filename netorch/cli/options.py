@@ -101,6 +101,8 @@ class NodeOptions(Options):
     node: str
     name: str | None
     """The topology of the node."""
+    failure: Exception | None = None
+    """Why the shortcut could not run the command."""
 
 
 def add_node_options(parser: argparse.ArgumentParser) -> None:

@@ -11,16 +11,15 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from netorch.cli.progress import Bar, is_visible
 from netorch.cli.status import USAGE
 from netorch.cli.streams import put, tell
-from netorch.errors import NetorchError, Position, Problem, printable
-from netorch.render import json, text
-from netorch.render.changes import Change
 
 if TYPE_CHECKING:
-    # A command that loads no file does not need the models.
+    # Most commands print little, and do not need these.
     from netorch.cli.options import Options
+    from netorch.cli.progress import Bar
+    from netorch.errors import NetorchError, Position, Problem
+    from netorch.render.changes import Change
     from netorch.resolve.loaded import Loaded
     from netorch.state.plan import Step
 
@@ -39,7 +38,7 @@ class Output:
         self._command = options.command
         self._phase = ""
         self._has_result = False
-        self._bar = Bar(not self.quiet and self.form == "text" and is_visible())
+        self._bar = None if self.quiet or self.form != "text" else _bar()
 
     @cached_property
     def colour(self) -> bool:
@@ -71,6 +70,8 @@ class Output:
             tell(line)
 
     def warn(self, lines: Iterable[str]) -> None:
+        from netorch.errors import printable
+
         for line in lines:
             self.done()
             if self.form == "github":
@@ -91,6 +92,8 @@ class Output:
         """Print an error, as lines for the user and in the format that `-o` selects."""
         self.done()
         if self.json:
+            from netorch.render import json
+
             self._failed(json.failure(error))
         elif self.form == "markdown":
             from netorch.render import markdown
@@ -125,6 +128,9 @@ class Output:
     def usage(self, what: str) -> int:
         """Print a usage error that the parser cannot find. Returns the exit status."""
         if self.json:
+            from netorch.errors import Problem
+            from netorch.render import json
+
             self._failed(json.problem("UsageError", Problem("usage", what)))
         tell(f"netorch {self._command}: {what}")
         return USAGE
@@ -136,6 +142,8 @@ class Output:
         """
         self.done()
         if self.json:
+            from netorch.render import json
+
             self._failed(json.problem(kind, problem))
 
     def _failed(self, document: str) -> None:
@@ -147,6 +155,10 @@ class Output:
         self, differences: Sequence[Change], loaded: Loaded | None = None, *, short: bool = False
     ) -> None:
         """Print the changes, one on each line. `short` cuts a long list, except with --verbose."""
+        if not differences:
+            return
+        from netorch.render import text
+
         place = place_text(loaded) if self.verbose and loaded is not None else lambda _: ""
         commands = shell_commands(loaded) if self.verbose and loaded is not None else lambda _: []
         lines = list(
@@ -171,25 +183,40 @@ class Output:
     def phase(self, name: str) -> None:
         """Show the name of the phase that begins now, on a terminal."""
         self._phase = name
-        self._bar.at(name)
+        self._show(name)
 
     def count_read(self, done: int, total: int) -> None:
         """Show how many namespaces have been read, on a terminal."""
         if done < total:
-            self._bar.at(self._phase or "reading", done, total, "namespaces")
+            self._show(self._phase or "reading", done, total, "namespaces")
         else:
-            self._bar.at("comparing")
+            self._show("comparing")
 
     def progress(self, done: int, total: int, step: Step) -> None:
-        self.bar(done, total, step.resource.title())
+        if self._bar is not None:
+            self.bar(done, total, step.resource.title())
 
     def bar(self, done: int, total: int, what: str) -> None:
         """Show how much of long work is done, on a terminal."""
-        self._bar.at(self._phase or "making", done, total, what)
+        self._show(self._phase or "making", done, total, what)
+
+    def _show(self, phase: str, done: int = 0, total: int = 0, what: str = "") -> None:
+        if self._bar is not None:
+            self._bar.at(phase, done, total, what)
 
     def done(self) -> None:
         """Remove the progress line, because the work has ended or a message follows."""
-        self._bar.clear()
+        if self._bar is not None:
+            self._bar.clear()
+
+
+def _bar() -> Bar | None:
+    """Return a progress line, or None if it makes no sense here."""
+    if not sys.stderr.isatty():
+        return None
+    from netorch.cli.progress import Bar, is_visible
+
+    return Bar(True) if is_visible() else None
 
 
 def place_text(loaded: Loaded) -> Callable[[Change], str]:

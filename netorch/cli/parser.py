@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from contextlib import suppress
 
@@ -35,6 +36,35 @@ class WrongUsage(SystemExit):
     def __init__(self, what: str) -> None:
         super().__init__(USAGE)
         self.what = what
+
+
+class _Formatter(argparse.HelpFormatter):
+    """A formatter that finds out the columns of the terminal without `shutil`.
+
+    argparse makes one for each option, even if it prints no help, and importing `shutil` takes as
+    long as parsing the command line.
+    """
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+class _Raw(_Formatter, argparse.RawDescriptionHelpFormatter):
+    """A formatter that keeps the lines of the epilog."""
+
+
+def _columns() -> int:
+    """Return what `shutil.get_terminal_size().columns` returns."""
+    try:
+        columns = int(os.environ["COLUMNS"])
+    except (KeyError, ValueError):
+        columns = 0
+    if columns <= 0:
+        try:
+            columns = os.get_terminal_size(sys.__stdout__.fileno()).columns  # type: ignore[union-attr]
+        except (AttributeError, ValueError, OSError):
+            columns = 0
+    return columns or 80
 
 
 class Parser(argparse.ArgumentParser):
@@ -108,7 +138,7 @@ def parser(first: str = "") -> Parser:
         prog="netorch",
         description="Make the network that one YAML file declares in the Linux kernel.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Raw,
     )
     top.add_argument("--version", action="version", version=f"netorch {__version__}")
     commands = top.add_subparsers(
@@ -118,7 +148,7 @@ def parser(first: str = "") -> Parser:
         command = find(name)
         summary = command.summary
         about = f"{summary[:1].upper()}{summary[1:]}."
-        own = commands.add_parser(name, help=summary, description=about)
+        own = commands.add_parser(name, help=summary, description=about, formatter_class=_Formatter)
         add_common_options(own)
         command.add_options(own)
     return top

@@ -20,12 +20,12 @@ from typing import Any
 
 import pytest
 
-from netorch.errors import LockedError, NetorchError
+from netorch.errors import CommandError, LockedError, NetorchError
 from netorch.immutable import replace
 from netorch.kernel.files import records
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.namespaces.attach import NotAttached, open_namespace
-from netorch.kernel.processes.enter import CommandError, enter
+from netorch.kernel.processes.enter import enter
 from netorch.kernel.system.syscalls import (
     CLONE_NEWNET,
     CLONE_NEWNS,

@@ -18,6 +18,7 @@ from netorch.cli.status import DONE
 
 TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
+    from netorch.api.saved_plan import Saved
     from netorch.cli.output import Output
     from netorch.converge.compare import Difference
     from netorch.converge.report import Report
@@ -62,10 +63,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: ApplyOptions, output: Output) -> int:
-    from netorch.api.saved_plan import Saved, verify
     from netorch.cli import diff_report, inputs
     from netorch.converge.orchestrator import Orchestrator
-    from netorch.render.changes import changes
 
     if options.dry_run and options.plan is None:
         return diff_report.from_kernel(options, output)
@@ -85,6 +84,8 @@ def run(options: ApplyOptions, output: Output) -> int:
 
     def verify_saved(difference: Difference) -> None:
         if saved is not None and options.plan is not None:
+            from netorch.api.saved_plan import verify
+
             verify(saved, difference, inputs.printable_name(options.plan))
 
     def planned(difference: Difference) -> None:
@@ -92,7 +93,9 @@ def run(options: ApplyOptions, output: Output) -> int:
         # now, because the apply may be killed for lack of memory
         printed.extend(shortage.warning() for shortage in difference.shortages)
         output.warn(printed)
-        if output.json or not output.quiet:
+        if difference.plan and (output.json or not output.quiet):
+            from netorch.render.changes import changes
+
             made.extend(changes(difference.plan))
         if not output.json:
             output.listing(made, loaded, short=True)
@@ -135,12 +138,13 @@ def _print_report(
 ) -> None:
     """Print the result. `printed` are the warnings that the user has seen already."""
     from netorch.cli.output import place_in
-    from netorch.render import json, text
 
     name = loaded.desired.topology
     warnings = [warning for warning in report.warnings if warning not in printed]
     output.print_notes(warnings, report.notes)
     if output.json:
+        from netorch.render import json
+
         output.result(
             json.document(
                 topology=name,
@@ -155,6 +159,8 @@ def _print_report(
             )
         )
     elif not output.quiet and made:
+        from netorch.render import text
+
         output.result(f"{name}: {text.summarize(made, done=True)} in {duration:.2f} s")
     elif not output.quiet:
         output.result(f"{name}: in sync, nothing to do")

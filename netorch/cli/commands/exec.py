@@ -23,13 +23,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _argv(options: ExecOptions) -> list[str]:
+    return options.argv[1:] if options.argv[:1] == ["--"] else options.argv
+
+
+def shortcut(options: ExecOptions) -> None:
+    from netorch.cli.enter import enter_on_record
+
+    options.failure = enter_on_record(options.node, options.name, _argv(options))
+
+
 def run(options: ExecOptions, output: Output) -> int:
     from netorch.cli.enter import enter
 
-    argv = options.argv
-    if not argv:
+    if not options.argv:
         return output.usage("a command is missing: netorch exec NODE CMD…")
-    return enter(options.node, options.name, argv[1:] if argv[0] == "--" else argv, output)
+    return enter(options.node, options.name, _argv(options), output, options.failure)
 
 
 COMMAND = Command(
@@ -38,5 +47,6 @@ COMMAND = Command(
     options=ExecOptions,
     add_options=add_options,
     run=run,
-    preload=("netorch.cli.enter",),
+    shortcut=shortcut,
+    preload=("netorch.converge.orchestrator", "netorch.cli.enter"),
 )

@@ -12,11 +12,21 @@ if TYPE_CHECKING:
     from netorch.cli.output import Output
 
 
+def _argv() -> list[str]:
+    return [os.environ.get("SHELL") or "/bin/sh"]
+
+
+def shortcut(options: NodeOptions) -> None:
+    from netorch.cli.enter import enter_on_record
+
+    os.environ["NETORCH_NODE"] = options.node
+    options.failure = enter_on_record(options.node, options.name, _argv())
+
+
 def run(options: NodeOptions, output: Output) -> int:
     from netorch.cli.enter import enter
 
-    os.environ["NETORCH_NODE"] = options.node
-    return enter(options.node, options.name, [os.environ.get("SHELL") or "/bin/sh"], output)
+    return enter(options.node, options.name, _argv(), output, options.failure)
 
 
 COMMAND = Command(
@@ -25,5 +35,6 @@ COMMAND = Command(
     options=NodeOptions,
     add_options=add_node_options,
     run=run,
-    preload=("netorch.cli.enter",),
+    shortcut=shortcut,
+    preload=("netorch.converge.orchestrator", "netorch.cli.enter"),
 )

@@ -17,7 +17,7 @@ from typing import Any
 from netorch.errors import Problem, did_you_mean, printable
 from netorch.immutable import Value
 from netorch.kernel.namespaces.attach import NotAttached
-from netorch.kernel.namespaces.netns import netns_fd
+from netorch.kernel.system.nsfs import netns_fd
 
 PATIENCE = 5.0
 """Seconds that an engine has to answer all requests about one container."""

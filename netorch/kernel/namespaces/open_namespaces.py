@@ -18,9 +18,10 @@ from contextlib import contextmanager, suppress
 
 from netorch.kernel.files import owned_directories
 from netorch.kernel.files.file_types import mount_points, type_text
-from netorch.kernel.namespaces.netns import OpenNetns, inode_of, netns_fd, owner_of
+from netorch.kernel.namespaces.netns import OpenNetns
 from netorch.kernel.system.descriptors import move_up
 from netorch.kernel.system.error_text import MOUNT
+from netorch.kernel.system.nsfs import inode_of, netns_fd, owner_of
 from netorch.kernel.system.procfs import Procfs
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.kernel.system.syscalls import (

@@ -7,11 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
-from collections.abc import Sequence
-from typing import NoReturn
 
-from netorch.errors import CommandError, NetorchError, Problem
 from netorch.kernel.files.etc_netns import ETC_NETNS
 from netorch.kernel.system.syscalls import (
     CLONE_NEWNS,
@@ -23,6 +19,11 @@ from netorch.kernel.system.syscalls import (
     unshare,
 )
 
+TYPE_CHECKING = False  # because importing `typing` takes time
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
 _MS_RDONLY = 1
 
 
@@ -32,7 +33,12 @@ def enter(fd: int, etc_name: str | None, argv: Sequence[str]) -> NoReturn:
     The process must have only one thread. Raise CommandError if the command cannot be run,
     NetorchError if the namespace cannot be entered.
     """
+    # here, because importing them takes longer than entering
+    import _signal as signal  # type: ignore[import-not-found]
+
     if not argv:
+        from netorch.errors import CommandError, Problem
+
         raise CommandError(Problem("no-command", "there is no command to run"), 127)
     move(fd, etc_name)
     # Python ignores these signals, and the command should not inherit that
@@ -41,10 +47,14 @@ def enter(fd: int, etc_name: str | None, argv: Sequence[str]) -> NoReturn:
     try:
         os.execvp(argv[0], list(argv))
     except FileNotFoundError as error:
+        from netorch.errors import CommandError, Problem
+
         raise CommandError(
             Problem("command-not-found", f"{argv[0]}: command not found", object=argv[0]), 127
         ) from error
     except OSError as error:
+        from netorch.errors import CommandError, Problem
+
         raise CommandError(
             Problem("command-not-runnable", f"{argv[0]}: {error.strerror}", object=argv[0]), 126
         ) from error
@@ -60,6 +70,8 @@ def move(fd: int, etc_name: str | None) -> None:
         unshare(CLONE_NEWNS)
         mount("", "/", "none", MS_SLAVE | MS_REC)
     except OSError as error:
+        from netorch.errors import NetorchError, Problem
+
         denied = error.errno == errno.EPERM
         code = "not-root" if denied else "namespace-not-entered"
         remedy = "netorch needs root." if denied else ""
@@ -91,6 +103,8 @@ def _bind_etc(directory: str) -> None:
         try:
             mount(source, target, "none", MS_BIND)
         except OSError as error:
+            from netorch.errors import NetorchError, Problem
+
             raise NetorchError(
                 Problem(
                     "namespace-not-entered",

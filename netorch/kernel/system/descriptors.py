@@ -9,8 +9,6 @@ from __future__ import annotations
 import fcntl
 import os
 
-from netorch.errors import KernelRefused, Problem
-
 SELECT_LIMIT = 1024
 """FD_SETSIZE: the first number that select(2) does not accept."""
 _FIRST_RESERVED = 512
@@ -40,6 +38,8 @@ def check_low(fd: int, who: str) -> None:
     `fd` is the number of a file that was opened just now.
     """
     if fd >= SELECT_LIMIT - 1:
+        from netorch.errors import KernelRefused, Problem
+
         free = f"this process has more than {SELECT_LIMIT - 2:,} files open"
         what = f"{who} needs a file descriptor below {SELECT_LIMIT:,}, and {free}."
         remedy = "Close some, or run the command `netorch` instead."
