@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, dataclass_transform
 
-from msgspec import NODEFAULT, Struct, field
+# msgspec takes a few functions from typing_extensions if that is installed, and otherwise from
+# typing, where every supported Python has them. Importing typing_extensions takes as long as all
+# the rest of msgspec, so it is hidden for a moment.
+_HIDDEN = "typing_extensions" not in sys.modules
+if _HIDDEN:
+    sys.modules["typing_extensions"] = None  # type: ignore[assignment]
+try:
+    from msgspec import NODEFAULT, Struct, field
+finally:
+    if _HIDDEN:
+        del sys.modules["typing_extensions"]
 
 if TYPE_CHECKING:
     # mypy checks the names and types of the arguments only for the `replace` of dataclasses.

@@ -8,7 +8,6 @@ plans the way back, carries it out, and reads the kernel again until nothing dif
 from __future__ import annotations
 
 from collections.abc import Callable
-from secrets import token_hex
 
 from netorch.errors import LockedError, NetorchError, Problem
 from netorch.kernel.files import pending, records
@@ -24,6 +23,8 @@ class ConfirmationWatch:
     """The process that rolls one apply back unless it is confirmed in time."""
 
     def __init__(self, name: str, seconds: float, take_back: Callable[[], list[Problem]]) -> None:
+        from secrets import token_hex
+
         self._name, self._seconds, self._token = name, seconds, token_hex(8)
         pending.write(name, Pending.new(self._token, seconds))
         try:

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
 
 from netorch.errors import NetorchError
 from netorch.firewall.chains import ListedChain
-from netorch.firewall.evaluation import Packet, run
 from netorch.immutable import Value, replace
 from netorch.kernel.linux import LinuxKernel
 from netorch.state.key import label_text
 from netorch.values.connections import Address, Connection, End
 from netorch.values.filter_rules import Network
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
+
+if TYPE_CHECKING:
+    from netorch.firewall.evaluation import Packet
 
 Chains = Sequence[ListedChain]
 
@@ -133,6 +136,9 @@ def wrong(
 
 def treatment(connection: Connection, chains: Chains, interfaces: InterfaceMap) -> Treatment:
     """Return what rules do to a connection, by running its first packet through them."""
+    # here, because most commands find no connection to examine
+    from netorch.firewall.evaluation import Packet, run
+
     source, target = connection.source[0], connection.target[0]
     is_own = interfaces.has(source)
     packet = Packet(

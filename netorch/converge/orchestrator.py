@@ -6,14 +6,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from netorch.converge import live
 from netorch.converge.compare import Difference, compare
 from netorch.converge.execute import Progress, ignore_progress
-from netorch.converge.live import Live
 from netorch.converge.previous import Previous, RecordsOfAll
 from netorch.converge.report import Observers, Report
-from netorch.converge.teardown import tear_down
-from netorch.converge.transaction import Transaction
 from netorch.errors import NetorchError
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
@@ -26,6 +22,7 @@ from netorch.values.marks import ALIAS
 from netorch.values.snapshot import Scope
 
 if TYPE_CHECKING:
+    from netorch.converge.live import Live
     from netorch.kernel.reader import ParallelReader
 
 
@@ -89,6 +86,8 @@ class Orchestrator:
         which everything is rolled back, unless `confirm` is called before. With `keep_partial` a
         failed apply is not rolled back.
         """
+        from netorch.converge.transaction import Transaction
+
         observers = Observers(phase, progress, planned)
         phase("waiting for the lock")
         with records.lock(loaded.desired.topology, lock_timeout) as stamp:
@@ -127,6 +126,8 @@ class Orchestrator:
 
         With `brief` the plan leaves out objects that the kernel deletes with their namespaces.
         """
+        from netorch.converge.teardown import tear_down
+
         phase("waiting for the lock")
         with records.lock(name, lock_timeout) as stamp:
             if self._reader is not None:
@@ -135,6 +136,8 @@ class Orchestrator:
 
     def names(self) -> list[str]:
         """Return every topology with a record or a mark on this machine, sorted."""
+        from netorch.converge import live
+
         return live.names(self.kernel)
 
     def labels(self) -> list[str]:
@@ -144,6 +147,8 @@ class Orchestrator:
 
     def live(self) -> list[Live]:
         """Return every topology as it is now."""
+        from netorch.converge import live
+
         with self.kernel.reading_once() as readings:
             every = RecordsOfAll.read()
             result: list[Live] = []
@@ -154,5 +159,7 @@ class Orchestrator:
 
     def look(self, name: str) -> Live:
         """Return one topology as it is now, compared with the file that was applied last."""
+        from netorch.converge import live
+
         with self.kernel.reading_once():
             return live.look(self.kernel, name)

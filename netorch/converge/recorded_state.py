@@ -40,11 +40,12 @@ def load(record: Record, file: str, given: Given | None = None) -> Loaded:
 def save(name: str, record: Record, loaded: Loaded) -> None:
     """Write the cache of a topology, if it is not up to date. The caller holds its lock.
 
-    An error does not matter, because the cache only saves time.
+    An error does not matter, because the cache only saves time. A state with a path that is not
+    UTF-8 cannot be encoded.
     """
     identity = _identity(record)
     if state_cache.read_identity(name) != identity:
-        with suppress(NetorchError, OSError):
+        with suppress(NetorchError, OSError, UnicodeEncodeError):
             records.write_state(name, state_cache.contents(identity, *stored.encode(loaded)))
 
 

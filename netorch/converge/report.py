@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from netorch.converge.execute import Progress, ignore_progress
-from netorch.immutable import Value
+from netorch.immutable import Value, field
 from netorch.state.plan import Plan
 
 if TYPE_CHECKING:
     from netorch.converge.compare import Difference
 
 
-@dataclass(slots=True)
-class Report:
+class Report(Struct):
     """What a command did."""
 
     plan: Plan

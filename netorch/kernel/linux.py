@@ -13,20 +13,14 @@ from netorch.errors import OWN_NETWORK, NetorchError, Problem
 from netorch.firewall.chains import ListedChain
 from netorch.immutable import replace
 from netorch.kernel.files.etc_netns import EtcFiles
-from netorch.kernel.firewall import conntrack, filters, local_sockets
-from netorch.kernel.links import learned, route_lookup
-from netorch.kernel.links.announcements import announce
-from netorch.kernel.machine import answers
-from netorch.kernel.namespaces.attach import NotAttached, open_all
+from netorch.kernel.firewall import filters
 from netorch.kernel.namespaces.open_namespaces import Namespaces
 from netorch.kernel.namespaces.worker import Worker
 from netorch.kernel.reader import ParallelReader, Reader, attach_unnamed
 from netorch.kernel.shared_reader import Readings, SharedReader
 from netorch.kernel.system import sysctl
 from netorch.kernel.system.error_text import MORE_FILES
-from netorch.kernel.writer import RequestSender
 from netorch.netlink.codec import DecodeError
-from netorch.netlink.encode import delete_group
 from netorch.values.connections import Connection
 from netorch.values.filter_rules import Address, Ruleset
 from netorch.values.moves import Moves
@@ -43,6 +37,7 @@ from netorch.values.snapshot import NetnsSnapshot, Scope, Snapshot
 
 if TYPE_CHECKING:
     from netorch.kernel.machine.limits import Limits
+    from netorch.kernel.namespaces.attach import NotAttached
     from netorch.kernel.probe.probes import Probe, Reply
 
 _CAP_NET_ADMIN = 12
@@ -187,6 +182,8 @@ class LinuxKernel:
         `reclaim` has names in /run/netns. An empty plain file with such a name, which a crash left,
         may be replaced or removed.
         """
+        from netorch.kernel.writer import RequestSender
+
         names = frozenset(reclaim)
         return self._worker.call(
             lambda: RequestSender(self._namespaces, self._etc, names).run(channels)
@@ -198,6 +195,7 @@ class LinuxKernel:
         A group without links, or a namespace that does not exist, is not a failure. The caller has
         made sure that netorch made every link of the group.
         """
+        from netorch.netlink.encode import delete_group
 
         def act() -> tuple[int, str] | None:
             self._namespaces.round += 1
@@ -217,6 +215,8 @@ class LinuxKernel:
 
         This deletes what the namespaces had learned about them and sends announcements.
         """
+        from netorch.kernel.links import learned
+        from netorch.kernel.links.announcements import announce
 
         def act() -> None:
             self._namespaces.round += 1
@@ -232,6 +232,7 @@ class LinuxKernel:
 
         The result is empty if the kernel cannot list them.
         """
+        from netorch.kernel.firewall import conntrack
 
         def act() -> Sequence[Connection]:
             netns = self._namespaces.find(label)
@@ -247,6 +248,7 @@ class LinuxKernel:
 
         The next packet of such a connection is then checked by the current rules.
         """
+        from netorch.kernel.firewall import conntrack, local_sockets
 
         def act() -> None:
             netns = self._namespaces.find(label)
@@ -262,6 +264,7 @@ class LinuxKernel:
 
         Addresses without a route are absent.
         """
+        from netorch.kernel.links import route_lookup
 
         def act() -> Mapping[Address, str]:
             netns = self._namespaces.find(label)
@@ -288,6 +291,8 @@ class LinuxKernel:
         return self._worker.call(act)
 
     def _lacks(self, feature: Feature) -> bool:
+        from netorch.kernel.writer import RequestSender
+
         with self._namespaces.throwaway(""):
             failures = RequestSender(self._namespaces, self._etc, frozenset()).run(
                 {"": feature.probe}
@@ -311,6 +316,8 @@ class LinuxKernel:
 
     def answers(self, questions: Iterable[Question], folder: str) -> Mapping[Question, Answer]:
         """Answer each question. Relative paths of key files count from `folder`."""
+        from netorch.kernel.machine import answers
+
         return answers.answer(questions, folder)
 
     def pristine_sysctls(self, paths: Iterable[str]) -> Mapping[str, str]:
@@ -412,7 +419,12 @@ class LinuxKernel:
 
         Returns label → the reason for each namespace that could not be attached.
         """
-        opened, missing = open_all(attachments)
+        opened: Mapping[str, int] = {}
+        missing: Mapping[str, NotAttached] = {}
+        if attachments:
+            from netorch.kernel.namespaces.attach import open_all
+
+            opened, missing = open_all(attachments)
 
         def act() -> None:
             self._namespaces.unpin()

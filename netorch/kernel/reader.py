@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import socket
 import struct
 import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
@@ -20,10 +19,11 @@ from netorch.kernel.firewall.own_filter import OwnFilter
 from netorch.kernel.links import lent
 from netorch.kernel.links.bridge_timers import follows, with_own_times
 from netorch.kernel.links.wireguard import WireguardSocket
-from netorch.kernel.namespaces.netns import OpenNetns, inode_of, netns_fd
+from netorch.kernel.namespaces.netns import OpenNetns
 from netorch.kernel.namespaces.open_namespaces import HOST, Namespaces
 from netorch.kernel.system import ipv6_siblings, packet_policy, sysctl
 from netorch.kernel.system.listening_sockets import listening
+from netorch.kernel.system.nsfs import inode_of, netns_fd
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.netlink import constants as c
 from netorch.netlink import decode
@@ -51,7 +51,7 @@ _VLANS = struct.pack("=B15x", c.AF_BRIDGE) + attr(
     c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_BRVLAN_COMPRESSED)
 )
 _ALL = attr(c.NETCONFA_IFINDEX, i32(c.NETCONFA_IFINDEX_ALL))
-_NETCONF = tuple(struct.pack("=B3x", family) + _ALL for family in (socket.AF_INET, socket.AF_INET6))
+_NETCONF = tuple(struct.pack("=B3x", family) + _ALL for family in (c.AF_INET, c.AF_INET6))
 _FORWARDING = struct.pack("=B11x", c.AF_BRIDGE)
 TUNNELS = frozenset(("vxlan",))
 """Kinds with a forwarding database of their own. It is read in namespaces with such a link."""
@@ -446,7 +446,7 @@ class Reader:
         routes = decode.routes(all_routes, names, counts=counts)
         all_rules = _dump(rtnl, c.RTM_GETRULE, bytes(12))
         rules = decode.rules(all_rules, self._rules)
-        if any(route.family == socket.AF_INET6 and len(route.hops) > 1 for route in routes):
+        if any(route.family == c.AF_INET6 and len(route.hops) > 1 for route in routes):
             routes = ipv6_siblings.with_makers(rtnl, routes, rules, links)
         return _Routing(all_routes, tuple(routes), counts, all_rules, tuple(rules))
 

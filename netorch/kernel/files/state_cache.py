@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import cache
 
 from netorch.kernel.files.owned_directories import RUN_NETORCH
 from netorch.version import __version__
@@ -45,6 +46,7 @@ def identity_of(
     return digest.hexdigest()
 
 
+@cache
 def _code_stamp() -> str:
     """Return a text that changes whenever a module of netorch changes.
 

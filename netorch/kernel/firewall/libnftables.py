@@ -6,7 +6,6 @@ import ctypes
 import errno
 import os
 import re
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,7 @@ from typing import TextIO, cast
 
 from netorch.errors import NetorchError, Problem
 from netorch.kernel.system.descriptors import check_low
+from netorch.kernel.system.sockets import opened, socket
 
 _LIBRARY = "libnftables.so.1"
 _NETLINK_NETFILTER = 12
@@ -219,7 +219,7 @@ def _context(flags: int, dry: bool = False) -> Iterator[int]:
     library = _library()
     # libnftables ends the process if it cannot open a socket, or if the number of the socket is too
     # high for select(2). So netorch tries both first.
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as probe:
+    with opened(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as probe:
         check_low(probe.fileno(), "libnftables")
     context: int = library.nft_ctx_new(0)
     if (

@@ -6,12 +6,12 @@ iptables-nft itself writes: comments, and the options of its matches and targets
 
 from __future__ import annotations
 
-import socket
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
 
 from netorch.immutable import Value
+from netorch.kernel.system.sockets import opened, socket
 from netorch.netlink.codec import (
     DecodeError,
     attribute_list,
@@ -85,7 +85,7 @@ def tables() -> dict[tuple[str, str], str]:
     comments: dict[tuple[str, str], str] = {}
     with (
         suppress(OSError, DecodeError),
-        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as sock,
+        opened(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as sock,
     ):
         sock.send(struct.pack("=IHHII", 20, _GETTABLE, _REQUEST_DUMP, 1, 0) + bytes(4))
         while True:
@@ -219,7 +219,7 @@ def _attr(number: int, payload: bytes) -> bytes:
 def _dump(kind: int, answer: int, family: int, payload: bytes) -> list[tuple[int, bytes]]:
     """Return family and attributes of each object."""
     try:
-        with socket.socket(
+        with opened(
             socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER
         ) as sock:
             sock.settimeout(10)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
-import socket
 import struct
 from collections.abc import Iterator
 
 from netorch.immutable import replace
+from netorch.kernel.system.sockets import opened, socket
 from netorch.netlink import constants as c
 from netorch.netlink.codec import u32
 from netorch.values.snapshot import LinkRecord
@@ -59,7 +59,7 @@ def _own_times(link: LinkRecord) -> dict[int, bytes] | None:
         "@P16x", ctypes.addressof(arguments)
     )
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        with opened(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             fcntl.ioctl(sock, _SIOCDEVPRIVATE, request)
     except OSError:
         return None

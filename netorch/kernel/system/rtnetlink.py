@@ -6,13 +6,13 @@ See netlink(7) and rtnetlink(7).
 from __future__ import annotations
 
 import errno
-import socket
 import struct
 import sys
 from collections.abc import Sequence
 
 from netorch.errors import NetorchError, Problem
 from netorch.kernel.system.descriptors import move_up
+from netorch.kernel.system.sockets import socket
 from netorch.netlink import constants as c
 from netorch.netlink.codec import Message, as_i32, headers, message
 from netorch.netlink.decode import failure
