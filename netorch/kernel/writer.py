@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from hashlib import blake2b
 
 from netorch.immutable import replace
@@ -21,7 +22,7 @@ from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.netlink import constants as c
 from netorch.netlink import decode
 from netorch.netlink.codec import cstring
-from netorch.netlink.encode import LinkRequest, asked_in, encode
+from netorch.netlink.encode import LinkRequest, asked_in, encode, link_name
 from netorch.netlink.merge import Unit, fold
 from netorch.values.requests import (
     AddressDel,
@@ -69,6 +70,7 @@ _DELETES = (
     FileDel,
     WireguardPeerDel,
 )
+_Accepts = ForwardAcceptAdd | ForwardAcceptDel
 _WITHOUT_LINKS = (NetnsDel, FileDel)
 """Requests that need no index of a link."""
 _GONE = (errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT)
@@ -115,12 +117,21 @@ class RequestSender:
 
     def _channel(self, requests: Sequence[Request]) -> None:
         before = len(self.failures)
+        accepts: list[_Accepts] = []
         for unit in fold(requests):
+            if accepts and not _joins(accepts[-1], unit.request):
+                self._accept(accepts)
+                accepts = []
+                if len(self.failures) != before:
+                    return
             if self._links_uncertain and not isinstance(unit.request, _WITHOUT_LINKS):
                 self._namespaces.forget_links()
                 self._links_uncertain = False
             done = self._act(unit)
-            if done is None:
+            if isinstance(unit.request, _Accepts):
+                self._flush()
+                accepts.append(unit.request)
+            elif done is None:
                 self._queue(unit)
             else:
                 self._flush()
@@ -130,6 +141,8 @@ class RequestSender:
                 self._batch, self._batch_netns = [], None
                 return
         self._flush()
+        if accepts and len(self.failures) == before:
+            self._accept(accepts)
 
     def _fail(self, request: Request, number: int, sentence: str) -> None:
         if not (number in _GONE and isinstance(request, _DELETES)):
@@ -152,8 +165,6 @@ class RequestSender:
                 return lambda: self._set_filter(request)
             case FilterDel():
                 return lambda: self._remove_filter(request)
-            case ForwardAcceptAdd() | ForwardAcceptDel():
-                return lambda: self._accept(request)
             case FileDel():
                 return lambda: self._delete_file(request)
             case UplinkJoin():
@@ -263,12 +274,29 @@ class RequestSender:
         self._namespaces.enter(self._resolver.namespace(request.netns))
         filters.delete(request.backend, request.topology, request.before)
 
-    def _accept(self, request: ForwardAcceptAdd | ForwardAcceptDel) -> None:
-        self._namespaces.enter(self._resolver.namespace(request.netns))
+    def _accept(self, requests: Sequence[_Accepts]) -> None:
+        """Change the accepts of all bridges at once.
+
+        If the kernel refuses that, change them one by one to see which one is refused.
+        """
+        before = len(self.failures)
+        self._guard(requests[0], lambda: self._put_accepts(requests))
+        if len(self.failures) == before or len(requests) == 1:
+            return
+        del self.failures[before:]
+        for request in requests:
+            self._guard(request, partial(self._put_accepts, [request]))
+            if len(self.failures) != before:
+                return
+
+    def _put_accepts(self, requests: Sequence[_Accepts]) -> None:
+        self._namespaces.enter(self._resolver.namespace(requests[0].netns))
         forward_accept.put(
-            request.topology,
-            request.bridge,
-            request.rules if isinstance(request, ForwardAcceptAdd) else (),
+            requests[0].topology,
+            {
+                request.bridge: request.rules if isinstance(request, ForwardAcceptAdd) else ()
+                for request in requests
+            },
         )
 
     def _tun(self, request: TunAdd | TunSet) -> None:
@@ -338,7 +366,16 @@ class RequestSender:
         netns = self._resolver.namespace(unknown.netns)
         if netns.complete:
             raise unknown
-        links = dump_links(self._namespaces.rtnl(netns))
+        rtnl = self._namespaces.rtnl(netns)
+        if netns.indices:
+            # The other links are known, and this one is new: a dump for each new link would be
+            # quadratic.
+            (answers,) = rtnl.get(c.RTM_GETLINK, (bytes(16) + link_name(unknown.name),))
+            if not answers:
+                raise unknown
+            netns.indices[unknown.name] = decode.links(answers)[0].index
+            return
+        links = dump_links(rtnl)
         self._namespaces.learn_links(
             netns, {name: link.index for link in links for name in (link.name, *link.altnames)}
         )
@@ -463,6 +500,14 @@ class RequestSender:
             return rtnl.send([(seq, data)]).get(seq)
         except Refused as refused:
             return refused.number, refused.sentence
+
+
+def _joins(first: _Accepts, request: Request) -> bool:
+    """Whether both requests can be carried out at once."""
+    return isinstance(request, _Accepts) and (first.netns, first.topology) == (
+        request.netns,
+        request.topology,
+    )
 
 
 def _renames(request: LinkSet) -> bool:

@@ -149,21 +149,26 @@ def keep_needed_accepts(
     }
     needed: dict[Key, Resource] = {}
     warnings: list[str] = []
-    for label in dict.fromkeys(accept.netns for accept in accepts):
-        here = [accept for accept in accepts if accept.netns == label]
+    by_netns = _by_netns(accepts)
+    for label, here in by_netns.items():
         for accept in _with_rules(here, rest, snapshot.namespaces[label]):
             needed[accept.key] = accept
-    for label in dict.fromkeys(accept.netns for accept in accepts):
+    for label, here in by_netns.items():
         forward = snapshot.namespaces[label].forward
         warnings += [rules.what for rules in forward.unreadable]
         for chain in forward.dropping_chains:
             if bridges := [
-                accept.bridge
-                for accept in accepts
-                if accept.netns == label and accept.is_stopped_by(forward, chain)
+                accept.bridge for accept in here if accept.is_stopped_by(forward, chain)
             ]:
                 warnings.append(loss_warning(label, chain, bridges))
     return {**rest, **needed}, warnings
+
+
+def _by_netns(accepts: Iterable[ForwardAccept]) -> dict[str, list[ForwardAccept]]:
+    by_netns: dict[str, list[ForwardAccept]] = {}
+    for accept in accepts:
+        by_netns.setdefault(accept.netns, []).append(accept)
+    return by_netns
 
 
 def warn_of_own_firewalls(bridges: Sequence[ForwardAccept], snapshot: Snapshot) -> list[str]:
@@ -172,8 +177,7 @@ def warn_of_own_firewalls(bridges: Sequence[ForwardAccept], snapshot: Snapshot) 
     `bridges` are those in nodes that netorch made.
     """
     warnings: list[str] = []
-    for label in dict.fromkeys(bridge.netns for bridge in bridges):
-        here = [bridge for bridge in bridges if bridge.netns == label]
+    for label, here in _by_netns(bridges).items():
         forward = snapshot.namespaces[label].forward if label in snapshot.namespaces else None
         if forward is None:
             continue

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 
@@ -46,8 +46,8 @@ _INTERFACE = re.compile(r'[^\s"*\\/:\x00-\x1f\x7f]{1,15}')
 _Chains = Callable[[str], Sequence[KernelRule]]
 """Returns the rules of a chain by its name, or none if there is no such chain."""
 
-_Pairs = list[tuple[str, str]]
-"""Pairs of the interface by which a packet arrives and the one by which it leaves."""
+_Pairs = Mapping[str, list[tuple[str, str]]]
+"""Bridge → pairs of the interface by which a packet arrives and the one by which it leaves."""
 
 
 def read(topology: str, *, dropping: bool) -> ForwardSnapshot:
@@ -107,23 +107,22 @@ def read(topology: str, *, dropping: bool) -> ForwardSnapshot:
     return ForwardSnapshot(tuple(forward), tuple(foreign_chains), bridged, tuple(unreadable))
 
 
-def put(topology: str, bridge: str, rules: Collection[Accept]) -> None:
-    """Make the topology's accepts for the bridge equal to `rules`, in each table that exists.
+def put(topology: str, bridges: Mapping[str, Collection[Accept]]) -> None:
+    """Make the topology's accepts for each bridge equal to its rules, in each table that exists.
 
     Rules that are right already are not touched. Raise OSError if the kernel refuses.
     """
-    if not _INTERFACE.fullmatch(bridge):
-        raise OSError(errno.EINVAL, f"{bridge!r} is not an interface name that nft can express")
+    for bridge in bridges:
+        if not _INTERFACE.fullmatch(bridge):
+            raise OSError(errno.EINVAL, f"{bridge!r} is not an interface name that nft can express")
     script: list[str] = []
     for chain in nf_tables_netlink.forward_chains():
         if _is_iptables(chain):
-            script += _nft_script(
-                topology, bridge, _pairs(rules, NFT, _VERSIONS[chain.family]), chain
-            )
+            script += _nft_script(topology, _pairs(bridges, NFT, _VERSIONS[chain.family]), chain)
     if script and (error := libnftables.run("\n".join([*script, ""]))) is not None:
         raise OSError(errno.EINVAL, error)
     for version in _legacy_versions():
-        _put_legacy(topology, bridge, _pairs(rules, LEGACY, version), version)
+        _put_legacy(topology, _pairs(bridges, LEGACY, version), version)
 
 
 def _our_tables() -> frozenset[tuple[str, str]]:
@@ -180,19 +179,23 @@ class _Path(Struct):
     """The rule of FORWARD that decides about every packet that reaches it. None if the policy
     decides.
     """
-    reached: list[KernelRule] = field(default_factory=list)
-    """netorch's accepts that packets reach on this path."""
+    reached: set[int] = field(default_factory=set)
+    """The handles of netorch's accepts in FORWARD that packets reach on this path."""
+
+    def reaches(self, rule: KernelRule) -> bool:
+        return rule.chain == _FORWARD and rule.handle in self.reached
 
 
 def _path(chains: _Chains, policy: bool, mark: str) -> _Path:
     rules = chains(_FORWARD)
     # because an accept ahead of netorch's own packet filter would accept packets that it drops
     filters = [place for place, rule in enumerate(rules) if _leads_to_ours(rule)]
+    last_filter = max(filters, default=-1)
     path, ends = _Path(policy), False
     for place, rule in enumerate(rules):
-        is_late = place > max(filters, default=-1)
+        is_late = place > last_filter
         if _is_marked(rule, mark):
-            path.reached += [rule] if is_late else []
+            path.reached |= {rule.handle} if is_late else set()
         elif place not in filters and (end := _end(chains, rule)):
             if not ends:
                 path.drops = policy if end == "return" else end == "drop"
@@ -239,9 +242,7 @@ def _forward_chain(
     path = _path(chains, policy, mark)
     rules = [rule for name in _NAMES for rule in chains(name)]
     marked = [rule for rule in rules if _is_marked(rule, mark)]
-    accepts = (
-        Accept(flavour, version, rule.iif, rule.oif, rule in path.reached) for rule in marked
-    )
+    accepts = (Accept(flavour, version, rule.iif, rule.oif, path.reaches(rule)) for rule in marked)
     names = frozenset(name for rule in rules for name in (rule.iif, rule.oif) if name)
     return ForwardChain(flavour, version, path.drops, tuple(accepts), names)
 
@@ -249,43 +250,50 @@ def _forward_chain(
 # Writing
 
 
-def _pairs(rules: Iterable[Accept], flavour: str, version: int) -> _Pairs:
-    return sorted(
-        (rule.iif, rule.oif) for rule in rules if (rule.flavour, rule.version) == (flavour, version)
-    )
+def _pairs(bridges: Mapping[str, Collection[Accept]], flavour: str, version: int) -> _Pairs:
+    return {
+        bridge: sorted(
+            (rule.iif, rule.oif)
+            for rule in rules
+            if (rule.flavour, rule.version) == (flavour, version)
+        )
+        for bridge, rules in bridges.items()
+    }
 
 
-def _stale(
-    chains: _Chains, path: _Path, bridge: str, desired: _Pairs, mark: str
-) -> list[KernelRule] | None:
-    """Return the bridge's accepts, which have to be made again. Return None if exactly the desired
-    ones exist and packets reach them.
+def _changed(
+    chains: _Chains, path: _Path, desired: _Pairs, mark: str
+) -> tuple[list[KernelRule], list[tuple[str, str]]]:
+    """Return the rules to delete and the pairs to accept, for all bridges whose accepts are not
+    exactly the desired ones, or are not reached.
     """
-    own_rules = [
-        rule
-        for name in _NAMES
-        for rule in chains(name)
-        if _is_marked(rule, mark) and bridge == (rule.iif or rule.oif)
-    ]
-    are_right = sorted((rule.iif, rule.oif) for rule in own_rules) == desired and all(
-        rule in path.reached for rule in own_rules
-    )
-    return None if are_right else own_rules
+    own_rules: dict[str, list[KernelRule]] = {}
+    for name in _NAMES:
+        for rule in chains(name):
+            if _is_marked(rule, mark):
+                own_rules.setdefault(rule.iif or rule.oif, []).append(rule)
+    stale: list[KernelRule] = []
+    missing: list[tuple[str, str]] = []
+    for bridge, pairs in desired.items():
+        rules = own_rules.get(bridge, [])
+        are_right = sorted((rule.iif, rule.oif) for rule in rules) == pairs
+        if not are_right or not all(map(path.reaches, rules)):
+            stale += rules
+            missing += pairs
+    return stale, missing
 
 
-def _nft_script(topology: str, bridge: str, desired: _Pairs, chain: BaseChain) -> Iterator[str]:
+def _nft_script(topology: str, desired: _Pairs, chain: BaseChain) -> Iterator[str]:
     mark, chains = _mark(topology, NFT), _nft_chains(chain.family)
     path = _path(chains, chain.drops, mark)
-    stale = _stale(chains, path, bridge, desired, mark)
-    if stale is None:
-        return
+    stale, missing = _changed(chains, path, desired, mark)
     for rule in stale:
         yield f"delete rule {chain.family} filter {rule.chain} handle {rule.handle}"
     place = f"{chain.family} filter {_FORWARD}"
     where = f"add rule {place}"
     if path.last is not None:
         where = f"insert rule {place} handle {path.last.handle}"
-    for iif, oif in desired:
+    for iif, oif in missing:
         match = " ".join(
             f'{word} "{name}"' for word, name in (("iifname", iif), ("oifname", oif)) if name
         )
@@ -293,21 +301,21 @@ def _nft_script(topology: str, bridge: str, desired: _Pairs, chain: BaseChain) -
         yield f'{where} {match} counter accept comment "{mark}"'
 
 
-def _put_legacy(topology: str, bridge: str, desired: _Pairs, version: int) -> None:
+def _put_legacy(topology: str, desired: _Pairs, version: int) -> None:
     from netorch.kernel.firewall import legacy_forward
 
     mark = _mark(topology, LEGACY)
 
     def edit(policy: bool, chains: _Chains) -> legacy_forward.Edit | None:
         path = _path(chains, policy, mark)
-        stale = _stale(chains, path, bridge, desired, mark)
-        if stale is None:
+        stale, missing = _changed(chains, path, desired, mark)
+        if not stale and not missing:
             return None
-        remaining = [rule for rule in chains(_FORWARD) if rule not in stale]
-        place = len(remaining) if path.last is None else remaining.index(path.last)
-        return legacy_forward.Edit(
-            stale, _FORWARD, place, [_legacy_rule(*pair, mark) for pair in desired]
-        )
+        deleted = {rule.handle for rule in stale if rule.chain == _FORWARD}
+        remaining = [rule.handle for rule in chains(_FORWARD) if rule.handle not in deleted]
+        place = len(remaining) if path.last is None else remaining.index(path.last.handle)
+        rules = [_legacy_rule(*pair, mark) for pair in missing]
+        return legacy_forward.Edit(stale, _FORWARD, place, rules)
 
     if not legacy_forward.missing():
         legacy_forward.change(version, edit)
