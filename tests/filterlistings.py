@@ -23,7 +23,11 @@ PATH = Path(__file__).parent / "recorded" / "nftables.json"
 SETS = """
 set s { type ipv4_addr; flags interval; elements = { 10.0.0.0/24, 10.9.0.1 }; }
 set pairs { type ipv4_addr . inet_service; }
+set ways { type ifname . ifname; elements = { "docker0" . "personal", "a" . "b" }; }
 map verdicts { type ifname : verdict; elements = { "docker0" : jump inner, "eth0" : drop }; }
+map reasons { type ifname : verdict; elements = { "docker0" comment "docker0: no" : drop }; }
+map targets { type inet_service : ipv4_addr . inet_service; elements = { 80 comment "publish web" : 10.9.0.1 . 8080 }; }
+map addressed { type ipv4_addr . inet_service : ipv4_addr . inet_service; elements = { 10.2.0.9 . 80 : 10.9.0.2 . 8080 }; }
 """
 RULES = [
     "accept",
@@ -42,6 +46,9 @@ RULES = [
     'iifname { "eth0", "docker*" } drop',
     'iifname vmap { "docker0" : jump inner }',
     "iifname vmap @verdicts",
+    "iifname vmap @reasons",
+    "iifname . oifname @ways drop",
+    "iifname . oifname != @ways drop",
     'oifname != "eth0" counter drop',
     "ip saddr 0.0.0.0/0 drop",
     "ip saddr 10.0.1.0/24 drop",
@@ -93,6 +100,9 @@ TRANSLATIONS = [
     "tcp dport 80 redirect to :8080",
     "tcp dport 81 dnat to 10.9.0.1",
     "limit rate 1/second dnat to 10.9.0.1",
+    "dnat ip to tcp dport map @targets",
+    "dnat ip to ip daddr . tcp dport map @addressed",
+    "dnat ip to udp dport map @targets",
 ]
 FAMILIES = {
     "inet": ("type filter hook forward priority filter;", RULES),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_network
 
-from netorch.converge.hazards import publishes
+from netorch.converge.hazards import publications
 from netorch.immutable import Value
 from netorch.kinds.address import Address
 from netorch.kinds.base.link import link_key
@@ -89,7 +89,7 @@ def _broken(desired: State) -> Iterator[Broken]:
             # the bridge, and the kernel then loses them.
             yield Broken(one.netns, 6, "on ::1")
         bridges: dict[tuple[str, int], None] = {}
-        for rule in filter(publishes, one.rules):
+        for rule in publications(one.rules):
             assert isinstance(rule.act, DestinationTo)
             bridge = isolated.get((one.netns, str(rule.act.address)))
             if bridge is not None:
@@ -104,7 +104,7 @@ def _broken(desired: State) -> Iterator[Broken]:
 
 
 def _publishing(one: PacketFilter) -> bool:
-    return any(map(publishes, one.rules))
+    return any(True for _ in publications(one.rules))
 
 
 def _isolated_addresses(desired: State) -> dict[tuple[str, str], str]:
@@ -125,6 +125,6 @@ def _at_loopback(one: PacketFilter) -> bool:
     """Whether the filter publishes a port for ::1: in OUTPUT, for any address or for ::1."""
     return any(
         rule.match.destination in (None, ip_network("::1"))
-        for rule in one.rules
-        if publishes(rule) and (rule.family, rule.hook) == (6, Hook.OUTPUT)
+        for rule in publications(one.rules)
+        if (rule.family, rule.hook) == (6, Hook.OUTPUT)
     )

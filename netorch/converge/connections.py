@@ -8,6 +8,7 @@ rules would hold for it as long as packets come. Only `end_wrong_connections` do
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from netorch.values.filter_rules import Network
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 
 if TYPE_CHECKING:
-    from netorch.firewall.evaluation import Packet
+    from netorch.firewall.evaluation import Filters, Packet
 
 Chains = Sequence[ListedChain]
 
@@ -39,7 +40,7 @@ class Treatment(Value):
     """
 
 
-class InterfaceMap(Value):
+class InterfaceMap(Value, dict=True):
     """The interfaces by which packets of one namespace come in and leave, by address."""
 
     own: frozenset[Address]
@@ -56,10 +57,21 @@ class InterfaceMap(Value):
         """Return the interface of an address: "lo" for an own one, "" if none is known."""
         if self.has(address):
             return "lo"
-        for network, name in self.subnets:
-            if address.version == network.version and address in network:
-                return name
+        number = int(address)
+        for version, shift, names in self._by_prefix:
+            if version == address.version and number >> shift in names:
+                return names[number >> shift]
         return self.far.get(address, "")
+
+    @cached_property
+    def _by_prefix(self) -> list[tuple[int, int, dict[int, str]]]:
+        """IP version, the number of bits after the prefix, and prefix → interface."""
+        tables: dict[tuple[int, int], dict[int, str]] = {}
+        for network, name in self.subnets:
+            shift = network.max_prefixlen - network.prefixlen
+            names = tables.setdefault((network.version, shift), {})
+            names.setdefault(int(network.network_address) >> shift, name)
+        return [(version, shift, names) for (version, shift), names in tables.items()]
 
 
 def end_wrong_connections(
@@ -128,13 +140,19 @@ def wrong(
     A connection that the `old` and the `new` rules treat alike is left out. If it is different,
     something other than netorch's rules has translated it.
     """
+    from netorch.firewall.evaluation import Filters
+
+    old_filters, new_filters = Filters(old), Filters(new)
     for connection in connections:
-        was, now = treatment(connection, old, old_map), treatment(connection, new, new_map)
+        was = treatment(connection, old_filters, old_map)
+        now = treatment(connection, new_filters, new_map)
         if was != now and _is_wrong(connection, was, now, new_map):
             yield connection
 
 
-def treatment(connection: Connection, chains: Chains, interfaces: InterfaceMap) -> Treatment:
+def treatment(
+    connection: Connection, chains: Filters | Chains, interfaces: InterfaceMap
+) -> Treatment:
     """Return what rules do to a connection, by running its first packet through them."""
     # here, because most commands find no connection to examine
     from netorch.firewall.evaluation import Packet, run

@@ -25,7 +25,7 @@ from netorch.netlink.constants import AF_INET6, RTPROT_RA
 from netorch.resolve.desired import Desired, egress_warning
 from netorch.state.key import HOST, Key, label_text
 from netorch.state.resource import Resource
-from netorch.values.filter_rules import DestinationTo, FilterRule, Hook, Not
+from netorch.values.filter_rules import DestinationTo, FilterRule, Hook, Not, Ruleset, single_rules
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 
 _COMMENT = re.compile(r'"(publish [^"]*)"')
@@ -147,9 +147,12 @@ def _shadowed(
     Each entry of the file is yielded once.
     """
     reported: set[tuple[Key, str]] = set()
+    listening: dict[str, list[tuple[str, bytes, int]]] = {}
     for key, rule in ports:
         netns = snapshot.namespaces.get(key.netns)
-        for protocol, address, port in sorted(netns.listening) if netns is not None else ():
+        if key.netns not in listening:
+            listening[key.netns] = sorted(netns.listening or ()) if netns is not None else []
+        for protocol, address, port in listening[key.netns]:
             if (key, rule.comment) not in reported and _shadows(rule, protocol, address, port):
                 reported.add((key, rule.comment))
                 yield key, rule, protocol, port
@@ -166,13 +169,14 @@ def ports_of_other_topologies(
     reported: set[str] = set()
     for name, theirs in (others() if new else {}).items():
         there = theirs.get(key)
-        taken = (
-            [rule for rule in there.rules if publishes(rule)]
-            if isinstance(there, PacketFilter)
-            else []
-        )
+        taken: dict[int, list[FilterRule]] = {}
+        if isinstance(there, PacketFilter):
+            for rule in publications(there.rules):
+                for block in _blocks(rule):
+                    taken.setdefault(block, []).append(rule)
         for rule in new:
-            other = next((other for other in taken if _meet(rule, other)), None)
+            near = (other for block in _blocks(rule) for other in taken.get(block, ()))
+            other = next((other for other in near if _meet(rule, other)), None)
             if other is not None and rule.comment not in reported:
                 reported.add(rule.comment)
                 what = (
@@ -199,8 +203,8 @@ def _published_ports(state: Mapping[Key, Resource]) -> Iterator[tuple[Key, Filte
             # OUTPUT has a rule for every entry, even for one that is only for the loopback address
             rules = {
                 (rule.comment, rule.family): rule
-                for rule in resource.rules
-                if publishes(rule) and rule.hook is Hook.OUTPUT
+                for rule in publications(resource.rules)
+                if rule.hook is Hook.OUTPUT
             }
             yield from ((key, rule) for rule in rules.values())
 
@@ -224,7 +228,7 @@ def warn_of_missing_addresses(desired: Mapping[Key, Resource], snapshot: Snapsho
         (key.netns, rule.comment, address)
         for key, resource in desired.items()
         if isinstance(resource, PacketFilter)
-        for rule in filter(publishes, resource.rules)
+        for rule in publications(resource.rules)
         if (address := getattr(rule.match.destination, "network_address", None)) is not None
         and not address.is_loopback
     ]
@@ -277,11 +281,12 @@ def _interfaces_of(resource: Rule | PacketFilter) -> set[tuple[str, str]]:
     if isinstance(resource, Rule):
         names = (resource.spec.iif, resource.spec.oif)
         return {(resource.title(), name) for name in names if name is not None}
+    # sets have only bridges, which the topology makes itself
     return {
         (rule.comment, str(end.value) if isinstance(end, Not) else end)
-        for rule in resource.rules
+        for rule in single_rules(resource.rules)
         for end in (rule.match.iif, rule.match.oif)
-        if end is not None
+        if isinstance(end, str | Not)
     }
 
 
@@ -425,6 +430,12 @@ def publishes(rule: FilterRule) -> bool:
     return isinstance(rule.act, DestinationTo) and rule.comment.startswith("publish ")
 
 
+def publications(rules: Ruleset) -> Iterator[FilterRule]:
+    """Yield the rules that forward published ports, one for each port."""
+    early = (rule for rule in rules if rule.hook in (Hook.PREROUTING, Hook.OUTPUT))
+    return filter(publishes, single_rules(early))
+
+
 def _meet(one: FilterRule, other: FilterRule) -> bool:
     mine, theirs = one.match, other.match
     if (
@@ -435,6 +446,12 @@ def _meet(one: FilterRule, other: FilterRule) -> bool:
         return False
     same = None in (mine.destination, theirs.destination) or mine.destination == theirs.destination
     return same and mine.port[0] <= theirs.port[1] and theirs.port[0] <= mine.port[1]
+
+
+def _blocks(rule: FilterRule) -> range:
+    """Return the numbers of the blocks of 256 ports in which the rule has ports."""
+    first, last = rule.match.port or (0, -1)
+    return range(first >> 8, (last >> 8) + 1)
 
 
 def _shadows(rule: FilterRule, protocol: str, address: bytes, port: int) -> bool:

@@ -5,9 +5,10 @@ If a rule is not understood, its effect is a doubt, and never a fact.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any
 
 from netorch.firewall.chains import UNKNOWN, Clause, ListedChain, ListedRule
 from netorch.immutable import Value, replace
@@ -58,12 +59,13 @@ def holds(clause: Clause, packet: Packet) -> bool | None:
     value = _VALUES[clause.field](packet)
     if value is None:
         return None
-    return any(_is(value, expected) for expected in clause.values) != clause.negated
+    return any(_is(value, each) for each in clause.candidates(value)) != clause.negated
 
 
-_VALUES = {
+_VALUES: Mapping[str, Callable[[Packet], Any]] = {
     "iif": lambda packet: packet.iif,
     "oif": lambda packet: packet.oif,
+    "pair": lambda packet: (packet.iif, packet.oif),
     "saddr": lambda packet: packet.source,
     "daddr": lambda packet: packet.destination,
     "proto": lambda packet: packet.proto,
@@ -118,22 +120,47 @@ class HookVerdict:
     """Whether a doubt is about where the packet goes, and not only about whether it continues."""
 
 
-def run(chains: Iterable[ListedChain], hook: str, packet: Packet, *, first: bool) -> HookVerdict:
+class Filters:
+    """Chains, with indexes for their evaluation."""
+
+    def __init__(self, chains: Iterable[ListedChain]) -> None:
+        self._chains = tuple(chains)
+        self._hooks: dict[tuple[str, int], list[ListedChain]] = {}
+        self._groups: dict[int, dict[tuple[str, str, str], dict[str, ListedChain]]] = {}
+
+    def of_hook(self, hook: str, version: int) -> list[ListedChain]:
+        """Return the chains of a hook that packets of an IP version pass, in their order."""
+        if (hook, version) not in self._hooks:
+            here = (one for one in self._chains if one.hook == hook and one.sees(version))
+            self._hooks[hook, version] = sorted(here, key=lambda chain: chain.priority)
+        return self._hooks[hook, version]
+
+    def group_of(self, chain: ListedChain, version: int) -> Mapping[str, ListedChain]:
+        """Return the chains to which a chain can jump, by their names."""
+        if version not in self._groups:
+            groups = self._groups.setdefault(version, {})
+            for other in self._chains:
+                if other.sees(version):
+                    groups.setdefault(other.group, {})[other.name] = other
+        return self._groups[version][chain.group]
+
+
+def run(
+    chains: Filters | Iterable[ListedChain], hook: str, packet: Packet, *, first: bool
+) -> HookVerdict:
     """Evaluate all chains of a hook in their order.
 
     `first` is true for the first packet of a connection. Only that packet passes chains of type
     nat.
     """
-    visible = [chain for chain in chains if chain.sees(packet.version)]
+    filters = chains if isinstance(chains, Filters) else Filters(chains)
     verdict = HookVerdict(mark=packet.mark)
-    for chain in sorted(
-        (chain for chain in visible if chain.hook == hook), key=lambda chain: chain.priority
-    ):
+    for chain in filters.of_hook(hook, packet.version):
         if chain.kind == "nat" and (
             not first or verdict.source is not None or verdict.destination is not None
         ):
             continue
-        group = {other.name: other for other in visible if other.group == chain.group}
+        group = filters.group_of(chain, packet.version)
         evaluation = _ChainEvaluation(group, verdict, replace(packet, mark=verdict.mark))
         end = evaluation.follow(chain, 0, sure=True)
         if not end and chain.policy == "drop":
@@ -172,8 +199,8 @@ class _ChainEvaluation:
             certain = sure and None not in answers
             if rule.mark is not None:
                 self._set_mark(rule.mark, sure=certain)
-            for verdict, target in self._acts(rule):
-                end = self._act(verdict, target, rule, chain, depth, sure=certain)
+            for act in self._acts(rule):
+                end = self._act(act.verdict, act.target, act, chain, depth, sure=certain)
                 if end and certain:
                     return "" if end == "return" else end
         return ""
@@ -185,13 +212,14 @@ class _ChainEvaluation:
         self.packet = replace(self.packet, mark=new)
         self.verdict.mark = new
 
-    def _acts(self, rule: ListedRule) -> Iterator[tuple[str, object]]:
+    def _acts(self, rule: ListedRule) -> Iterator[ListedRule]:
+        """Yield the rule, or the entry of its map that the packet meets."""
         if not rule.cases:
-            yield rule.verdict, rule.target
+            yield rule
             return
-        for clause, verdict, target in rule.cases:
-            if holds(clause, self.packet):
-                yield verdict, target
+        for case in rule.cases_for(lambda field: _VALUES[field](self.packet)):
+            if all(holds(clause, self.packet) for clause in case.clauses):
+                yield case
                 return
 
     def _act(

@@ -10,6 +10,9 @@ same text, so that rules are compared by comparing lines:
 
 The first line makes a chain. The second one is the jump to it, before all foreign rules; if foreign
 rules are before it, the kernel's line is `-I PREROUTING 3 …`. The third line marks the chain.
+
+The sets and maps of a ruleset become further chains (`iptables_chains`), such as
+`netorch-lab-fwd_lan` for what arrives on lan.
 """
 
 from __future__ import annotations
@@ -22,13 +25,17 @@ from hashlib import blake2b
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from netorch.firewall.iptables_chains import HOOK_CHAIN, ChainRule, Jump
+from netorch.firewall.iptables_chains import chains_of as plain_chains
 from netorch.firewall.shell import ShellCommand
 from netorch.immutable import Value
 from netorch.values.filter_rules import (
     Address,
     DestinationTo,
     FilterRule,
+    Group,
     Hook,
+    Match,
     Network,
     Not,
     PortRange,
@@ -79,7 +86,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _TRANSLATES = re.compile(r" -j (?:MASQUERADE|[SD]NAT)\b")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _LISTED = re.compile(r"ip6?tables ")
-_RULE = re.compile(r"ip6?tables -t \w+ -A netorch-")
+_RULE = re.compile(r"ip6?tables -t \w+ -A netorch[-_]")
+_LABEL = re.compile(r"[_=][A-Za-z0-9_.=-]+")
+_FURTHER = re.compile(r"([^_=]+)[_=]")
 _MARKING = re.compile(r'\S+ -t \S+ -A \S+ -m comment --comment "netorch:[a-z0-9-]+"')
 
 
@@ -109,10 +118,45 @@ class ChainNames(Value, dict=True):
             name = f"{name[:4]}.{digest[:10]}"
         return f"netorch-{name}-{_HOOKS[hook][2]}"
 
+    def further_chain(self, hook: Hook, label: str) -> str:
+        """Return the name of a further chain for a hook, such as `netorch-lab-fwd_lan`.
+
+        A name that is too long, or has other characters than these, is replaced by a hash.
+        """
+        name = f"{self.chain(hook)}{label}"
+        if len(name) <= CHAIN_LENGTH and _LABEL.fullmatch(label):
+            return name
+        digest = b32encode(blake2b(name.encode(), digest_size=10).digest()).decode().lower()
+        return f"{self._hashed}{digest[:13]}"
+
     @cached_property
-    def chains(self) -> frozenset[str]:
+    def _hashed(self) -> str:
+        """The beginning of the names that contain a hash. No name of `chain` begins like this."""
+        digest = b32encode(blake2b(self.topology.encode(), digest_size=5).digest()).decode()
+        return f"netorch_{digest.lower()[:7]}"
+
+    @cached_property
+    def chains(self) -> ChainSet:
         """The names of all chains that the topology may have, in any table."""
-        return frozenset(map(self.chain, Hook))
+        return ChainSet(frozenset(map(self.chain, Hook)), self._hashed)
+
+
+class ChainSet(Value):
+    """The names of all chains that a topology may have."""
+
+    hook_chains: frozenset[str]
+    """The names of the chains to which built-in chains jump."""
+    hashed: str
+    """The beginning of the other names that contain a hash."""
+
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str):
+            return False
+        if name in self.hook_chains or name.startswith(self.hashed):
+            return True
+        # because the name of a topology contains neither of these characters
+        base = _FURTHER.match(name)
+        return base is not None and base[1] in self.hook_chains
 
 
 class OwnChain(Value):
@@ -120,7 +164,7 @@ class OwnChain(Value):
 
     name: str
     builtin: str
-    """The built-in chain with the jump to it."""
+    """The built-in chain with the jump to it, "" if other chains lead to it."""
     mark: str
     rules: Lines
     """The rules without `-A CHAIN`, and without the rule that marks the chain."""
@@ -149,7 +193,9 @@ class IptablesTable(Value):
         """The lines of the table: chains, then jumps, then rules, each of them sorted by chain."""
         chains = sorted(self.chains, key=lambda chain: chain.name)
         made = [f"-N {chain.name}" for chain in chains]
-        jumps = [chain.jump for chain in sorted(chains, key=lambda chain: chain.builtin)]
+        jumps = [
+            chain.jump for chain in sorted(chains, key=lambda chain: chain.builtin) if chain.builtin
+        ]
         return (
             *made,
             *jumps,
@@ -163,20 +209,25 @@ def translate(topology: str, ruleset: Ruleset) -> tuple[IptablesTable, ...]:
     Raises ValueError for a rule that iptables cannot express.
     """
     names = ChainNames(topology)
-    tables: dict[tuple[int, str], dict[Hook, list[str]]] = {}
+    tables: dict[tuple[int, str], list[OwnChain]] = {}
+    by_place: dict[tuple[int, Hook], list[FilterRule]] = {}
     for rule in ruleset:
-        hooks = tables.setdefault((rule.family, _HOOKS[rule.hook][0]), {})
-        hooks.setdefault(rule.hook, []).extend(_lines(rule, names.mark))
+        by_place.setdefault((rule.family, rule.hook), []).append(rule)
+    for (family, hook), rules in by_place.items():
+        for label, chain in plain_chains(rules).items():
+            is_first = label == HOOK_CHAIN
+            own = OwnChain(
+                names.chain(hook) if is_first else names.further_chain(hook, label),
+                _HOOKS[hook][1] if is_first else "",
+                names.mark,
+                tuple(
+                    line for rule in chain for line in _lines(_Placed(family, hook, rule), names)
+                ),
+            )
+            tables.setdefault((family, _HOOKS[hook][0]), []).append(own)
     return tuple(
-        IptablesTable(
-            version,
-            table,
-            tuple(
-                OwnChain(names.chain(hook), _HOOKS[hook][1], names.mark, tuple(rules))
-                for hook, rules in hooks.items()
-            ),
-        )
-        for (version, table), hooks in sorted(tables.items())
+        IptablesTable(version, table, tuple(chains))
+        for (version, table), chains in sorted(tables.items())
     )
 
 
@@ -197,6 +248,11 @@ def text_of(tables: Mapping[TableKey, Sequence[str]]) -> str:
         for (version, table), table_lines in sorted(tables.items())
         for line in table_lines
     )
+
+
+def text_of_rules(topology: str, rules: Ruleset) -> str:
+    """Return the rules as text. Raises ValueError if iptables cannot express them."""
+    return text_of(lines(topology, rules))
 
 
 def tables_of(text: str) -> dict[TableKey, Lines]:
@@ -294,13 +350,33 @@ def _undone(text: str) -> Iterator[str]:
     yield from (line.replace(" -N ", " -X ") for line in chains)
 
 
-def _lines(rule: FilterRule, mark: str) -> Iterator[str]:
+class _Placed(Value):
+    """A rule in a chain."""
+
+    family: int
+    hook: Hook
+    rule: ChainRule
+
+    @property
+    def match(self) -> Match:
+        return self.rule.match
+
+    @property
+    def comment(self) -> str:
+        return self.rule.comment
+
+
+def _lines(rule: _Placed, names: ChainNames) -> Iterator[str]:
     """Yield the lines of a rule.
 
     Ports that are translated one to one need one rule each, because from a range after
     --to-destination the kernel may choose any port.
     """
-    act, port = rule.act, rule.match.port
+    act, port, mark = rule.rule.act, rule.match.port, names.mark
+    if isinstance(act, Jump):
+        chain = names.further_chain(rule.hook, act.label)
+        yield _line(rule, port, chain, mark, "-g" if act.goto else "-j")
+        return
     if not isinstance(act, DestinationTo):
         yield _line(rule, port, _target(rule), mark)
         return
@@ -335,7 +411,7 @@ def _lines(rule: FilterRule, mark: str) -> Iterator[str]:
             )
 
 
-def _line(rule: FilterRule, port: PortRange | None, target: str, mark: str) -> str:
+def _line(rule: _Placed, port: PortRange | None, target: str, mark: str, option: str = "-j") -> str:
     comment = rule.comment or mark
     if not _COMMENT.fullmatch(comment):
         raise _wrong(rule, f"{comment!r} cannot be the comment of a rule")
@@ -344,12 +420,12 @@ def _line(rule: FilterRule, port: PortRange | None, target: str, mark: str) -> s
             *_header(rule),
             *_matches(rule, port),
             _comment(comment),
-            f"-j {target}",
+            f"{option} {target}",
         )
     )
 
 
-def _header(rule: FilterRule) -> Iterator[str]:
+def _header(rule: _Placed) -> Iterator[str]:
     match = rule.match
     for option, network in (("-s", match.source), ("-d", match.destination)):
         words = _network(rule, option, network)
@@ -369,7 +445,7 @@ def _header(rule: FilterRule) -> Iterator[str]:
         yield f"-p {match.protocol}"
 
 
-def _matches(rule: FilterRule, port: PortRange | None) -> Iterator[str]:
+def _matches(rule: _Placed, port: PortRange | None) -> Iterator[str]:
     match = rule.match
     if port is not None:
         if match.protocol is None:
@@ -389,8 +465,8 @@ def _matches(rule: FilterRule, port: PortRange | None) -> Iterator[str]:
         yield f"-m conntrack {'' if match.translated else '! '}--ctstate DNAT"
 
 
-def _target(rule: FilterRule) -> str:
-    act = rule.act
+def _target(rule: _Placed) -> str:
+    act = rule.rule.act
     translates = isinstance(act, SourceTo) or act is Verdict.MASQUERADE
     if translates and rule.hook is not Hook.POSTROUTING:
         raise _wrong(rule, "iptables translates sources only in POSTROUTING")
@@ -405,30 +481,30 @@ def _target(rule: FilterRule) -> str:
     return act.name
 
 
-def _address(rule: FilterRule, address: Address) -> str:
+def _address(rule: _Placed, address: Address) -> str:
     if address.version != rule.family or getattr(address, "scope_id", None):
         raise _wrong(rule, f"{address} is not an address of IPv{rule.family}")
     return str(address)
 
 
-def _network(rule: FilterRule, option: str, value: Network | Not | None) -> str:
+def _network(rule: _Placed, option: str, value: Network | Not | Group | None) -> str:
     network = value.value if isinstance(value, Not) else value
     if network is None:
         return ""
-    if isinstance(network, str) or network.version != rule.family:
+    if isinstance(network, str | Group) or network.version != rule.family:
         raise _wrong(rule, f"{network} is not a network of IPv{rule.family}")
     # iptables-save leaves out a network that contains every address
     return f"{_not(value)}{option} {network}" if network.prefixlen or isinstance(value, Not) else ""
 
 
-def _interface(rule: FilterRule, value: str | Not) -> str:
+def _interface(rule: _Placed, value: object) -> str:
     name = value.value if isinstance(value, Not) else value
     if not isinstance(name, str) or not _INTERFACE.fullmatch(name) or len(name.encode()) > 15:
         raise _wrong(rule, f"{name!r} is not an interface name that iptables accepts")
     return name
 
 
-def _ports(rule: FilterRule, ports: PortRange) -> str:
+def _ports(rule: _Placed, ports: PortRange) -> str:
     first, last = ports
     if not 0 <= first <= last <= 65535:
         raise _wrong(rule, f"{ports} is not a range of ports")
@@ -448,7 +524,7 @@ def _quoted(text: str) -> str:
     return text if _PLAIN.fullmatch(text) else '"' + re.sub(r"([\"\\'])", r"\\\1", text) + '"'
 
 
-def _wrong(rule: FilterRule, why: str) -> ValueError:
+def _wrong(rule: _Placed, why: str) -> ValueError:
     return ValueError(
         f"a rule in {_HOOKS[rule.hook][1]}{f' ({rule.comment})' if rule.comment else ''}: {why}"
     )

@@ -1,21 +1,36 @@
-"""Write a ruleset in the syntax of nft(8), one nft rule for each rule, and parse nft's listings."""
+"""Write a ruleset in the syntax of nft(8), and parse nft's listings.
+
+Each group and each map of a ruleset is a set or map of the table, so that a packet is looked up in
+it once. The rules of a branch or of a case are a chain:
+
+    set networks4 { type ifname; elements = { "lan", "dmz" }; }
+    map into4 { type ifname : verdict; elements = { "lan" comment "lan: …" : drop }; }
+    chain forward { …; meta nfproto ipv4 iifname @networks4 ct status dnat accept; … }
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING
 
 from netorch.firewall.shell import ShellCommand
 from netorch.values.filter_rules import (
     Address,
+    Branch,
+    Case,
+    Choice,
     DestinationTo,
     FilterRule,
+    Group,
     Hook,
     Match,
     Not,
+    PortMap,
     PortRange,
+    PortTarget,
     Ruleset,
     SourceTo,
     Verdict,
@@ -38,6 +53,8 @@ BASE_CHAINS = {
 """The type and the priority of the chain for each hook."""
 
 _FAMILIES = {4: ("ip", "ipv4"), 6: ("ip6", "ipv6")}
+_ADDRESSES = {4: "ipv4_addr", 6: "ipv6_addr"}
+_LABEL_LENGTH = 64
 _PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
 _STATES = frozenset({"new", "established", "related", "invalid", "untracked"})
 # nft cannot escape a quote, and interprets * and \ as parts of a pattern
@@ -46,8 +63,15 @@ _COMMENT = re.compile(r"[ !#-~]{1,100}")
 _TRANSLATES = re.compile(r" (?:masquerade|[sd]nat ip6? to)(?: |$)")
 _HANDLE = re.compile(r"(.*) # handle (\d+)")
 _TABLE = re.compile(r"table (\S+) (\S+) \{")
-_CHAIN = re.compile(r"type \w+ hook |comment ")
-"""Statements of a chain that are not rules: its hook and its comment."""
+_HEAD = re.compile(
+    r"type |comment |flags |elements = |size |policy |timeout |auto-merge|gc-interval "
+)
+"""Statements of a chain, set or map that are neither rules nor elements."""
+_ELEMENTS = "elements = "
+_ELEMENT = re.compile(r'(?:"[^"]*"|[^",])+')
+_LABEL = re.compile(r"[A-Za-z0-9_.-]+")
+_KEYS = {"iif": "iifname", "oif": "oifname"}
+_VERDICTS = frozenset((Verdict.ACCEPT, Verdict.DROP))
 _OTHER_BLOCKS = (
     "set ",
     "map ",
@@ -59,6 +83,8 @@ _OTHER_BLOCKS = (
     "secmark ",
     "synproxy ",
 )
+_SETS = ("set ", "map ")
+_MAPPED = re.compile(r" dnat ip6? to .* map @(\S+)$")
 _QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -84,30 +110,128 @@ def script(topology: str, ruleset: Ruleset) -> str:
     would interpret differently: if it contains a name that nft would look up, a network of the
     wrong IP version, or ports without a protocol.
     """
-    table = table_name(topology)
-    text = delete(table)
-    if not ruleset:
-        return text
-    lines = [f"table inet {table} {{", f'\tcomment "{mark(topology)}"']
+    return delete(table_name(topology)) + text_of_rules(topology, ruleset)
+
+
+def text_of_rules(topology: str, rules: Ruleset) -> str:
+    """Return the table of a ruleset, almost as a kernel would list it.
+
+    It is "" if the ruleset is empty. Raise ValueError as `script` does.
+    """
+    if not rules:
+        return ""
+    table = _Table()
     for hook in Hook:
-        rules = [rule for rule in ruleset if rule.hook is hook]
-        if rules:
+        of_hook = [rule for rule in rules if rule.hook is hook]
+        if of_hook:
             kind, priority = BASE_CHAINS[hook]
-            lines += [
-                f"\tchain {hook.value} {{",
-                f"\t\ttype {kind} hook {hook.value} priority {priority}; policy accept;",
-            ]
-            lines += [f"\t\t{rule_text(rule)}" for rule in rules]
-            lines.append("\t}")
-    return text + "\n".join([*lines, "}", ""])
+            head = f"type {kind} hook {hook.value} priority {priority}; policy accept;"
+            table.chains[hook.value] = [head, *map(table.rule, of_hook)]
+    lines = [f"table inet {table_name(topology)} {{", f'\tcomment "{mark(topology)}"']
+    for head, (types, elements) in table.sets.items():
+        lines += [f"\t{head} {{", *(f"\t\t{word}" for word in types)]
+        # One element for each line, because that is how differences are shown.
+        lines.append(f"\t\telements = {{ {f',{_INDENT}'.join(elements)} }}")
+        lines.append("\t}")
+    for name, chain in table.chains.items():
+        lines += [f"\tchain {name} {{", *(f"\t\t{line}" for line in chain), "\t}"]
+    return "\n".join([*lines, "}", ""])
 
 
-def line(rule: FilterRule) -> str:
-    """Return one rule in the form of `listing`, or its repr if nft cannot express it."""
-    try:
-        return f"{rule.hook.value} {rule_text(rule)}"
-    except ValueError:
-        return repr(rule)
+_INDENT = "\n\t\t\t     "
+
+
+class _Table:
+    """The sets, maps and chains of a table that is being written."""
+
+    def __init__(self) -> None:
+        self.sets: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        """`set NAME` or `map NAME` → the lines of its type, and its elements."""
+        self.chains: dict[str, list[str]] = {}
+        """Name → rules."""
+
+    def rule(self, rule: FilterRule) -> str:
+        """Return a rule, and add the sets, maps and chains to which it refers."""
+        match, family = rule.match, rule.family
+        for group in (match.iif, match.oif, match.source, match.destination):
+            if isinstance(group, Group) and group.name:
+                self._group(group, family)
+        if match.pair is not None:
+            pairs = tuple(" . ".join(map(_interface, pair)) for pair in match.pair.pairs)
+            self._set(f"set {match.pair.name}", ("type ifname . ifname",), pairs)
+        match rule.act:
+            case Branch(name=name, rules=rules):
+                self.chains.setdefault(name, [self.rule(inner) for inner in rules])
+            case Choice():
+                self._choice(rule.act, family)
+            case PortMap():
+                self._ports(rule.act, family)
+        return rule_text(rule)
+
+    def _set(self, head: str, kind: tuple[str, ...], elements: tuple[str, ...]) -> None:
+        if self.sets.setdefault(head, (kind, elements)) != (kind, elements):
+            raise ValueError(f"the {head} has two contents")
+
+    def _group(self, group: Group, family: int) -> None:
+        kind: tuple[str, ...] = ("type ifname",)
+        if not all(isinstance(member, str) for member in group.members):
+            kind = (f"type {_ADDRESSES[family]}", "flags interval")
+        elements = tuple(_member(member, family) for member in group.members)
+        self._set(f"set {group.name}", kind, elements)
+
+    def _choice(self, choice: Choice, family: int) -> None:
+        elements: list[str] = []
+        for case in choice.cases:
+            value = _member(case.value, family)
+            if (end := verdict_of(case)) is not None:
+                elements.append(f"{value}{_comment(end)} : {_act(end)}")
+                continue
+            chain = chain_of(choice, case)
+            elements.append(f"{value} : jump {chain}")
+            if chain not in self.chains:
+                self.chains[chain] = []  # its place is before the chains of its own rules
+                self.chains[chain] = [self.rule(inner) for inner in case.rules]
+        kind: tuple[str, ...] = ("type ifname : verdict",)
+        if choice.field == "source":
+            kind = (f"type {_ADDRESSES[family]} : verdict", "flags interval")
+        self._set(f"map {choice.name}", kind, tuple(elements))
+
+    def _ports(self, act: PortMap, family: int) -> None:
+        key = f"{_ADDRESSES[family]} . inet_service" if _has_addresses(act) else "inet_service"
+        kind = (f"type {key} : {_ADDRESSES[family]} . inet_service",)
+        elements = tuple(port_text(entry, family) for entry in act.ports)
+        self._set(f"map {act.name}", kind, elements)
+
+
+def verdict_of(case: Case) -> FilterRule | None:
+    """Return the rule of a case that consists of nothing but a verdict, else None."""
+    if len(case.rules) == 1 and case.rules[0].match == Match() and case.rules[0].act in _VERDICTS:
+        return case.rules[0]
+    return None
+
+
+def chain_of(choice: Choice, case: Case) -> str:
+    """Return the name of the chain for a case, such as `out4_lan`."""
+    label = case.label
+    if not _LABEL.fullmatch(label) or len(label) > _LABEL_LENGTH:
+        label = blake2b(label.encode(), digest_size=8).hexdigest()
+    return f"{choice.name}_{label}"
+
+
+def port_text(entry: PortTarget, family: int) -> str:
+    """Return an entry of a map of ports."""
+    ports = [(port, port) for port in (entry.port, entry.to)]
+    key, to = map(_ports, ports)
+    if entry.address is not None:
+        key = f"{_address(entry.address, family)} . {key}"
+    return f"{key}{_comment_text(entry.comment)} : {_address(entry.target, family)} . {to}"
+
+
+def _has_addresses(act: PortMap) -> bool:
+    addressed = {entry.address is not None for entry in act.ports}
+    if len(addressed) > 1:
+        raise ValueError(f"some ports of the map {act.name} have an address, and others do not")
+    return True in addressed
 
 
 def create(topology: str, text: str) -> str:
@@ -122,12 +246,13 @@ def create(topology: str, text: str) -> str:
 
 
 def count_of(text: str) -> int:
-    """Return the number of rules in a filter's text."""
-    if not text.startswith("table "):
+    """Return the number of rules in a filter's text. An element of a set or map counts as one."""
+    if not _is_listing(text):
         return len(text.splitlines())
     return sum(
-        not block.startswith(_OTHER_BLOCKS) and bool(statement) and not _CHAIN.match(statement)
-        for _, _, block, statement, _ in _statements(text)
+        bool(statement) and (block.startswith(_SETS) or not block.startswith(_OTHER_BLOCKS))
+        for block, statement in _entries(text)
+        if not _HEAD.match(statement)
     )
 
 
@@ -151,13 +276,24 @@ def listing(text: str) -> tuple[str, ...]:
 
     Each one has the name of its chain, or the head of another block, in front:
     `prerouting type nat hook prerouting priority dstnat; policy accept;`,
-    `prerouting tcp dport 80 … comment "web"`, `set s type …`. The table's comment is left out.
+    `prerouting tcp dport 80 … comment "web"`, `set s type …`, and for each element of a set or map
+    `set s "lan"`. The table's comment is left out.
     """
     return tuple(
         f"{block} {statement}".strip()
-        for _, _, block, statement, _ in _statements(text)
+        for block, statement in _entries(text)
         if block or not statement.startswith("comment ")
     )
+
+
+def _entries(text: str) -> Iterator[tuple[str, str]]:
+    """Yield chain (or the head of another block) and text of each rule and element."""
+    for _, _, block, statement, _ in _statements(text):
+        if block.startswith(_SETS) and statement.startswith(_ELEMENTS):
+            inside = statement.removeprefix(_ELEMENTS).strip()[1:-1]
+            yield from ((block, element.strip()) for element in _ELEMENT.findall(inside))
+        else:
+            yield block, statement
 
 
 def rule_texts(text: str) -> dict[tuple[str, str, int], str]:
@@ -174,7 +310,9 @@ def _statements(text: str) -> Iterator[tuple[str, str, str, str, int]]:
 
     Each one has family, table, chain (or the head of another block), text, and handle (or 0).
     """
-    family = table = block = statement = ""
+    family = table = block = ""
+    parts: list[str] = []
+    depth = 0
     inside = empty = False
     for line in text.splitlines():
         if not inside:
@@ -185,27 +323,30 @@ def _statements(text: str) -> Iterator[tuple[str, str, str, str, int]]:
             inside = False
             continue
         words = line.strip()
-        numbered = _HANDLE.fullmatch(words)
+        numbered = _HANDLE.fullmatch(words) if "# handle " in words else None
         words, handle = (numbered[1], int(numbered[2])) if numbered is not None else (words, 0)
-        statement = f"{statement} {words}".strip()
-        if not block and statement.endswith("{"):
-            block, empty, statement = (
-                statement.removesuffix("{").removeprefix("chain ").strip(),
-                True,
-                "",
-            )
-        elif block and statement == "}":
+        if not words and not parts:
+            continue
+        if not block and words.endswith("{"):
+            block, empty = words.removesuffix("{").removeprefix("chain ").strip(), True
+            continue
+        if block and not parts and words == "}":
             if empty:
                 yield family, table, block, "", 0
-            block = statement = ""
-        elif statement and _balanced(statement):
-            yield family, table, block, statement, handle
-            statement, empty = "", False
+            block = ""
+            continue
+        # Sets and chains in a rule, and the elements of a set, may span several lines.
+        parts.append(words)
+        bare = _QUOTED.sub("", words) if '"' in words else words
+        depth += bare.count("{") - bare.count("}")
+        if depth <= 0:
+            yield family, table, block, " ".join(parts), handle
+            parts, depth, empty = [], 0, False
 
 
 def lines_of(text: str) -> Sequence[str]:
-    """Return the filter's lines, one for each rule, without the marks."""
-    # The rules of a file already have one line each, unlike what the kernel lists.
+    """Return the filter's lines, one for each rule and element, without the marks."""
+    # Rules that nft cannot express have one line each.
     return listing(text) if _is_listing(text) else text.splitlines()
 
 
@@ -215,7 +356,30 @@ def _is_listing(text: str) -> bool:
 
 def translations_of(text: str) -> frozenset[str]:
     """Return the lines that translate addresses."""
-    return frozenset(line for line in lines_of(text) if _TRANSLATES.search(_QUOTED.sub("", line)))
+    if not _is_listing(text):
+        return frozenset(line for line in text.splitlines() if _TRANSLATES.search(line))
+    lines: list[str] = []
+    maps = _port_maps(text)
+    for block, statement in _entries(text):
+        if block in maps:
+            if not _HEAD.match(statement):
+                lines += (f"{rule}{block} {statement}" for rule in maps[block])
+        elif not block.startswith(_OTHER_BLOCKS):
+            bare = _QUOTED.sub("", statement)
+            if _TRANSLATES.search(bare) and _MAPPED.search(bare) is None:
+                lines.append(f"{block} {statement}")
+    return frozenset(lines)
+
+
+def _port_maps(text: str) -> dict[str, list[str]]:
+    """Return the head of each map of ports → the rules that use it, without the map."""
+    rules: dict[str, list[str]] = {}
+    for block, statement in _entries(text):
+        mapped = None if block.startswith(_OTHER_BLOCKS) else _MAPPED.search(statement)
+        if mapped is not None:
+            head = f"{block} {statement[: mapped.start(1)]}"
+            rules.setdefault(f"map {mapped[1]}", []).append(head)
+    return rules
 
 
 def commands_to_replace(
@@ -242,35 +406,53 @@ def chains_of(listing: FilterListing) -> tuple[ListedChain, ...]:
     return nftables_json.chains(listing.json, rule_texts(listing.text), listing.extensions)
 
 
-def _balanced(statement: str) -> bool:
-    """Return whether a statement is complete. Sets and chains in a rule may span several lines."""
-    bare = _QUOTED.sub("", statement)
-    return bare.count("{") == bare.count("}")
-
-
 def rule_text(rule: FilterRule) -> str:
     """Return one rule in nft's syntax. Raises ValueError if nft cannot express it."""
-    words = [*_matches(rule.match, rule.family), _act(rule)]
-    if rule.comment:
-        if not _COMMENT.fullmatch(rule.comment):
-            raise ValueError(f"{rule.comment!r} cannot be the comment of a rule")
-        words.append(f'comment "{rule.comment}"')
-    return " ".join(words)
+    return " ".join((*_matches(rule), _act(rule))) + _comment(rule)
 
 
-def _matches(match: Match, family: int) -> Iterator[str]:
+def _comment(rule: FilterRule) -> str:
+    return _comment_text(rule.comment) if rule.comment else ""
+
+
+def _comment_text(comment: str) -> str:
+    if not _COMMENT.fullmatch(comment):
+        raise ValueError(f"{comment!r} cannot be the comment of a rule")
+    return f' comment "{comment}"'
+
+
+def _member(value: object, family: int) -> str:
+    return _interface(value) if isinstance(value, str) else _network(value, family)
+
+
+def _members(group: Group, family: int) -> str:
+    if group.name:
+        return f"@{group.name}"
+    texts = [_member(member, family) for member in group.members]
+    # nft lists a set of one element like this
+    return texts[0] if len(texts) == 1 else f"{{ {', '.join(texts)} }}"
+
+
+def _matches(rule: FilterRule) -> Iterator[str]:
     """Yield the conditions, cheap and selective ones first.
 
     The kernel stops evaluating a rule at the first condition that a packet does not meet.
     """
+    match, family, act = rule.match, rule.family, rule.act
     payload, nfproto = _FAMILIES[family]
     if match.source is None and match.destination is None:
         yield f"meta nfproto {nfproto}"
     for word, interface in (("iifname", match.iif), ("oifname", match.oif)):
-        if interface is not None:
+        if isinstance(interface, Group):
+            yield f"{word} {_members(interface, family)}"
+        elif interface is not None:
             yield f"{word} {_interface(interface)}"
+    if match.pair is not None:
+        yield f"iifname . oifname @{match.pair.name}"
     for word, network in (("saddr", match.source), ("daddr", match.destination)):
-        if network is not None:
+        if isinstance(network, Group):
+            yield f"{payload} {word} {_members(network, family)}"
+        elif network is not None:
             yield f"{payload} {word} {_network(network, family)}"
     if match.protocol is not None and match.protocol not in _PROTOCOLS:
         raise ValueError(f"{match.protocol!r} is not a protocol with ports")
@@ -278,7 +460,7 @@ def _matches(match: Match, family: int) -> Iterator[str]:
         if match.protocol is None:
             raise ValueError("a port needs a protocol")
         yield f"{match.protocol} dport {_ports(match.port)}"
-    elif match.protocol is not None:
+    elif match.protocol is not None and not isinstance(act, PortMap):
         yield f"meta l4proto {match.protocol}"
     if match.local is not None:
         yield f"fib daddr type {'' if match.local else '!= '}local"
@@ -336,6 +518,17 @@ def _act(rule: FilterRule) -> str:
             return f"snat {payload} to {_address(address, rule.family)}"
         case DestinationTo(address, ports):
             return f"dnat {payload} to {_target(_address(address, rule.family), ports, rule.match)}"
+        case PortMap(name=name):
+            if rule.match.protocol is None:
+                raise ValueError("a port needs a protocol")
+            key = f"{rule.match.protocol} dport"
+            if _has_addresses(rule.act):
+                key = f"{payload} daddr . {key}"
+            return f"dnat {payload} to {key} map @{name}"
+        case Choice(name=name, field=field):
+            return f"{_KEYS.get(field, f'{payload} saddr')} vmap @{name}"
+        case Branch(name=name):
+            return f"jump {name}"
 
 
 def _target(address: str, ports: PortRange | None, match: Match) -> str:

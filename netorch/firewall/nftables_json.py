@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from netorch.firewall import iptables_save
-from netorch.firewall.chains import UNKNOWN, Case, Clause, ListedChain, ListedRule
+from netorch.firewall.chains import UNKNOWN, Clause, ListedChain, ListedRule
 
 RulePlace = tuple[str, str, int]
 """The family, table and handle of a rule."""
@@ -169,11 +169,15 @@ def rule(
         elif name in _JUMPS and isinstance(body, Mapping):
             return ListedRule(tuple(clauses), name, body.get("target"), text, mark=mark)
         elif name in _TRANSLATIONS:
+            if (targets := _targets(name, body, sets, text)) is not None:
+                implied, cases = targets
+                clauses += implied
+                return ListedRule(tuple(clauses), "", text=text, cases=cases, mark=mark)
             return ListedRule(tuple(clauses), name, _target(body or {}), text, mark=mark)
         elif name == "vmap" and isinstance(body, Mapping):
             clauses += _implied(body.get("key"))
             try:
-                cases = _cases(body, sets)
+                cases = _cases(body, sets, text)
                 return ListedRule(tuple(clauses), "", text=text, cases=cases, mark=mark)
             except _NotKnown:
                 return ListedRule(tuple(clauses), UNKNOWN, text=text, mark=mark)
@@ -246,6 +250,10 @@ def _conditions(body: object, sets: Sets) -> Iterator[Clause]:
 
 def _condition(left: object, operator: str, right: object, sets: Sets) -> Clause:
     match left:
+        case {"concat": [{"meta": {"key": "iifname"}}, {"meta": {"key": "oifname"}}]} if (
+            operator in _NEGATED
+        ):
+            return Clause("pair", tuple(_pairs(right, sets)), _NEGATED[operator])
         case {"ct": {"key": "status"}} if right == "dnat" and operator in {"in", "!"}:
             return Clause("translated", (True,), operator == "!")
         case {"&": [{"ct": {"key": "status"}}, "dnat"]} if right in {"dnat", 0} and operator in {
@@ -264,6 +272,16 @@ def _condition(left: object, operator: str, right: object, sets: Sets) -> Clause
         # `!` matches if none of these bits is set
         return Clause(field, _values(right, field, sets), negated=True)
     raise _NotKnown
+
+
+def _pairs(right: object, sets: Sets) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of interfaces of a match."""
+    for element in _elements(right, sets):
+        match _bare(element):
+            case {"concat": [str(iif), str(oif)]} if not {iif[-1:], oif[-1:]} & {"*"}:
+                yield iif, oif
+            case _:
+                raise _NotKnown
 
 
 def _field(left: object) -> str:
@@ -293,21 +311,24 @@ def _implied(left: object) -> Iterator[Clause]:
 
 def _values(right: object, field: str, sets: Sets) -> tuple[object, ...]:
     """Return the values of a match: a single one, those of a list, or those of a set."""
+    return tuple(_value(_bare(element), field) for element in _elements(right, sets))
+
+
+def _elements(right: object, sets: Sets) -> list[Any]:
+    """Return the elements of a match: a single one, those of a list, or those of a set."""
     match right:
         case {"set": list(elements)} | {"|": list(elements)}:
-            pass
+            return elements
         case {"set": element}:
             # newer versions write a set with one element as that element
-            elements = [element]
+            return [element]
         case str() if right.startswith("@"):
             if right[1:] not in sets:
                 raise _NotKnown
-            elements = sets[right[1:]]
+            return sets[right[1:]]
         case list():
-            elements = right
-        case _:
-            elements = [right]
-    return tuple(_value(_bare(element), field) for element in elements)
+            return right
+    return [right]
 
 
 def _bare(element: object) -> object:
@@ -348,22 +369,29 @@ def _parsed(parse: Callable[[str], object], text: str) -> object:
         raise _NotKnown from None
 
 
-def _cases(body: object, sets: Sets) -> tuple[Case, ...]:
+def _cases(body: object, sets: Sets, text: str) -> tuple[ListedRule, ...]:
     """Return the entries of a verdict map."""
     match body:
-        case {"key": key, "data": {"set": list(elements)}}:
-            pass
-        case {"key": key, "data": str(name)} if name.removeprefix("@") in sets:
-            elements = sets[name.removeprefix("@")]
+        case {"key": key, "data": data}:
+            elements = _map_elements(data, sets)
         case _:
             raise _NotKnown
     field = _field(key)
-    cases = [_case(element, field) for element in elements]
+    cases = [_case(element, field, text) for element in elements]
     # the default matches any value, so it comes last
-    return tuple(sorted(cases, key=lambda case: case[0].negated))
+    return tuple(sorted(cases, key=lambda case: case.clauses[-1].negated))
 
 
-def _case(element: object, field: str) -> Case:
+def _map_elements(data: object, sets: Sets) -> list[Any]:
+    match data:
+        case {"set": list(elements)}:
+            return elements
+        case str(name) if name.removeprefix("@") in sets:
+            return sets[name.removeprefix("@")]
+    raise _NotKnown
+
+
+def _case(element: object, field: str, text: str) -> ListedRule:
     match element:
         case [key, verdict]:
             name, body = _only(verdict)
@@ -376,8 +404,56 @@ def _case(element: object, field: str) -> Case:
                 else Clause(field, (_value(value, field),))
             )
             target = body.get("target") if isinstance(body, Mapping) else None
-            return clause, "" if name == "continue" else name, target
+            verdict = "" if name == "continue" else name
+            return ListedRule((clause,), verdict, target, _element_text(key, text))
     raise _NotKnown
+
+
+def _element_text(key: object, text: str) -> str:
+    """Return the comment of an element as nft writes it, or the text of the rule if it has none."""
+    match key:
+        case {"elem": {"comment": str(comment)}}:
+            return f'comment "{comment}"'
+    return text
+
+
+def _targets(
+    name: str, body: object, sets: Sets, text: str
+) -> tuple[list[Clause], tuple[ListedRule, ...]] | None:
+    """Return the conditions that a translation by a map of targets implies, and the entries of the
+    map. Return None for a translation of another form.
+    """
+    match body:
+        case {"addr": {"map": {"key": key, "data": str(data)}}, **more} if "port" not in more:
+            pass
+        case _:
+            return None
+    keys = key["concat"] if isinstance(key, Mapping) and "concat" in key else [key]
+    try:
+        fields = [_field(part) for part in keys]
+        elements = _map_elements(data, sets)
+        cases = tuple(_target_case(name, element, fields, text) for element in elements)
+    except _NotKnown:
+        return None
+    return [clause for part in keys for clause in _implied(part)], cases
+
+
+def _target_case(name: str, element: object, fields: list[str], text: str) -> ListedRule:
+    match element:
+        case [key, {"concat": [str(address), int(port)]}]:
+            target = _target({"addr": address, "port": port})
+        case [key, str(address)]:
+            target = _target({"addr": address})
+        case _:
+            raise _NotKnown
+    bare = _bare(key)
+    values = bare["concat"] if isinstance(bare, Mapping) and "concat" in bare else [bare]
+    if target == UNKNOWN or len(values) != len(fields):
+        raise _NotKnown
+    clauses = (
+        Clause(field, (_value(value, field),)) for field, value in zip(fields, values, strict=True)
+    )
+    return ListedRule(tuple(clauses), name, target, _element_text(key, text))
 
 
 def _target(body: Mapping[str, object]) -> object:

@@ -28,11 +28,20 @@ class FilterSyntax(Protocol):
     CONFIG: str
     """The option with which the kernel is built."""
 
+    def text_of_rules(self, topology: str, rules: Ruleset) -> str:
+        """Return the rules as text, before a kernel has listed them.
+
+        Raises ValueError if the backend cannot express them.
+        """
+
     def lines_of(self, text: str) -> Sequence[str]:
-        """Return the filter's lines, one for each rule, without the marks."""
+        """Return the filter's lines, one for each rule and element, without the marks."""
 
     def count_of(self, text: str) -> int:
-        """Return the number of rules. It is the same before and after a kernel has listed them."""
+        """Return the number of rules, of which each element of a set or map counts as one.
+
+        It is the same before and after a kernel has listed them.
+        """
 
     def is_marked(self, topology: str, text: str) -> bool:
         """Return whether all parts of the filter that can have the topology's mark have it."""

@@ -192,6 +192,8 @@ def _is_certain(near: Iface, far: Iface) -> bool:
 def _check_egress(draft: Draft, segment: Segment) -> None:
     """Check the `egress` addresses of a network against the addresses of its owner."""
     owner = segment.owner
+    if not segment.model.egress:
+        return
     own = {entry.ip for iface in owner.ifaces.values() for entry in iface.addresses}
     for index, address in enumerate(segment.model.egress):
         path = (*segment.path, "egress", index)

@@ -1,19 +1,22 @@
 """Turn networks, published ports and `nat` lists into packet filter rules that fit both backends.
 
 The rules of an owner first accept answers, then what a network's mode and isolation allow. Then
-they drop everything else that would enter or leave a network's bridge. No rule matches any other
-traffic of the machine.
+they drop everything else that would enter or leave a network's bridge. No rule drops or translates
+any other traffic of the machine.
+
+The networks of an owner are in sets and maps, so that there are as many entries as networks, and
+no rule for each pair of networks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_network
-from typing import Any
+from ipaddress import collapse_addresses, ip_network
+from typing import Any, Literal
 
 from msgspec import Struct
 
-from netorch.firewall.nftables import line
+from netorch.firewall.syntax import syntax_of
 from netorch.immutable import field, replace
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.forward import ForwardAccept
@@ -21,16 +24,25 @@ from netorch.language.publish import NatModel, ports_text
 from netorch.resolve.desired import Path
 from netorch.resolve.draft import Draft, Site
 from netorch.resolve.published_ports import Published, check_published, prepare, published
-from netorch.resolve.segment import LEADING_OUT, Segment, closed
+from netorch.resolve.segment import LEADING_OUT, Segment
 from netorch.values.filter_rules import (
+    Branch,
+    Case,
+    Choice,
     DestinationTo,
     FilterRule,
+    Group,
     Hook,
     Match,
+    Network,
     Not,
+    Pairs,
+    PortMap,
+    PortTarget,
     Ruleset,
     SourceTo,
     Verdict,
+    single_rules,
 )
 
 LOOPBACK = {4: ip_network("127.0.0.0/8"), 6: ip_network("::1/128")}
@@ -74,14 +86,16 @@ def filters(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Filter
 def put_filter(draft: Draft, site: Site, rules: Ruleset) -> None:
     """Put the filter of a node.
 
-    Its text has the rules in nft's syntax, as long as netorch does not know how the kernel lists
-    them.
+    Its text is not what the kernel lists, as long as netorch has not asked the kernel.
     """
-    text = "\n".join(map(line, rules))
-    draft.put(
-        PacketFilter(site.label, draft.topology.backend.nat, draft.mark.topology, text, rules),
-        site.path,
-    )
+    backend, topology = draft.topology.backend.nat, draft.mark.topology
+    try:
+        text = syntax_of(backend).text_of_rules(topology, rules)
+    except ValueError:
+        # The rules have an interface name or the like that the backend cannot express. This is an
+        # error only when they are loaded.
+        text = "\n".join(map(repr, rules))
+    draft.put(PacketFilter(site.label, backend, topology, text, rules), site.path)
 
 
 def put_accepts(draft: Draft, segments: dict[str, Segment]) -> tuple[ForwardAccept, ...]:
@@ -131,60 +145,130 @@ def _is_filtered(segment: Segment) -> bool:
 
 
 def _translations(draft: Draft, filter_: Filter) -> Iterator[FilterRule]:
-    # An entry for one address comes before those for all addresses, because the first match wins.
-    for entry in sorted(filter_.published, key=lambda entry: entry.address is None):
-        model, text = entry.model, entry.text
-        where = ip_network(entry.address) if entry.address is not None else None
-        act = DestinationTo(entry.target, model.to)
-        match = Match(destination=where, protocol=model.proto, port=model.port, local=True)
-        if entry.address is None or not entry.address.is_loopback:
-            yield FilterRule(entry.version, Hook.PREROUTING, match, act, text)
-        yield FilterRule(entry.version, Hook.OUTPUT, match, act, text)
+    yield from _publications(filter_.published)
     for index, nat in enumerate(filter_.site.model.nat):
         yield from _nat_rules(draft, filter_.site, nat, (*filter_.site.path, "nat", index))
     for version in (4, 6):
-        if any(
-            segment.model.mode_of(version) == "nat" and segment.subnet_of(version)
-            for segment in filter_.segments
-        ):
-            # If a program of the owner connects to another of its programs at the bridge's
-            # address, the source is in the subnet and the packets leave by lo. The rules below
-            # would translate them.
-            yield FilterRule(
-                version, Hook.POSTROUTING, Match(oif="lo"), Verdict.RETURN, "the owner to itself"
-            )
-    for segment in filter_.segments:
-        bridge = segment.root.dev
-        for subnet in segment.model.subnet:
-            version = subnet.version
-            hairpin = any(
-                entry.segment is segment and entry.version == version for entry in filter_.published
-            )
-            if hairpin:
-                # If a member reaches a published port of its own network, the target would answer
-                # the member directly, and the owner could not translate the answer back. So the
-                # source becomes the owner's address.
-                back = Match(oif=bridge, source=subnet, translated=True)
-                yield FilterRule(
-                    version,
-                    Hook.POSTROUTING,
-                    back,
-                    Verdict.MASQUERADE,
-                    f"{segment.name}: members to published ports",
+        yield from _sources(filter_, version)
+
+
+def _publications(entries: list[Published]) -> Iterator[FilterRule]:
+    """Yield the translations to the nodes that publish ports.
+
+    Entries for one address come before those for all addresses, because the first match wins.
+    """
+    groups: dict[tuple[bool, bool, int, str, bool], list[Published]] = {}
+    for entry in entries:
+        single = entry.model.port[0] == entry.model.port[1]
+        near = entry.address is not None and entry.address.is_loopback
+        everywhere = entry.address is None
+        place = everywhere, near, entry.version, entry.model.proto, not single
+        groups.setdefault(place, []).append(entry)
+    for everywhere, near, version, protocol, ranges in sorted(groups):
+        here = groups[everywhere, near, version, protocol, ranges]
+        hooks = (Hook.OUTPUT,) if near else (Hook.PREROUTING, Hook.OUTPUT)
+        match = Match(protocol=protocol, local=True)
+        if not ranges:
+            kind = "published" if everywhere else "loopback" if near else "addressed"
+            ports = tuple(
+                PortTarget(
+                    entry.address, entry.model.port[0], entry.target, entry.model.to[0], entry.text
                 )
-                near = Match(oif=bridge, source=LOOPBACK[version], translated=True)
-                yield FilterRule(
-                    version,
-                    Hook.POSTROUTING,
-                    near,
-                    Verdict.MASQUERADE,
-                    f"{segment.name}: from loopback to published ports",
-                )
-            if segment.model.mode_of(version) == "nat":
-                out = Match(oif=Not(bridge), source=subnet, destination=Not(MULTICAST[version]))
-                egress = segment.model.egress_of(version)
-                leave = SourceTo(egress) if egress is not None else Verdict.MASQUERADE
-                yield FilterRule(version, Hook.POSTROUTING, out, leave, f"{segment.name}: out")
+                for entry in here
+            )
+            act = PortMap(f"{kind}_{protocol}{version}", ports)
+            for hook in hooks:
+                yield FilterRule(version, hook, match, act)
+            continue
+        for entry in here:
+            where = ip_network(entry.address) if entry.address is not None else None
+            of_range = replace(match, destination=where, port=entry.model.port)
+            there = DestinationTo(entry.target, entry.model.to)
+            for hook in hooks:
+                yield FilterRule(version, hook, of_range, there, entry.text)
+
+
+def _sources(filter_: Filter, version: int) -> Iterator[FilterRule]:
+    """Yield the translations of the sources of what members send."""
+    natted = [
+        segment
+        for segment in filter_.segments
+        if segment.model.mode_of(version) == "nat" and segment.subnet_of(version)
+    ]
+    if natted:
+        # If a program of the owner connects to another of its programs at the bridge's address,
+        # the source is in the subnet and the packets leave by lo. The rules below would translate
+        # them.
+        yield FilterRule(
+            version, Hook.POSTROUTING, Match(oif="lo"), Verdict.RETURN, "the owner to itself"
+        )
+    publishing = {entry.segment.name for entry in filter_.published if entry.version == version}
+    if cases := [
+        _hairpin(segment, version) for segment in filter_.segments if segment.name in publishing
+    ]:
+        choice = Choice(f"hairpin{version}", "oif", tuple(cases))
+        yield FilterRule(version, Hook.POSTROUTING, Match(translated=True), choice)
+    out: list[Case] = []
+    late: list[FilterRule] = []
+    # Only networks in different VRFs overlap.
+    several = _overlapping([subnet for part in natted for subnet in part.subnet_of(version)])
+    for segment in natted:
+        rule = _leaving(segment, version)
+        for subnet in segment.subnet_of(version):
+            if subnet in several:
+                late.append(replace(rule, match=replace(rule.match, source=subnet)))
+            else:
+                out.append(Case(segment.root.dev, subnet, (rule,)))
+    if out:
+        choice = Choice(f"out{version}", "source", tuple(out))
+        yield FilterRule(version, Hook.POSTROUTING, Match(), choice)
+    yield from late
+
+
+def _hairpin(segment: Segment, version: int) -> Case:
+    """Return the translations for connections to ports that members of a network publish.
+
+    If a member reaches a published port of its own network, the target would answer the member
+    directly, and the owner could not translate the answer back. So the source becomes the owner's
+    address.
+    """
+    sources = [(subnet, "members to published ports") for subnet in segment.subnet_of(version)]
+    near = (LOOPBACK[version], "from loopback to published ports")
+    return Case(
+        segment.root.dev,
+        segment.root.dev,
+        tuple(
+            FilterRule(
+                version,
+                Hook.POSTROUTING,
+                Match(source=source),
+                Verdict.MASQUERADE,
+                f"{segment.name}: {text}",
+            )
+            for source, text in (*sources, near)
+        ),
+    )
+
+
+def _leaving(segment: Segment, version: int) -> FilterRule:
+    """Return the translation of what leaves a network of mode nat, for each source."""
+    out = Match(oif=Not(segment.root.dev), destination=Not(MULTICAST[version]))
+    egress = segment.model.egress_of(version)
+    leave = SourceTo(egress) if egress is not None else Verdict.MASQUERADE
+    return FilterRule(version, Hook.POSTROUTING, out, leave, f"{segment.name}: out")
+
+
+def _overlapping(subnets: list[Network]) -> set[Network]:
+    """Return the networks that overlap others."""
+    overlapping: set[Network] = set()
+    widest: Network | None = None
+    # A network sorts before those inside it.
+    for subnet in sorted(subnets):
+        if widest is not None and subnet.overlaps(widest):
+            overlapping |= {subnet, widest}
+        else:
+            widest = subnet
+    return overlapping
 
 
 def _nat_rules(draft: Draft, site: Site, model: NatModel, path: Path) -> Iterator[FilterRule]:
@@ -239,114 +323,169 @@ def _untranslated(translations: Iterable[FilterRule]) -> Iterator[FilterRule]:
     The drops come before every accept, because the accept for an allowed network would let the
     packets pass.
     """
-    for rule in translations:
+    drops: dict[int, list[FilterRule]] = {4: [], 6: []}
+    for rule in single_rules(translations):
         leaves = rule.match.translated is None and rule.act is not Verdict.RETURN
         if rule.hook is Hook.POSTROUTING and leaves:
-            match = replace(rule.match, states=UNTRANSLATED)
             text = f"{rule.comment}, of no connection"
-            yield FilterRule(rule.family, Hook.FORWARD, match, Verdict.DROP, text)
+            drops[rule.family].append(
+                FilterRule(rule.family, Hook.FORWARD, rule.match, Verdict.DROP, text)
+            )
+    for version, rules in drops.items():
+        if rules:
+            branch = Branch(f"untranslated{version}", tuple(rules))
+            yield FilterRule(version, Hook.FORWARD, Match(states=UNTRANSLATED), branch)
 
 
 def _policy(filter_: Filter) -> Iterator[FilterRule]:
     for version in (4, 6):
         here = [segment for segment in filter_.segments if segment.subnet_of(version)]
+        if here:
+            networks = Networks(here, version)
+            yield from _entry(networks)
+            yield from _forward(networks)
+
+
+class Networks:
+    """The filtered networks of one owner that have a subnet of one IP version."""
+
+    def __init__(self, here: list[Segment], version: int) -> None:
+        self.here = here
+        self.version = version
+        by_name = {segment.name: segment for segment in here}
+        self.allowed: dict[str, dict[str, Segment]] = {name: {} for name in by_name}
+        """Network → the networks that it allows or that allow it."""
         for segment in here:
-            yield from _entry(segment, here, version)
-        for rules in (_forward, _refuse):
-            for segment in here:
-                yield from rules(segment, here, version)
+            for name in segment.model.allow:
+                if name in by_name and name != segment.name:
+                    self.allowed[segment.name][name] = by_name[name]
+                    self.allowed[name][segment.name] = segment
+        self.open = [
+            segment
+            for segment in here
+            if not segment.model.is_isolated and segment.model.mode_of(version) in LEADING_OUT
+        ]
+        """The networks that forward to each other."""
+        self.everyone = self.bridges("networks", here)
+        """All of their bridges."""
+
+    def bridges(self, name: str, segments: Iterable[Segment]) -> Group:
+        return Group(f"{name}{self.version}", tuple(segment.root.dev for segment in segments))
+
+    def subnets(self, name: str, segments: Iterable[Segment]) -> Group:
+        subnets = [subnet for one in segments for subnet in one.subnet_of(self.version)]
+        # Only networks in different VRFs overlap. A set takes an address once.
+        apart = collapse_addresses(subnets) if _overlapping(subnets) else subnets  # type: ignore[type-var]
+        return Group(f"{name}{self.version}" if name else "", tuple(apart))
+
+    def mode(self, segment: Segment) -> str:
+        return segment.model.mode_of(self.version)
+
+    def rule(self, hook: Hook, act: Verdict | Choice, text: str, **match: Any) -> FilterRule:
+        return FilterRule(self.version, hook, Match(**match), act, text)
+
+    def drops(self, name: str, field: Literal["iif", "oif"], texts: dict[str, str]) -> Choice:
+        """Return a map that drops the packets of bridges. `texts` maps these to comments."""
+        cases = (
+            Case(dev, dev, (self.rule(Hook.FORWARD, Verdict.DROP, text),))
+            for dev, text in texts.items()
+        )
+        return Choice(f"{name}{self.version}", field, tuple(cases))
 
 
-def _entry(segment: Segment, here: list[Segment], version: int) -> Iterator[FilterRule]:
+def _entry(networks: Networks) -> Iterator[FilterRule]:
     """Yield the rules for what members send to the owner itself.
 
     They may not reach its loopback addresses, nor the gateway of a network that is closed to them.
     """
-    bridge = segment.root.dev
-    yield FilterRule(
-        version,
-        Hook.INPUT,
-        Match(iif=bridge, states=ANSWERS),
-        Verdict.ACCEPT,
-        f"{segment.name}: answers",
-    )
+    version, here = networks.version, networks.here
+    yield networks.rule(Hook.INPUT, Verdict.ACCEPT, "answers", states=ANSWERS)
     if version == 4:
-        spoofed = Match(iif=bridge, destination=LOOPBACK[4], translated=False)
-        yield FilterRule(
-            version,
+        yield networks.rule(
             Hook.INPUT,
-            spoofed,
             Verdict.DROP,
-            f"{segment.name}: loopback is for the owner alone",
+            "loopback is for the owner alone",
+            iif=networks.everyone,
+            destination=LOOPBACK[4],
+            translated=False,
         )
-    for other in here:
-        if other is not segment and not other.model.is_segment and closed(segment, other):
-            for subnet in other.subnet_of(version):
-                there = Match(iif=bridge, destination=subnet)
-                yield FilterRule(
-                    version,
-                    Hook.INPUT,
-                    there,
-                    Verdict.DROP,
-                    f"{segment.name}: not to the gateway of {other.name}",
-                )
+    isolated = [segment for segment in here if segment.model.is_isolated]
+    shared = [segment for segment in here if not segment.model.is_isolated]
+    if not isolated or len(here) == 1:
+        return
+    cases: list[Case] = []
+    for segment in here:
+        allowed = networks.allowed[segment.name].values()
+        if segment.model.is_isolated:
+            reached = [segment, *allowed]
+        else:
+            reached = [other for other in allowed if other.model.is_isolated]
+        if reached:
+            match = Match(destination=networks.subnets("", reached))
+            rule = FilterRule(version, Hook.INPUT, match, Verdict.ACCEPT)
+            cases.append(Case(segment.root.dev, segment.root.dev, (rule,)))
+    yield networks.rule(Hook.INPUT, Choice(f"own{version}", "iif", tuple(cases)), "")
+    for members, name, targets, target_name in (
+        (isolated, "isolated", here, "subnets"),
+        (shared, "shared", isolated, "closed"),
+    ):
+        if members:
+            yield networks.rule(
+                Hook.INPUT,
+                Verdict.DROP,
+                "not to the gateway of another network",
+                iif=networks.bridges(name, members),
+                destination=networks.subnets(target_name, targets),
+            )
 
 
-def _forward(segment: Segment, here: list[Segment], version: int) -> Iterator[FilterRule]:
-    """Yield the accepts for what members forward through the owner.
+def _forward(networks: Networks) -> Iterator[FilterRule]:
+    """Yield the rules for what members forward through the owner.
 
-    The accepts of all networks come before all drops. Otherwise a drop of one network could stop
-    packets to a published port of another network.
+    All accepts come before all drops. Otherwise a drop of one network could stop packets to a
+    published port of another network.
     """
-    bridge, mode = segment.root.dev, segment.model.mode_of(version)
-
-    def accept(text: str, **match: Any) -> FilterRule:
-        return FilterRule(
-            version, Hook.FORWARD, Match(**match), Verdict.ACCEPT, f"{segment.name}: {text}"
-        )
-
-    yield accept("answers to members", oif=bridge, states=ANSWERS)
-    yield accept("answers of members", iif=bridge, states=ANSWERS)
-    yield accept("among members", iif=bridge, oif=bridge)
-    if mode in LEADING_OUT:
-        yield accept("to published ports", oif=bridge, translated=True)
-    yield accept("to ports that others publish", iif=bridge, translated=True)
-    for other in here:
-        if other is not segment and _reaches(other, segment, version):
-            yield accept(f"from network {other.name}", iif=other.root.dev, oif=bridge)
-
-
-def _refuse(segment: Segment, here: list[Segment], version: int) -> Iterator[FilterRule]:
-    """Yield the drops for what enters or leaves the bridge of a network."""
-    bridge, mode = segment.root.dev, segment.model.mode_of(version)
-
-    def drop(text: str, **match: Any) -> FilterRule:
-        return FilterRule(
-            version, Hook.FORWARD, Match(**match), Verdict.DROP, f"{segment.name}: {text}"
-        )
-
-    for other in here:
-        if (
-            other is not segment
-            and other.model.mode_of(version) != "segment"
-            and not _reaches(other, segment, version)
-        ):
-            yield drop(f"not from network {other.name}", iif=other.root.dev, oif=bridge)
-    if mode == "host-only":
-        yield drop("nothing from beyond", oif=bridge)
-        yield drop("nothing beyond", iif=bridge)
-    elif mode == "nat":
-        yield drop("only what is published", iif=Not(bridge), oif=bridge)
+    here, everyone = networks.here, networks.everyone
+    for text, match in _accepts_of(networks):
+        yield networks.rule(Hook.FORWARD, Verdict.ACCEPT, text, **match)
+    if len(here) > 1 and len(networks.open) < len(here):
+        texts = {one.root.dev: f"{one.name}: not from another network" for one in here}
+        between = networks.drops("between", "oif", texts)
+        yield networks.rule(Hook.FORWARD, between, "", iif=everyone)
+    closed = {
+        one.root.dev: f"{one.name}: nothing beyond"
+        for one in here
+        if networks.mode(one) == "host-only"
+    }
+    if closed:
+        yield networks.rule(Hook.FORWARD, networks.drops("beyond", "iif", closed), "")
+    texts = {"host-only": "nothing from beyond", "nat": "only what is published"}
+    guarded = {
+        one.root.dev: f"{one.name}: {texts[networks.mode(one)]}"
+        for one in here
+        if networks.mode(one) in texts
+    }
+    if guarded:
+        yield networks.rule(Hook.FORWARD, networks.drops("into", "oif", guarded), "")
 
 
-def _reaches(one: Segment, other: Segment, version: int) -> bool:
-    """Whether the owner forwards from one network to the other.
-
-    A host-only network is open only to networks that it allows or that allow it.
-    """
-    if one.opens_to(other):
-        return True
-    return (
-        not closed(one, other)
-        and {one.model.mode_of(version), other.model.mode_of(version)} <= LEADING_OUT
+def _accepts_of(networks: Networks) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what is forwarded, as comment and conditions."""
+    here, version, everyone = networks.here, networks.version, networks.everyone
+    yield "answers", {"states": ANSWERS}
+    yield "to ports that others publish", {"iif": everyone, "translated": True}
+    leading = [one for one in here if networks.mode(one) in LEADING_OUT]
+    if leading:
+        group = networks.bridges("leading", leading)
+        yield "to published ports", {"oif": group, "translated": True}
+    pairs = tuple(
+        (one.root.dev, other.root.dev)
+        for one in here
+        for other in (one, *networks.allowed[one.name].values())
     )
+    text = "among members and allowed networks"
+    yield text, {"pair": Pairs(f"among{version}", pairs)}
+    # A host-only network is open only to networks that it allows or that allow it.
+    if len(networks.open) > 1:
+        group = networks.bridges("open", networks.open)
+        yield "between open networks", {"iif": group, "oif": group}

@@ -82,11 +82,6 @@ class Segment(Struct):
         return other.name in self.model.allow or self.name in other.model.allow
 
 
-def closed(one: Segment, other: Segment) -> bool:
-    """Whether two networks of one owner are isolated from each other."""
-    return not one.opens_to(other) and (one.model.is_isolated or other.model.is_isolated)
-
-
 def bridge_of(draft: Draft, segment: Segment, name: str) -> Iface:
     """Make a bridge of a network in its owner."""
     owner, model = segment.owner, segment.model

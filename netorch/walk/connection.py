@@ -50,7 +50,7 @@ class Connection:
 
         `tracked` is False for a packet that does not belong to the connection.
         """
-        verdict = run(place.chains, hook, packet, first=self.first and tracked)
+        verdict = run(place.filters, hook, packet, first=self.first and tracked)
         for doubt in verdict.doubts:
             self.doubt(f"{place.name}: {doubt}", diverts=verdict.diverts)
         if verdict.dropped:

@@ -17,6 +17,7 @@ from ipaddress import (
 )
 
 from netorch.firewall.chains import ListedChain
+from netorch.firewall.evaluation import Filters
 from netorch.immutable import Value, field
 from netorch.netlink.constants import (
     AF_INET,
@@ -169,7 +170,7 @@ class BridgeRoute(Value):
     """Whether the entry stays, whatever the bridge learns."""
 
 
-class Place(Value):
+class Place(Value, dict=True):
     """A namespace, with all that decides about packets in it."""
 
     label: str
@@ -195,6 +196,11 @@ class Place(Value):
     """Sentences about what could not be read or evaluated."""
     partial: bool = False
     """Whether a file, which has only a part of the namespace, is the source."""
+
+    @cached_property
+    def filters(self) -> Filters:
+        """The chains, for their evaluation."""
+        return Filters(self.chains)
 
     def vrf_of(self, iface: str) -> int:
         """Return the routing table of the VRF that an interface is or belongs to, or 0."""

@@ -29,7 +29,7 @@ def listing(host: Host, script: str) -> dict[str, Any]:
 
 def meaning(rule: ListedRule) -> ListedRule:
     """Return a rule without its text, because versions of nft write it differently."""
-    return replace(rule, text="")
+    return replace(rule, text="", cases=tuple(map(meaning, rule.cases)))
 
 
 def meanings(chains: tuple[ListedChain, ...]) -> dict[str, list[ListedRule]]:

@@ -33,18 +33,42 @@ _TRIES, _PAUSE = 20, 0.02
 _PROBE = """\
 table inet netorch.probe {
 	comment "netorch:probe"
+	set pairs {
+		type ifname . ifname
+		elements = { "a" . "b" }
+	}
+	map drops {
+		type ifname : verdict
+		elements = { "a" comment "probe" : drop }
+	}
+	map subnets {
+		type ipv4_addr : verdict
+		flags interval
+		elements = { 192.0.2.0/24 : jump subnet }
+	}
+	map ports {
+		type ipv4_addr . inet_service : ipv4_addr . inet_service
+		elements = { 192.0.2.1 . 1 comment "probe" : 192.0.2.1 . 2 }
+	}
+	chain subnet {
+		ip saddr { 192.0.2.0/24, 198.51.100.0/24 } accept
+	}
 	chain output {
 		type nat hook output priority -100; policy accept;
+		fib daddr type local dnat ip to ip daddr . tcp dport map @ports
 		meta nfproto ipv4 tcp dport 1 fib daddr type local dnat ip to 192.0.2.1 : tcp dport \
 map { 1 : 2 } comment "probe"
 	}
 	chain postrouting {
 		type nat hook postrouting priority 100; policy accept;
 		meta nfproto ipv6 oifname "lo" masquerade
+		ip saddr vmap @subnets
 	}
 	chain forward {
 		type filter hook forward priority 0; policy accept;
 		ct state established ct status dnat accept
+		iifname . oifname @pairs accept
+		iifname vmap @drops
 	}
 }
 """

@@ -75,19 +75,19 @@ def entry_of(key: TableKey, text: str) -> ctypes.Array[ctypes.c_char]:
     header = dict.fromkeys(("-s", "-d", "-i", "-o", "-p"), _UNSET)
     extensions: list[tuple[str, dict[str, _Value]]] = []
     current: dict[str, _Value] = {}
-    target_name, target_options = "", current
+    target_name, target_options, goto = "", current, False
     words = (plain or re.sub(r"\\(.)", r"\1", quoted) for quoted, plain in _TOKEN.findall(text))
     try:
         for word in words:
             negated = word == "!"
             option = next(words) if negated else word
             value = _Value(negated, next(words))
-            if option in ("-m", "-j"):
+            if option in ("-m", "-j", "-g"):
                 current = {}
             if option == "-m":
                 extensions.append((value.text, current))
-            elif option == "-j":
-                target_name, target_options = value.text, current
+            elif option in ("-j", "-g"):
+                target_name, target_options, goto = value.text, current, option == "-g"
             elif option in header:
                 header[option] = value
             else:
@@ -97,7 +97,7 @@ def entry_of(key: TableKey, text: str) -> ctypes.Array[ctypes.c_char]:
             for name, options in extensions
         )
         target = _packed_target(version, target_name, target_options)
-        raw = _packed_header(version, header, len(matches), len(target)) + matches + target
+        raw = _packed_header(version, header, len(matches), len(target), goto) + matches + target
     except (KeyError, ValueError, IndexError, RuntimeError, StopIteration, struct.error) as error:
         raise KernelRefused(
             Problem(
@@ -109,7 +109,9 @@ def entry_of(key: TableKey, text: str) -> ctypes.Array[ctypes.c_char]:
     return ctypes.create_string_buffer(raw, len(raw))
 
 
-def _packed_header(version: int, header: Mapping[str, _Value], matches: int, target: int) -> bytes:
+def _packed_header(
+    version: int, header: Mapping[str, _Value], matches: int, target: int, goto: bool
+) -> bytes:
     (source, source_mask), (destination, destination_mask) = (
         _network(version, header[option].text) for option in ("-s", "-d")
     )
@@ -131,7 +133,7 @@ def _packed_header(version: int, header: Mapping[str, _Value], matches: int, tar
         oif,
         *(b"\xff" * (len(name) + 1) if name else b"" for name in (iif, oif)),
         _PROTOCOLS.get(protocol) or int(protocol or 0),
-        1 if version == 6 and protocol else 0,  # IP6T_F_PROTO
+        (1 if version == 6 and protocol else 0) | goto * _GOTO[version],  # IP6T_F_PROTO
         sum(bit for option, bit in bits if header[option].negated),
     )
     iptc = library()

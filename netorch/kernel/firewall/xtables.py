@@ -28,7 +28,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, NamedTuple, NoReturn
@@ -101,7 +101,7 @@ The arguments are the table, the name of the chain, and whether the chain is emp
 
 
 def read(
-    mark: str, chains: Collection[str], is_claimed: IsClaimed = lambda *_: False
+    mark: str, chains: Container[str], is_claimed: IsClaimed = lambda *_: False
 ) -> dict[TableKey, tuple[Lines, Lines]]:
     """Read table → the topology's own lines and its foreign chains.
 
@@ -156,7 +156,7 @@ def read_all() -> dict[TableKey, Lines]:
 
 def replace(
     mark: str,
-    chains: Collection[str],
+    chains: Container[str],
     desired: Mapping[TableKey, Lines],
     is_claimed: IsClaimed = lambda *_: False,
 ) -> tuple[TableKey, ...]:
@@ -252,7 +252,7 @@ def _words(error: Exception) -> str:
 
 
 def _write(
-    key: TableKey, mark: str, chains: Collection[str], desired: Lines, is_claimed: IsClaimed
+    key: TableKey, mark: str, chains: Container[str], desired: Lines, is_claimed: IsClaimed
 ) -> bool:
     """Make the table's own rules equal to `desired`. Return whether the table had to change."""
     if not desired and not _exists(key):
@@ -399,7 +399,7 @@ class _OwnRules:
         key: TableKey,
         table: Any,
         mark: str,
-        chains: Collection[str],
+        chains: Container[str],
         is_claimed: IsClaimed,
     ) -> None:
         self._version, self._table, self._mark = key[0], table, mark
@@ -441,7 +441,7 @@ class _OwnRules:
     def rules_of(self, chain: str) -> Iterator[str]:
         return (f"-A {chain} {self._text(entry, raw)}" for entry, raw in self._entries(chain))
 
-    def _in_foreign(self, chain: str, chains: Collection[str]) -> Iterator[_ForeignRule]:
+    def _in_foreign(self, chain: str, chains: Container[str]) -> Iterator[_ForeignRule]:
         ahead = True
         for number, (entry, raw) in enumerate(self._entries(chain), 1):
             comment = comment_of(entry, raw)

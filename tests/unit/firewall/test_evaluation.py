@@ -234,6 +234,37 @@ def test_sets_are_looked_into() -> None:
     assert not dropped("ip daddr @s drop")
 
 
+def test_pairs_of_interfaces_are_looked_up() -> None:
+    assert dropped("iifname . oifname @ways drop")
+    assert not dropped("iifname . oifname != @ways drop")
+
+
+def test_the_comment_of_an_element_is_what_drops() -> None:
+    assert (
+        through("iifname vmap @reasons").dropped
+        == 'nft rule "docker0: no" in inet t f drops packets from docker0 to personal'
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "destination", "by"),
+    [
+        ("dnat ip to tcp dport map @targets", ("10.9.0.1", 8080), '"publish web"'),
+        (
+            "dnat ip to ip daddr . tcp dport map @addressed",
+            ("10.9.0.2", 8080),
+            "`dnat ip to ip daddr . tcp dport map @addressed`",
+        ),
+        ("dnat ip to udp dport map @targets", None, ""),
+    ],
+)
+def test_maps_of_targets(line: str, destination: tuple[str, int] | None, by: str) -> None:
+    verdict = run(listed(line, family="ip"), "forward", PACKET, first=True)
+    assert not verdict.doubts
+    expected = (ip_address(destination[0]), destination[1]) if destination else None
+    assert (verdict.destination, verdict.by) == (expected, f"nft rule {by}" if by else "")
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -306,8 +306,9 @@ def test_rules_that_iptables_cannot_express(rule: FilterRule, why: str) -> None:
 def test_chains_fit_whatever_the_topology_is_called(topology: str) -> None:
     names = ChainNames(topology)
     assert names.mark == f"netorch:{topology}"
-    assert len(names.chains) == len(Hook)
-    assert all(name.startswith("netorch-") and len(name) <= CHAIN_LENGTH for name in names.chains)
+    chains = {names.chain(hook) for hook in Hook}
+    assert len(chains) == len(Hook) and all(name in names.chains for name in chains)
+    assert all(name.startswith("netorch-") and len(name) <= CHAIN_LENGTH for name in chains)
 
 
 def test_no_two_topologies_share_a_chain() -> None:
@@ -315,6 +316,5 @@ def test_no_two_topologies_share_a_chain() -> None:
     cut = ChainNames(long[0]).chain(Hook.POSTROUTING).removeprefix("netorch-").removesuffix("-post")
     assert cut.startswith("a-to.")
     names = [*long, "lab", "lab-pre", "lab-post", cut.replace(".", "-")]
-    assert len({chain for name in names for chain in ChainNames(name).chains}) == len(names) * len(
-        Hook
-    )
+    chains = {ChainNames(name).chain(hook) for name in names for hook in Hook}
+    assert len(chains) == len(names) * len(Hook)

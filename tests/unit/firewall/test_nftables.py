@@ -279,7 +279,9 @@ table inet netorch_lab {
     assert nftables.listing(text) == (
         "flags dormant",
         "set s type ipv4_addr",
-        "set s elements = { 1.2.3.4, 1.2.3.5, 1.2.3.6 }",
+        "set s 1.2.3.4",
+        "set s 1.2.3.5",
+        "set s 1.2.3.6",
         "prerouting type nat hook prerouting priority dstnat; policy accept;",
         'prerouting tcp dport 8080 dnat ip to 10.0.0.2:80 comment "a { b"',
         "prerouting counter jump { ip saddr @s drop accept }",

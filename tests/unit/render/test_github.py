@@ -230,10 +230,7 @@ def test_rules_between_two_files_are_in_nft_words() -> None:
         load(file.encode(), "t.yaml").desired.state for file in (text, text.replace("8080", "8081"))
     )
     report = markdown.report("lab", changes(plan(old, new)))
-    rule = (
-        "prerouting meta nfproto ipv4 tcp dport 8081 fib daddr type local "
-        'dnat ip to 10.0.0.2:80 comment "publish a 8081:80/tcp"'
-    )
+    rule = 'map published_tcp4 8081 comment "publish a 8081:80/tcp" : 10.0.0.2 . 80'
     assert f"\n+ {rule}\n" in report
     assert "Rule(" not in report
 

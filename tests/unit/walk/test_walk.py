@@ -146,7 +146,7 @@ def test_a_stopped_packet_is_reported_with_the_cause(what: str) -> None:
 def test_what_is_isolated_published_and_translated() -> None:
     walk = go(HOST, "web", "other")
     assert walk.cause == (
-        'box: nft rule "personal: not from network inner" in inet netorch_lab forward '
+        'box: nft rule "personal: not from another network" in inet netorch_lab forward '
         "drops packets from inner to personal"
     )
     walk = go(HOST, "web", "pc")
