@@ -70,19 +70,21 @@ def sections(desired: Desired, *, marks: bool = False) -> list[ScriptSection]:
         )
     open_title, open_commands = "", list[str]()
     written: dict[str, str] = {}
+    titles = _titles(desired)
     for step in steps:
-        own = step_commands(step, context, optional=step.key in optional)
-        own = _with_copies(step, written, own)
+        own = _copy(step, written, context)
+        if own is None:
+            own = step_commands(step, context, optional=step.key in optional)
         if not own:
             continue
-        title = _title(step, desired)
+        title = _title(step, desired, titles)
         if title != open_title and open_commands:
-            result.append(ScriptSection(_about(open_title, desired), tuple(open_commands)))
+            result.append(ScriptSection(_about(open_title, titles), tuple(open_commands)))
             open_commands = []
         open_title = title
         open_commands += own
     if open_commands:
-        result.append(ScriptSection(_about(open_title, desired), tuple(open_commands)))
+        result.append(ScriptSection(_about(open_title, titles), tuple(open_commands)))
     return result
 
 
@@ -190,14 +192,24 @@ def _asks_for_protocol(request: Request, context: Context) -> bool:
     return isinstance(request, AddressAdd) and needs_mark(request, context)
 
 
-def _with_copies(step: Step, written: dict[str, str], own: Commands) -> Commands:
-    """Replace the command that writes a file by a copy of an earlier file with the same content."""
+def _copy(step: Step, written: dict[str, str], context: Context) -> Commands | None:
+    """Return the commands that copy an earlier file with the same content, None if there is none.
+
+    `written` has the path of the first file with each content.
+    """
     resource = step.after
     if not isinstance(resource, NodeFile):
-        return own
+        return None
     path = f"/etc/netns/{resource.netns}/{resource.name}"
     first = written.setdefault(resource.content, path)
-    return own if first == path else [*own[:-1], f"cp {quote(first)} {quote(path)}"]
+    if first == path:
+        return None
+    # The file itself may be long, so that only its folder is written as a command.
+    empty = replace(resource, content="")
+    return [
+        *step_commands(replace(step, after=empty), context)[:-1],
+        f"cp {quote(first)} {quote(path)}",
+    ]
 
 
 def _optional(request: Request) -> Request:
@@ -223,31 +235,63 @@ def _for_shell(state: Mapping[Key, Resource]) -> tuple[dict[Key, Resource], froz
 
 def _variables(desired: Desired) -> dict[str, str]:
     """Return a shell variable for the path of each attached namespace, by label."""
-    variables: dict[str, str] = {}
+    labels: dict[str, str] = {}
     for label in desired.attached:
         name = f"netns_{_PLAIN.sub('_', label_text(label))}"
-        while name in variables.values():
+        while name in labels:
             name += "_"
-        variables[label] = name
-    return variables
+        labels[name] = label
+    return {label: name for name, label in labels.items()}
 
 
-def _title(step: Step, desired: Desired) -> str:
+class _Titles(Value):
+    """What the titles of the sections need, collected in one pass over the state."""
+
+    nodes: Mapping[str, str]
+    """Label → node."""
+    cables: Mapping[int, str]
+    """Position in `links` → the title of the link."""
+    accepts: Mapping[str, Sequence[ForwardAccept]]
+    """Title → the accepts that netorch adds to a packet filter."""
+
+
+def _titles(desired: Desired) -> _Titles:
+    ends: dict[int, dict[str, None]] = {}
+    for key, origin in desired.origins.items():
+        match origin:
+            case ("links", int(number), *_) if isinstance(link := desired.state.get(key), Link):
+                ends.setdefault(number, {})[f"{label_text(link.netns)}:{link.name}"] = None
+    accepts: dict[str, list[ForwardAccept]] = {}
+    for resource in desired.state.values():
+        if isinstance(resource, ForwardAccept):
+            accepts.setdefault(_filter_title(resource.netns), []).append(resource)
+    return _Titles(
+        {label: node for node, label in reversed([*desired.labels.items()])},
+        {number: f"link {' - '.join(names)}" for number, names in ends.items()},
+        accepts,
+    )
+
+
+def _filter_title(label: str) -> str:
+    return f"packet filter of {label_text(label)}"
+
+
+def _title(step: Step, desired: Desired, titles: _Titles) -> str:
     key, origin = step.key, desired.origins.get(step.key, ())
     place = label_text(key.netns)
-    node = next((name for name, label in desired.labels.items() if label == key.netns), "")
+    node = titles.nodes.get(key.netns, "")
     match key.kind:
         case "netns":
             return f"node {place}" if node else f"{place}: the fabric, with the segments' bridges"
         case "route" | "rule":
             return f"routes of {place}"
         case "filter":
-            return f"packet filter of {place}"
+            return _filter_title(key.netns)
         case "file":
             return "names"
     match origin:
         case ("links", int(number), *_):
-            return _cable(desired, number)
+            return titles.cables.get(number, "link ")
         case ("networks", str(network), *_):
             return f"network {network}, in {place}"
         case ("nodes", str(member), "networks", str(network), *_):
@@ -259,23 +303,9 @@ def _title(step: Step, desired: Desired) -> str:
     return f"node {place}" if node else f"{place}: the fabric, with the segments' bridges"
 
 
-def _cable(desired: Desired, number: int) -> str:
-    ends = [
-        f"{label_text(link.netns)}:{link.name}"
-        for key, origin in desired.origins.items()
-        if origin[:2] == ("links", number) and isinstance(link := desired.state.get(key), Link)
-    ]
-    return f"link {' - '.join(dict.fromkeys(ends))}"
-
-
-def _about(title: str, desired: Desired) -> tuple[str, ...]:
+def _about(title: str, titles: _Titles) -> tuple[str, ...]:
     about = [title]
-    accepts = [
-        resource for resource in desired.state.values() if isinstance(resource, ForwardAccept)
-    ]
-    if own := [
-        accept for accept in accepts if title == f"packet filter of {label_text(accept.netns)}"
-    ]:
+    if own := titles.accepts.get(title):
         about.append(
             "If iptables drops forwarded packets, as it does with Docker, netorch also adds these"
             " (WAY stands for each interface to the outside that is not a foreign bridge):"
