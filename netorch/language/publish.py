@@ -206,6 +206,10 @@ class NatModel(Model):
     )
 
 
+COMMENT = re.compile(r"publish \S+ \S+:\S+/(?:tcp|udp|sctp)")
+"""A pattern that finds the comments of published ports in a rule."""
+
+
 def comment(node: str, model: PublishModel) -> str:
     """Return the comment of a published port's rule: `publish web 127.0.0.1:8080:80/tcp`."""
     everywhere = model.address is None or model.address.is_unspecified

@@ -52,9 +52,13 @@ class _Builder:
     ) -> None:
         self.mark, self.state, self.prefix, self.attached = Mark(name), state, prefix, attached
         self.macs: dict[tuple[str, str], list[PortMac]] = {}
+        self.ports_of: dict[tuple[str, str], list[Port]] = {}
+        """Label and master → its ports."""
         for resource in state.values():
             if isinstance(resource, PortMac):
                 self.macs.setdefault((resource.netns, resource.link), []).append(resource)
+            elif isinstance(resource, Port):
+                self.ports_of.setdefault((resource.netns, resource.master), []).append(resource)
         self.nodes: dict[str, Entries] = {}
         self.networks: dict[str, Entries] = {}
         self.links: list[Entries] = []
@@ -236,11 +240,7 @@ class _Builder:
 
     def ports(self, master: Link) -> Entries:
         """Return the `ports` of a master, and write each bridge port's own settings to the port."""
-        ports = [
-            port.link
-            for port in self.state.values()
-            if isinstance(port, Port) and (port.netns, port.master) == (master.netns, master.name)
-        ]
+        ports = [port.link for port in self.ports_of.get((master.netns, master.name), ())]
         for name in ports:
             if model := self.port_settings(master.netns, name):
                 self.interface(master.netns, name)["port"] = model
@@ -277,11 +277,10 @@ class _Builder:
             **owner,
             **settings,
         }
-        for port in self.state.values():
-            if isinstance(port, Port) and (port.netns, port.master) == (bridge.netns, bridge.name):
-                self.interface(port.netns, port.link)["master"] = name
-                if model := self.port_settings(port.netns, port.link):
-                    self.interface(port.netns, port.link)["port"] = model
+        for port in self.ports_of.get((bridge.netns, bridge.name), ()):
+            self.interface(port.netns, port.link)["master"] = name
+            if model := self.port_settings(port.netns, port.link):
+                self.interface(port.netns, port.link)["port"] = model
 
     def root(self, bridge: str) -> str:
         """Return the first bridge of the network of a bridge in the fabric.

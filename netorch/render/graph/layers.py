@@ -21,7 +21,8 @@ def layers_of(graph: Graph, members: Sequence[int]) -> dict[int, int] | None:
     edge leads from one layer to the next, and there is more than one path between two things.
     """
     core = [member for member in members if len(graph.near[member]) > 1]
-    edges = [pair for pair in graph.between if pair[0] in set(core) and pair[1] in set(core)]
+    inner = set(core)
+    edges = [pair for pair in graph.between if pair[0] in inner and pair[1] in inner]
     bottom = [
         member
         for member in core
@@ -59,7 +60,9 @@ def arrange(graph: Graph, layers: dict[int, int]) -> list[Spot]:
     ).coords[: len(core)]
     sugiyama = [member for _, member in sorted(zip(coordinates, core, strict=True))]
     order = fewest_crossings(pairs, layers, [core, sugiyama])
-    rows = [[member for member in order if layers[member] == layer] for layer in range(top + 1)]
+    rows: list[list[int]] = [[] for _ in range(top + 1)]
+    for member in order:
+        rows[layers[member]].append(member)
     longest = max(map(len, rows)) * column_width
     places = {
         member: ((index + 0.5) * longest / len(row), (top - layer) * row_height)

@@ -58,13 +58,15 @@ class Ring(Value):
         arcs = _free_arcs(away)
         whole = sum(stop - start for start, stop in arcs)
         spots: list[Spot] = []
+        arc, passed = 0, 0.0
         for index, leaf in enumerate(self.leaves):
             way = (index + 0.5) * whole / len(self.leaves)
-            for start, stop in arcs:
-                if way <= stop - start:
-                    break
-                way -= stop - start
-            angle = start + way
+            start, stop = arcs[arc]
+            while way - passed > stop - start and arc + 1 < len(arcs):
+                passed += stop - start
+                arc += 1
+                start, stop = arcs[arc]
+            angle = start + way - passed
             middle = self.radius + leaf.length / 2
             spots.append(
                 Spot(

@@ -11,12 +11,19 @@ from netorch.kinds.filter import PacketFilter
 from netorch.kinds.netns import IPV4_FORWARDING, Netns
 from netorch.kinds.port import Port
 from netorch.kinds.sysctl import sysctl_key
-from netorch.language.publish import NatModel, PublishModel, comment, host_text, ports_text
+from netorch.language.publish import (
+    COMMENT,
+    NatModel,
+    PublishModel,
+    comment,
+    host_text,
+    ports_text,
+)
 from netorch.render.graph.picture import DetailSection, Status, Text, Thing
 from netorch.render.graph.scene import Scene
 from netorch.render.graph.sizes import MAX_LETTERS
 from netorch.render.graph.wiring import Wiring, impairment_text, node_id, parts
-from netorch.state.key import HOST, Key
+from netorch.state.key import HOST
 from netorch.state.resource import Resource
 
 PURPOSE = {"id", "vni", "mode", "table", "from"}
@@ -33,11 +40,13 @@ class StateIndex:
     """Label → kind → resources."""
     ports: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     """Label and master → the master's ports."""
+    lacking: frozenset[str] = frozenset()
+    """The comments of those published ports for which a packet filter lacks a rule."""
 
     @classmethod
-    def of(cls, state: Mapping[Key, Resource]) -> StateIndex:
-        index = cls()
-        for key, resource in state.items():
+    def of(cls, scene: Scene) -> StateIndex:
+        index = cls(lacking=_lacking(scene))
+        for key, resource in scene.state.items():
             index.by_label.setdefault(key.netns, {}).setdefault(key.kind, []).append(resource)
             if isinstance(resource, Port):
                 index.ports.setdefault((resource.netns, resource.master), []).append(resource.link)
@@ -49,7 +58,7 @@ class StateIndex:
 
 def nodes(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator[Thing]:
     """Yield the nodes in the order of the file, then namespaces that the file does not have."""
-    index = StateIndex.of(scene.state)
+    index = StateIndex.of(scene)
     desired = scene.desired
     labels = dict.fromkeys(
         (*(desired.labels.values() if desired is not None else ()), *index.by_label)
@@ -142,12 +151,9 @@ class _Node:
                     Text(str(address.address), self.scene.status_of(address.key))
                     for address in addresses
                 )
-        known = {link.name for link in self.wiring.inner.get(self.label, ())}
+        known = {link.name for link in self.wiring.inner.get(self.label, ())} | self.drawn
         for dev, addresses in self.wiring.addresses.get(self.label, {}).items():
-            if (
-                dev not in known | self.drawn
-                and link_key(self.label, dev) not in self.wiring.networks
-            ):
+            if dev not in known and link_key(self.label, dev) not in self.wiring.networks:
                 statuses = {self.scene.status_of(address.key) for address in addresses}
                 one = statuses.pop() if len(statuses) == 1 else Status.CHANGED
                 yield Text(" ".join((dev, *(str(address.address) for address in addresses))), one)
@@ -168,22 +174,12 @@ class _Node:
     def _translations(self) -> Iterator[Text]:
         if self.model is None:
             return
-        missing = self._missing_rules() if self.model.publish else []
         for publish in self.model.publish:
             text = published(publish)
-            is_missing = any(comment(self.name, publish) in rule for rule in missing)
+            is_missing = comment(self.name, publish) in self.index.lacking
             yield Text(f"publishes {text}", Status.MISSING if is_missing else Status.OK)
         for nat in self.model.nat:
             yield Text(translated(nat))
-
-    def _missing_rules(self) -> list[str]:
-        """Return the rules that packet filters should have and lack."""
-        keys = [key for key in self.scene.state if key.kind == "filter"]
-        lines = [line for key in keys for line in self.scene.missing_lines.get(key, ())]
-        filters = (
-            self.scene.state[key] for key in keys if self.scene.status_of(key) is Status.MISSING
-        )
-        return lines + [line for resource in filters for line in resource.lines()]
 
     def _sections(self) -> Iterator[DetailSection]:
         if rows := tuple(self._about()):
@@ -292,6 +288,18 @@ class _Node:
                     )
                     for line in resource.lines()
                 )
+
+
+def _lacking(scene: Scene) -> frozenset[str]:
+    """Return the comments of those published ports for which a packet filter lacks a rule."""
+    if not scene.status:
+        return frozenset()
+    keys = [key for key in scene.state if key.kind == "filter"]
+    lines = [line for key in keys for line in scene.missing_lines.get(key, ())]
+    for key in keys:
+        if scene.status_of(key) is Status.MISSING:
+            lines += scene.state[key].lines()
+    return frozenset(match for line in lines for match in COMMENT.findall(line))
 
 
 def published(model: PublishModel) -> str:

@@ -6,8 +6,10 @@ apart.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import atan2, cos, hypot, sin
+import random
+from collections.abc import Iterable, Sequence
+from math import atan2, cos, floor, hypot, sin, sqrt
+from random import Random
 
 import igraph
 
@@ -18,6 +20,12 @@ from netorch.render.graph.sizes import required_length
 
 MAX_PAIRS = 20_000
 """The most pairs of an edge and a thing that are checked for overlaps, which takes time."""
+MANY_THINGS = 150
+"""The number of things from which only those near each other are checked for overlaps."""
+MOST_SPRINGS = 1000
+"""The most things that springs between all of them place, in a second. The time is quadratic."""
+ROUNDS = 150
+"""The most rounds in which things that cover each other move apart."""
 
 Point = tuple[float, float]
 SpringEdge = tuple[int, int, float]
@@ -59,11 +67,7 @@ def arrange_by_springs(
     )
     points: list[Point] = [(0.0, 0.0)]
     if len(core) > 1:
-        start = core_graph.layout_circle()
-        layout = core_graph.layout_kamada_kawai(
-            seed=start.coords, weights=lengths, maxiter=max(2000, 60 * len(core))
-        )
-        points = _rotate([(x, y) for x, y in layout.coords])
+        points = _rotate(_coordinates(core_graph, lengths))
         actual = [
             max(
                 1e-9,
@@ -92,6 +96,22 @@ def arrange_by_springs(
                 x, y, [atan2(there[1] - y, there[0] - x) for there in neighbours]
             )
     return spots
+
+
+def _coordinates(graph: igraph.Graph, lengths: Sequence[float]) -> list[Point]:
+    """Return positions in which neighbours are near each other, in any scale."""
+    start = graph.layout_circle().coords
+    if graph.vcount() <= MOST_SPRINGS:
+        layout = graph.layout_kamada_kawai(
+            seed=start, weights=lengths, maxiter=max(2000, 60 * graph.vcount())
+        )
+    else:
+        igraph.set_random_number_generator(Random(0))  # so that the picture is always the same
+        try:
+            layout = graph.layout_drl(seed=start)
+        finally:
+            igraph.set_random_number_generator(random)
+    return [(x, y) for x, y in layout.coords]
 
 
 def _rotate(points: list[Point]) -> list[Point]:
@@ -128,26 +148,52 @@ def _separate(
     for one, other, _ in spring_edges:
         degree[one] += 1
         degree[other] += 1
-    for _ in range(150):
+    for _ in range(ROUNDS):
         moved = False
-        for i, (wi, hi) in enumerate(halves):
-            for j in range(i):
-                wj, hj = halves[j]
-                dx, dy = positions[i][0] - positions[j][0], positions[i][1] - positions[j][1]
-                over_x, over_y = wi + wj + GAP - abs(dx), hi + hj + GAP - abs(dy)
-                if over_x <= 0.01 or over_y <= 0.01:
-                    continue
-                moved = True
-                axis, over, delta = (0, over_x, dx) if over_x < over_y else (1, over_y, dy)
-                step = over / 2 if delta >= 0 else -over / 2
-                positions[i][axis] += step
-                positions[j][axis] -= step
+        for i, j in _pairs(positions, halves):
+            (wi, hi), (wj, hj) = halves[i], halves[j]
+            dx, dy = positions[i][0] - positions[j][0], positions[i][1] - positions[j][1]
+            over_x, over_y = wi + wj + GAP - abs(dx), hi + hj + GAP - abs(dy)
+            if over_x <= 0.01 or over_y <= 0.01:
+                continue
+            moved = True
+            axis, over, delta = (0, over_x, dx) if over_x < over_y else (1, over_y, dy)
+            step = over / 2 if delta >= 0 else -over / 2
+            positions[i][axis] += step
+            positions[j][axis] -= step
         moved |= _stretch(positions, halves, spring_edges, degree)
         if len(spring_edges) * len(positions) < MAX_PAIRS:
             moved |= _clear_edges(positions, halves, spring_edges)
         if not moved:
             break
     return [(x, y) for x, y in positions]
+
+
+def _pairs(
+    positions: Sequence[Sequence[float]], halves: Sequence[tuple[float, ...]]
+) -> Iterable[tuple[int, int]]:
+    """Return the pairs of things that may cover each other, the higher number first.
+
+    Among many things, these are the ones that are in a common square of a grid. A square is as
+    large as a thing on average.
+    """
+    if len(positions) <= MANY_THINGS:
+        return ((i, j) for i in range(len(positions)) for j in range(i))
+    side = sqrt(sum((2 * w + GAP) * (2 * h + GAP) for w, h in halves) / len(halves))
+    squares: dict[tuple[int, int], list[int]] = {}
+    for number, ((x, y), (w, h)) in enumerate(zip(positions, halves, strict=True)):
+        w, h = w + GAP / 2, h + GAP / 2  # noqa: PLW2901
+        for column in range(floor((x - w) / side), floor((x + w) / side) + 1):
+            for row in range(floor((y - h) / side), floor((y + h) / side) + 1):
+                squares.setdefault((column, row), []).append(number)
+    return sorted(
+        {
+            (number, other)
+            for here in squares.values()
+            for position, number in enumerate(here)
+            for other in here[:position]
+        }
+    )
 
 
 def _stretch(

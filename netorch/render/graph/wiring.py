@@ -6,7 +6,7 @@ of their node.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from netorch.kinds.address import Address
@@ -86,23 +86,29 @@ class _WiringBuilder:
         """Links that an edge shows."""
         self.members: dict[Key, str] = {}
         """Link → the network that it makes its node a member of."""
-        self.owners: dict[str, list[str]] = {}
+        self.owners: dict[str, dict[str, None]] = {}
         """Address → the namespaces that have it."""
+        self.tunnelled: set[tuple[ThingId, str, ThingId]] = set()
+        """Thing, interface and far thing of each end of a tunnel's edge."""
         for resource in scene.state.values():
             if isinstance(resource, Address):
                 self.wiring.addresses.setdefault(resource.netns, {}).setdefault(
                     resource.link, []
                 ).append(resource)
-                self.owners.setdefault(resource.address.local, []).append(resource.netns)
+                self.owners.setdefault(resource.address.local, {})[resource.netns] = None
 
     def run(self) -> Wiring:
         self._read_file()
         self._read_bridges()
-        self.standalone: dict[tuple[str, str], list[StandaloneLink]] = {}
-        """Kind and namespace → the links that belong to no network."""
+        self.standalone: dict[tuple[str, str], StandaloneLink] = {}
+        """Kind and namespace → the first link that belongs to no network."""
+        self.leading: dict[tuple[str, str, str], StandaloneLink] = {}
+        """Kind, namespace and far namespace → the first of these links that leads there."""
         for key, resource in self.scene.state.items():
             if isinstance(resource, StandaloneLink) and key not in self.wiring.networks:
-                self.standalone.setdefault((resource.KIND, key.netns), []).append(resource)
+                self.standalone.setdefault((resource.KIND, key.netns), resource)
+                for label in self.owners.get(str(getattr(resource, "remote", "")), ()):
+                    self.leading.setdefault((resource.KIND, key.netns, label), resource)
         for resource in self.scene.state.values():
             if isinstance(resource, Veth):
                 self._add_cable(resource)
@@ -207,8 +213,10 @@ class _WiringBuilder:
         changed = Status.CHANGED in parts_status
         status = whole[0] if whole else Status.CHANGED if changed else Status.OK
         self.wiring.edges.append(Edge((one, other), kind, labels, status))
-        for end in (one, other):
+        for end, far in ((one, other), (other, one)):
             self.wiring.drawn.setdefault(end.thing, set()).add(end.interface)
+            if kind == "tunnel":
+                self.tunnelled.add((end.thing, end.interface, far.thing))
 
     def _add_member(self, network: str, end: EdgeEnd) -> None:
         self.wiring.members.setdefault(network, []).append(end)
@@ -293,35 +301,24 @@ class _WiringBuilder:
         interface must have its own remote end at the first node.
         """
         labels = [label for label in self.owners.get(remote, ()) if label != link.netns]
-        if not labels or any(
-            edge.kind == "tunnel" and self._joins(edge, link, labels) for edge in self.wiring.edges
-        ):
+        if not labels:
             return
-        far = next(
-            (
-                other
-                for label in labels
-                for other in self.standalone.get((link.KIND, label), ())
-                if not back or self._leads_to(other, link)
-            ),
-            None,
+        near = node_id(self.scene, link.netns), link.name
+        if any((*near, node_id(self.scene, label)) in self.tunnelled for label in labels):
+            return
+        there = (
+            self.leading.get((link.KIND, label, link.netns))
+            if back
+            else self.standalone.get((link.KIND, label))
+            for label in labels
         )
+        far = next((other for other in there if other is not None), None)
         self.on_edges |= {link.key, *((far.key,) if far is not None else ())}
         two = self.end(far) if far is not None else EdgeEnd(node_id(self.scene, labels[0]))
         ends = (link, far) if far is not None else (link,)
         labels_of_edge = (Text(link.KIND), *self._impairments(*ends))
         statuses = (self.scene.status_of(*parts(end)) for end in ends)
         self._add_edge(self.end(link), two, "tunnel", labels_of_edge, *statuses)
-
-    def _leads_to(self, link: StandaloneLink, to: StandaloneLink) -> bool:
-        return to.netns in self.owners.get(str(getattr(link, "remote", "")), ())
-
-    def _joins(self, edge: Edge, link: StandaloneLink, labels: Sequence[str]) -> bool:
-        ends = {(end.thing, end.interface) for end in edge.ends}
-        remote_nodes = {node_id(self.scene, label) for label in labels}
-        return (node_id(self.scene, link.netns), link.name) in ends and not remote_nodes.isdisjoint(
-            end.thing for end in edge.ends
-        )
 
     def _add_owners(self) -> None:
         """Add an edge from each network to each node through which its members are connected.
@@ -331,53 +328,53 @@ class _WiringBuilder:
         uplinks = {
             (up.netns, up.bridge): up for up in self.scene.state.values() if isinstance(up, Uplink)
         }
+        tunnels = self._tunnels()
+        parents = self._parents()
         for name, bridges in self.wiring.bridges.items():
+            bridged: set[str] = set()
             for bridge in bridges:
-                if bridge.netns == self.scene.fabric or self._is_further_bridge(bridge, bridges):
+                # A further bridge of a large network is connected only to the first one.
+                if bridge.netns == self.scene.fabric or bridge.netns in bridged:
                     continue
+                if isinstance(bridge, Bridge):
+                    bridged.add(bridge.netns)
                 status = self.scene.status_of(*parts(bridge))
                 words = [
                     *self._addresses(bridge.netns, bridge.name),
-                    *self._tunnel_ends(name, bridge.netns),
+                    *self._tunnel_ends(tunnels.get((name, bridge.netns), ())),
                 ]
                 if (uplink := uplinks.get((bridge.netns, bridge.name))) is not None:
                     words.append(Text(f"uplink {uplink.nic}", self.scene.status_of(uplink.key)))
                 near = EdgeEnd(node_id(self.scene, bridge.netns), bridge.name, tuple(words), status)
                 self._add_edge(near, EdgeEnd(network_id(name)), "owner", (), status)
-            if not bridges:
-                self._add_parents(name)
+            # A network that has no link of its own is joined to the parent of its members.
+            for label, dev in parents.get(name, ()) if not bridges else ():
+                near = EdgeEnd(node_id(self.scene, label), dev, self._addresses(label, dev))
+                self._add_edge(near, EdgeEnd(network_id(name)), "parent", (), Status.OK)
 
-    def _tunnel_ends(self, network: str, label: str) -> Iterator[Text]:
-        """Yield the tunnel ends in a node that connect it to the network's other nodes."""
+    def _tunnels(self) -> Mapping[tuple[str, str], Sequence[StandaloneLink]]:
+        """Return network and namespace → the links that may be tunnels to its other nodes."""
+        tunnels: dict[tuple[str, str], list[StandaloneLink]] = {}
         for key, name in self.wiring.networks.items():
-            link = self.scene.state.get(key)
-            if (
-                name == network
-                and key.netns == label
-                and isinstance(link, StandaloneLink)
-                and (local := getattr(link, "local", None))
-            ):
+            if isinstance(link := self.scene.state.get(key), StandaloneLink):
+                tunnels.setdefault((name, key.netns), []).append(link)
+        return tunnels
+
+    def _tunnel_ends(self, links: Sequence[StandaloneLink]) -> Iterator[Text]:
+        """Yield the tunnel ends in a node that connect it to the network's other nodes."""
+        for link in links:
+            if local := getattr(link, "local", None):
                 yield Text(f"{link.KIND} from {local}", self.scene.status_of(*parts(link)))
 
-    def _is_further_bridge(self, bridge: Link, bridges: list[Link]) -> bool:
-        """Whether it is a further bridge of a large network, connected only to the first one."""
-        return any(
-            bridge is not other and other.netns == bridge.netns and isinstance(other, Bridge)
-            for other in bridges[: bridges.index(bridge)]
-        )
-
-    def _add_parents(self, name: str) -> None:
-        """Add an edge to the parent of the members of a network that has no link of its own."""
-        parents: dict[tuple[str, str], None] = {}
+    def _parents(self) -> Mapping[str, Iterable[tuple[str, str]]]:
+        """Return network → the parents of its members outside the fabric."""
+        parents: dict[str, dict[tuple[str, str], None]] = {}
         for key, network in self.members.items():
             link = self.scene.state.get(key)
             if (
-                network == name
-                and isinstance(link, StandaloneLink)
+                isinstance(link, StandaloneLink)
                 and link.parent is not None
                 and link.parent[0] != self.scene.fabric
             ):
-                parents[link.parent] = None
-        for label, dev in parents:
-            near = EdgeEnd(node_id(self.scene, label), dev, self._addresses(label, dev))
-            self._add_edge(near, EdgeEnd(network_id(name)), "parent", (), Status.OK)
+                parents.setdefault(network, {})[link.parent] = None
+        return parents
