@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, Self
 
 from netorch.immutable import Value
@@ -175,8 +176,55 @@ def did_you_mean(word: str, known: Sequence[str] | Iterable[str]) -> str:
     return f"Did you mean {close[0]!r}?" if close else ""
 
 
+COMPARISONS = 50_000
+"""The number of names with which netorch compares the unknown names of one file, at most
+a second."""
+
+
+class Suggestions:
+    """Suggests similar names for the unknown names of one file, as `did_you_mean` does.
+
+    A suggestion takes a comparison with every known name. So in a file with thousands of unknown
+    names and thousands of known ones, the first unknown names get suggestions and the others do
+    not.
+    """
+
+    def __init__(self, comparisons: int = COMPARISONS) -> None:
+        self._most = self._left = comparisons
+        # The mapping is kept with its answers, so that its identity stays its own.
+        self._answers: dict[tuple[str, int], tuple[object, str]] = {}
+
+    def did_you_mean(self, word: str, known: Iterable[str]) -> str:
+        """Return a question that suggests the most similar word, or "".
+
+        `known` is a mapping if it is the same for several words.
+        """
+        place = word, id(known)
+        if place in self._answers:
+            return self._answers[place][1]
+        if self._left <= 0:
+            return ""
+        names = list(islice(known, self._most))
+        self._left -= len(names)
+        answer = did_you_mean(word, names)
+        if isinstance(known, Mapping):
+            self._answers[place] = known, answer
+        return answer
+
+
+FEW = 12
+"""The number of names that a message lists."""
+
+
+def listing(names: Sequence[object]) -> str:
+    """Return names for a message, separated by commas. Of many names it has only the first ones."""
+    first = names if len(names) <= FEW + 1 else names[:FEW]
+    more = len(names) - len(first)
+    return ", ".join(map(str, first)) + (f" and {more} more" if more else "")
+
+
 def which_node(word: str, known: Iterable[str]) -> str:
     """Return the remedy for an unknown node: a similar name, all names if they are few, or ""."""
     names = sorted(set(known))
-    few = 0 < len(names) <= 12
+    few = 0 < len(names) <= FEW
     return did_you_mean(word, names) or (f"There are {', '.join(names)}." if few else "")

@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import starmap
 from typing import Any, NamedTuple, TypeVar
 
-from netorch.errors import Position, did_you_mean
+from netorch.errors import Position, Suggestions
 from netorch.language.ranges import expand_entry, split, with_items
 from netorch.language.variables import Substitution, Wrong, usable
 from netorch.language.yaml_tree import Findings, Map, Seq, expandable, quote, retype, seal
@@ -50,7 +50,8 @@ class _Expansion:
         self.tree, self.findings = tree, findings
         self.values = self.chars = 0
         right, broken = usable(self.section("vars"), variables, findings)
-        self.substitution = Substitution(right, variables, self.complain, broken)
+        self.suggestions = Suggestions()
+        self.substitution = Substitution(right, variables, self.complain, self.suggestions, broken)
         self.defaults = self.section("defaults")
         self.profiles: dict[str, Layer] = {}
         self.clashes: set[tuple[int, str, str]] = set()
@@ -139,7 +140,9 @@ class _Expansion:
                     object=name,
                 )
             elif profile is None:
-                guess = did_you_mean(name, list(self.profiles)[:2000]) if len(name) < 100 else ""
+                guess = (
+                    self.suggestions.did_you_mean(name, self.profiles) if len(name) < 100 else ""
+                )
                 self.findings.add(
                     "unknown-profile",
                     f"There is no profile {quote(name)}.",

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import chain
 from operator import add, floordiv, mod, mul, sub
 
-from netorch.errors import Position, did_you_mean
+from netorch.errors import Position, Suggestions, did_you_mean
 from netorch.language.yaml_tree import Findings, Map, Seq, quote
 from netorch.values.limits import MAX_DEPTH
 
@@ -152,6 +153,7 @@ class Substitution:
 
     `written` are the variables of the file, and `given` those set from outside. `report` is called
     once for each variable with a fault, but not for the `broken` ones, which are already reported.
+    `suggestions` suggests the names of variables for unknown ones.
     """
 
     def __init__(
@@ -159,6 +161,7 @@ class Substitution:
         written: Map,
         given: Mapping[str, str],
         report: Callable[[Wrong, Position], None],
+        suggestions: Suggestions,
         broken: frozenset[str] = frozenset(),
     ) -> None:
         self._known = {name: text for name, text in given.items() if name != "i"}
@@ -169,6 +172,7 @@ class Substitution:
         self._broken: set[str] = {*broken}
         self._chain: list[str] = []
         self._report = report
+        self._suggestions = suggestions
         self._templates: dict[str, tuple[Piece, ...]] = {}
         self._guesses: dict[str, str] = {}
         for name in list(self._waiting):
@@ -236,8 +240,8 @@ class Substitution:
         if name == "i":
             return "$(i) has a value only inside an entry with a range, such as h[1-3]."
         if name not in self._guesses:
-            known = [*self._known, *self._waiting]
-            guess = did_you_mean(name, known[:2000])
+            known = chain(self._known, self._waiting)
+            guess = self._suggestions.did_you_mean(name, known)
             self._guesses[name] = guess or "Declare it under vars, or write $(name:-default)."
         return self._guesses[name]
 

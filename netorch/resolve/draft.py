@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from netorch.errors import did_you_mean
+from netorch.errors import Suggestions
 from netorch.immutable import Value, field
 from netorch.language.addresses import Address, Interface
 from netorch.language.impair_model import ImpairModel
@@ -96,6 +96,8 @@ class Iface(Struct):
     """`defaults.interface` of the file."""
     mtu_hint: int | None = None
     """The MTU that the interface's link or network has in the file."""
+    mtu: int | None = None
+    """The MTU that the interface gets, None until nothing changes the MTUs any more."""
     addresses: list[DraftAddress] = field(default_factory=list)
     """The addresses, in the order in which the interface gets them."""
     impairs: list[tuple[ImpairModel, Path]] = field(default_factory=list)
@@ -199,6 +201,8 @@ class Site(Struct):
     """Shortened name → the long name for which it stands."""
     forwards: set[int] = field(default_factory=set)
     """The IP versions that the node must forward for its networks."""
+    holders: dict[str, Iface] | None = None
+    """Address → interface, or None if that has to be collected again."""
 
     def interface(self, name: str, path: Path, prefix: str = "") -> Iface:
         """Return the interface of this name, and make it if it does not exist yet."""
@@ -249,6 +253,8 @@ class Draft(Struct):
     """
     doubtful: set[Key] = field(default_factory=set)
     """Routes that come with networks and whose gateways are in no subnet of the node."""
+    suggestions: Suggestions = field(default_factory=Suggestions)
+    """What suggests similar names."""
 
     def complain(self, code: str, path: Path, what: str, remedy: str = "") -> None:
         """Add an error."""
@@ -270,7 +276,7 @@ class Draft(Struct):
         group: str = "",
     ) -> None:
         """Add an error about a name that does not exist, or that is not in the `group`."""
-        remedy = did_you_mean(name, known) or remedy
+        remedy = self.suggestions.did_you_mean(name, known) or remedy
         text = f"{what} {name!r} is not {group}." if group else f"{what} {name!r} does not exist."
         # Other parts of the file decide which names are in a group, so an error about a group is
         # not about the name alone.

@@ -263,19 +263,19 @@ class Unknown(Value):
         """Whether a complaint about the rest is true of the whole file, whatever is missing."""
         if complaint.naming:
             naming = NAMING.get(complaint.code, frozenset())
-            return complaint.about not in self.names and not naming & self.keys
+            return complaint.about not in self.names and naming.isdisjoint(self.keys)
         causes = CAUSES.get(complaint.code)
-        return causes is not None and not causes & self._near(complaint)
+        return causes is not None and all(map(causes.isdisjoint, self._near(complaint)))
 
-    def _near(self, complaint: Complaint) -> frozenset[str]:
-        """Return the unknown keys that could cause a complaint.
+    def _near(self, complaint: Complaint) -> Iterable[frozenset[str]]:
+        """Return the unknown keys that could cause a complaint, in one or two sets.
 
         If the complaint concerns a single node, keys of other nodes do not count.
         """
         path = complaint.path
         if complaint.code not in OWN or len(path) < 2 or path[0] != "nodes":
-            return self.keys
-        return self.elsewhere | self.of_nodes.get(str(path[1]), frozenset())
+            return (self.keys,)
+        return self.elsewhere, self.of_nodes.get(str(path[1]), frozenset())
 
 
 def unknown(holes: Iterable[Hole]) -> Unknown:
