@@ -54,6 +54,12 @@ def route_key(netns: str, spec: RouteSpec) -> Key:
 
 
 @cached_key
+def routes_key(netns: str) -> Key:
+    """Return the key of all routes of a namespace, for the `needs` of other resources."""
+    return Key("routes", netns)
+
+
+@cached_key
 def _route_key(
     netns: str,
     family: int,
@@ -117,6 +123,10 @@ class Route(Resource):
     @property
     def key(self) -> Key:
         return route_key(self.netns, self.spec)
+
+    @property
+    def group_key(self) -> Key:
+        return routes_key(self.netns)
 
     @property
     def dies_with(self) -> tuple[Key, ...]:

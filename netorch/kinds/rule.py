@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from netorch.immutable import replace
 from netorch.kinds.base.default_rules import is_default_rule
 from netorch.kinds.netns import netns_key
+from netorch.kinds.route import routes_key
 from netorch.netlink.constants import (
     AF_INET6,
     FR_ACT_BLACKHOLE,
@@ -71,13 +72,13 @@ class Rule(Resource):
 
     KIND: ClassVar[str] = "rule"
     FOREIGN_KIND: ClassVar[str] = "rule"
-    HINTS: ClassVar[tuple[str, ...]] = ("after",)
-
+    HINTS: ClassVar[tuple[str, ...]] = ("after_routes",)
+    NEEDS_GROUPS: ClassVar[bool] = True
     TAKEN: ClassVar[str] = "rule-taken"
     netns: str
     spec: RuleSpec
-    after: tuple[Key, ...] = ()
-    """Keys of routes that must be added first, because the rule could hide their gateways."""
+    after_routes: bool = False
+    """Whether the routes must be added first, because the rule could hide their gateways."""
 
     @property
     def key(self) -> Key:
@@ -89,7 +90,7 @@ class Rule(Resource):
 
     @property
     def needs(self) -> tuple[Key, ...]:
-        return self.after
+        return (routes_key(self.netns),) if self.after_routes else ()
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:

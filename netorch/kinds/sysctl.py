@@ -129,6 +129,15 @@ class Sysctl(NoForeignObjects, Resource):
     def resets_others(self, before: Resource) -> bool:
         return self.paths[0] in _OF_ALL
 
+    @property
+    def reset_with(self) -> tuple[Key, ...]:
+        link = interface_of(self.paths[0])
+        return (
+            *((link_key(self.netns, link),) if link is not None else ()),
+            netns_key(self.netns),
+            *(sysctl_key(self.netns, path) for path in _OF_ALL),
+        )
+
     def is_reset_by(self, before: Resource, after: Resource) -> bool:
         if isinstance(after, Link) and isinstance(before, Link):
             if link_key(self.netns, interface_of(self.paths[0]) or "") != after.key:

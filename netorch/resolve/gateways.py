@@ -6,7 +6,7 @@ net/ipv6/route.c. A gateway passes if it is uncertain whether Linux refuses it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from netorch.kinds.rule import Rule
 from netorch.language.addresses import Address as IPAddress
 from netorch.language.addresses import Network
 from netorch.netlink.constants import AF_INET6, RT_SCOPE_HOST, RT_SCOPE_LINK, RTN_UNICAST
+from netorch.resolve.prefixes import Prefixes
 from netorch.state.resource import Resource
 from netorch.values.requests import Hop, RouteSpec
 
@@ -58,8 +59,8 @@ class Namespace(Value):
     """Address → the devices that have it."""
     broadcasts: frozenset[tuple[str, IPAddress]]
     """Devices, each with one of its IPv4 broadcast addresses."""
-    networks: Mapping[tuple[int, int], Mapping[int, tuple[Way, ...]]]
-    """IP version and prefix length → network address → the routes to it.
+    ways: Mapping[tuple[int | None, str | None], Prefixes[Way]]
+    """Table and device → the routes. None stands for all tables or devices.
 
     IPv4 routes with a gateway are left out, because the look-up of a gateway ignores them.
     """
@@ -75,21 +76,27 @@ class Namespace(Value):
         """Return the table that has the routes to the subnets of a device."""
         return self.tables.get(device or "", MAIN)
 
-    def towards(self, gateway: IPAddress) -> Iterator[tuple[int, Way]]:
-        """Yield the routes that match an address, each with its prefix length."""
-        number, bits = int(gateway), gateway.max_prefixlen
-        for (version, length), there in self.networks.items():
-            if version == gateway.version:
-                place = number >> (bits - length) << (bits - length)
-                for way in there.get(place, ()):
-                    yield length, way
+    def towards(
+        self, gateway: IPAddress, table: int | None = None, device: str | None = None
+    ) -> Iterator[tuple[int, Sequence[Way]]]:
+        """Yield the prefix lengths and the routes that match an address, the longest first.
+
+        `table` and `device` limit the routes to those of one table or device.
+        """
+        ways = self.ways.get((table, device))
+        return iter(()) if ways is None else ways.around(gateway)
+
+    def tables_for(self, spec: RouteSpec, hop: Hop) -> Iterable[int | None]:
+        """Return the tables in which the look-up of a gateway may take a route, None for all."""
+        version = 6 if spec.family == AF_INET6 else 4
+        return (None,) if version in self.rules else {spec.table, MAIN, self.table_of(hop.dev)}
 
 
 def namespace_of(resources: Iterable[Resource]) -> Namespace:
     """Return the addresses, routes and rules among the resources of one namespace."""
     own: dict[IPAddress, set[str]] = {}
     broadcasts: set[tuple[str, IPAddress]] = set()
-    networks: dict[tuple[int, int], dict[int, list[Way]]] = {}
+    ways: dict[tuple[int | None, str | None], Prefixes[Way]] = {}
     vrfs: dict[str, int] = {}
     masters: dict[str, str] = {}
     addresses: list[Address] = []
@@ -98,8 +105,9 @@ def namespace_of(resources: Iterable[Resource]) -> Namespace:
     separate_local = False
 
     def add(network: Network, way: Way) -> None:
-        at = networks.setdefault((network.version, network.prefixlen), {})
-        at.setdefault(int(network.network_address), []).append(way)
+        for table in (way.table, None):
+            for device in (way.device, None):
+                ways.setdefault((table, device), Prefixes()).add(network, way)
 
     for resource in resources:
         if resource.KIND == "vrf":
@@ -134,10 +142,7 @@ def namespace_of(resources: Iterable[Resource]) -> Namespace:
     return Namespace(
         own={address: frozenset(devices) for address, devices in own.items()},
         broadcasts=frozenset(broadcasts),
-        networks={
-            length: {network: tuple(direct) for network, direct in there.items()}
-            for length, there in networks.items()
-        },
+        ways=ways,
         tables=tables,
         rules=frozenset(rules),
         separate_local=separate_local,
@@ -247,10 +252,14 @@ def _check_ipv4(
         return _too_near(spec, gateway)
     if hop.onlink:
         return _check_onlink(hop, gateway, there)
-    ways = [direct for _, direct in there.towards(gateway) if direct.scope >= RT_SCOPE_LINK]
     elsewhere = spec.table != there.table_of(hop.dev)
     if (hop.dev or "", gateway) in there.broadcasts and not (
-        elsewhere and any(way.table == spec.table for way in ways)
+        elsewhere
+        and any(
+            way.scope >= RT_SCOPE_LINK
+            for _, ways in there.towards(gateway, spec.table)
+            for way in ways
+        )
     ):
         what = f"the gateway {gateway} is the broadcast address of {hop.dev}."
         return BadHop("not-a-host-address", 0, what, _USE_ROUTER)
@@ -261,10 +270,17 @@ def _check_ipv4(
         return None
     if gateway in IPV4_LOOPBACK and hop.dev in {None, "lo"}:
         return None
-    if not _leads(ways, spec, hop, there):
-        return _no_router(gateway) if is_of_no_host(gateway) else _unreachable(gateway, hop)
-    nearer = [direct for direct in ways if direct.scope > spec.scope]
-    return None if _leads(nearer, spec, hop, there) else _too_near(spec, gateway)
+    is_reached = False
+    for table in there.tables_for(spec, hop):
+        for _, ways in there.towards(gateway, table, hop.dev):
+            for way in ways:
+                if way.scope >= RT_SCOPE_LINK:
+                    is_reached = True
+                    if way.scope > spec.scope:
+                        return None
+    if is_reached:
+        return _too_near(spec, gateway)
+    return _no_router(gateway) if is_of_no_host(gateway) else _unreachable(gateway, hop)
 
 
 def _too_near(spec: RouteSpec, gateway: IPAddress) -> BadHop:
@@ -288,7 +304,7 @@ def _check_onlink(hop: Hop, gateway: IPAddress, there: Namespace) -> BadHop | No
     )
     # Until somebody adds a rule, the local and the main table are one, so that a longer prefix of
     # the main table wins (fib_unmerge).
-    longest = max((length for length, _ in there.towards(gateway)), default=0)
+    longest = next((length for length, _ in there.towards(gateway)), 0)
     of_lo = gateway in IPV4_LOOPBACK and table == MAIN
     nearer = longest > IPV4_LOOPBACK.prefixlen and not there.separate_local
     return _no_router(gateway) if wide or (of_lo and not nearer) else None
@@ -321,16 +337,16 @@ def _check_ipv6(
         return _by_loopback(gateway)
     if not known:
         return None
-    ways = [
-        (length, way)
-        for length, way in there.towards(gateway)
-        if way.direct or not _is_own_way(spec, gateway, length, way)
-    ]
     if hop.onlink:
-        return _check_ipv6_onlink(hop, gateway, ways, table)
-    if _leads_straight(ways, spec, hop, there):
+        return _check_ipv6_onlink(spec, hop, gateway, there)
+    if any(
+        _leads_straight(spec, gateway, there.towards(gateway, table, hop.dev))
+        for table in there.tables_for(spec, hop)
+    ):
         return None
-    if any(way.direct and way.device == hop.dev for _, way in ways):
+    if hop.dev is not None and any(
+        way.direct for _, ways in there.towards(gateway, None, hop.dev) for way in ways
+    ):
         what = f"the gateway {gateway} is itself behind another gateway."
         return BadHop("gateway-unreachable", 0, what, "Name the nearest gateway.")
     return _unreachable(gateway, hop)
@@ -345,41 +361,34 @@ def _is_own_way(spec: RouteSpec, gateway: IPAddress, length: int, way: Way) -> b
 
 
 def _check_ipv6_onlink(
-    hop: Hop, gateway: IPAddress, ways: Iterable[tuple[int, Way]], table: int
+    spec: RouteSpec, hop: Hop, gateway: IPAddress, there: Namespace
 ) -> BadHop | None:
     """Refuse `onlink` on another link than the one that already leads to the gateway."""
-    ways = [(length, way) for length, way in ways if length and way.table == table]
-    longest = max((length for length, _ in ways), default=0)
-    nearest = {way.device for length, way in ways if length == longest}
+    nearest: set[str] = set()
+    for length, ways in there.towards(gateway, there.table_of(hop.dev)):
+        nearest = {
+            way.device
+            for way in ways
+            if length and (way.direct or not _is_own_way(spec, gateway, length, way))
+        }
+        if nearest:
+            break
     if not nearest or nearest & {hop.dev, "", "lo"}:
         return None
     what = f"the gateway {gateway} is reached by {min(nearest)}, not by {hop.dev}."
     return BadHop("gateway-unreachable", 0, what, f"Write `dev: {min(nearest)}`.")
 
 
-def _leads(ways: Iterable[Way], spec: RouteSpec, hop: Hop, there: Namespace) -> bool:
-    """Whether the look-up of an IPv4 gateway can take one of the ways."""
-    tables = {spec.table, MAIN, there.table_of(hop.dev)}
-    return any(
-        (hop.dev is None or way.device == hop.dev) and (way.table in tables or 4 in there.rules)
-        for way in ways
-    )
-
-
 def _leads_straight(
-    ways: Iterable[tuple[int, Way]], spec: RouteSpec, hop: Hop, there: Namespace
+    spec: RouteSpec, gateway: IPAddress, matching: Iterable[tuple[int, Sequence[Way]]]
 ) -> bool:
     """Whether in one of the tables the longest matching IPv6 route has no gateway itself."""
-    tables = {spec.table, MAIN, there.table_of(hop.dev)}
-    by_table: dict[int, list[tuple[int, Way]]] = {}
-    for length, way in ways:
-        if (hop.dev is None or way.device == hop.dev) and (way.table in tables or 6 in there.rules):
-            by_table.setdefault(way.table, []).append((length, way))
-    return any(
-        way.direct and length == max(length for length, _ in here)
-        for here in by_table.values()
-        for length, way in here
-    )
+    indirect: set[int] = set()
+    for length, ways in matching:
+        if any(way.direct and way.table not in indirect for way in ways):
+            return True
+        indirect.update(way.table for way in ways if not _is_own_way(spec, gateway, length, way))
+    return False
 
 
 def _own_address(gateway: IPAddress, device: str) -> BadHop:

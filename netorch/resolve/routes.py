@@ -6,8 +6,13 @@ that come with networks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import count
+from operator import itemgetter
+from typing import Self
 
+from netorch.errors import listing
 from netorch.immutable import Value, replace
 from netorch.kinds.address import SCOPES, address_key
 from netorch.kinds.route import IPV6_METRIC, MAIN, TYPES, Route, hangs_on_source, route_to_peer
@@ -21,10 +26,11 @@ from netorch.netlink.constants import (
     RTN_UNICAST,
 )
 from netorch.resolve.desired import Path
-from netorch.resolve.draft import Draft, Iface, Site
+from netorch.resolve.draft import Draft, DraftAddress, Iface, Site
 from netorch.resolve.gateways import is_of_no_host, networks_of
 from netorch.resolve.masters import table_of, vrf_of
 from netorch.resolve.models import is_vrf
+from netorch.resolve.prefixes import Prefixes
 from netorch.resolve.resources import address_of
 from netorch.resolve.segment import Segment
 from netorch.resolve.stacked import routes_below
@@ -42,31 +48,115 @@ Linux lowers a larger one to this (ip_metrics_convert in net/ipv4/metrics.c).
 """
 
 
-class DirectNetwork(Value):
-    """A network that is reachable by an interface without a gateway."""
+class Surroundings:
+    """The interfaces of a node by what its routes ask for, collected once for all its routes."""
 
-    network: Network
-    """The network."""
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.vrfs = {name: iface for name, iface in site.ifaces.items() if is_vrf(iface.standalone)}
+        """Name → VRF."""
+        self.tables: dict[int, Iface] = {}
+        """Routing table → its VRF."""
+        for vrf in self.vrfs.values():
+            self.tables.setdefault(table_of(vrf), vrf)
+        self._nearest: dict[int, Nearest] = {}
+        self._own: dict[int, Prefixes[Key]] = {}
+
+    @cached_property
+    def holders(self) -> Mapping[Address, Sequence[tuple[Iface, DraftAddress]]]:
+        """Address → the interfaces that have it."""
+        holders: dict[Address, list[tuple[Iface, DraftAddress]]] = {}
+        for iface in self.site.ifaces.values():
+            for entry in iface.addresses:
+                holders.setdefault(entry.ip, []).append((iface, entry))
+        return holders
+
+    @cached_property
+    def peers(self) -> Mapping[bytes, Sequence[tuple[int, Iface]]]:
+        """Other end of an address → the interfaces that are up, each with a number for sorting."""
+        peers: dict[bytes, list[tuple[int, Iface]]] = {}
+        numbers = count()
+        for iface in self.site.ifaces.values():
+            for entry in iface.addresses if iface.is_up else ():
+                if entry.peer is not None:
+                    peers.setdefault(entry.peer.packed, []).append((next(numbers), iface))
+        return peers
+
+    @cached_property
+    def _reached(self) -> Mapping[int, Prefixes[Iface]]:
+        """Identity of a VRF → the networks that are reachable without a gateway over its ports.
+
+        0 stands for all interfaces, whether in a VRF or not.
+        """
+        reached: dict[int, Prefixes[Iface]] = {0: Prefixes()}
+        for network, iface in self._direct():
+            reached[0].add(network, iface)
+            if (vrf := vrf_of(iface)) is not None:
+                reached.setdefault(id(vrf), Prefixes()).add(network, iface)
+        return reached
+
+    def _direct(self) -> Iterator[tuple[Network, Iface]]:
+        for iface in self.site.ifaces.values():
+            for entry in iface.addresses:
+                for network in networks_of(address_of(entry)):
+                    yield network, iface
+        for model in self.site.model.routes:
+            if model.to is not None and model.dev in self.site.ifaces and not model.via:
+                iface = self.site.ifaces[model.dev]
+                yield model.to, iface.uplink_bridge or iface
+
+    def towards(self, gateway: Address, vrf: Iface | None) -> Nearest | None:
+        """Return the interfaces that reach a gateway directly, by the longest prefix.
+
+        With a VRF, only its ports count. If there are none, the kernel chooses the device.
+        """
+        reached = self._reached.get(0 if vrf is None else id(vrf))
+        ifaces = reached.nearest(gateway) if reached is not None else []
+        if not ifaces:
+            return None
+        if id(ifaces) not in self._nearest:
+            self._nearest[id(ifaces)] = Nearest.of(ifaces)
+        return self._nearest[id(ifaces)]
+
+    def address_towards(self, iface: Iface, gateway: Address) -> Key | None:
+        """Return the address of an interface that makes a gateway reachable, None if none does."""
+        if id(iface) not in self._own:
+            self._own[id(iface)] = Prefixes(
+                (network, address_key(self.site.label, iface.dev, address))
+                for address in map(address_of, iface.addresses)
+                for network in networks_of(address)
+            )
+        return next(iter(self._own[id(iface)].nearest(gateway)), None)
+
+
+class Nearest(Value):
+    """The interfaces that reach a network directly."""
+
     iface: Iface
-    """The interface."""
+    """The first one. Interfaces in no VRF come first, and of these the ones that are up."""
+    vrfs: tuple[str, ...]
+    """The VRFs in which the others are, if all interfaces are in VRFs."""
+
+    @classmethod
+    def of(cls, ifaces: Iterable[Iface]) -> Self:
+        ordered = sorted(ifaces, key=lambda iface: (vrf_of(iface) is not None, not iface.is_up))
+        names = {vrf.name: None for iface in ordered if (vrf := vrf_of(iface)) is not None}
+        return cls(ordered[0], tuple(names) if vrf_of(ordered[0]) is not None else ())
 
 
-def put_routes(draft: Draft, site: Site, segments: dict[str, Segment]) -> tuple[Key, ...]:
-    """Put the routes of a node, and return their keys.
+def put_routes(
+    draft: Draft, site: Site, segments: Mapping[str, Segment], openings: Openings
+) -> None:
+    """Put the routes of a node.
 
     The routes in the file come first, and of these the ones without a gateway. Then come the routes
     of networks, as far as the file has none for the same destination.
     """
-    made: list[Key] = []
-    reaches = _reaches(site) if site.model.routes else []
-    for model in site.model.routes:
-        if model.to is not None and model.dev in site.ifaces and not model.via:
-            iface = site.ifaces[model.dev]
-            reaches.append(DirectNetwork(model.to, iface.uplink_bridge or iface))
+    around = Surroundings(site)
     numbered = list(enumerate(site.model.routes))
     for index, model in sorted(numbered, key=lambda pair: bool(pair[1].via or pair[1].nexthops)):
         path = (*site.path, "routes", index)
-        route = _route(draft, site, model, reaches, path)
+        route = _route(draft, around, model, path)
         if route is not None:
             if route.key in draft.state:
                 draft.complain(
@@ -75,14 +165,12 @@ def put_routes(draft: Draft, site: Site, segments: dict[str, Segment]) -> tuple[
                     f"{route.title()} appears twice: give one of them another metric or table",
                 )
             draft.put(route, path)
-            made.append(route.key)
     for version in (4, 6):
-        made += _default_routes(draft, site, segments, version)
-        made += _allowed_routes(draft, site, segments, version)
-    return tuple(made)
+        _put_default_routes(draft, around, segments, version)
+        _put_allowed_routes(draft, site, segments, openings, version)
 
 
-def put_rules(draft: Draft, site: Site, routes: tuple[Key, ...]) -> None:
+def put_rules(draft: Draft, site: Site) -> None:
     """Put the rules of a node.
 
     A rule without source and mark comes after the routes, because it also applies when the kernel
@@ -91,50 +179,42 @@ def put_rules(draft: Draft, site: Site, routes: tuple[Key, ...]) -> None:
     for index, model in enumerate(site.model.rules):
         path = (*site.path, "rules", index)
         spec = _rule(draft, site, model, RULE_PRIORITY + index)
-        rule = Rule(site.label, spec, routes if spec.src is None and spec.mark is None else ())
+        rule = Rule(site.label, spec, after_routes=spec.src is None and spec.mark is None)
         if rule.key in draft.state:
             draft.complain("rule-twice", path, f"{rule.title()} appears twice: remove one of them")
         draft.put(rule, path)
 
 
-def _reaches(site: Site) -> list[DirectNetwork]:
-    return [
-        DirectNetwork(network, iface)
-        for iface in site.ifaces.values()
-        for entry in iface.addresses
-        for network in networks_of(address_of(entry))
-    ]
-
-
-def _route(
-    draft: Draft, site: Site, model: RouteModel, reaches: Sequence[DirectNetwork], path: Path
-) -> Route | None:
+def _route(draft: Draft, around: Surroundings, model: RouteModel, path: Path) -> Route | None:
+    site = around.site
     hops: list[Hop] = []
     ifaces: list[Iface | None] = []
-    vrf = _named_vrf(draft, site, model, path)
-    reaches = [reach for reach in reaches if vrf is None or vrf_of(reach.iface) is vrf]
+    needed: dict[Key, None] = {}
+    vrf = _named_vrf(draft, around, model, path)
     entries: Sequence[HopModel | RouteModel] = model.nexthops or (
         [model] if model.type == "unicast" else []
     )
     for index, entry in enumerate(entries):
         place = (*path, "nexthops", index) if model.nexthops else path
-        hop, iface = _hop(draft, site, entry, reaches, place)
+        hop, iface = _hop(draft, around, entry, vrf, place)
         ifaces.append(iface)
         # The kernel has no route over a link that is down.
         if iface is None or iface.is_up:
             hops.append(hop)
+        if iface is not None and iface.is_up and entry.via is not None:
+            address = around.address_towards(iface, entry.via)
+            if address is not None:
+                needed[address] = None
     if entries and not hops:
         return None
     if len(hops) == 1:
         # The kernel ignores the weight of a single next hop.
         hops = [replace(hops[0], weight=1)]
-    up = [iface for iface in ifaces if iface is not None and iface.is_up]
     family = FAMILIES[model.version]
-    local = {entry.ip for iface in site.ifaces.values() for entry in iface.addresses}
     if model.src is not None and is_of_no_host(model.src):
         what = f"{model.src} is not the address of a host, so it cannot be a source address"
         draft.complain("not-a-host-address", (*path, "src"), what)
-    elif model.src is not None and site.created and model.src not in local:
+    elif model.src is not None and site.created and model.src not in around.holders:
         draft.complain(
             "foreign-source", (*path, "src"), f"{model.src} is not an address of node {site.name}"
         )
@@ -159,39 +239,38 @@ def _route(
         src=model.src.packed if model.src is not None else None,
         mtu=None if model.mtu is None else min(model.mtu, LARGEST_PATH_MTU),
     )
-    # A gateway may be of the other family (RFC 5549).
-    versions = {model.version, *(entry.via.version for entry in entries if entry.via is not None)}
-    needed = _needed(site, up, *sorted(versions))
     source = tuple(
         address_key(site.label, iface.dev, address_of(entry))
-        for iface in (site.ifaces.values() if model.src is not None else ())
-        for entry in iface.addresses
-        if entry.ip == model.src and hangs_on_source(spec, _table_over(iface))
+        for iface, entry in (around.holders.get(model.src, ()) if model.src is not None else ())
+        if hangs_on_source(spec, _table_over(iface))
     )
-    return Route(site.label, spec, needed, peers=_peers(site, spec.hops), source=source)
+    return Route(site.label, spec, tuple(needed), peers=_peers(around, spec.hops), source=source)
 
 
-def _peers(site: Site, hops: Sequence[Hop]) -> tuple[RouteSpec, ...]:
+def _peers(around: Surroundings, hops: Sequence[Hop]) -> tuple[RouteSpec, ...]:
     """Return the routes to those gateways that are the other end of an IPv6 address."""
     gateways = {hop.via for hop in hops if hop.via is not None and len(hop.via) == IPV6_BYTES}
     if not gateways:
         return ()
+    ends = [
+        (number, gateway, iface)
+        for gateway in gateways
+        for number, iface in around.peers.get(gateway, ())
+    ]
     return tuple(
-        route_to_peer(entry.peer.packed, iface.dev, _table_over(iface))
-        for iface in site.ifaces.values()
-        if iface.is_up
-        for entry in iface.addresses
-        if entry.peer is not None and entry.peer.packed in gateways
+        route_to_peer(gateway, iface.dev, _table_over(iface))
+        for _, gateway, iface in sorted(ends, key=itemgetter(0))
     )
 
 
 def _hop(
     draft: Draft,
-    site: Site,
+    around: Surroundings,
     model: HopModel | RouteModel,
-    reaches: Sequence[DirectNetwork],
+    vrf: Iface | None,
     path: Path,
 ) -> tuple[Hop, Iface | None]:
+    site = around.site
     iface: Iface | None = None
     device = model.dev
     if device is not None:
@@ -207,15 +286,12 @@ def _hop(
         elif iface is not None:
             iface = iface.uplink_bridge or iface
             device = iface.dev
-    elif model.via is not None and (nearest := _towards(model.via, reaches)):
-        iface = nearest[0]
+    elif model.via is not None and (nearest := around.towards(model.via, vrf)) is not None:
+        iface = nearest.iface
         device = iface.dev
-        if (
-            len(vrfs := {vrf.name: None for other in nearest if (vrf := vrf_of(other)) is not None})
-            > 1
-            and vrf_of(iface) is not None
-        ):
-            what = f"the gateway {model.via} is in several VRFs of {site.name}: {', '.join(vrfs)}."
+        if len(nearest.vrfs) > 1:
+            several = listing(nearest.vrfs)
+            what = f"the gateway {model.via} is in several VRFs of {site.name}: {several}."
             draft.complain("which-vrf", (*path, "via"), what, "Add `vrf` or `dev`.")
     weight = model.weight if isinstance(model, HopModel) else 1
     return Hop(
@@ -223,37 +299,21 @@ def _hop(
     ), iface
 
 
-def _towards(gateway: Address, reaches: Sequence[DirectNetwork]) -> list[Iface]:
-    """Return the interfaces that reach a gateway directly, by the longest prefix.
-
-    Interfaces in no VRF come first, and of these the ones that are up. If there are none, the
-    kernel chooses the device.
-    """
-    fitting = [
-        reach
-        for reach in reaches
-        if gateway.version == reach.network.version and gateway in reach.network
-    ]
-    longest = max((reach.network.prefixlen for reach in fitting), default=0)
-    nearest = [reach.iface for reach in fitting if reach.network.prefixlen == longest]
-    return sorted(nearest, key=lambda iface: (vrf_of(iface) is not None, not iface.is_up))
-
-
-def _named_vrf(draft: Draft, site: Site, model: RouteModel, path: Path) -> Iface | None:
+def _named_vrf(draft: Draft, around: Surroundings, model: RouteModel, path: Path) -> Iface | None:
     """Return the VRF that a route sets by `vrf` or by `table`, or None."""
-    vrfs = {name: iface for name, iface in site.ifaces.items() if is_vrf(iface.standalone)}
-    if model.vrf is not None and model.vrf not in vrfs:
+    name = around.site.name
+    if model.vrf is not None and model.vrf not in around.vrfs:
         draft.unknown(
             "unknown-interface",
             (*path, "vrf"),
-            f"node {site.name}: VRF",
+            f"node {name}: VRF",
             model.vrf,
-            vrfs,
-            f"Declare it under nodes.{site.name}.interfaces.",
+            around.vrfs,
+            f"Declare it under nodes.{name}.interfaces.",
         )
     if model.vrf is None and "table" in model.model_fields_set:
-        return next((vrf for vrf in vrfs.values() if table_of(vrf) == model.table), None)
-    return vrfs.get(model.vrf or "")
+        return around.tables.get(model.table)
+    return around.vrfs.get(model.vrf or "")
 
 
 def _table(
@@ -284,28 +344,15 @@ def _table_over(iface: Iface) -> int:
     return MAIN if vrf is None or vrf is iface else table_of(vrf)
 
 
-def _needed(site: Site, ifaces: Sequence[Iface], *versions: int) -> tuple[Key, ...]:
-    """Return the addresses that make the gateways of a route reachable.
-
-    These are the addresses of the route's devices, or of all interfaces if it names no device.
-    """
-    return tuple(
-        address_key(site.label, iface.dev, address_of(entry))
-        for iface in (ifaces or site.ifaces.values())
-        for entry in iface.addresses
-        if entry.interface.version in versions
-    )
-
-
-def _default_routes(
-    draft: Draft, site: Site, segments: dict[str, Segment], version: int
-) -> list[Key]:
-    """Put the default routes that networks give, and return their keys.
+def _put_default_routes(
+    draft: Draft, around: Surroundings, segments: Mapping[str, Segment], version: int
+) -> None:
+    """Put the default routes that networks give.
 
     The node gets one, and so does each of its VRFs that has a network with a gateway.
     """
+    site = around.site
     family = FAMILIES[version]
-    made: list[Key] = []
     offers: dict[int, list[tuple[bool, Iface, Address | None, Path]]] = {}
     for network, model in site.model.networks.items():
         segment = segments.get(network)
@@ -330,7 +377,7 @@ def _default_routes(
             continue
         if not any(entry.interface.version == version for entry in iface.addresses):
             continue
-        if (other := _other_holder(site, iface, gateway)) is not None:
+        if (other := _other_holder(around, iface, gateway)) is not None:
             draft.complain(
                 "gateway-is-self",
                 member.path,
@@ -366,42 +413,55 @@ def _default_routes(
             hops=hops,
         )
         yields = not (site.created or insists)
-        route = Route(site.label, spec, _needed(site, [iface], version), yields=yields)
-        if route.key not in draft.state:
-            _put_with_network(draft, route, path, iface, gateway)
-            made.append(route.key)
-    return made
+        _put_with_network(draft, Route(site.label, spec, yields=yields), path, iface, gateway)
 
 
-def _other_holder(site: Site, iface: Iface, gateway: Address | None) -> Iface | None:
+def _other_holder(around: Surroundings, iface: Iface, gateway: Address | None) -> Iface | None:
     """Return another interface of the node that has the IPv6 gateway as its address, or None.
 
     Linux refuses such a gateway.
     """
-    if gateway is None or gateway.version == 4 or len(site.ifaces) == 1:
+    if gateway is None or gateway.version == 4 or len(around.site.ifaces) == 1:
         return None
     return next(
-        (
-            other
-            for other in site.ifaces.values()
-            if any(entry.ip == gateway for entry in other.addresses)
-            and vrf_of(other) is vrf_of(iface)
-        ),
+        (other for other, _ in around.holders.get(gateway, ()) if vrf_of(other) is vrf_of(iface)),
         None,
     )
 
 
-def _allowed_routes(
-    draft: Draft, site: Site, segments: dict[str, Segment], version: int
-) -> list[Key]:
-    """Put the routes from host-only networks to networks that are open to them; return their keys.
+Openings = Mapping[str, Sequence[Segment]]
+"""Network → the networks that are open to it, by its own `allow` or by theirs."""
+
+
+def openings(segments: Mapping[str, Segment]) -> Openings:
+    """Return for each network the ones that are open to it, in the order of the file."""
+    opened: dict[str, set[str]] = {}
+    for segment in segments.values():
+        for name in segment.model.allow:
+            if name in segments and name != segment.name:
+                opened.setdefault(segment.name, set()).add(name)
+                opened.setdefault(name, set()).add(segment.name)
+    if not opened:
+        return {}
+    positions = {name: position for position, name in enumerate(segments)}
+    return {
+        name: [segments[other] for other in sorted(others, key=positions.__getitem__)]
+        for name, others in opened.items()
+    }
+
+
+def _put_allowed_routes(
+    draft: Draft, site: Site, segments: Mapping[str, Segment], openings: Openings, version: int
+) -> None:
+    """Put the routes from host-only networks to networks that are open to them.
 
     A host-only network gives no default route, so these destinations need routes of their own.
     """
-    made: list[Key] = []
+    if not openings:
+        return
     family = FAMILIES[version]
-    mine = {name: segments[name] for name in site.model.networks if name in segments}
-    for segment in mine.values():
+    mine = site.model.networks
+    for segment in (segments[name] for name in mine if name in openings):
         gateway = segment.gateways.get(version)
         member = segment.member(site.name)
         if (
@@ -412,11 +472,10 @@ def _allowed_routes(
         ):
             continue
         iface = member.iface.uplink_bridge or member.iface
-        needed = _needed(site, [iface], version)
-        for other in segments.values():
-            if other is segment or other.name in mine or not needed or not segment.opens_to(other):
-                continue
-            for subnet in other.subnet_of(version):
+        if not any(entry.interface.version == version for entry in iface.addresses):
+            continue
+        for other in openings[segment.name]:
+            for subnet in other.subnet_of(version) if other.name not in mine else ():
                 hops = (Hop(gateway.packed, iface.dev),)
                 place = (
                     subnet.network_address.packed,
@@ -427,30 +486,40 @@ def _allowed_routes(
                 spec = RouteSpec(
                     family, *place, RTN_UNICAST, RT_SCOPE_UNIVERSE, draft.mark.protocol, hops
                 )
-                route = Route(site.label, spec, needed)
-                if route.key not in draft.state:
-                    _put_with_network(draft, route, member.path, iface, gateway)
-                    made.append(route.key)
-    return made
+                _put_with_network(draft, Route(site.label, spec), member.path, iface, gateway)
 
 
 def _put_with_network(
     draft: Draft, route: Route, path: Path, iface: Iface, gateway: Address | None
 ) -> None:
-    """Put a route that comes with a network.
+    """Put a route that comes with a network, unless the file has one for the same destination.
 
     If the gateway is not simply in a subnet of the interface, the route is noted as doubtful, so
     that `check_gateways` checks it.
     """
-    draft.put(route, path)
-    if gateway is not None and not any(
-        gateway in (network := entry.interface.network)
-        and gateway != network.broadcast_address
-        and network.prefixlen
-        and entry.peer is None
-        for entry in iface.addresses
-    ):
+    if route.key in draft.state:
+        return
+    near = None if gateway is None else _address_around(iface, gateway)
+    if near is not None:
+        route = replace(route, after=(address_key(iface.site.label, iface.dev, address_of(near)),))
+    elif gateway is not None:
         draft.doubtful.add(route.key)
+    draft.put(route, path)
+
+
+def _address_around(iface: Iface, gateway: Address) -> DraftAddress | None:
+    """Return an address of an interface whose subnet has a gateway, as a host of it, or None."""
+    return next(
+        (
+            entry
+            for entry in iface.addresses
+            if entry.peer is None
+            and gateway in (network := entry.interface.network)
+            and gateway != network.broadcast_address
+            and network.prefixlen
+        ),
+        None,
+    )
 
 
 def _metric(metric: int | None, family: int) -> int:

@@ -11,7 +11,7 @@ The functions do no I/O and take time in proportion to the size of the states. T
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence, Set
 
 from netorch.state.key import Key
 from netorch.state.plan import Plan, Step
@@ -53,6 +53,7 @@ def ordered(state: State, selected: Container[Key] | None = None) -> list[Key]:
     Otherwise the order is that of `state`. `selected` limits the result to these keys and their
     dependencies. Raise ValueError if two resources need each other.
     """
+    groups = _groups(state.values())
     done: set[Key] = set()
     order: list[Key] = []
     for start in state:
@@ -63,19 +64,36 @@ def ordered(state: State, selected: Container[Key] | None = None) -> list[Key]:
         while stack:
             key, rest = stack[-1]
             for dependency in rest:
-                if dependency in done or dependency not in state:
+                if dependency in done:
+                    continue
+                if dependency in state:
+                    further: Sequence[Key] = _dependencies(state[dependency])
+                elif dependency in groups:
+                    further = groups[dependency]
+                else:
                     continue
                 if dependency in open_keys:
                     raise ValueError(f"{key} and {dependency} need each other")
                 open_keys.add(dependency)
-                stack.append((dependency, iter(_dependencies(state[dependency]))))
+                stack.append((dependency, iter(further)))
                 break
             else:
                 stack.pop()
                 open_keys.discard(key)
                 done.add(key)
-                order.append(key)
+                if key not in groups:
+                    order.append(key)
     return order
+
+
+def _groups(resources: Collection[Resource]) -> Mapping[Key, Sequence[Key]]:
+    """Return the keys of each group that a resource may need; none if no resource needs a group."""
+    groups: dict[Key, list[Key]] = {}
+    if any(kind.NEEDS_GROUPS for kind in {type(resource) for resource in resources}):
+        for resource in resources:
+            if (group := resource.group_key) is not None:
+                groups.setdefault(group, []).append(resource.key)
+    return groups
 
 
 def batches(steps: Sequence[Step], *, deleting: bool = False) -> list[dict[str, list[Step]]]:
@@ -87,10 +105,14 @@ def batches(steps: Sequence[Step], *, deleting: bool = False) -> list[dict[str, 
     """
     level: dict[Key, int] = {}
     grouped: list[dict[str, list[Step]]] = []
-    for step in steps:
-        resource = step.resource
+    resources = [step.resource for step in steps]
+    group_of = {key: group for group, keys in _groups(resources).items() for key in keys}
+    for step, resource in zip(steps, resources, strict=True):
         key = resource.key
         epoch, netns = level.get(key, 0), key.netns
+        group = group_of.get(key) if group_of else None
+        if deleting and group is not None:
+            epoch = max(epoch, level.get(group, 0))
         for dependency in _dependencies(resource):
             elsewhere = dependency.netns != netns
             if deleting:
@@ -99,6 +121,8 @@ def batches(steps: Sequence[Step], *, deleting: bool = False) -> list[dict[str, 
                 epoch = max(epoch, level[dependency] + elsewhere)
         if not deleting:
             level[key] = epoch
+            if group is not None:
+                level[group] = max(level.get(group, 0), epoch)
         while len(grouped) <= epoch:
             grouped.append({})
         grouped[epoch].setdefault(netns, []).append(step)
@@ -158,19 +182,28 @@ def _deleted_with(state: State, roots: Sequence[Key]) -> dict[Key, Key | None]:
             supporters[resource.keeps_alive] += 1
         for needed in resource.depends_on_any:
             dependents[needed].append(key)
+    supports: dict[Key, int] = {}
+
+    def unsupported(lost: Key) -> Iterator[Key]:
+        """Yield the keys that have no support left without this one."""
+        for key in dict.fromkeys(dependents.get(lost, ())):
+            if key in supports:
+                supports[key] -= 1
+            else:
+                others = {*state[key].depends_on_any} - {lost}
+                supports[key] = sum(1 for other in others if supporters.get(other))
+            if not supports[key]:
+                yield key
+
     deleted: dict[Key, Key | None] = dict.fromkeys(roots)
     queue = list(roots)
     while queue:
         container = queue.pop()
-        orphaned = children.get(container, [])
+        orphaned: Sequence[Key] = children.get(container, ())
         if container in state and (support := state[container].keeps_alive) is not None:
             supporters[support] -= 1
             if not supporters[support]:
-                orphaned = orphaned + [
-                    key
-                    for key in dependents.get(support, ())
-                    if not any(map(supporters.get, state[key].depends_on_any))
-                ]
+                orphaned = [*orphaned, *unsupported(support)]
         for child in orphaned:
             if child not in deleted:
                 deleted[child] = container
@@ -217,7 +250,7 @@ def _resets(observed: State, desired: State, updated: Set[Key]) -> dict[Key, Key
 
     The result maps the key of each to the key of the resource that is updated in place.
     """
-    causes = [key for key in updated if desired[key].resets_others(observed[key])]
+    causes = {key for key in updated if desired[key].resets_others(observed[key])}
     if not causes:
         return {}
     within = {key.netns for key in causes}
@@ -225,8 +258,8 @@ def _resets(observed: State, desired: State, updated: Set[Key]) -> dict[Key, Key
         key: cause
         for key, resource in desired.items()
         if key.netns in within and key in observed and key not in updated
-        for cause in causes
-        if cause.netns == key.netns and resource.is_reset_by(observed[cause], desired[cause])
+        for cause in resource.reset_with
+        if cause in causes and resource.is_reset_by(observed[cause], desired[cause])
     }
 
 

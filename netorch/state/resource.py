@@ -54,6 +54,8 @@ class Resource(Value):
     """What users can do if a foreign object has the place of this one."""
     TAKEN: ClassVar[str] = "name-taken"
     """The code of the error that reports such a foreign object."""
+    NEEDS_GROUPS: ClassVar[bool] = False
+    """Whether `needs` has keys that stand for several resources."""
 
     def __eq__(self, other: object) -> bool:
         if other.__class__ is not self.__class__:
@@ -80,8 +82,17 @@ class Resource(Value):
 
     @property
     def needs(self) -> tuple[Key, ...]:
-        """Keys of resources that, where the state has them, must exist before this one is made."""
+        """Keys of resources that, where the state has them, must exist before this one is made.
+
+        A `group_key` stands for all resources that have it. Only a class with `NEEDS_GROUPS` needs
+        such a key.
+        """
         return ()
+
+    @property
+    def group_key(self) -> Key | None:
+        """A key by which other resources need this one together with others: all routes."""
+        return None
 
     @property
     def dies_with(self) -> tuple[Key, ...]:
@@ -193,8 +204,16 @@ class Resource(Value):
         """Return whether the update from `before` may make the kernel reset other resources."""
         return False
 
+    @property
+    def reset_with(self) -> tuple[Key, ...]:
+        """Keys of the resources whose update may make the kernel reset this resource."""
+        return ()
+
     def is_reset_by(self, before: Resource, after: Resource) -> bool:
-        """Return whether updating `before` to `after` makes the kernel reset this resource."""
+        """Return whether updating `before` to `after` makes the kernel reset this resource.
+
+        The key of the two is in `reset_with`.
+        """
         return False
 
     @property
