@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from netorch.errors import did_you_mean
 from netorch.resolve.desired import Path, egress_warning
 from netorch.resolve.draft import Draft, Iface, Site, all_interfaces
+from netorch.resolve.interfaces import holder
 from netorch.resolve.masters import vrf_of
 from netorch.resolve.roles import BridgeRole, VethRole
 from netorch.resolve.segment import Segment
@@ -38,7 +38,7 @@ def _check_devices(draft: Draft, site: Site) -> None:
     for path, name in _devices(site):
         name = name.removeprefix("!")  # noqa: PLW2901
         if name not in site.ifaces and name != "lo":
-            known = did_you_mean(name, site.ifaces)
+            known = draft.suggestions.did_you_mean(name, site.ifaces)
             draft.warn(
                 "unknown-interface",
                 path,
@@ -192,9 +192,6 @@ def _is_certain(near: Iface, far: Iface) -> bool:
 def _check_egress(draft: Draft, segment: Segment) -> None:
     """Check the `egress` addresses of a network against the addresses of its owner."""
     owner = segment.owner
-    if not segment.model.egress:
-        return
-    own = {entry.ip for iface in owner.ifaces.values() for entry in iface.addresses}
     for index, address in enumerate(segment.model.egress):
         path = (*segment.path, "egress", index)
         if address.is_unspecified or address.is_multicast or address.is_loopback:
@@ -211,5 +208,5 @@ def _check_egress(draft: Draft, segment: Segment) -> None:
                 f"network {segment.name} has no IPv{address.version} subnet, so no packets leave"
                 f" with the source {address}.",
             )
-        elif owner.created and address not in own:
+        elif owner.created and holder(owner, str(address)) is None:
             draft.warn("unknown-address", path, egress_warning(segment.name, owner.name, address))

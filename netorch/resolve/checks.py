@@ -15,6 +15,8 @@ def resolve_checks(draft: Draft, segments: Mapping[str, Segment]) -> tuple[Check
     """Return the checks, and complain of names that do not exist."""
     checks: list[Check] = []
     nodes = draft.topology.nodes
+    all_members: dict[str, tuple[CheckEnd, ...]] = {}
+    ends: dict[str, CheckEnd] = {}
     for index, words in enumerate(draft.topology.checks):
         path: Path = ("checks", index)
         source = target = None
@@ -25,14 +27,24 @@ def resolve_checks(draft: Draft, segments: Mapping[str, Segment]) -> tuple[Check
                     "unknown-network", (*path, "all"), "network", words.all, draft.topology.networks
                 )
             elif words.all in segments:
-                members = tuple(_member(member.iface) for member in segments[words.all].members)
+                if words.all not in all_members:
+                    all_members[words.all] = tuple(
+                        _member(member.iface) for member in segments[words.all].members
+                    )
+                members = all_members[words.all]
         if words.source is not None:
             if words.source not in nodes:
                 draft.unknown("unknown-node", (*path, "from"), "node", words.source, nodes)
             elif words.source in draft.sites:
-                source = _node(draft.sites[words.source])
+                if words.source not in ends:
+                    ends[words.source] = _node(draft.sites[words.source])
+                source = ends[words.source]
         if words.to is not None:
-            target = _target(draft, words.to, (*path, "to"))
+            target = ends.get(words.to) if words.to in nodes else None
+            if target is None:
+                target = _target(draft, words.to, (*path, "to"))
+            if target is not None and words.to in nodes:
+                ends[words.to] = target
         checks.append(
             Check(
                 path=path,
@@ -55,8 +67,8 @@ def _refuse_contradictions(draft: Draft, checks: Iterable[Check]) -> None:
     for check in checks:
         if not check.network and (check.source is None or check.target is None):
             continue  # because its names are wrong, which is reported already
-        ends = check.source, check.target, check.network
-        first = earlier.setdefault((*ends, check.tcp, check.mtu), check)
+        ends = (None if end is None else end.name for end in (check.source, check.target))
+        first = earlier.setdefault((*ends, check.network, check.tcp, check.mtu), check)
         if first.reachable != check.reachable:
             draft.complain(
                 "contradicting-checks",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from netorch.immutable import replace
@@ -9,7 +10,15 @@ from netorch.kinds.base.standalone import ETHERNET_MTU
 from netorch.kinds.loopback import MTU as LOOPBACK_MTU
 from netorch.language.addresses import Network
 from netorch.resolve.desired import Path
-from netorch.resolve.draft import Draft, DraftAddress, Iface, Site, cable, draft_addresses
+from netorch.resolve.draft import (
+    Draft,
+    DraftAddress,
+    Iface,
+    Site,
+    all_interfaces,
+    cable,
+    draft_addresses,
+)
 from netorch.resolve.masters import bond_of, check_port, keeps_addresses, kind_of
 from netorch.resolve.models import is_bridge, is_veth
 from netorch.resolve.roles import (
@@ -83,12 +92,12 @@ def set_parents(draft: Draft) -> None:
             iface.role = replace(
                 role, parent=_parent(draft, iface, role.model, role.model.parent_name)
             )
+    circles = _circles(iface for iface, _ in upper_links)
+    reported: set[int] = set()
     for iface, _ in upper_links:
-        seen, at = {id(iface)}, iface.parent
-        while at is not None and id(at) not in seen:
-            seen.add(id(at))
-            at = at.parent
-        if at is iface:
+        circle = circles.get(id(iface))
+        if circle is not None and circle not in reported:
+            reported.add(circle)
             draft.complain(
                 "parent-circle",
                 (*iface.path, "parent"),
@@ -97,6 +106,23 @@ def set_parents(draft: Draft) -> None:
             )
             assert isinstance(iface.role, StandaloneRole)
             iface.role = replace(iface.role, parent=None)
+
+
+def _circles(upper_links: Iterable[Iface]) -> dict[int, int]:
+    """Return the identity of each interface in a circle of parents → the number of the circle."""
+    circles: dict[int, int] = {}
+    walks: dict[int, int] = {}
+    for walk, iface in enumerate(upper_links):
+        at: Iface | None = iface
+        while at is not None and id(at) not in walks:
+            walks[id(at)] = walk
+            at = at.parent
+        if at is None or walks[id(at)] != walk:
+            continue
+        while at is not None and id(at) not in circles:
+            circles[id(at)] = walk
+            at = at.parent
+    return circles
 
 
 def _parent(draft: Draft, iface: Iface, model: StandaloneModel, place: str) -> Iface | None:
@@ -347,8 +373,42 @@ def mtu_of(iface: Iface) -> int:
     It is the interface's own, else that of the other end of its cable, else the kernel's default.
     A bond's port has the MTU of the bond.
     """
-    if (bond := bond_of(iface)) is not None:
-        return mtu_of(bond)
+    if iface.mtu is not None:
+        return iface.mtu
+    mtu = 0
+    for each in reversed(_tower(iface)):
+        mtu = _mtu_on(each, mtu)
+    return mtu
+
+
+def settle_mtus(draft: Draft) -> None:
+    """Note the MTU of each interface, once nothing changes the MTUs any more."""
+    for start in all_interfaces(draft.sites):
+        mtu = 0
+        for iface in reversed(_tower(start)):
+            mtu = iface.mtu = _mtu_on(iface, mtu)
+
+
+def _tower(iface: Iface) -> list[Iface]:
+    """Return an interface and those below on which its MTU may depend, from the top down.
+
+    A loop walks down, because the tower may be higher than Python's stack. It ends, because
+    `set_parents` and `join` leave no circles.
+    """
+    tower: list[Iface] = []
+    at: Iface | None = iface
+    while at is not None:
+        tower.append(at)
+        at = None if at.mtu is not None else bond_of(at) or carrier(at)
+    return tower
+
+
+def _mtu_on(iface: Iface, mtu: int) -> int:
+    """Return the MTU of an interface if the next one of its tower has this MTU."""
+    if iface.mtu is not None:
+        return iface.mtu
+    if bond_of(iface) is not None:
+        return mtu
     role = iface.role
     ends, beyond = [iface], None
     if isinstance(role, VethRole):
@@ -367,9 +427,11 @@ def mtu_of(iface: Iface) -> int:
     if not isinstance(role, StandaloneRole):
         return 1500
     below = carrier(iface)
+    if below is not None and _is_routed_by_lo(iface, below):
+        mtu = mtu_below(iface, below)
     least, most = role.model.MAKES.MTUS
-    mtu = role.model.default_mtu(None if below is None else mtu_below(iface, below))
-    return max(least, min(mtu, most)) if mtu else mtu
+    own = role.model.default_mtu(None if below is None else mtu)
+    return max(least, min(own, most)) if own else own
 
 
 def mtu_below(iface: Iface, below: Iface) -> int:
@@ -378,9 +440,13 @@ def mtu_below(iface: Iface, below: Iface) -> int:
     If `below` is lo, its MTU does not apply, because the packets leave by an interface that the
     routes choose.
     """
-    if iface.parent is None and isinstance(below.role, LoopbackRole):
+    if _is_routed_by_lo(iface, below):
         return below.own_mtu or ETHERNET_MTU
     return mtu_of(below)
+
+
+def _is_routed_by_lo(iface: Iface, below: Iface) -> bool:
+    return iface.parent is None and isinstance(below.role, LoopbackRole)
 
 
 def carrier(iface: Iface) -> Iface | None:
@@ -400,15 +466,16 @@ def carrier(iface: Iface) -> Iface | None:
 
 
 def holder(site: Site, address: str) -> Iface | None:
-    """Return the interface of a site to which the file gives an address."""
-    return next(
-        (
-            iface
-            for iface in site.ifaces.values()
-            if any(str(entry.ip) == address for entry in iface.addresses)
-        ),
-        None,
-    )
+    """Return the interface of a site to which the file gives an address.
+
+    This needs the addresses of all interfaces.
+    """
+    if site.holders is None:
+        site.holders = {}
+        for iface in site.ifaces.values():
+            for entry in iface.addresses:
+                site.holders.setdefault(str(entry.ip), iface)
+    return site.holders.get(address)
 
 
 __all__ = ["CommonModel", "check_unmade", "declare", "mtu_of", "type_of", "wire_links"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from netorch.kinds.bond import OWN_MACS
 from netorch.resolve.desired import Path
-from netorch.resolve.draft import BRIDGE_PORTS, Draft, Iface, Site
+from netorch.resolve.draft import BRIDGE_PORTS, Draft, Iface, Site, all_interfaces
 from netorch.resolve.models import is_bond, is_vrf
 from netorch.resolve.roles import BridgeRole, ExistingRole, LoopbackRole, StandaloneRole
 from netorch.topology.interfaces.common import InterfaceModel
@@ -81,6 +81,7 @@ def can_be_bridged(iface: Iface) -> bool:
 
 def attach_ports(draft: Draft) -> None:
     """Attach ports to their masters, by `ports` of a master or by `master` of a port."""
+    parents = {id(iface.parent) for iface in all_interfaces(draft.sites)}
     for site in draft.sites.values():
         for iface in list(site.ifaces.values()):
             model = (
@@ -93,7 +94,7 @@ def attach_ports(draft: Draft) -> None:
             for index, port in enumerate(model.ports):
                 path = (*iface.path, "members" if "members" in iface.path else "ports", index)
                 if port in site.ifaces:
-                    join(draft, site.ifaces[port], iface, path)
+                    join(draft, site.ifaces[port], iface, path, parents)
                 else:
                     draft.unknown(
                         "unknown-interface",
@@ -107,7 +108,7 @@ def attach_ports(draft: Draft) -> None:
                 path = (*iface.path, "master")
                 master = site.ifaces.get(model.master)
                 if master is None or not takes_ports(master):
-                    masters = [name for name, other in site.ifaces.items() if takes_ports(other)]
+                    masters = (name for name, other in site.ifaces.items() if takes_ports(other))
                     what = "bridge, bond or VRF"
                     draft.unknown(
                         "unknown-interface",
@@ -118,12 +119,17 @@ def attach_ports(draft: Draft) -> None:
                         f"Declare it under nodes.{site.name}.interfaces.",
                     )
                 else:
-                    join(draft, iface, master, path)
+                    join(draft, iface, master, path, parents)
         _check_tables(draft, site)
 
 
-def join(draft: Draft, port: Iface, master: Iface, path: Path) -> None:
-    """Make `port` a port of `master`, or complain of what prevents that."""
+def join(
+    draft: Draft, port: Iface, master: Iface, path: Path, parents: Container[int] = ()
+) -> None:
+    """Make `port` a port of `master`, or complain of what prevents that.
+
+    `parents` has the identities of all interfaces with upper links.
+    """
     if port.master is master:
         return
     kind, what = kind_of(master), kind_of(port)
@@ -149,7 +155,11 @@ def join(draft: Draft, port: Iface, master: Iface, path: Path) -> None:
             path,
             f"{port.display} is a {what}, which carries no Ethernet frames: {into}",
         )
-    elif master is port or any(below is master for below in _below(port)):
+    elif master is port or (
+        # because only then can the port be on top of the master
+        (master.master is not None or id(master) in parents)
+        and any(below is master for below in _below(port))
+    ):
         draft.complain(
             "cannot-be-port",
             path,

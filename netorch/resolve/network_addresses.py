@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netorch.errors import listing
 from netorch.language.addresses import Address, Network
 from netorch.resolve.desired import Path
 from netorch.resolve.draft import Draft, DraftAddress
@@ -21,16 +22,17 @@ def assign_addresses(draft: Draft, segment: Segment) -> None:
     _bridge_gateways(draft, segment, taken)
     for member in segment.members:
         _explicit(draft, segment, member, taken)
-    explicit_versions = [
-        {entry.interface.version for entry in member.iface.addresses} for member in segment.members
-    ]
+    automatic: dict[int, list[Member]] = {4: [], 6: []}
+    for member in segment.members if segment.model.subnet else ():
+        versions = {entry.interface.version for entry in member.iface.addresses}
+        for version, members in automatic.items():
+            if member.model.addresses is not False and version not in versions:
+                members.append(member)
     for subnet in segment.model.subnet:
         if segment.model.is_bridged and not segment.pools(subnet):
             continue  # netorch does not choose addresses on a segment that it does not own
-        pool = _pool(draft, segment, subnet, taken)
-        for member, versions in zip(segment.members, explicit_versions, strict=True):
-            if member.model.addresses is False or subnet.version in versions:
-                continue
+        pool = _pool(segment, subnet, taken)
+        for member in automatic[subnet.version]:
             free = next(pool, None)
             if free is None:
                 draft.complain(
@@ -54,7 +56,7 @@ def _bridge_gateways(draft: Draft, segment: Segment, taken: dict[Address, str]) 
         place = (*path, "gateway", index)
         if isinstance(gateway, str):
             _gateway_name(draft, segment, gateway, place)
-        elif not any(gateway in subnet for subnet in words.subnet):
+        elif segment.subnet_around(gateway) is None:
             draft.complain(
                 "outside-subnet",
                 place,
@@ -116,7 +118,7 @@ def _gateway_name(draft: Draft, segment: Segment, name: str, path: Path) -> None
             "unknown-node", path, "node", name, draft.topology.nodes, "Declare it under nodes."
         )
     elif segment.member(name) is None:
-        nodes = [member.iface.site.name for member in segment.members]
+        nodes = (member.iface.site.name for member in segment.members)
         draft.unknown(
             "unknown-node",
             path,
@@ -137,10 +139,10 @@ def _explicit(draft: Draft, segment: Segment, member: Member, taken: dict[Addres
             if len(member.model.address or []) == 1
             else (*member.path, "address", index)
         )
-        ip, subnets = interface.ip, segment.subnet_of(interface.version)
-        subnet = next((subnet for subnet in subnets if ip in subnet), None)
+        ip = interface.ip
+        subnet = segment.subnet_around(ip)
         if subnet is None and segment.model.subnet:
-            subnets_text = ", ".join(map(str, segment.model.subnet))
+            subnets_text = listing(segment.model.subnet)
             draft.complain(
                 "outside-subnet",
                 path,
@@ -181,16 +183,14 @@ def _explicit(draft: Draft, segment: Segment, member: Member, taken: dict[Addres
         taken.setdefault(entry.ip, f"the address of {member.iface.display}")
 
 
-def _pool(
-    draft: Draft, segment: Segment, subnet: Network, taken: dict[Address, str]
-) -> Iterator[Address]:
+def _pool(segment: Segment, subnet: Network, taken: dict[Address, str]) -> Iterator[Address]:
     """Yield the free addresses of a subnet in order.
 
     Gateways, addresses in memberships, the first address, and the last one in IPv4 are not free.
     """
     ranges = segment.pools(subnet)
     whole = subnet.num_addresses <= 2
-    reserved = set(taken) | set(segment.gateways.values())
+    reserved = set(segment.gateways.values())
     if not whole:
         reserved.add(subnet.network_address)
         if subnet.version == 4:
@@ -198,7 +198,7 @@ def _pool(
     for pool in ranges or [subnet]:
         for value in range(int(pool.network_address), int(pool.broadcast_address) + 1):
             candidate = pool.network_address.__class__(value)
-            if candidate not in reserved:
+            if candidate not in reserved and candidate not in taken:
                 yield candidate
 
 

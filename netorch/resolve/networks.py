@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from netorch.immutable import replace
+from netorch.language.addresses import Network
 from netorch.resolve import overlay, stacked
 from netorch.resolve.desired import Path
 from netorch.resolve.draft import BRIDGE_PORTS, Draft, Iface, Site, cable
@@ -56,11 +58,11 @@ def uplinks(draft: Draft, segments: dict[str, Segment]) -> None:
         if name == "lo":
             draft.complain("loopback", path, "lo is the loopback interface: it cannot be an uplink")
         elif nic is None and owner.created:
-            known = [
+            known = (
                 other.name
                 for other in owner.ifaces.values()
                 if not other.internal and other.name != "lo"
-            ]
+            )
             draft.unknown(
                 "unknown-interface",
                 path,
@@ -86,6 +88,7 @@ def uplinks(draft: Draft, segments: dict[str, Segment]) -> None:
                 nic.uplink_bridge = root
                 root.addresses += nic.addresses
                 nic.addresses = []
+                owner.holders = None
 
 
 def _uplink_obstacle(segment: Segment, nic: Iface) -> str:
@@ -245,19 +248,16 @@ def _bridge_for(draft: Draft, segment: Segment, index: int) -> Iface:
 
 def _check_subnets(draft: Draft, segment: Segment) -> None:
     model, path = segment.model, segment.path
-    for index, subnet in enumerate(model.subnet):
-        for earlier in model.subnet[:index]:
-            if subnet.version == earlier.version and subnet.overlaps(earlier):
-                draft.complain(
-                    "subnets-overlap",
-                    (*path, "subnet", index),
-                    f"network {segment.name}: the subnets {earlier} and {subnet} overlap",
-                )
+    for index, earlier in _overlapping(model.subnet):
+        draft.complain(
+            "subnets-overlap",
+            (*path, "subnet", index),
+            f"network {segment.name}: the subnets {model.subnet[earlier]} and"
+            f" {model.subnet[index]} overlap",
+        )
     for index, pool in enumerate(model.ip_range):
-        if not any(
-            pool.version == subnet.version and pool.subnet_of(subnet)  # type: ignore[arg-type]
-            for subnet in model.subnet
-        ):
+        subnet = segment.subnet_around(pool.network_address)
+        if subnet is None or subnet.prefixlen > pool.prefixlen:
             draft.complain(
                 "outside-subnet",
                 (*path, "ip_range", index),
@@ -288,6 +288,28 @@ def _check_subnets(draft: Draft, segment: Segment) -> None:
                 other,
                 draft.topology.networks,
             )
+
+
+def _overlapping(subnets: Sequence[Network]) -> Iterator[tuple[int, int]]:
+    """Yield the position of each subnet that overlaps an earlier one, and the first such."""
+    lengths = {(subnet.version, subnet.prefixlen) for subnet in subnets}
+    # subnet → the position of the first subnet that is equal or inside it
+    inside: dict[Network, int] = {}
+    exact: dict[Network, int] = {}
+    for index, subnet in enumerate(subnets):
+        around = [
+            subnet.supernet(new_prefix=length)
+            for version, length in lengths
+            if version == subnet.version and length <= subnet.prefixlen
+        ]
+        earlier = [exact[other] for other in around if other in exact]
+        if subnet in inside:
+            earlier.append(inside[subnet])
+        if earlier:
+            yield index, min(earlier)
+        exact.setdefault(subnet, index)
+        for other in around:
+            inside.setdefault(other, index)
 
 
 def _check_allowed(draft: Draft, segments: dict[str, Segment]) -> None:

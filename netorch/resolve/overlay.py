@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from netorch.errors import did_you_mean
+from netorch.errors import listing
 from netorch.immutable import replace
 from netorch.kinds.fdb import ALL
 from netorch.kinds.vxlan import HEADROOM, PORT
@@ -71,7 +71,7 @@ def end_for(draft: Draft, segment: Segment, model: Membership, path: Path) -> Se
             "needs-endpoint",
             path,
             f"network {segment.name} has several endpoints: add `at: NODE`, one of"
-            f" {', '.join(segment.model.endpoints)}",
+            f" {listing([*segment.model.endpoints])}",
         )
         return None
     return ends.get(model.at or next(iter(segment.model.endpoints)))
@@ -147,14 +147,12 @@ def _network_mtu(draft: Draft, segment: Segment) -> int:
                 for entry in iface.addresses
                 if iface.name != "lo"
             ]
-            has = (
-                f"It has {', '.join(known)}." if known else f"Give {node} an interface that has it."
-            )
+            has = f"It has {listing(known)}." if known else f"Give {node} an interface that has it."
             draft.complain(
                 "unknown-address",
                 path,
                 f"endpoint {node}: {address} is not an address of {node}.",
-                did_you_mean(str(address), known) or has,
+                draft.suggestions.did_you_mean(str(address), known) or has,
             )
         elif below is not None and below.name != "lo":
             widths[node] = mtu_of(below) or UNDERLAY_MTU

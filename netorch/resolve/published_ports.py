@@ -50,9 +50,12 @@ class Published(Value):
 
 def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterator[Published]:
     """Yield the ports that a node publishes, one entry for each IP version."""
+    if not site.model.publish:
+        return
+    mine = {name: segments[name] for name in site.model.networks if name in segments}
+    translated = [entry for entry in mine.values() if "nat" in entry.model.modes]
     for index, model in enumerate(site.model.publish):
         path: Path = (*site.path, "publish", index)
-        mine = {name: segments[name] for name in site.model.networks if name in segments}
         if model.network is not None and model.network not in mine:
             draft.unknown(
                 "unknown-network",
@@ -63,11 +66,7 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
                 group=f"one of the networks of {site.name}",
             )
             continue
-        chosen = (
-            [mine[model.network]]
-            if model.network
-            else [entry for entry in mine.values() if "nat" in entry.model.modes]
-        )
+        chosen = [mine[model.network]] if model.network else translated
         if not chosen:
             draft.complain(
                 "cannot-publish",
@@ -115,12 +114,17 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
 
 
 def _member_address(segment: Segment, site: Site, version: int) -> Address | None:
-    for member in segment.members:
-        if member.iface.site is site:
-            for entry in (member.iface.uplink_bridge or member.iface).addresses:
-                if entry.interface.version == version and not entry.ip.is_link_local:
-                    return entry.ip
-    return None
+    member = segment.member(site.name)
+    ifaces = [] if member is None else [member.iface.uplink_bridge or member.iface]
+    return next(
+        (
+            entry.ip
+            for iface in ifaces
+            for entry in iface.addresses
+            if entry.interface.version == version and not entry.ip.is_link_local
+        ),
+        None,
+    )
 
 
 def check_published(draft: Draft, owner: Site, entries: Sequence[Published]) -> None:
@@ -129,7 +133,9 @@ def check_published(draft: Draft, owner: Site, entries: Sequence[Published]) -> 
     An entry for one address of the owner may have the same port as an entry for all addresses.
     """
     taken: dict[tuple[str, int, Address | None], list[Published]] = {}
-    for entry in entries:
+    positions: dict[int, int] = {}
+    for position, entry in enumerate(entries):
+        positions[id(entry)] = position
         taken.setdefault((entry.model.proto, entry.version, entry.address), []).append(entry)
         draft.origins[publish_key(owner.label, entry.text)] = entry.path
     reported: set[Path] = set()
@@ -138,7 +144,7 @@ def check_published(draft: Draft, owner: Site, entries: Sequence[Published]) -> 
         widest = ordered[0]
         for entry in ordered[1:]:
             if entry.model.port[0] <= widest.model.port[1]:
-                earlier, later = sorted((widest, entry), key=entries.index)
+                earlier, later = sorted((widest, entry), key=lambda each: positions[id(each)])
                 if later.path not in reported:
                     reported.add(later.path)
                     draft.complain(
@@ -160,9 +166,9 @@ def prepare(draft: Draft, owner: Site, entries: Sequence[Published]) -> None:
     """
     metrics: dict[int, str] = {}
     for entry in entries:
-        for member in entry.segment.members:
-            if member.iface.site.name == entry.node and member.iface.peer is not None:
-                member.iface.peer.port.hairpin = True
+        member = entry.segment.member(entry.node)
+        if member is not None and member.iface.peer is not None:
+            member.iface.peer.port.hairpin = True
         bridge = entry.segment.root.dev
         if entry.version == 4:
             draft.put(
@@ -183,8 +189,12 @@ def loosen_path_filters(draft: Draft, entries: Sequence[Published]) -> None:
         entry for entry in entries if entry.version == 4 and len(draft.sites[entry.node].ifaces) > 1
     ]
     leaving = _leaving(draft) if several else {}
+    done: set[tuple[str, str]] = set()
     for entry in several:
         site = draft.sites[entry.node]
+        if (place := (entry.node, entry.segment.name)) in done:
+            continue
+        done.add(place)
         member = entry.segment.member(entry.node)
         if member is None:
             continue

@@ -8,6 +8,7 @@ from netorch.immutable import field
 from netorch.language.addresses import Address, Network
 from netorch.resolve.desired import Path
 from netorch.resolve.draft import Draft, Iface, Site
+from netorch.resolve.prefixes import Prefixes
 from netorch.resolve.roles import BridgeRole
 from netorch.state.key import HOST
 from netorch.topology import Membership, NetworkModel
@@ -50,6 +51,8 @@ class Segment(Struct):
     """Endpoint of a vxlan network → the part of the network in that node."""
     _of_node: dict[str, Member] = field(default_factory=dict)
     """Node → its member in this network."""
+    _subnets: Prefixes[Network] | None = None
+    """The subnets, None until somebody looks for one."""
 
     def plug(self, member: Member) -> None:
         """Add a member."""
@@ -72,6 +75,12 @@ class Segment(Struct):
             for pool in self.model.ip_range
             if pool.version == subnet.version and pool.subnet_of(subnet)  # type: ignore[arg-type]
         ]
+
+    def subnet_around(self, address: Address) -> Network | None:
+        """Return the subnet that contains an address, or None."""
+        if self._subnets is None:
+            self._subnets = Prefixes((subnet, subnet) for subnet in self.model.subnet)
+        return next(iter(self._subnets.nearest(address)), None)
 
     def subnet_of(self, version: int) -> list[Network]:
         """Return the subnets of one IP version."""

@@ -252,18 +252,14 @@ def _takes_frames(master: Iface) -> bool:
 
 def _check_together(draft: Draft, uppers: list[Iface]) -> None:
     """Complain of the first two links on one parent that exclude each other."""
-    links = [
-        (iface, iface.standalone.link(_NO_FIELDS, None))
-        for iface in uppers
-        if iface.standalone is not None
-    ]
-    for index, (iface, link) in enumerate(links):
-        for earlier, other in links[:index]:
-            assert (
-                isinstance(link, StackedLink)
-                and isinstance(other, StackedLink)
-                and iface.parent is not None
-            )
+    # The first link of each kind and mode stands for all that are like it.
+    firsts: dict[StackedLink, Iface] = {}
+    for iface in uppers:
+        assert iface.standalone is not None
+        assert iface.parent is not None
+        link = iface.standalone.link(_NO_FIELDS, None)
+        assert isinstance(link, StackedLink)
+        for other, earlier in firsts.items():
             if why := link.incompatibility(other):
                 draft.complain(
                     "parent-conflict",
@@ -272,6 +268,7 @@ def _check_together(draft: Draft, uppers: list[Iface]) -> None:
                     f" {iface.parent.display}: {why}",
                 )
                 return
+        firsts.setdefault(link, iface)
 
 
 _NO_FIELDS: LinkFields = {"netns": "", "name": "", "mtu": 0, "mac": "", "group": 0, "alias": ""}

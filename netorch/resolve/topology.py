@@ -22,7 +22,7 @@ from netorch.resolve.port_vlans import put_vlans
 from netorch.resolve.published_ports import loosen_path_filters
 from netorch.resolve.resources import put_bridge, put_existing, put_site, put_standalone, put_veth
 from netorch.resolve.roles import BridgeRole, StandaloneRole, VethRole
-from netorch.resolve.routes import put_routes, put_rules
+from netorch.resolve.routes import openings, put_routes, put_rules
 from netorch.resolve.segment_checks import check_segments
 from netorch.state.key import HOST, attached_label
 from netorch.topology import TopologyFile
@@ -52,6 +52,7 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
     stacked.check(draft, segments)
     check_segments(draft)
     checks = resolve_checks(draft, segments)
+    interfaces.settle_mtus(draft)
     rulesets = list(filters(draft, segments))
     for site in draft.sites.values():
         put_site(draft, site)
@@ -63,8 +64,10 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
     _put_cables(draft)
     put_impairments(draft)
     put_vlans(draft)
+    open_networks = openings(segments)
     for site in draft.sites.values():
-        put_rules(draft, site, put_routes(draft, site, segments))
+        put_routes(draft, site, segments, open_networks)
+        put_rules(draft, site)
     check_gateways(draft)
     check_cautions(draft, segments)
     for filter_, rules in rulesets:
