@@ -3,9 +3,10 @@
     python -m tests.benchmarks.scale [--quick] [--shapes ring,routes] [--size N] [--json FILE]
 
 Needs root. Each size of each shape has a private host. It prints a table in Markdown: for each
-operation the seconds and the processor time at the largest size, their ratio to the floor, and the
-exponents at the last doubling of the size (1 means linear). A shape whose links this kernel does
-not have is left out. The exit status is 0 unless something did not work.
+operation the processor time at the largest size, and the exponent of the growth without the start
+at the last doubling of the size (1 means linear); in parentheses the ratio to the floor and the
+exponent of the floor. A shape whose links this kernel does not have is left out. The exit status is
+0 unless something did not work.
 
     python -m tests.benchmarks.scale floor create|read|destroy SHAPE SIZE [FOLDER]
 
@@ -45,6 +46,8 @@ OPERATIONS: dict[str, tuple[tuple[str, ...], str]] = {
 }
 """Operation → its words, and the floor that does the same work."""
 FLOORS = ("create", "read", "destroy")
+SHORT, SHORT_FLOOR = 0.05, 0.005
+"""Seconds of processor time that are too short to compare, of a command and of the floor."""
 LACKING = re.compile("this kernel has no [^:]*")
 KEY = "WG9hZHNjYWxlLW5vdC1hLXNlY3JldC1rZXktMzJieXQ="
 
@@ -186,11 +189,13 @@ def _number(value: float | None, digits: int = 2) -> str:
 
 
 def _exponents(figures: Mapping[int, Figures], what: str) -> str:
+    is_floor = what.startswith("floor")
     costs = {
-        size: one.processor[what] - (0 if what.startswith("floor") else one.processor["empty"])
+        size: one.processor[what] - (0 if is_floor else one.processor["empty"])
         for size, one in figures.items()
-        if what in one.processor
     }
+    shortest = SHORT_FLOOR if is_floor else SHORT
+    costs = {size: cost for size, cost in costs.items() if cost > shortest}
     return _number(exponent(costs), 2)
 
 
@@ -203,10 +208,11 @@ def table(results: Mapping[str, Mapping[int, Figures]]) -> str:
         one = figures[size]
         cells = [f"{size:,} {SCALED[name].objects}: {name}"]
         for operation, (_, floor_of) in OPERATIONS.items():
-            cell = f"{_number(one.clock[operation])} s, {_exponents(figures, operation)}"
-            if below := one.processor.get(f"floor {floor_of}"):
-                ratio = one.processor[operation] / below
-                cell += f"; × {_number(ratio, 1)}, {_exponents(figures, f'floor {floor_of}')}"
+            cell = f"{_number(one.processor[operation])} s, {_exponents(figures, operation)}"
+            if one.processor.get(f"floor {floor_of}", 0) > SHORT_FLOOR:
+                below = one.processor[f"floor {floor_of}"]
+                ratio, exponents = one.processor[operation] / below, f"floor {floor_of}"
+                cell += f" (× {_number(ratio, 1)}, {_exponents(figures, exponents)})"
             cells.append(cell)
         peak = max(value for what, value in one.peak.items() if what != "empty")
         cells.append(_number(peak / 1024, 0))
