@@ -206,7 +206,7 @@ def _folder(nodeid: str) -> str:
         r"[^\w.\-]", nodeid.partition("[")[2].removesuffix("]")
     ):
         return name
-    from hashlib import blake2b
+    from netorch.values.digest import blake2b
 
     cut = name.encode()[:_LONGEST].decode(errors="ignore")
     return f"{cut}-{blake2b(nodeid.encode(errors='replace'), digest_size=4).hexdigest()}"

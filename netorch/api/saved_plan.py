@@ -8,7 +8,6 @@ and refuses if the plan differs or if an object of this topology has changed sin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import blake2b
 from json import dumps
 from typing import Any
 
@@ -20,6 +19,7 @@ from netorch.immutable import NODEFAULT, Value, defaults
 from netorch.kernel.files.records import Record
 from netorch.render import json as rendered
 from netorch.render.changes import changes
+from netorch.values.digest import blake2b
 from netorch.values.typed_json import decode, encode
 from netorch.version import __version__
 

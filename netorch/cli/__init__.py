@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from netorch.cli.commands import find
 
     if (shortcut := find(options.command).shortcut) is not None:
-        shortcut(options)
+        options.failure = shortcut(options)
     from netorch.cli.options import lists_nothing
     from netorch.parallel_reader import begin
 

@@ -26,6 +26,8 @@ class Options(argparse.Namespace):
     """The output format. It is `text` for a command without `-o`."""
     reader: ForkedReader | None
     """A second process that reads namespaces at the same time. `main` sets it, not the parser."""
+    failure: Exception | None = None
+    """The error of the command's shortcut. `main` sets it, not the parser."""
 
 
 def lists_nothing(options: Options) -> bool:
@@ -101,8 +103,6 @@ class NodeOptions(Options):
     node: str
     name: str | None
     """The topology of the node."""
-    failure: Exception | None = None
-    """Why the shortcut could not run the command."""
 
 
 def add_node_options(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,6 @@ import re
 from base64 import b32encode
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from hashlib import blake2b
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -29,6 +28,7 @@ from netorch.firewall.iptables_chains import HOOK_CHAIN, ChainRule, Jump
 from netorch.firewall.iptables_chains import chains_of as plain_chains
 from netorch.firewall.shell import ShellCommand
 from netorch.immutable import Value
+from netorch.values.digest import blake2b
 from netorch.values.filter_rules import (
     Address,
     DestinationTo,

@@ -6,7 +6,6 @@ import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from hashlib import blake2b
 
 from netorch.immutable import replace
 from netorch.kernel.files.etc_netns import EtcFiles
@@ -24,6 +23,7 @@ from netorch.netlink import decode
 from netorch.netlink.codec import cstring
 from netorch.netlink.encode import LinkRequest, asked_in, encode, link_name
 from netorch.netlink.merge import Unit, fold
+from netorch.values.digest import blake2b
 from netorch.values.requests import (
     AddressDel,
     AltnameAdd,

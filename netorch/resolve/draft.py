@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from hashlib import blake2b
 from typing import Any
 
 from msgspec import Struct
@@ -30,6 +29,7 @@ from netorch.topology import NodeModel, TopologyFile
 from netorch.topology.interfaces.common import AddressModel, CommonModel
 from netorch.topology.interfaces.port import PortModel
 from netorch.topology.interfaces.standalone import StandaloneModel
+from netorch.values.digest import blake2b
 from netorch.values.marks import Mark
 
 BRIDGE_PORTS = 1023

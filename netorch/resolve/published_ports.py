@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 
 from netorch.immutable import Value
 from netorch.kinds.filter import publish_key
@@ -15,6 +14,7 @@ from netorch.netlink.constants import AF_INET, AF_INET6, RTN_LOCAL
 from netorch.resolve.desired import Path
 from netorch.resolve.draft import Draft, Iface, Site
 from netorch.resolve.segment import LEADING_OUT, Segment
+from netorch.values.digest import blake2b
 from netorch.values.requests import Hop, RouteSpec
 
 _LOOPBACK = b"\0" * 15 + b"\1"

@@ -12,10 +12,10 @@ by chance (`ownership`).
 from __future__ import annotations
 
 from functools import cached_property, lru_cache
-from hashlib import blake2b
 from typing import NamedTuple
 
 from netorch.immutable import Value
+from netorch.values.digest import blake2b
 
 ALIAS = "netorch:"
 NOT_OURS = "netorch did not make it"

@@ -27,10 +27,10 @@ def _argv(options: ExecOptions) -> list[str]:
     return options.argv[1:] if options.argv[:1] == ["--"] else options.argv
 
 
-def shortcut(options: ExecOptions) -> None:
+def shortcut(options: ExecOptions) -> Exception | None:
     from netorch.cli.enter import enter_on_record
 
-    options.failure = enter_on_record(options.node, options.name, _argv(options))
+    return enter_on_record(options.node, options.name, _argv(options))
 
 
 def run(options: ExecOptions, output: Output) -> int:

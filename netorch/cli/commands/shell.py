@@ -16,11 +16,11 @@ def _argv() -> list[str]:
     return [os.environ.get("SHELL") or "/bin/sh"]
 
 
-def shortcut(options: NodeOptions) -> None:
+def shortcut(options: NodeOptions) -> Exception | None:
     from netorch.cli.enter import enter_on_record
 
     os.environ["NETORCH_NODE"] = options.node
-    options.failure = enter_on_record(options.node, options.name, _argv())
+    return enter_on_record(options.node, options.name, _argv())
 
 
 def run(options: NodeOptions, output: Output) -> int:

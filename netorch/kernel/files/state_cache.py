@@ -35,7 +35,7 @@ def identity_of(
     These are the text of the topology file, its path, the folder of relative paths, the name that
     the user chose, the variables, and the version and code of netorch.
     """
-    from hashlib import blake2b
+    from netorch.values.digest import blake2b
 
     words = [__version__, _code_stamp(), source, folder, "" if override is None else f"={override}"]
     words += [f"{name}={value}" for name, value in sorted(variables.items())]

@@ -9,7 +9,6 @@ the protocols of all hops that can be taken.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from hashlib import blake2b
 
 from netorch.immutable import Value, replace
 from netorch.kernel.system.rtnetlink import Rtnl
@@ -17,6 +16,7 @@ from netorch.netlink import constants as c
 from netorch.netlink import decode
 from netorch.netlink.codec import as_u32
 from netorch.netlink.encode import route_lookup
+from netorch.values.digest import blake2b
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
 from netorch.values.snapshot import LinkRecord
 

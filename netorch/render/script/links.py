@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from shlex import quote
 
 from netorch.immutable import replace
@@ -10,6 +9,7 @@ from netorch.netlink import constants as c
 from netorch.render.script.context import Commands, Context, words
 from netorch.render.script.kinds import data_words, default_attributes, primary_word
 from netorch.state.key import HOST
+from netorch.values.digest import blake2b
 from netorch.values.marks import ALIAS, read_alias
 from netorch.values.requests import (
     AltnameAdd,

@@ -44,7 +44,9 @@ def test_the_options_of_a_command_are_those_of_its_class(name: str) -> None:
     annotated = {key for base in options.__mro__ for key in vars(base).get("__annotations__", {})}
     actions = [action for action in parser(name).commands[name]._actions if action.dest != "help"]
     without_output = {"output"} - {action.dest for action in actions}
-    assert annotated - {"command", "reader"} - without_output == {action.dest for action in actions}
+    assert annotated - {"command", "reader", "failure"} - without_output == {
+        action.dest for action in actions
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
