@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from msgspec import Struct
@@ -57,6 +58,7 @@ def changes(plan: Plan) -> list[Change]:
     }
     by_key: dict[Key, Change] = {}
     by_parent: dict[Key, Change] = {}
+    moves = _Moves()
     result: list[Change] = []
     deletions: dict[Key, Step] = {}
     for step in plan.steps:
@@ -103,7 +105,7 @@ def changes(plan: Plan) -> list[Change]:
                 step.resource.title(),
                 values,
                 _because(step, by_key),
-                *_lines(step),
+                *_lines(step, moves),
             )
         change.steps += own
         by_key[step.key] = change
@@ -116,6 +118,30 @@ def changes(plan: Plan) -> list[Change]:
 def count_differences(plan: Plan) -> int:
     """Return in how many places two states differ: the number of lines of `netorch diff`."""
     return len(changes(plan))
+
+
+MANY_LINES = 20
+"""The number of lines beyond which the same lines are not shown once more."""
+
+
+def with_same_lines(entries: Iterable[Change]) -> Iterator[tuple[Change, str]]:
+    """Yield each change, and the title of the first one with the same lines if these are many.
+
+    The title is "" for a change whose own lines are to be shown. All nodes of a topology have the
+    same hosts file, which has a line for each of them.
+    """
+    titles: dict[tuple[tuple[str, ...], tuple[str, ...]], str] = {}
+    # by identity first, because hashing a thousand lines for each of a thousand nodes takes time
+    known: dict[tuple[int, int], str] = {}
+    for change in entries:
+        lines = change.added, change.removed
+        if len(change.added) + len(change.removed) <= MANY_LINES:
+            yield change, ""
+            continue
+        place = id(change.added), id(change.removed)
+        if place not in known:
+            known[place] = titles.setdefault(lines, change.title)
+        yield change, known[place] if known[place] != change.title else ""
 
 
 def summary(entries: Sequence[Change]) -> Mapping[str, int]:
@@ -191,19 +217,34 @@ def _text_of(resource: Resource, name: str, attributes: Mapping[str, str]) -> st
     return attributes[name] if name in attributes else resource.default_text(name)
 
 
-def _lines(step: Step) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the added and the removed lines. A line that only moves is in both."""
+Lines = tuple[str, ...]
+_Moves = dict[tuple[int, int], tuple[Lines, Lines, tuple[Lines, Lines]]]
+"""Identities of two texts → the texts, and the added and the removed lines."""
+
+
+def _lines(step: Step, moves: _Moves) -> tuple[Lines, Lines]:
+    """Return the added and the removed lines. A line that only moves is in both.
+
+    The results are kept in `moves`, because the hosts files of a thousand nodes are all the same.
+    """
     old = tuple(step.before.lines()) if step.before is not None and step.after is not None else ()
     new = tuple(step.after.lines()) if step.after is not None else ()
-    return _moved(old, new) if old else (new, ())
+    if not old:
+        return new, ()
+    place = id(old), id(new)
+    if place not in moves:
+        moves[place] = old, new, _moved(old, new)
+    return moves[place][2]
+
+
+MOST_PAIRS = 1_000_000
+"""The most pairs of an old and a new line that difflib compares, which may take a second."""
 
 
 @lru_cache(maxsize=16)
-def _moved(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the added and the removed lines of two texts.
-
-    Cached, because the hosts files of a thousand nodes are all the same.
-    """
+def _moved(old: Lines, new: Lines) -> tuple[Lines, Lines]:
+    if len(old) * len(new) > MOST_PAIRS:
+        return _moved_of_many(old, new)
     from difflib import SequenceMatcher
 
     added: list[str] = []
@@ -215,6 +256,43 @@ def _moved(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[tuple[str, ...],
             removed += old[start:end]
             added += new[from_:to]
     return tuple(added), tuple(removed)
+
+
+def _moved_of_many(old: Lines, new: Lines) -> tuple[Lines, Lines]:
+    """Return the added and the removed lines of two long texts, whose lines hardly repeat.
+
+    The lines that stay are a longest increasing sequence of the positions in the old text, in the
+    order of the new one. The first of several equal lines corresponds to the first, and so on.
+    """
+    places: dict[str, list[int]] = {}
+    for position in range(len(old) - 1, -1, -1):
+        places.setdefault(old[position], []).append(position)
+    # the last position of the best sequence of each length, and the number of its line in `new`
+    ends: list[int] = []
+    lines: list[int] = []
+    before: dict[int, tuple[int, int]] = {}
+    for number, line in enumerate(new):
+        if not places.get(line):
+            continue
+        position = places[line].pop()
+        length = bisect_left(ends, position)
+        before[number] = lines[length - 1] if length else -1, position
+        if length == len(ends):
+            ends.append(position)
+            lines.append(number)
+        else:
+            ends[length], lines[length] = position, number
+    same_new: set[int] = set()
+    same_old: set[int] = set()
+    number = lines[-1] if lines else -1
+    while number >= 0:
+        same_new.add(number)
+        number, position = before[number]
+        same_old.add(position)
+    return (
+        tuple(line for number, line in enumerate(new) if number not in same_new),
+        tuple(line for number, line in enumerate(old) if number not in same_old),
+    )
 
 
 def _because(step: Step, by_key: Mapping[Key, Change]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from netorch.errors import NetorchError, Position, Problem
-from netorch.render.changes import Change, summary
+from netorch.render.changes import Change, summary, with_same_lines
 
 VERSION = 1
 
@@ -29,8 +29,9 @@ def changes(
     `commands`, if given, returns the shell commands that would make the same change.
     """
     return [
-        _change(change, where(change)) | ({"commands": list(commands(change))} if commands else {})
-        for change in entries
+        _change(change, same, where(change))
+        | ({"commands": list(commands(change))} if commands else {})
+        for change, same in with_same_lines(entries)
     ]
 
 
@@ -66,7 +67,7 @@ def problem(kind: str, entry: Problem) -> str:
     return document(error=kind, problems=problems([entry], ""))
 
 
-def _change(change: Change, place: Position | None) -> dict[str, Any]:
+def _change(change: Change, same: str, place: Position | None) -> dict[str, Any]:
     return {
         "action": change.disruption.value,
         "kind": change.key.kind,
@@ -74,8 +75,9 @@ def _change(change: Change, place: Position | None) -> dict[str, Any]:
         "name": change.key.name,
         "title": change.title,
         "values": {name: {"old": old, "new": new} for name, (old, new) in change.values.items()},
-        "added": list(change.added),
-        "removed": list(change.removed),
+        "added": [] if same else list(change.added),
+        "removed": [] if same else list(change.removed),
+        "same_lines_as": same or None,
         "because": change.because or None,
         "line": place.line if place else None,
         "column": place.column if place else None,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from netorch.errors import NetorchError, printable
 from netorch.render import text
-from netorch.render.changes import Change
+from netorch.render.changes import Change, with_same_lines
 from netorch.state.resource import Disruption
 
 COMMENT = 65_536
@@ -70,14 +70,17 @@ def report(
 
 def failure(error: NetorchError, limit: int = COMMENT) -> str:
     """Return a heading and the lines of the error."""
-    result = "### netorch: failed\n\n"
+    rows = ["### netorch: failed\n\n"]
+    used = len(rows[0].encode())
     lines = error.lines()
     for number, line in enumerate(lines):
         row = f"- {code(line)}\n"
-        if len((result + row).encode()) > limit - _RESERVE:
-            return f"{result}\nand {text.count_text(len(lines) - number, 'more line')}\n"
-        result += row
-    return result
+        used += len(row.encode())
+        if used > limit - _RESERVE:
+            more = text.count_text(len(lines) - number, "more line")
+            return f"{''.join(rows)}\nand {more}\n"
+        rows.append(row)
+    return "".join(rows)
 
 
 def code(value: str) -> str:
@@ -113,23 +116,23 @@ def _cells(change: Change) -> Iterator[str]:
 
 def _lines(changes: Sequence[Change], room: int) -> str:
     """Return the added and removed lines of each object that consists of lines, folded."""
-    result = ""
-    for change in changes:
+    blocks: list[str] = []
+    used = 0
+    for change, same in with_same_lines(changes):
         lines = [*(f"- {line}" for line in change.removed), *(f"+ {line}" for line in change.added)]
-        if not lines or change.disruption is Disruption.CREATE:
+        if not lines or same or change.disruption is Disruption.CREATE:
             continue
         body = "\n".join(printable(line) for line in lines)
         fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", body)), default=0))
         title = f"{text.count_text(len(lines), 'line')} of {_html(change.title)}"
         diff = f"{fence}diff\n{body}\n{fence}"
         block = f"\n<details>\n<summary>{title}</summary>\n\n{diff}\n\n</details>\n"
-        if len((result + block).encode()) > room:
-            return (
-                result
-                + f"\nThe lines of further objects did not fit here: run {code('netorch diff')}\n"
-            )
-        result += block
-    return result
+        used += len(block.encode())
+        if used > room:
+            more = f"\nThe lines of further objects did not fit here: run {code('netorch diff')}\n"
+            return "".join([*blocks, more])
+        blocks.append(block)
+    return "".join(blocks)
 
 
 def _html(value: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from netorch.errors import printable
-from netorch.render.changes import AttributeChanges, Change, summary
+from netorch.render.changes import AttributeChanges, Change, summary, with_same_lines
 from netorch.state.resource import Disruption
 
 SIGNS = {
@@ -61,10 +61,11 @@ def change_lines(
     """Yield one line for each change: its sign, object and values, and its disruption.
 
     A created or deleted object has no disruption in its line, because the sign shows it. Below the
-    line, indented, are the added and removed lines of a file, and the commands that would make the
-    same change. `place` returns the position of a change in the topology file.
+    line, indented, are the added and removed lines of a file, unless an earlier change has the same
+    ones, and the commands that would make the same change. `place` returns the position of a change
+    in the topology file.
     """
-    for change in changes:
+    for change, same in with_same_lines(changes):
         sign, code = SIGNS[change.disruption]
         words = [f"{sign} {change.title}", *values(change, verbose)]
         if change.disruption in {Disruption.UPDATE, Disruption.FLAP, Disruption.REPLACE}:
@@ -74,7 +75,10 @@ def change_lines(
         if where := place(change):
             words.append(f"# {where}")
         yield paint(printable("  ".join(words)), code, colour)
-        if verbose or change.disruption in {Disruption.UPDATE, Disruption.FLAP}:
+        shows_lines = verbose or change.disruption in {Disruption.UPDATE, Disruption.FLAP}
+        if shows_lines and same:
+            yield printable(f"    (the same lines as {same})")
+        elif shows_lines:
             yield from (
                 paint(printable(f"    - {line}"), SIGNS[Disruption.DELETE][1], colour)
                 for line in change.removed

@@ -143,14 +143,21 @@ def step_commands(step: Step, context: Context, *, optional: bool = False) -> Co
 def commands_of(desired: Desired) -> Callable[[Sequence[Step]], Commands]:
     """Return a function that writes the steps of a change as commands.
 
-    The commands leave out netorch's marks, unless the steps change nothing but marks.
+    The commands leave out netorch's marks, unless the steps change nothing but marks. A file that
+    the function has written already is copied.
     """
     paths = {label: namespace_path(*attached) for label, attached in desired.attached.items()}
     contexts = [context_of(desired, paths, marks=marks) for marks in (False, True)]
 
+    written: dict[str, str] = {}
+
     def commands_for(steps: Sequence[Step]) -> Commands:
         for context in contexts:
-            if result := [line for step in steps for line in step_commands(step, context)]:
+            result: Commands = []
+            for step in steps:
+                copy = _copy(step, written, context)
+                result += step_commands(step, context) if copy is None else copy
+            if result:
                 return result
         return []
 
