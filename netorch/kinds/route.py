@@ -341,17 +341,43 @@ def _leg_by_leg(
     There is always a route meanwhile, if the two have a next hop in common or a new one can be
     added before the old ones are deleted.
     """
-    there = [leg for spec in before for leg in spec.legs]
-    missing = [leg for leg in after.legs if not any(_same_route(leg, other) for other in there)]
-    gone = [leg for leg in there if not any(_same_route(other, leg) for other in after.legs)]
+    there, desired = [leg for spec in before for leg in spec.legs], after.legs
+    olds, news = _by_gateway(there), _by_gateway(desired)
+    missing = [
+        leg
+        for leg in desired
+        if not any(_same_route(leg, other) for other in olds.get(_gateway(leg), ()))
+    ]
+    gone = [
+        leg
+        for leg in there
+        if not any(_same_route(other, leg) for other in news.get(_gateway(leg), ()))
+    ]
     # deleted first, because the kernel refuses a second next hop with the same gateway, however the
     # two differ otherwise (rt6_duplicate_nexthop)
-    first = [leg for leg in gone if any(_same_gateway(other, leg) for other in missing)]
+    added = _by_gateway(missing)
+    first: list[RouteSpec] = []
+    rest: list[RouteSpec] = []
+    for leg in gone:
+        in_the_way = any(_same_gateway(other, leg) for other in added.get(_gateway(leg), ()))
+        (first if in_the_way else rest).append(leg)
     return (
         *(RouteDel(netns, leg) for leg in first),
         *(RouteAdd(netns, leg, append=True) for leg in missing),
-        *(RouteDel(netns, leg) for leg in gone if leg not in first),
+        *(RouteDel(netns, leg) for leg in rest),
     )
+
+
+def _gateway(leg: RouteSpec) -> bytes | None:
+    return leg.hops[0].via if len(leg.hops) == 1 else None
+
+
+def _by_gateway(legs: Iterable[RouteSpec]) -> Mapping[bytes | None, Sequence[RouteSpec]]:
+    """Return the routes with one next hop by its gateway, because only such ones can be alike."""
+    by_gateway: dict[bytes | None, list[RouteSpec]] = {}
+    for leg in legs:
+        by_gateway.setdefault(_gateway(leg), []).append(leg)
+    return by_gateway
 
 
 def _without_a_gap(
@@ -364,7 +390,10 @@ def _without_a_gap(
 
 
 def _stays(before: RouteSpec, after: RouteSpec) -> bool:
-    return any(_same_route(mine, theirs) for mine in after.legs for theirs in before.legs)
+    olds = _by_gateway(before.legs)
+    return any(
+        _same_route(mine, theirs) for mine in after.legs for theirs in olds.get(_gateway(mine), ())
+    )
 
 
 def _same_gateway(mine: RouteSpec, theirs: RouteSpec) -> bool:
@@ -390,11 +419,9 @@ def hangs_on_source(spec: RouteSpec, table: int) -> bool:
 
 
 def _sources(view: View, spec: RouteSpec) -> Iterator[Key]:
-    for record in view.netns.addresses:
+    for record in view.addresses_by_ip.get(spec.src or b"", ()):
         link = view.links.get(record.index)
-        if link is None or record.local != spec.src:
-            continue
-        if hangs_on_source(spec, _table_of(view, link)):
+        if link is not None and hangs_on_source(spec, _table_of(view, link)):
             yield address_key(view.label, link.name, ifaddr_of(record))
 
 
@@ -408,9 +435,8 @@ def _table_of(view: View, link: LinkRecord) -> int:
 
 def _peers(view: View, spec: RouteSpec) -> Iterator[RouteSpec]:
     """Yield the routes to those gateways of an IPv6 route that are the peer of an address."""
-    gateways = {hop.via for hop in spec.hops}
-    for record in view.netns.addresses:
-        if record.local != record.address and record.address in gateways:
+    for gateway in dict.fromkeys(hop.via for hop in spec.hops if hop.via is not None):
+        for record in view.addresses_by_peer.get(gateway, ()):
             link = view.links[record.index]
             yield route_to_peer(record.address, link.name, _table_of(view, link))
 

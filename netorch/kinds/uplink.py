@@ -95,14 +95,7 @@ class Uplink(Resource):
         for bridge in view.our_links:
             name = read_alias(bridge.alias).uplink if bridge.kind == "bridge" else ""
             if name:
-                nic = next(
-                    (
-                        link
-                        for link in view.netns.links
-                        if name == link.name or name in link.altnames
-                    ),
-                    None,
-                )
+                nic = view.links_by_any_name.get(name)
                 yield cls(
                     view.label,
                     name,
@@ -182,16 +175,16 @@ class Uplink(Resource):
 
 def _own(view: View, bridge: LinkRecord) -> Iterator[BelongingIdentity]:
     """Yield the addresses and routes on a bridge that do not go back to its NIC."""
-    for record in view.netns.addresses:
-        if record.index == bridge.index and address.is_ours(view, record):
+    for record in view.addresses_by_link.get(bridge.index, ()):
+        if address.is_ours(view, record):
             yield identity(record)
-    for spec in view.netns.routes:
-        if any(hop.dev == bridge.name for hop in spec.hops) and route.is_ours(view, spec):
+    for spec in view.routes_by_link.get(bridge.name, ()):
+        if route.is_ours(view, spec):
             yield spec.family, spec.dst or b"", spec.prefixlen, spec.table, spec.metric
 
 
 def _is_whole(view: View, nic: LinkRecord, bridge: LinkRecord) -> bool:
-    on_nic = (record for record in view.netns.addresses if record.index == nic.index)
     return nic.master == bridge.index and not any(
-        goes_along(record, nic.mac, view.mark.protocol) for record in on_nic
+        goes_along(record, nic.mac, view.mark.protocol)
+        for record in view.addresses_by_link.get(nic.index, ())
     )

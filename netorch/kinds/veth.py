@@ -94,8 +94,8 @@ def _may_go(view: View, link: LinkRecord) -> bool:
         return True
     ends = (
         (view.all[label], view.all[label].links.get(link.link))
-        for label, number in view.netns.nsids.items()
-        if number == link.link_netnsid and label in view.all
+        for label in view.labels_by_nsid.get(link.link_netnsid, ())
+        if label in view.all
     )
     return any(
         other is not None and other.link == link.index and there.owns(other)

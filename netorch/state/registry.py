@@ -6,9 +6,9 @@ and rendering take them from here and know no kind by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 from netorch.immutable import Value, field
 from netorch.netlink.constants import AF_BRIDGE
@@ -17,6 +17,10 @@ from netorch.state.resource import Resource
 from netorch.values.marks import Mark, maker, read_alias
 from netorch.values.ownership import ObjectName
 from netorch.values.snapshot import LinkRecord, NeighbourRecord, NetnsSnapshot
+
+if TYPE_CHECKING:
+    from netorch.values.requests import RouteSpec
+    from netorch.values.snapshot import AddressRecord
 
 
 class View(Value, dict=True):
@@ -80,6 +84,62 @@ class View(Value, dict=True):
     @cached_property
     def our_names(self) -> frozenset[str]:
         return frozenset(link.name for link in self.our_links)
+
+    @cached_property
+    def addresses_by_ip(self) -> Mapping[bytes, Sequence[AddressRecord]]:
+        """Packed address → its records, one for each link that has it."""
+        records: dict[bytes, list[AddressRecord]] = {}
+        for record in self.netns.addresses:
+            records.setdefault(record.local, []).append(record)
+        return records
+
+    @cached_property
+    def addresses_by_peer(self) -> Mapping[bytes, Sequence[AddressRecord]]:
+        """Packed other end of an address → the records of the addresses with it."""
+        records: dict[bytes, list[AddressRecord]] = {}
+        for record in self.netns.addresses:
+            if record.local != record.address:
+                records.setdefault(record.address, []).append(record)
+        return records
+
+    @cached_property
+    def addresses_by_link(self) -> Mapping[int, Sequence[AddressRecord]]:
+        """Index of a link → the records of its addresses."""
+        records: dict[int, list[AddressRecord]] = {}
+        for record in self.netns.addresses:
+            records.setdefault(record.index, []).append(record)
+        return records
+
+    @cached_property
+    def routes_by_link(self) -> Mapping[str, Sequence[RouteSpec]]:
+        """Link → the routes over it."""
+        routes: dict[str, list[RouteSpec]] = {}
+        for spec in self.netns.routes:
+            for device in {hop.dev for hop in spec.hops if hop.dev is not None}:
+                routes.setdefault(device, []).append(spec)
+        return routes
+
+    @cached_property
+    def links_by_any_name(self) -> Mapping[str, LinkRecord]:
+        """Name or alternative name → link."""
+        links: dict[str, LinkRecord] = {}
+        for link in self.netns.links:
+            for name in (link.name, *link.altnames):
+                links.setdefault(name, link)
+        return links
+
+    @cached_property
+    def rule_families(self) -> frozenset[int]:
+        """The address families that have policy rules."""
+        return frozenset(spec.family for spec in self.netns.rules)
+
+    @cached_property
+    def labels_by_nsid(self) -> Mapping[int, Sequence[str]]:
+        """Number of another namespace in this one → the labels that have it."""
+        labels: dict[int, list[str]] = {}
+        for label, number in self.netns.nsids.items():
+            labels.setdefault(number, []).append(label)
+        return labels
 
     @cached_property
     def forwarding(self) -> Mapping[int, list[NeighbourRecord]]:

@@ -58,7 +58,7 @@ def lost_rules(view: View) -> tuple[RuleSpec, ...]:
     host = view.all.get(HOST)
     if host is None:
         return ()
-    return _missing(view.netns.rules, _families(host.netns.rules), "vrf" in view.link_kinds)
+    return _missing(view.netns.rules, host.rule_families, "vrf" in view.link_kinds)
 
 
 def rule_text(spec: RuleSpec) -> str:
@@ -73,8 +73,3 @@ def _missing(
     existing = {replace(spec, protocol=RTPROT_KERNEL) for spec in rules}
     expected = _NAMES if with_vrf else _EVERYWHERE
     return tuple(spec for spec in expected if spec.family in families and spec not in existing)
-
-
-@lru_cache(maxsize=4)
-def _families(rules: tuple[RuleSpec, ...]) -> frozenset[int]:
-    return frozenset(spec.family for spec in rules)
