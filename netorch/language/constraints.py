@@ -76,7 +76,9 @@ class HasValue(Condition):
 
     def holds(self, instance: BaseModel) -> bool:
         name = _attribute(type(instance), self.key)
-        return name in type(instance).model_fields and _has_value(getattr(instance, name))
+        # `model_fields` of a class takes ten times as long
+        fields = type(instance).__pydantic_fields__
+        return name in fields and _has_value(getattr(instance, name))
 
 
 class Equals(Condition):

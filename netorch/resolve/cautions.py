@@ -133,9 +133,10 @@ def _check_loops(draft: Draft) -> None:
             item = parent[item]
         return item
 
+    cables = [(ends, _is_certain(*ends)) for ends in _cables_of_bridges(draft)]
     for certain in (True, False):
-        for near, far in _cables_of_bridges(draft):
-            if _is_certain(near, far) is not certain:
+        for (near, far), is_certain in cables:
+            if is_certain is not certain:
                 continue
             assert near.master is not None
             assert far.master is not None
@@ -159,11 +160,11 @@ def _cables_of_bridges(draft: Draft) -> Iterator[tuple[Iface, Iface]]:
     """Yield both ends of each cable that carries frames between two bridges, near end first."""
     for iface in all_interfaces(draft.sites):
         role = iface.role
-        if not isinstance(role, VethRole) or role.far:
+        if iface.master is None or not isinstance(role, VethRole) or role.far:
             continue
-        ends = (iface, role.peer)
-        if all(_forwards(end) for end in ends):
-            yield ends
+        far = role.peer
+        if far.master is not None and _forwards(iface) and _forwards(far):
+            yield iface, far
 
 
 def _forwards(port: Iface) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -96,6 +96,8 @@ class Iface(Struct):
     """`defaults.interface` of the file."""
     mtu_hint: int | None = None
     """The MTU that the interface's link or network has in the file."""
+    up: bool | None = None
+    """Whether the interface is up, None until it has all layers."""
     mtu: int | None = None
     """The MTU that the interface gets, None until nothing changes the MTUs any more."""
     addresses: list[DraftAddress] = field(default_factory=list)
@@ -169,7 +171,7 @@ class Iface(Struct):
     @property
     def is_up(self) -> bool:
         """Whether the interface is up according to the file."""
-        return bool(self.explicit_value("state") != "down")
+        return bool(self.explicit_value("state") != "down") if self.up is None else self.up
 
     @property
     def display(self) -> str:
@@ -311,10 +313,9 @@ def draft_addresses(model: Iterable[AddressModel], path: Path) -> list[DraftAddr
     ]
 
 
-def all_interfaces(sites: Mapping[str, Site]) -> Iterable[Iface]:
-    """Yield all interfaces of all sites, in order."""
-    for site in sites.values():
-        yield from site.ifaces.values()
+def all_interfaces(sites: Mapping[str, Site]) -> Sequence[Iface]:
+    """Return all interfaces of all sites, in order."""
+    return [iface for site in sites.values() for iface in site.ifaces.values()]
 
 
 def _base32(data: bytes) -> str:

@@ -25,7 +25,7 @@ def check_gateways(draft: Draft) -> None:
     subnets: dict[str, _Subnets] = {}
     doubtful: dict[str, list[Route]] = {}
     for key, resource in draft.state.items():
-        if key.netns in sites and isinstance(resource, Route):
+        if key.kind == Route.KIND and key.netns in sites and isinstance(resource, Route):
             if key.netns not in subnets:
                 subnets[key.netns] = _Subnets(sites[key.netns])
             written = _is_written(draft, resource)

@@ -23,6 +23,8 @@ def put_impairments(draft: Draft) -> None:
         if iface.is_existing:
             continue
         sources = _sources(draft, iface)
+        if not sources:
+            continue
         impairment = combine(words for words, _ in sources)
         for key, what, remedy in keys_without_effect(impairment):
             path = next((*path, key) for words, path in sources if getattr(words, key) is not None)

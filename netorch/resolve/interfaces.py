@@ -170,10 +170,11 @@ def check_unmade(draft: Draft) -> None:
         for iface in site.ifaces.values():
             if iface.name != "lo":
                 iface.default = default
-                if not iface.internal:
-                    iface.addresses += draft_addresses(
-                        default.addresses, ("defaults", "interface", "addresses")
-                    )
+            iface.up = iface.is_up
+            if default.addresses and iface.name != "lo" and not iface.internal:
+                iface.addresses += draft_addresses(
+                    default.addresses, ("defaults", "interface", "addresses")
+                )
             if isinstance(iface.role, UnmadeRole):
                 _resolve_unmade(draft, iface)
             check_port(draft, iface)
@@ -399,7 +400,9 @@ def _tower(iface: Iface) -> list[Iface]:
     at: Iface | None = iface
     while at is not None:
         tower.append(at)
-        at = None if at.mtu is not None else bond_of(at) or carrier(at)
+        if at.mtu is not None or (at.master is None and not isinstance(at.role, StandaloneRole)):
+            break
+        at = bond_of(at) or carrier(at)
     return tower
 
 
@@ -410,16 +413,17 @@ def _mtu_on(iface: Iface, mtu: int) -> int:
     if bond_of(iface) is not None:
         return mtu
     role = iface.role
-    ends, beyond = [iface], None
-    if isinstance(role, VethRole):
-        ends, beyond = [iface, role.peer], bond_of(role.peer)
-    explicit = [end.own_mtu for end in ends]
-    if beyond is not None:
-        explicit.append(beyond.own_mtu)
-    explicit += [end.default.mtu for end in ends if end.default is not None]
-    first = next((mtu for mtu in explicit if mtu is not None), None)
-    if first is not None:
-        return first
+    explicit = iface.own_mtu
+    peer = role.peer if isinstance(role, VethRole) else None
+    if explicit is None and peer is not None:
+        explicit = peer.own_mtu
+        if explicit is None and (bond := bond_of(peer)) is not None:
+            explicit = bond.own_mtu
+    for end in (iface, peer):
+        if explicit is None and end is not None and end.default is not None:
+            explicit = end.default.mtu
+    if explicit is not None:
+        return explicit
     if isinstance(role, ExistingRole):
         return 0
     if isinstance(role, LoopbackRole):

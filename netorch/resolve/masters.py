@@ -81,7 +81,11 @@ def can_be_bridged(iface: Iface) -> bool:
 
 def attach_ports(draft: Draft) -> None:
     """Attach ports to their masters, by `ports` of a master or by `master` of a port."""
-    parents = {id(iface.parent) for iface in all_interfaces(draft.sites)}
+    parents = {
+        id(iface.role.parent)
+        for iface in all_interfaces(draft.sites)
+        if isinstance(iface.role, StandaloneRole)
+    }
     for site in draft.sites.values():
         for iface in list(site.ifaces.values()):
             model = (

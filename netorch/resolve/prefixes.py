@@ -42,4 +42,9 @@ class Prefixes(Generic[Item]):
 
     def nearest(self, address: Address) -> list[Item]:
         """Return the items of the longest subnet with the address."""
-        return next((items for _, items in self.around(address)), [])
+        number, version, bits = int(address), address.version, address.max_prefixlen
+        for length in self._lengths.get(version, ()):
+            items = self._items[version, length].get(number >> (bits - length))
+            if items is not None:
+                return items
+        return []

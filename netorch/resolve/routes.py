@@ -6,7 +6,7 @@ that come with networks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import count
 from operator import itemgetter
@@ -32,6 +32,7 @@ from netorch.resolve.masters import table_of, vrf_of
 from netorch.resolve.models import is_vrf
 from netorch.resolve.prefixes import Prefixes
 from netorch.resolve.resources import address_of
+from netorch.resolve.roles import StandaloneRole
 from netorch.resolve.segment import Segment
 from netorch.resolve.stacked import routes_below
 from netorch.state.key import Key
@@ -53,14 +54,18 @@ class Surroundings:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self.vrfs = {name: iface for name, iface in site.ifaces.items() if is_vrf(iface.standalone)}
+        self.vrfs = {
+            name: iface
+            for name, iface in site.ifaces.items()
+            if isinstance(iface.role, StandaloneRole) and is_vrf(iface.role.model)
+        }
         """Name → VRF."""
         self.tables: dict[int, Iface] = {}
         """Routing table → its VRF."""
         for vrf in self.vrfs.values():
             self.tables.setdefault(table_of(vrf), vrf)
         self._nearest: dict[int, Nearest] = {}
-        self._own: dict[int, Prefixes[Key]] = {}
+        self._own: dict[int, Prefixes[DraftAddress]] = {}
 
     @cached_property
     def holders(self) -> Mapping[Address, Sequence[tuple[Iface, DraftAddress]]]:
@@ -83,27 +88,37 @@ class Surroundings:
         return peers
 
     @cached_property
+    def _networks(self) -> Mapping[int, Sequence[tuple[Network, DraftAddress]]]:
+        """Identity of an interface → the networks that its addresses reach."""
+        return {
+            id(iface): [
+                (network, entry) for entry in iface.addresses for network in _networks_of(entry)
+            ]
+            for iface in self.site.ifaces.values()
+            if iface.addresses
+        }
+
+    @cached_property
     def _reached(self) -> Mapping[int, Prefixes[Iface]]:
         """Identity of a VRF → the networks that are reachable without a gateway over its ports.
 
         0 stands for all interfaces, whether in a VRF or not.
         """
         reached: dict[int, Prefixes[Iface]] = {0: Prefixes()}
-        for network, iface in self._direct():
-            reached[0].add(network, iface)
-            if (vrf := vrf_of(iface)) is not None:
-                reached.setdefault(id(vrf), Prefixes()).add(network, iface)
-        return reached
 
-    def _direct(self) -> Iterator[tuple[Network, Iface]]:
+        def add(network: Network, iface: Iface) -> None:
+            reached[0].add(network, iface)
+            if self.vrfs and (vrf := vrf_of(iface)) is not None:
+                reached.setdefault(id(vrf), Prefixes()).add(network, iface)
+
         for iface in self.site.ifaces.values():
-            for entry in iface.addresses:
-                for network in networks_of(address_of(entry)):
-                    yield network, iface
+            for network, _ in self._networks.get(id(iface), ()):
+                add(network, iface)
         for model in self.site.model.routes:
             if model.to is not None and model.dev in self.site.ifaces and not model.via:
                 iface = self.site.ifaces[model.dev]
-                yield model.to, iface.uplink_bridge or iface
+                add(model.to, iface.uplink_bridge or iface)
+        return reached
 
     def towards(self, gateway: Address, vrf: Iface | None) -> Nearest | None:
         """Return the interfaces that reach a gateway directly, by the longest prefix.
@@ -120,13 +135,37 @@ class Surroundings:
 
     def address_towards(self, iface: Iface, gateway: Address) -> Key | None:
         """Return the address of an interface that makes a gateway reachable, None if none does."""
-        if id(iface) not in self._own:
-            self._own[id(iface)] = Prefixes(
-                (network, address_key(self.site.label, iface.dev, address))
-                for address in map(address_of, iface.addresses)
-                for network in networks_of(address)
-            )
-        return next(iter(self._own[id(iface)].nearest(gateway)), None)
+        networks = self._networks.get(id(iface), ())
+        if len(networks) > FEW:
+            if id(iface) not in self._own:
+                self._own[id(iface)] = Prefixes(networks)
+            entry = next(iter(self._own[id(iface)].nearest(gateway)), None)
+        else:
+            around = [pair for pair in networks if gateway in pair[0]]
+            around.sort(key=lambda pair: -pair[0].prefixlen)
+            entry = around[0][1] if around else None
+        if entry is None:
+            return None
+        return address_key(self.site.label, iface.dev, address_of(entry))
+
+
+CLASS_D = 224 << 24
+"""The first multicast address of IPv4, as a number."""
+FEW = 4
+"""The number of addresses up to which a table of subnets takes more time than it saves."""
+
+
+def _networks_of(entry: DraftAddress) -> Iterable[Network]:
+    """Return the networks to which an address adds a route, as `networks_of` does."""
+    network = entry.interface.network
+    if entry.peer is None:
+        # most addresses are IPv6 or of classes A to C, and so is their network
+        number = int(entry.ip)
+        if network.version == 6 or (
+            number < CLASS_D and number >> (network.max_prefixlen - network.prefixlen)
+        ):
+            return (network,)
+    return networks_of(address_of(entry))
 
 
 class Nearest(Value):
@@ -138,7 +177,9 @@ class Nearest(Value):
     """The VRFs in which the others are, if all interfaces are in VRFs."""
 
     @classmethod
-    def of(cls, ifaces: Iterable[Iface]) -> Self:
+    def of(cls, ifaces: Sequence[Iface]) -> Self:
+        if len(ifaces) == 1:
+            return cls(ifaces[0], ())
         ordered = sorted(ifaces, key=lambda iface: (vrf_of(iface) is not None, not iface.is_up))
         names = {vrf.name: None for iface in ordered if (vrf := vrf_of(iface)) is not None}
         return cls(ordered[0], tuple(names) if vrf_of(ordered[0]) is not None else ())
@@ -165,9 +206,10 @@ def put_routes(
                     f"{route.title()} appears twice: give one of them another metric or table",
                 )
             draft.put(route, path)
-    for version in (4, 6):
+    for version in (4, 6) if site.model.networks else ():
         _put_default_routes(draft, around, segments, version)
-        _put_allowed_routes(draft, site, segments, openings, version)
+        if openings:
+            _put_allowed_routes(draft, site, segments, openings, version)
 
 
 def put_rules(draft: Draft, site: Site) -> None:
@@ -457,8 +499,6 @@ def _put_allowed_routes(
 
     A host-only network gives no default route, so these destinations need routes of their own.
     """
-    if not openings:
-        return
     family = FAMILIES[version]
     mine = site.model.networks
     for segment in (segments[name] for name in mine if name in openings):

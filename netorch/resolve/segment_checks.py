@@ -38,14 +38,13 @@ def check_segments(draft: Draft) -> None:
         for other in (peer, master, iface.uplink_bridge, joined, below):
             if other is not None:
                 parent[find(id(other))] = find(id(iface))
-    check_subnets_twice(
-        draft, {id(iface): find(id(iface)) for iface in all_interfaces(draft.sites)}
-    )
+    links = {id(iface): find(id(iface)) for iface in all_interfaces(draft.sites)}
+    check_subnets_twice(draft, links)
     seen: dict[tuple[int, object], Iface] = {}
     for iface in all_interfaces(draft.sites):
         if iface.name == "lo":
             continue
-        segment = find(id(iface))
+        segment = links[id(iface)]
         for entry in iface.addresses:
             if entry.ip.is_link_local:
                 continue
