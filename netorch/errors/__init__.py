@@ -189,8 +189,8 @@ class Suggestions:
     not.
     """
 
-    def __init__(self, comparisons: int = COMPARISONS) -> None:
-        self._most = self._left = comparisons
+    def __init__(self) -> None:
+        self._left = COMPARISONS
         # The mapping is kept with its answers, so that its identity stays its own.
         self._answers: dict[tuple[str, int], tuple[object, str]] = {}
 
@@ -204,7 +204,7 @@ class Suggestions:
             return self._answers[place][1]
         if self._left <= 0:
             return ""
-        names = list(islice(known, self._most))
+        names = list(islice(known, COMPARISONS))
         self._left -= len(names)
         answer = did_you_mean(word, names)
         if isinstance(known, Mapping):

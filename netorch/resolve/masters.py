@@ -87,6 +87,7 @@ def attach_ports(draft: Draft) -> None:
         if isinstance(iface.role, StandaloneRole)
     }
     for site in draft.sites.values():
+        masters: dict[str, Iface] | None = None
         for iface in list(site.ifaces.values()):
             model = (
                 iface.layers[0]
@@ -112,7 +113,10 @@ def attach_ports(draft: Draft) -> None:
                 path = (*iface.path, "master")
                 master = site.ifaces.get(model.master)
                 if master is None or not takes_ports(master):
-                    masters = (name for name, other in site.ifaces.items() if takes_ports(other))
+                    if masters is None:
+                        masters = {
+                            name: other for name, other in site.ifaces.items() if takes_ports(other)
+                        }
                     what = "bridge, bond or VRF"
                     draft.unknown(
                         "unknown-interface",

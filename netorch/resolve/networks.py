@@ -48,6 +48,7 @@ def uplinks(draft: Draft, segments: dict[str, Segment]) -> None:
     The addresses that the file gives a NIC then belong to the bridge.
     """
     users: dict[tuple[str, str], str] = {}
+    nics: dict[str, dict[str, Iface]] = {}
     for segment in segments.values():
         name, owner, path = segment.model.uplink, segment.owner, (*segment.path, "uplink")
         if name is None:
@@ -58,17 +59,18 @@ def uplinks(draft: Draft, segments: dict[str, Segment]) -> None:
         if name == "lo":
             draft.complain("loopback", path, "lo is the loopback interface: it cannot be an uplink")
         elif nic is None and owner.created:
-            known = (
-                other.name
-                for other in owner.ifaces.values()
-                if not other.internal and other.name != "lo"
-            )
+            if owner.name not in nics:
+                nics[owner.name] = {
+                    other.name: other
+                    for other in owner.ifaces.values()
+                    if not other.internal and other.name != "lo"
+                }
             draft.unknown(
                 "unknown-interface",
                 path,
                 f"node {owner.name}: interface",
                 name,
-                known,
+                nics[owner.name],
                 f"Declare it in `links`, or under nodes.{owner.name}.",
             )
         elif first != segment.name:

@@ -1,8 +1,11 @@
-"""Two measures of a function's work that hardly depend on the machine and its load.
+"""Three measures of a function's work that hardly depend on the machine and its load.
 
 `calls`: the number of functions that it calls, Python's own and C's. The same Python and the same
 input give the same number each time, so that a difference of one per cent is a change of the
 program. The number does not show how long a call takes.
+
+`lines`: the number of lines that it runs. It shows loops that call nothing, so that it tells how
+work grows with its input.
 
 `ratio`: its processor time, divided by that of a fixed mix of work in pure Python (`yardstick`),
 which runs right before and right after it. It shows every change, but differs by about ten per cent
@@ -55,6 +58,27 @@ def calls(work: Work) -> int:
         gc.enable()
     # minus the call that restores the old profiler
     return count - 1
+
+
+def lines(work: Work) -> int:
+    """Return the number of lines of Python that the work runs, without warming its caches.
+
+    A loop counts once for each turn, even if it calls nothing and is on one line. Counting is slow.
+    """
+    count = 0
+
+    def count_line(frame: FrameType, event: str, argument: Any) -> Any:
+        nonlocal count
+        count += 1
+        return count_line
+
+    before = sys.gettrace()
+    sys.settrace(count_line)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
 
 
 def ratios(works: Mapping[str, Work], rounds: int) -> dict[str, float]:
