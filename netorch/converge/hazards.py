@@ -25,7 +25,16 @@ from netorch.netlink.constants import AF_INET6, RTPROT_RA
 from netorch.resolve.desired import Desired, egress_warning
 from netorch.state.key import HOST, Key, label_text
 from netorch.state.resource import Resource
-from netorch.values.filter_rules import DestinationTo, FilterRule, Hook, Not, Ruleset, single_rules
+from netorch.values.filter_rules import (
+    Branch,
+    Choice,
+    DestinationTo,
+    FilterRule,
+    Hook,
+    Not,
+    Ruleset,
+    single_rules,
+)
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 
 _COMMENT = re.compile(r'"(publish [^"]*)"')
@@ -281,13 +290,24 @@ def _interfaces_of(resource: Rule | PacketFilter) -> set[tuple[str, str]]:
     if isinstance(resource, Rule):
         names = (resource.spec.iif, resource.spec.oif)
         return {(resource.title(), name) for name in names if name is not None}
-    # sets have only bridges, which the topology makes itself
-    return {
-        (rule.comment, str(end.value) if isinstance(end, Not) else end)
-        for rule in single_rules(resource.rules)
-        for end in (rule.match.iif, rule.match.oif)
-        if isinstance(end, str | Not)
-    }
+    return set(_interfaces_in(resource.rules))
+
+
+def _interfaces_in(rules: Iterable[FilterRule]) -> Iterator[tuple[str, str]]:
+    """Yield comment and interface of the rules that name one.
+
+    Sets and maps have only bridges, which the topology makes itself.
+    """
+    for rule in rules:
+        for end in (rule.match.iif, rule.match.oif):
+            if isinstance(end, str | Not):
+                yield rule.comment, str(end.value) if isinstance(end, Not) else end
+        match rule.act:
+            case Choice(cases=cases):
+                for case in cases:
+                    yield from _interfaces_in(case.rules)
+            case Branch(rules=inner):
+                yield from _interfaces_in(inner)
 
 
 def warn_of_egress(desired: Desired, snapshot: Snapshot) -> list[str]:
