@@ -85,19 +85,32 @@ class Outcome(Value):
         return what if self.reachable else f"no {what}"
 
 
+Macs = Mapping[tuple[str, str], bytes]
+"""Label and name of a link → its MAC, for links that ask their neighbours for MACs."""
+
 IsShared = Callable[[CheckEnd, CheckEnd, Address], bool]
 """Sender, target, address of the target → whether the sender or a third node has it too."""
 
 
+_NO_MACS: Macs = {}
+
+
 def pairs(
-    checks: Sequence[Check], live: Live, is_shared: IsShared = lambda *_: False
+    checks: Sequence[Check],
+    live: Live,
+    is_shared: IsShared = lambda *_: False,
+    macs: Macs = _NO_MACS,
 ) -> list[Pair]:
     """Return the pairs of all checks, in the order of the file."""
     result: list[Pair] = []
     group = 0
     for check in checks:
-        for source, target in _ends(check, live):
-            result.append(_pair(check, source, target, live, group, is_shared))
+        # Where an answer is expected, each member asks only the next one for its MAC by a packet to
+        # all. Where none is, no entry may help.
+        enters = check.reachable and len(check.members) > MANY_MEMBERS
+        for source, target, are_next in _ends(check, live):
+            entered = macs if enters and not are_next else _NO_MACS
+            result.append(_pair(check, source, target, live, group, is_shared, entered))
             group += 2
     return result
 
@@ -137,15 +150,18 @@ def outcome(number: int, pair: Pair, replies: Sequence[Reply], where: Position |
     )
 
 
-def _ends(check: Check, live: Live) -> Iterator[tuple[CheckEnd, CheckEnd]]:
+def _ends(check: Check, live: Live) -> Iterator[tuple[CheckEnd, CheckEnd, bool]]:
+    """Yield sender, target, and whether they are next to each other in a ring of all members."""
     if check.source is not None and check.target is not None:
-        yield _with_live_addresses(check.source, live), _with_live_addresses(check.target, live)
+        source, target = (_with_live_addresses(end, live) for end in (check.source, check.target))
+        yield source, target, False
     members = [_with_live_addresses(end, live) for end in check.members]
     # both directions of a pair follow each other, because they use the same neighbour entries
     for index, one in enumerate(members):
-        for other in members[index + 1 :]:
-            yield one, other
-            yield other, one
+        for distance, other in enumerate(members[index + 1 :], 1):
+            are_next = distance in (1, len(members) - 1)
+            yield one, other, are_next
+            yield other, one, are_next
 
 
 def _with_live_addresses(end: CheckEnd, live: Live) -> CheckEnd:
@@ -163,12 +179,13 @@ def _pair(
     live: Live,
     group: int,
     is_shared: IsShared,
+    macs: Macs,
 ) -> Pair:
     probes: list[Probe] = []
     shared: list[Address] = []
     removes_traces = len(check.members) > MANY_MEMBERS
     for address in _tested_addresses(check, source, target, live):
-        traces = _traces(source, target, address) if removes_traces else ()
+        traces = _traces(source, target, address, is_shared, macs) if removes_traces else ()
         number = group + (address.version == 6)
         if target.node and is_shared(source, target, address):
             shared.append(address)
@@ -218,10 +235,20 @@ def _tested_addresses(
     return addresses
 
 
-def _traces(source: CheckEnd, target: CheckEnd, address: Address) -> tuple[NeighbourTrace, ...]:
+def _traces(
+    source: CheckEnd, target: CheckEnd, address: Address, is_shared: IsShared, macs: Macs
+) -> tuple[NeighbourTrace, ...]:
+    def trace(asker: CheckEnd, owner: CheckEnd, owned: Address) -> NeighbourTrace:
+        # With IPv6, the kernel would ask from its link-local address, and the neighbour would make
+        # an entry for that one.
+        asks = owned.version == 4 and (asker.label, asker.link) in macs
+        mac = macs.get((owner.label, owner.link), b"") if asks else b""
+        known = mac and not is_shared(asker, owner, owned)
+        return NeighbourTrace(asker.label, asker.link, owned, mac if known else b"")
+
     own = next((mine for mine in source.addresses if mine.version == address.version), None)
-    there = (NeighbourTrace(source.label, source.link, address),)
-    return (*there, NeighbourTrace(target.label, target.link, own)) if own is not None else there
+    there = (trace(source, target, address),)
+    return (*there, trace(target, source, own)) if own is not None else there
 
 
 def _try(pair: Pair, probe: Probe, reply: Reply, small: bool) -> Try:

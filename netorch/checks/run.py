@@ -28,6 +28,8 @@ DETECTION = 3.0
 """Seconds to wait until all addresses are ready, if a check expects no answer. Before that, a
 missing answer proves nothing."""
 
+_MAC_BYTES = 6
+
 Recipient = Callable[[str, str, Address, int], str]
 """Source, target, address, TCP port (0 for a ping) → why a packet to the address does not reach
 the target, or why its answer does not come back. Empty if both arrive."""
@@ -73,7 +75,7 @@ def run_checks(
             address in network for network in taken.get(source.label, ())
         )
 
-    tried = pairs(checks, live, is_shared)
+    tried = pairs(checks, live, is_shared, _macs(snapshot))
     replies = _replies(kernel, tried, timeout, progress)
     numbers = {id(check): number for number, check in enumerate(checks)}
     places = [loaded.where(check.path) for check in checks]
@@ -147,6 +149,16 @@ def _taken_networks(netns: NetnsSnapshot) -> tuple[IPv4Network | IPv6Network, ..
         for route in netns.routes
         if route.type == c.RTN_LOCAL
     )
+
+
+def _macs(snapshot: Snapshot) -> dict[tuple[str, str], bytes]:
+    """Return label and name → MAC of the links with ARP and a MAC of Ethernet."""
+    return {
+        (label, link.name): link.mac
+        for label, netns in snapshot.namespaces.items()
+        for link in netns.links
+        if len(link.mac) == _MAC_BYTES and any(link.mac) and not link.flags & c.IFF_NOARP
+    }
 
 
 def _look(kernel: LinuxKernel, loaded: Loaded) -> tuple[Live, Snapshot]:

@@ -21,6 +21,19 @@ PAIRS = 20
 _GREEN, _RED = "32", "31"
 
 
+class Listed:
+    """Tells which failed outcomes are listed, if it is asked for each of them in their order."""
+
+    def __init__(self, *, all_pairs: bool) -> None:
+        self._all_pairs = all_pairs
+        self._counts: Counter[int] = Counter()
+
+    def lists(self, failed: Outcome) -> bool:
+        """Return whether the outcome is listed. The others of a large network are only counted."""
+        self._counts[failed.number] += 1
+        return self._all_pairs or not failed.network or self._counts[failed.number] <= PAIRS
+
+
 def lines(
     checks: Sequence[Check],
     outcomes: Sequence[Outcome],

@@ -353,6 +353,53 @@ def test_everybody_with_everybody(host: Host) -> None:
     assert "… and 58 more, most of them with h5 (78)" in done.stdout
 
 
+LARGE = """
+name: large
+nodes: {'h[1-60]': {networks: [lan]}}
+networks: {lan: {mode: segment, subnet: [10.0.0.0/24, "fd00::/64"]}}
+checks: [{all: lan}]
+"""
+
+
+def test_a_large_network_with_some_nodes_that_are_cut_off(host: Host) -> None:
+    """60 nodes try each other: exactly the pairs of nodes that are cut off fail.
+
+    h9 drops all ARP, so it has no IPv4 although packets that know its MAC would get through. h17
+    answers no ARP, but its neighbours learn its MAC when it asks them. No entries remain.
+    """
+    host.write("topo.yaml", LARGE)
+    host.netorch("apply", "-q")
+    report = run(host, status=0)
+    assert len(report["checks"][0]["pairs"]) == 60 * 59
+    for netns, rule in (
+        ("h9", "table arp t { chain c { type filter hook input priority 0; policy drop; }; }"),
+        ("h13", "table ip t { chain c { type filter hook input priority 0; icmp type 8 drop; }; }"),
+    ):
+        host.run("ip", "netns", "exec", netns, "nft", "-f", "-", input=rule)
+    host.run("ip", "-n", "h5", "link", "set", "eth0", "down")
+    host.run("ip", "netns", "exec", "h17", "sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=8")
+    report = run(host, status=2)
+    failed = {
+        (pair["from"], pair["to"]) for pair in report["checks"][0]["pairs"] if not pair["passed"]
+    }
+    names = [f"h{number}" for number in range(1, 61)]
+    cut_off = {"h5", "h9"}
+    assert failed == {
+        (one, other)
+        for one in names
+        for other in names
+        if one != other and ({one, other} & cut_off or other == "h13")
+    }
+    for netns in ("h1", "h9", "h17", "h60"):
+        left = [
+            entry for entry in host.ip("-n", netns, "neigh") if entry["dst"][:2] in ("10", "fd")
+        ]
+        assert left == [], netns
+    text = host.netorch("check", check=False).stdout
+    assert "60 members, 3540 pairs, " in text and "(-v lists them all)" in text
+    assert len(text.splitlines()) < 80
+
+
 def test_the_matrix_of_a_network_and_colour_on_a_terminal(host: Host) -> None:
     host.write(
         "topo.yaml",

@@ -57,6 +57,7 @@ def run(options: CheckOptions, output: Output) -> int:
     desired = loaded.desired
     name = desired.topology
     started = time.monotonic()
+    listed = checks.Listed(all_pairs=output.json or output.verbose)
     with Orchestrator() as orchestrator:
         output.phase("checking")
         walks = LiveWalks(orchestrator.kernel, desired)
@@ -66,7 +67,7 @@ def run(options: CheckOptions, output: Output) -> int:
             timeout=TIMEOUT if options.timeout is None else options.timeout,
             explain=lambda failed: (
                 walks.why_not(failed.source, failed.target, failed.tcp or None)
-                if failed.reachable
+                if failed.reachable and listed.lists(failed)
                 else ()
             ),
             recipient=walks.astray,

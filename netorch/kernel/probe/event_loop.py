@@ -14,9 +14,10 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 
 from netorch.immutable import Value
 from netorch.kernel.probe import icmp
@@ -26,10 +27,21 @@ from netorch.kernel.probe.probes import Address, NeighbourTrace, Probe, Reply, S
 QUIET = 1.0
 """Seconds to wait for an answer to a probe that expects silence."""
 WINDOW = 256
-"""The number of probes that may be young at a time.
+"""The number of probes that may be young at a time."""
+ENTRIES = 640
+"""The number of entries in neighbour tables that probes may have made and not deleted yet.
 
-A pair of neighbours takes two entries of the neighbour table, which all namespaces share and which
-holds 1,024 entries by default.
+A pair of neighbours takes two entries of a table that all namespaces share, and that holds 1,024
+entries by default.
+"""
+AHEAD = 64
+"""The number of probes whose neighbours' MACs are entered together."""
+DELETED = 64
+"""The least number of neighbour entries that are deleted together."""
+CONFIRMATION = 0.03
+"""Seconds after an answer in which the neighbour also confirms the MAC that was entered for it.
+
+The kernel asks the neighbour at its next tick, which is 10 ms away at most.
 """
 YOUNG = 0.1
 """Seconds for which a probe without an answer is young.
@@ -80,8 +92,10 @@ class KernelAccess(Value):
     """Return the index of a link by label and name; 0 if there is none."""
     mtu: Callable[[str, Address], int]
     """Return the largest packet in bytes that a namespace can send to an address, 0 if unknown."""
-    forget: Callable[[Sequence[NeighbourTrace]], None]
-    """Delete neighbour entries."""
+    enter: Callable[[Sequence[NeighbourTrace]], None]
+    """Make neighbour entries with a MAC that the kernel asks the neighbour to confirm."""
+    forget: Callable[[Sequence[NeighbourTrace]], Collection[NeighbourTrace]]
+    """Delete neighbour entries, and return those whose MAC the neighbour has not confirmed."""
 
 
 @dataclass(slots=True, eq=False)
@@ -131,19 +145,22 @@ class Prober:
         self,
         probes: Sequence[Probe],
         kernel: KernelAccess,
-        patience: float,
+        patience: Callable[[Probe], float],
         connections: int,
         report: Callable[[int], None],
+        window: int = WINDOW,
     ) -> None:
         """Prepare the probes.
 
-        `patience` is the number of seconds to wait for an expected answer. `connections` is the
-        number of TCP sockets that may be open at a time. `report` is called a few times a second
-        with the number of probes that are settled.
+        `patience` returns the seconds to wait for an expected answer. `connections` is the number
+        of TCP sockets that may be open at a time. `report` is called a few times a second with the
+        number of probes that are settled. If all probes fit in the `window`, their neighbour
+        entries stay until they are settled.
         """
         self._kernel = kernel
         self._patience = patience
         self._connections = connections
+        self._window = window
         self._report = report
         self._token = os.urandom(8)
         self._selector = selectors.DefaultSelector()
@@ -166,7 +183,15 @@ class Prober:
         self._waiting = sum(run.probe.expects_answer for run in self._runs)
         self._listening = len(self._runs) - self._waiting
         self._traces: dict[NeighbourTrace, int] = {}
-        self._expired_traces: list[NeighbourTrace] = []
+        self._expired_traces: deque[tuple[float, NeighbourTrace]] = deque()
+        """Traces of finished probes, with the time from which they may be deleted."""
+        self._held: set[NeighbourTrace] = set()
+        """The traces that exist now."""
+        self._entered: set[NeighbourTrace] = set()
+        """The traces whose MAC was entered."""
+        self._ahead = 0
+        """The number of probes to send before the next MACs are entered."""
+        self._unconfirmed: set[NeighbourTrace] = set()
         for probe in probes:
             for trace in probe.traces:
                 self._traces[trace] = self._traces.get(trace, 0) + 1
@@ -178,6 +203,8 @@ class Prober:
             self._schedule(0.0, self._report_progress)
             while self._waiting or self._listening:
                 self._step()
+            if self._entered and self._expired_traces:
+                time.sleep(max(0.0, self._expired_traces[-1][0] - time.monotonic()))
             return [run.reply or run.hint or Reply(Sort.SILENT) for run in self._runs]
         finally:
             for raw in self._raw_sockets.values():
@@ -187,7 +214,22 @@ class Prober:
                 if run.tcp is not None:
                     run.tcp.close()
             self._selector.close()
-            self._kernel.forget([*self._expired_traces, *self._traces])
+            traces = {**dict.fromkeys(trace for _, trace in self._expired_traces), **self._traces}
+            self._unconfirmed.update(self._kernel.forget(list(traces)))
+
+    @property
+    def doubtful(self) -> frozenset[int]:
+        """The numbers of answered probes whose neighbour has not confirmed its MAC.
+
+        Their answers prove nothing, because without the entry the node may not get the MAC.
+        """
+        return frozenset(
+            run.number
+            for run in self._runs
+            if run.reply is not None
+            and run.reply.sort is Sort.ANSWERED
+            and not self._unconfirmed.isdisjoint(run.probe.traces[:1])
+        )
 
     def _open_raw_sockets(self) -> None:
         keys = list(dict.fromkeys(run.key for run in self._runs))
@@ -215,9 +257,9 @@ class Prober:
             due, self._expired = self._expired, []
             for run in due:
                 self._settle(run, run.hint or Reply(Sort.SILENT))
-        if self._young < WINDOW:
+        if self._has_room:
             self._launch(now)
-        busy = self._young < WINDOW and (
+        busy = self._has_room and (
             self._echoes or (self._connects and self._open < self._connections)
         )
         pause = (
@@ -227,11 +269,49 @@ class Prober:
             if self._timers
             else 0.05
         )
+        if self._expired_traces and not self._has_room:
+            pause = min(pause, max(0.0, self._expired_traces[0][0] - time.monotonic()))
         for key, _ in self._selector.select(pause):
             key.data()
-        if len(self._expired_traces) >= WINDOW // 2:
-            gone, self._expired_traces = self._expired_traces, []
-            self._kernel.forget(gone)
+        self._delete_traces(time.monotonic())
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether another probe may be sent."""
+        return self._young < self._window and len(self._held) < ENTRIES
+
+    def _delete_traces(self, now: float) -> None:
+        """Delete the entries of finished probes, many at a time."""
+        due = self._expired_traces
+        many = DELETED if self._has_room else 1
+        if len(due) < many or due[many - 1][0] > now:
+            return
+        gone: list[NeighbourTrace] = []
+        while due and due[0][0] <= now:
+            gone.append(due.popleft()[1])
+        self._held.difference_update(gone)
+        self._unconfirmed.update(self._kernel.forget(gone))
+
+    def _expire(self, trace: NeighbourTrace, now: float) -> None:
+        self._expired_traces.append((now + CONFIRMATION, trace))
+
+    def _enter_macs(self) -> None:
+        """Enter the MACs of the neighbours of the next probes.
+
+        Otherwise each node would ask all others for the MAC of each: the number of packets would
+        grow with the third power of the number of nodes.
+        """
+        self._ahead = AHEAD
+        traces = dict.fromkeys(
+            trace
+            for run in islice((run for run in self._echoes if run.begun < 0), AHEAD)
+            for trace in run.probe.traces
+            if trace.mac and trace not in self._entered
+        )
+        if traces:
+            self._entered.update(traces)
+            self._held.update(traces)
+            self._kernel.enter(list(traces))
 
     def _report_progress(self, now: float) -> None:
         self._report(len(self._runs) - self._waiting - self._listening)
@@ -243,7 +323,10 @@ class Prober:
         heapq.heappush(self._timers, (when, self._ticket, what))
 
     def _launch(self, now: float) -> None:
+        if self._ahead <= 0 and self._echoes:
+            self._enter_macs()
         for run in self._next(self._echoes, TURN):
+            self._ahead -= run.begun < 0
             raw = self._note_send(run, now)
             if raw is not None:
                 self._echo(run, raw)
@@ -280,10 +363,15 @@ class Prober:
         if run.begun < 0:
             run.begun = now
             self._schedule(
-                now + (self._patience if run.probe.expects_answer else QUIET),
+                now + (self._patience(run.probe) if run.probe.expects_answer else QUIET),
                 lambda _: self._end(run),
             )
         sends = run.sends + 1
+        for trace in run.probe.traces:
+            if trace not in self._held:
+                # the kernel asks for the MAC itself, as there is no entry any more
+                self._held.add(trace)
+                self._unconfirmed.discard(trace)
         if not run.young:
             run.young = True
             self._young += 1
@@ -294,7 +382,8 @@ class Prober:
     def _make_room(self, run: _Run) -> None:
         """Make room for probes that wait, in the window and in the neighbour table."""
         if run.young and (self._echoes or self._connects):
-            self._expired_traces += run.probe.traces
+            for trace in run.probe.traces:
+                self._expire(trace, 0.0)
         self._leave_window(run)
 
     def _leave_window(self, run: _Run) -> None:
@@ -307,6 +396,8 @@ class Prober:
         queue = self._connects if run.probe.port else self._echoes
 
         def repeat(now: float) -> None:
+            if run.reply is not None:
+                return
             if (
                 run.hint is not None
                 and run.hint.sort is Sort.UNREACHABLE
@@ -341,11 +432,12 @@ class Prober:
         else:
             self._listening -= 1
         self._close_tcp(run)
+        now = time.monotonic() if run.probe.traces else 0.0
         for trace in run.probe.traces:
             self._traces[trace] -= 1
             if not self._traces[trace]:
                 del self._traces[trace]
-                self._expired_traces.append(trace)
+                self._expire(trace, now)
         if reply.sort is Sort.ANSWERED and run.probe.expects_answer:
             for other in self._groups.get(run.probe.group, ()):
                 self._settle(other, Reply(Sort.NOT_NEEDED))

@@ -19,6 +19,8 @@ class NeighbourTrace(Value):
     """The kernel's name of the link."""
     address: Address
     """The neighbour's address."""
+    mac: bytes = b""
+    """The neighbour's MAC, if it need not be asked for at all nodes of the network, or empty."""
 
 
 class Probe(Value):

@@ -17,7 +17,9 @@ from netorch.errors import FileError
 from netorch.immutable import replace
 from netorch.kernel.probe import icmp
 from netorch.kernel.probe.probes import NeighbourTrace, Probe, Reply, Sort
+from netorch.language.scalars import Address
 from netorch.render import checks as render
+from netorch.resolve.checks import CheckEnd
 from netorch.resolve.loaded import Loaded
 from netorch.resolve.loader import load
 
@@ -112,6 +114,36 @@ def test_a_large_network_removes_its_neighbour_entries() -> None:
     back = NeighbourTrace("h2", "eth0", ip_address("10.0.0.1"))
     assert all_pairs[0].probes[0].traces == (there, back)
     assert all_pairs[1].probes[0].traces == (back, there)
+
+
+def test_only_the_next_member_is_asked_for_its_mac_by_a_packet_to_all() -> None:
+    text = (
+        "name: lab\nnodes: {'h[1-17]': {networks: [lan]}}\n"
+        "networks: {lan: {subnet: 10.0.0.0/24}}\nchecks: [{all: lan, tcp: 1}]\n"
+    )
+    macs = {(f"h{number}", "eth0"): bytes((2, 0, 0, 0, 0, number)) for number in range(1, 17)}
+
+    def is_shared(_: CheckEnd, owner: CheckEnd, address: Address) -> bool:
+        return owner.name == "h9"
+
+    checks = load(text.encode(), "lab.yaml").desired.checks
+    entered = {
+        (pair.source.name, pair.target.name): [trace.mac for trace in probe.traces]
+        for pair in pairs(checks, {}, is_shared, macs)
+        for probe in pair.probes
+    }
+    assert entered["h2", "h3"] == entered["h1", "h17"] == [b"", b""], "they are next in a ring"
+    assert entered["h2", "h4"] == [macs["h4", "eth0"], macs["h2", "eth0"]]
+    assert entered["h4", "h2"] == entered["h2", "h4"][::-1]
+    assert entered["h2", "h9"] == [b"", macs["h2", "eth0"]], "somebody else has its address, too"
+    assert entered["h2", "h17"] == [b"", b""], "nothing is known of the MAC of h17"
+    silent = load(text.replace("tcp: 1", "reachable: false").encode(), "lab.yaml").desired.checks
+    assert not any(
+        trace.mac
+        for pair in pairs(silent, {}, macs=macs)
+        for probe in pair.probes
+        for trace in probe.traces
+    )
 
 
 def test_a_second_instance_is_tried_in_its_own_namespaces() -> None:
@@ -249,6 +281,14 @@ def test_the_table_has_what_the_walk_says_below_the_row() -> None:
         "          gw: no route to 10.1.0.0/24",
     ]
     assert render.summarize(file.desired.checks, outcomes) == "2 of 2 checks FAILED"
+
+
+def test_only_pairs_that_are_listed_are_explained() -> None:
+    pair = Outcome(1, "a", "b", False, network="lan")
+    listed = render.Listed(all_pairs=False)
+    assert [listed.lists(pair) for _ in range(22)] == [True] * 20 + [False] * 2
+    assert listed.lists(replace(pair, number=2)) and listed.lists(replace(pair, network=""))
+    assert all(render.Listed(all_pairs=True).lists(pair) for _ in range(22))
 
 
 # ICMP
