@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -133,6 +134,13 @@ class Orchestrator:
             if self._reader is not None:
                 self._reader.locked(stamp)
             return tear_down(self.kernel, name, Observers(phase, progress), planned, brief)
+
+    def one_after_the_other(self) -> AbstractContextManager[None]:
+        """Return a context in which several topologies are destroyed.
+
+        The marks of namespaces are then read only once, because the others keep theirs.
+        """
+        return self.kernel.remembering_marks()
 
     def names(self) -> list[str]:
         """Return every topology with a record or a mark on this machine, sorted."""

@@ -172,6 +172,19 @@ class LinuxKernel:
         finally:
             self._readings = None
 
+    @contextmanager
+    def remembering_marks(self) -> Iterator[None]:
+        """Read the marks of namespaces only once in this context.
+
+        A namespace with the mark of another topology is then not looked at again. So the context
+        is for commands that work on one topology after the other.
+        """
+        self._namespaces.marks = {}
+        try:
+            yield
+        finally:
+            self._namespaces.marks = None
+
     def transact(
         self, channels: Mapping[str, Sequence[Request]], reclaim: Iterable[str] = ()
     ) -> list[Failure]:

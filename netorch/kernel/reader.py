@@ -57,6 +57,8 @@ TUNNELS = frozenset(("vxlan",))
 """Kinds with a forwarding database of their own. It is read in namespaces with such a link."""
 _SIMPLE = frozenset(("veth", "bridge", "dummy"))
 """Kinds about which RTM_GETLINK tells everything, and which a lent NIC never has."""
+_FILE_MARK = re.compile(rf"# {ALIAS}([a-z0-9-]+):")
+"""The beginning of a file in /etc/netns that netorch wrote."""
 _LATE = 1.0
 """Seconds after which a missing route that the kernel makes for an IPv6 address counts as lost."""
 _NOTHING: Mapping[str, NetnsSnapshot] = {}
@@ -101,6 +103,11 @@ def has_mark(alias: str, mark: str) -> bool:
     return alias.startswith(mark) and (
         mark == ALIAS or (bool(mark) and alias[len(mark) :][:1] in ("", " "))
     )
+
+
+def writers(texts: Iterable[str]) -> frozenset[str]:
+    """Return the topologies that wrote some of these files in /etc/netns."""
+    return frozenset(mark[1] for mark in map(_FILE_MARK.match, texts) if mark is not None)
 
 
 class ParallelReader(Protocol):
@@ -308,8 +315,14 @@ class Reader:
             netns = namespaces.find(name)
             if netns is None:
                 continue
+            known = namespaces.marks.get(netns.inode) if namespaces.marks is not None else None
+            if known is not None and not (has_mark(known, scope.mark) or name in scope.in_full):
+                results[name] = known
+                continue
             links = self._links(netns)
             alias = mark_of(links)
+            if namespaces.marks is not None:
+                namespaces.marks[netns.inode] = alias
             marked = has_mark(alias, scope.mark)
             is_own = not (marked or name in scope.in_full) or self._is_own(netns)
             marked = marked and is_own
@@ -328,13 +341,21 @@ class Reader:
                 )
 
     def _orphans(self, read_names: Collection[str]) -> dict[str, dict[str, str]]:
-        """Return label → name → text of files whose label is not among the namespaces read."""
+        """Return label → name → text of files whose label is not among the namespaces read.
+
+        Files that another topology wrote are left out, unless the scope has their label.
+        """
+        topology = read_alias(self._scope.mark).topology
         orphans = {
             label: etc_netns.read_all(label, etc_netns.NAMES, self._contents)
             for label in self._etc
             if label not in read_names
         }
-        return {label: texts for label, texts in orphans.items() if texts}
+        return {
+            label: texts
+            for label, texts in orphans.items()
+            if texts and (label in self._scope.in_full or topology in writers(texts.values()))
+        }
 
     def _full(
         self, netns: OpenNetns, links: list[LinkRecord], is_own: bool = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Hashable, Iterator
 from typing import cast
 
@@ -10,12 +9,9 @@ from netorch.kernel.files import etc_netns
 from netorch.kernel.firewall import filters
 from netorch.kernel.namespaces.netns import OpenNetns
 from netorch.kernel.namespaces.open_namespaces import HOST, Namespaces
-from netorch.kernel.reader import Part, Reader, has_mark, mark_of
+from netorch.kernel.reader import Part, Reader, has_mark, mark_of, writers
 from netorch.values.marks import ALIAS, read_alias
 from netorch.values.snapshot import NetnsSnapshot, Scope
-
-_FILE_MARK = re.compile(rf"# {ALIAS}([a-z0-9-]+):")
-"""The beginning of a file in /etc/netns that netorch wrote."""
 
 
 class Readings:
@@ -64,11 +60,7 @@ _FEW = len(_ALWAYS)
 
 
 class SharedReader(Reader):
-    """A Reader that reads nothing twice. Runs in the worker's thread.
-
-    Its snapshots differ from those of `Reader` in one respect: `orphans` has only files of the
-    topology itself, and of the labels in `Scope.in_full`.
-    """
+    """A Reader that reads nothing twice. Runs in the worker's thread."""
 
     def __init__(self, namespaces: Namespaces, scope: Scope, readings: Readings) -> None:
         super().__init__(namespaces, scope)
@@ -106,7 +98,7 @@ class SharedReader(Reader):
         for label in etc_netns.labels():
             texts = etc_netns.read_all(label, etc_netns.NAMES, self._contents)
             readings.files[label] = texts
-            for topology in {mark[1] for mark in map(_FILE_MARK.match, texts.values()) if mark}:
+            for topology in writers(texts.values()):
                 readings.files_of.setdefault(topology, []).append(label)
         readings.backends = filters.loaded()
 

@@ -106,3 +106,12 @@ def test_one_look_at_all_equals_a_look_at_each(host: Host) -> None:
     assert {name for name, what in status.items() if what == "drifted"} >= {"t1", "t2", "t4", "t5"}
     assert status["t3"] == status["t40"] == "in sync"
     assert status["t7"] == status["phantom"] == "unknown"
+    host.run("rm", "-r", "/run/netns/folder", "/etc/netns/odd", "/etc/netns/t12a/resolv.conf")
+    host.netorch("destroy", "--all", "--yes", "-q")
+    assert json.loads(host.netorch("list", "-o", "json").stdout)["topologies"] == []
+    assert host.run("ls", "/run/netns", "/etc/netns").stdout.split() == [
+        "/etc/netns:",
+        "/run/netns:",
+        "stale",
+        "t11-h3",
+    ]

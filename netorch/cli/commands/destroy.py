@@ -55,16 +55,18 @@ def run(options: DestroyOptions, output: Output) -> int:
             raise NetorchError(Problem("not-confirmed", "nothing was removed: the answer was no."))
         rows: list[dict[str, object]] = []
         failed = False
-        for name in names:
-            try:
-                rows.append(_destroy_one(orchestrator, name, options, output))
-            except NetorchError as error:
-                if not options.all:
-                    raise
-                output.say(error)
-                problems = json.problems(error.problems, error.file)
-                rows.append({"topology": name, "error": type(error).__name__, "problems": problems})
-                failed = True
+        with orchestrator.one_after_the_other():
+            for name in names:
+                try:
+                    rows.append(_destroy_one(orchestrator, name, options, output))
+                except NetorchError as error:
+                    if not options.all:
+                        raise
+                    output.say(error)
+                    problems = json.problems(error.problems, error.file)
+                    kind = type(error).__name__
+                    rows.append({"topology": name, "error": kind, "problems": problems})
+                    failed = True
     if output.json:
         output.result(json.document(topologies=rows))
     elif options.all and not names and not output.quiet:

@@ -103,6 +103,8 @@ class Namespaces:
         self._user = inode_of(os.stat("/proc/self/ns/user"))
         self.round = 0
         """Counts the reads and changes: each name is looked up again once in a round."""
+        self.marks: dict[tuple[int, int], str] | None = None
+        """Inode → alias of lo of the namespaces that were read, if it is remembered."""
         self.proc = Procfs()
         self._known: dict[str, OpenNetns] = {}
         self._open: OrderedDict[str, OpenNetns] = OrderedDict()
