@@ -14,7 +14,7 @@ from netorch.firewall.chains import ListedChain
 from netorch.immutable import replace
 from netorch.kernel.files.etc_netns import EtcFiles
 from netorch.kernel.firewall import filters
-from netorch.kernel.namespaces.open_namespaces import Namespaces
+from netorch.kernel.namespaces.open_namespaces import Namespaces, Remembered
 from netorch.kernel.namespaces.worker import Worker
 from netorch.kernel.reader import ParallelReader, Reader, attach_unnamed
 from netorch.kernel.shared_reader import Readings, SharedReader
@@ -174,16 +174,16 @@ class LinuxKernel:
 
     @contextmanager
     def remembering_marks(self) -> Iterator[None]:
-        """Read the marks of namespaces only once in this context.
+        """Read the marks of namespaces, and of files in /etc/netns, only once in this context.
 
-        A namespace with the mark of another topology is then not looked at again. So the context
-        is for commands that work on one topology after the other.
+        What has the mark of another topology is then not looked at again. So the context is for
+        commands that work on one topology after the other.
         """
-        self._namespaces.marks = {}
+        self._namespaces.remembered = Remembered()
         try:
             yield
         finally:
-            self._namespaces.marks = None
+            self._namespaces.remembered = None
 
     def transact(
         self, channels: Mapping[str, Sequence[Request]], reclaim: Iterable[str] = ()

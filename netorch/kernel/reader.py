@@ -228,12 +228,16 @@ class Reader:
         foreign_files: dict[str, str] = {}
         names = sorted(namespaces.names().items())
         self._total = len(names)
-        unread = {
-            name: inode
-            for name, inode in names
-            if inode is not None and name != HOST and not self._holds(name, inode)
-        }
-        results = self._read_all(unread)
+        unread: dict[str, tuple[int, int]] = {}
+        results: dict[str, NetnsSnapshot | str] = {}
+        for name, inode in names:
+            if inode is None or name == HOST or self._holds(name, inode):
+                continue
+            if (alias := self._remembered_alias(name, inode)) is not None:
+                results[name] = alias
+            else:
+                unread[name] = inode
+        results |= self._read_all(unread)
         for name, inode in names:
             if inode is None:
                 foreign[name] = None
@@ -315,14 +319,10 @@ class Reader:
             netns = namespaces.find(name)
             if netns is None:
                 continue
-            known = namespaces.marks.get(netns.inode) if namespaces.marks is not None else None
-            if known is not None and not (has_mark(known, scope.mark) or name in scope.in_full):
-                results[name] = known
-                continue
             links = self._links(netns)
             alias = mark_of(links)
-            if namespaces.marks is not None:
-                namespaces.marks[netns.inode] = alias
+            if namespaces.remembered is not None:
+                namespaces.remembered.aliases[netns.inode] = alias
             marked = has_mark(alias, scope.mark)
             is_own = not (marked or name in scope.in_full) or self._is_own(netns)
             marked = marked and is_own
@@ -345,17 +345,30 @@ class Reader:
 
         Files that another topology wrote are left out, unless the scope has their label.
         """
-        topology = read_alias(self._scope.mark).topology
-        orphans = {
-            label: etc_netns.read_all(label, etc_netns.NAMES, self._contents)
-            for label in self._etc
-            if label not in read_names
-        }
-        return {
-            label: texts
-            for label, texts in orphans.items()
-            if texts and (label in self._scope.in_full or topology in writers(texts.values()))
-        }
+        topology, asked = read_alias(self._scope.mark).topology, self._scope.in_full
+        remembered = self._namespaces.remembered
+        orphans: dict[str, dict[str, str]] = {}
+        for label in self._etc:
+            if label in read_names or not (
+                label in asked
+                or remembered is None
+                or topology in remembered.writers.get(label, {topology})
+            ):
+                continue
+            texts = etc_netns.read_all(label, etc_netns.NAMES, self._contents)
+            written_by = writers(texts.values())
+            if remembered is not None:
+                remembered.writers[label] = written_by
+            if texts and (label in asked or topology in written_by):
+                orphans[label] = texts
+        return orphans
+
+    def _remembered_alias(self, name: str, inode: tuple[int, int]) -> str | None:
+        """Return the alias of lo if it is known to be another topology's or foreign, else None."""
+        if self._namespaces.remembered is None or name in self._scope.in_full:
+            return None
+        alias = self._namespaces.remembered.aliases.get(inode)
+        return None if alias is None or has_mark(alias, self._scope.mark) else alias
 
     def _full(
         self, netns: OpenNetns, links: list[LinkRecord], is_own: bool = True

@@ -78,6 +78,16 @@ def _widen(fd: int, limit: int) -> None:
         os.close(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, min(limit, _TABLE) - 1))
 
 
+class Remembered:
+    """The marks of namespaces and of files that were read before."""
+
+    def __init__(self) -> None:
+        self.aliases: dict[tuple[int, int], str] = {}
+        """Inode of a namespace → the alias of its lo."""
+        self.writers: dict[str, frozenset[str]] = {}
+        """Name in /etc/netns → the topologies that wrote files in it."""
+
+
 class Namespaces:
     """All namespaces in use. As many of them are open as the limit on open files allows.
 
@@ -103,8 +113,8 @@ class Namespaces:
         self._user = inode_of(os.stat("/proc/self/ns/user"))
         self.round = 0
         """Counts the reads and changes: each name is looked up again once in a round."""
-        self.marks: dict[tuple[int, int], str] | None = None
-        """Inode → alias of lo of the namespaces that were read, if it is remembered."""
+        self.remembered: Remembered | None = None
+        """The marks that need not be read again."""
         self.proc = Procfs()
         self._known: dict[str, OpenNetns] = {}
         self._open: OrderedDict[str, OpenNetns] = OrderedDict()
