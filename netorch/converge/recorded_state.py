@@ -51,7 +51,11 @@ def save(name: str, record: Record, loaded: Loaded) -> None:
 
 def _applied(record: Record, file: str, given: Set[str]) -> Loaded | None:
     identity = _identity(record)
-    for name in records.applied_names():
+    try:
+        names = records.applied_names()
+    except NetorchError:
+        return None  # because the command reports it when it needs the records
+    for name in names:
         if state_cache.read_identity(name) == identity:
             loaded = _cached(name, record, file, identity)
             # a variable that the user sets by name must be one that the file has
