@@ -297,7 +297,10 @@ def topology_of(target: str | None, name: str | None = None, settings: Sequence[
     try:
         record = _record_of(target, settings, None)
         loaded = recorded_state.load(record, printable_name(target), Given(_names_of(settings)))
-    except FileError:
+    except FileError as error:
+        wrong = {one.object for one in error.problems if one.code == "unknown-variable"}
+        if not wrong.isdisjoint(_names_of(settings)):
+            raise  # because the command line is wrong, and not the file
         by_source = [
             name
             for name in names

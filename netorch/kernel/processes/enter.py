@@ -46,7 +46,7 @@ def enter(fd: int, etc_name: str | None, argv: Sequence[str]) -> NoReturn:
         signal.signal(ignored, signal.SIG_DFL)
     try:
         os.execvp(argv[0], list(argv))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:  # ValueError: an empty name, or a NUL
         from netorch.errors import CommandError, Problem
 
         raise CommandError(
