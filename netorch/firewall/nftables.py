@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING
 
 from netorch.firewall.shell import ShellCommand
+from netorch.values.digest import blake2b
 from netorch.values.filter_rules import (
     Address,
     Branch,

@@ -107,15 +107,17 @@ def test_a_variable_that_the_file_does_not_have_is_still_an_error(host: Host) ->
     file = host.write("lab.yaml", FILE)
     host.netorch("apply", file, env={"NETORCH_VAR_typo": "1"})
     # the environment may hold variables of other files; `--set` may not
-    done = host.netorch("diff", file, "--set", "typo=1", check=False)
-    assert done.returncode == 1
-    assert "typo" in done.stderr
+    for command in ("diff", "destroy"):
+        done = host.netorch(command, file, "--set", "typo=1", check=False)
+        assert done.returncode == 1
+        assert "typo" in done.stderr
+    assert host.netorch("diff", file).stdout == "lab: in sync\n"
 
 
 def test_another_version_does_not_use_the_state(host: Host) -> None:
     file = host.write("lab.yaml", FILE)
     host.netorch("apply", file)
-    host.run("sed", "-i", f"1s/.*/{'0' * 64}/", STATE)
+    host.run("sed", "-Ei", f"1s/^.{{64}}/{'0' * 64}/", STATE)
     assert loads_the_file(host, "diff", file)
     # an apply, even one without a change, writes it again
     assert loads_the_file(host, "apply", file)
@@ -133,6 +135,9 @@ def test_another_version_does_not_use_the_state(host: Host) -> None:
         f"rm {STATE} && mkfifo {STATE}",
         f"rm {STATE} && ln -s /etc/passwd {STATE}",
         f"printf '%064d\\n{{}}\\n' 0 > {STATE}",
+        # of the same length: a cache that still decodes must not become a truth
+        f"sed -i s/loopback/loopbqck/g {STATE}",
+        f'sed -i \'s/"n1": "n1"/"n1": "n2"/\' {STATE}',
     ],
 )
 def test_a_damaged_state_is_ignored(host: Host, damage: str) -> None:
@@ -174,6 +179,12 @@ def test_a_command_that_cannot_be_run_in_a_node(host: Host, how: str) -> None:
     assert done.stderr == "netorch: /no/such/program: command not found\n"
     if how == "json":
         assert "command-not-found" in done.stdout
+
+
+def test_an_empty_command_is_not_found(host: Host) -> None:
+    host.netorch("apply", host.write("lab.yaml", FILE))
+    done = host.netorch("exec", "n1", "--", "", check=False)
+    assert (done.returncode, done.stderr) == (127, "netorch: : command not found\n")
 
 
 def test_a_node_of_two_topologies(host: Host) -> None:

@@ -1,8 +1,8 @@
 """The resolved state of a topology, stored beside its record, so that the file need not be loaded.
 
-It is a cache: its first line says from what it was resolved, and a command uses it only if that is
-what the command would resolve. Its second line names the nodes. The rest is for
-`netorch.resolve.stored`.
+It is a cache: its first line has a digest of what it was resolved from, and a command uses it only
+if that is what the command would resolve. Behind it is a digest of all that follows, which shows
+damage. The second line names the nodes. The rest is for `netorch.resolve.stored`.
 
 This module imports little, because `netorch exec` reads the second line, and importing more would
 take longer than the rest of that command.
@@ -70,19 +70,33 @@ def contents(identity: str, places: Mapping[str, Any], rest: bytes) -> bytes:
     """Return the contents of the cache file. `places` can be written as JSON."""
     import json
 
-    return b"%s\n%s\n%s" % (identity.encode(), json.dumps(places).encode(), rest)
+    content = b"%s\n%s" % (json.dumps(places).encode(), rest)
+    return b"%s %s\n%s" % (identity.encode(), _digest(content).encode(), content)
 
 
 def split(data: bytes) -> tuple[str, dict[str, Any], memoryview]:
-    """Return the identity, the places and the rest. Raise ValueError if `data` is not a cache."""
+    """Return the identity, the places and the rest.
+
+    Raise ValueError if `data` is damaged.
+    """
     import json
 
     first = data.index(b"\n")
+    identity, _, digest = data[:first].decode("ascii").partition(" ")
+    content = memoryview(data)[first + 1 :]
+    if _digest(content) != digest:
+        raise ValueError("the content has been changed")
     second = data.index(b"\n", first + 1)
     places = json.loads(data[first + 1 : second])
     if not isinstance(places, dict):
         raise ValueError("the places are not a mapping")
-    return data[:first].decode("ascii"), places, memoryview(data)[second + 1 :]
+    return identity, places, content[second - first :]
+
+
+def _digest(content: bytes | memoryview) -> str:
+    from netorch.values.digest import blake2b
+
+    return blake2b(content, digest_size=32).hexdigest()
 
 
 def is_trusted(status: os.stat_result) -> bool:
@@ -105,7 +119,7 @@ def read_identity(name: str) -> str:
             line = opened.read(65)
     except OSError:
         return ""
-    return line[:64].decode("ascii", "replace") if line[64:] == b"\n" else ""
+    return line[:64].decode("ascii", "replace") if line[64:] == b" " else ""
 
 
 def places_on_record(name: str) -> dict[str, Any] | None:
