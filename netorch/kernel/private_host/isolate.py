@@ -108,6 +108,8 @@ def _shadow(parent: str, names: Sequence[str]) -> None:
     ):
         for name in names:
             mount("netorch", f"{parent}/{name}", "tmpfs", 0)
+            # because the root of a tmpfs can be written by all, and netorch does not trust that
+            os.chmod(f"{parent}/{name}", 0o755)
         return
     old = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
