@@ -78,6 +78,9 @@ def test_a_namespace_that_was_deleted_is_missing(host: Host) -> None:
     host.write("topo.yaml", PAIR)
     host.netorch("apply", "-q")
     host.run("ip", "netns", "del", "r2")
+    # the kernel removes the namespace some time later, and the other end of its cable with it
+    wait = "while ip -n r1 link show e0 >/dev/null 2>&1; do sleep 0.02; done"
+    host.run("timeout", "20", "sh", "-c", wait)
     assert "attached" not in host.netorch("show", "lab").stdout
     assert marked(host) == [
         "e0  veth, up, peer r2:e0, mtu 1500  [missing]",

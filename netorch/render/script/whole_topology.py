@@ -215,7 +215,8 @@ def _copy(step: Step, written: dict[str, str], context: Context) -> Commands | N
     empty = replace(resource, content="")
     return [
         *step_commands(replace(step, after=empty), context)[:-1],
-        f"cp {quote(first)} {quote(path)}",
+        # the two may be one file, which cp refuses to copy over itself
+        f"cp --remove-destination {quote(first)} {quote(path)}",
     ]
 
 
