@@ -16,7 +16,7 @@ from netorch.errors import FileError, NetorchError, Problem, did_you_mean, print
 from netorch.immutable import replace
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
-from netorch.kernel.files.topology_files import absolute, folder_of, read_file
+from netorch.kernel.files.topology_files import absolute, folder_of, not_too_large, read_file
 from netorch.resolve.loaded import Given, Loaded
 from netorch.values.limits import MAX_BYTES
 from netorch.version import __version__
@@ -61,11 +61,7 @@ def read(file: str) -> bytes:
         raise FileError(
             Problem("file-unreadable", f"{file}: {error.strerror}.", object=file)
         ) from None
-    if len(data) > MAX_BYTES:
-        raise FileError(
-            Problem("file-too-large", f"{file}: the file is larger than 10 MB.", object=file)
-        )
-    return data
+    return not_too_large(file, data)
 
 
 def _names_in_others(file: str, others: Sequence[str]) -> frozenset[str]:

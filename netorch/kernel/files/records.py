@@ -31,8 +31,8 @@ from netorch.values.typed_json import decode, encode
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_TOPOLOGY, _META, _SYSCTLS = "topology.yaml", "meta.json", "sysctls.json"
+_READ = state_cache.READ
+_TOPOLOGY, _META, _SYSCTLS = state_cache.TOPOLOGY, state_cache.META, "sysctls.json"
 _OWNERSHIP = "ownership.json"
 
 Originals = Mapping[str, Mapping[tuple[str, ...], tuple[tuple[int, int], tuple[str, ...]]]]
@@ -142,14 +142,14 @@ def _top(make: bool) -> int:
 
 def _distrusted(status: os.stat_result) -> Problem | None:
     """Return a problem if other users can write in the directory; None if only this user can."""
+    if state_cache.is_trusted(status):
+        return None
     if status.st_uid != os.geteuid():
         what = (
             f"{RUN_NETORCH} belongs to user {status.st_uid}, so netorch cannot trust its content."
         )
         remedy = "Find out who made it, and remove it."
         return Problem("records-unreadable", what, remedy=remedy, object=RUN_NETORCH)
-    if not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return None
     mode = stat.S_IMODE(status.st_mode)
     what = (
         f"{RUN_NETORCH} can be written by other users (mode {mode:o}), so netorch cannot trust its "

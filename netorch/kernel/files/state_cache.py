@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 FILE = "state"
-_TOPOLOGY, _META = "topology.yaml", "meta.json"
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+TOPOLOGY, META = "topology.yaml", "meta.json"
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def identity_of(
@@ -128,8 +128,8 @@ def places_on_record(name: str) -> dict[str, Any] | None:
 
     try:
         data = _read(name, FILE)
-        text = _read(name, _TOPOLOGY)
-        meta = json.loads(_read(name, _META))
+        text = _read(name, TOPOLOGY)
+        meta = json.loads(_read(name, META))
         identity, places, _ = split(data)
         expected = identity_of(
             text, meta["source"], meta["folder"], meta["override"], meta["variables"]
@@ -148,7 +148,7 @@ def names() -> list[str]:
         return sorted(
             name
             for name in os.listdir(top)
-            if "." not in name and os.path.isfile(f"{RUN_NETORCH}/{name}/{_TOPOLOGY}")
+            if "." not in name and os.path.isfile(f"{RUN_NETORCH}/{name}/{TOPOLOGY}")
         )
     finally:
         os.close(top)
@@ -168,7 +168,7 @@ def _open(name: str, file: str) -> int:
         f"{RUN_NETORCH}/{name}", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     )
     try:
-        fd = os.open(file, _READ, dir_fd=directory)
+        fd = os.open(file, READ, dir_fd=directory)
     finally:
         os.close(directory)
     if not stat.S_ISREG(os.fstat(fd).st_mode):

@@ -45,6 +45,11 @@ def read_file(path: str | PathLike[str]) -> bytes:
         raise FileError(
             Problem("bad-file-name", f"{name!r} is not a file name.", object=name)
         ) from None
+    return not_too_large(name, data)
+
+
+def not_too_large(name: str, data: bytes) -> bytes:
+    """Return the first bytes of a file. Raise FileError if they are more than a file may have."""
     if len(data) > MAX_BYTES:
         raise FileError(
             Problem("file-too-large", f"{name}: the file is larger than 10 MB.", object=name)
