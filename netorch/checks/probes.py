@@ -105,8 +105,9 @@ def pairs(
     result: list[Pair] = []
     group = 0
     for check in checks:
-        # Where an answer is expected, each member asks only the next one for its MAC by a packet to
-        # all. Where none is, no entry may help.
+        # If an answer is expected, a member finds only the next member's MAC by ARP, which sends a
+        # packet to all. It gets entries for the others. If no answer is expected, it gets none,
+        # because an entry could make an answer possible.
         enters = check.reachable and len(check.members) > MANY_MEMBERS
         for source, target, are_next in _ends(check, live):
             entered = macs if enters and not are_next else _NO_MACS

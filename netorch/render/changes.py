@@ -219,7 +219,9 @@ def _text_of(resource: Resource, name: str, attributes: Mapping[str, str]) -> st
 
 Lines = tuple[str, ...]
 _Moves = dict[tuple[int, int], tuple[Lines, Lines, tuple[Lines, Lines]]]
-"""Identities of two texts → the texts, and the added and the removed lines."""
+"""The differences that are known: `id` of the text before and of the text after → both texts, and
+the added and the removed lines. It holds the texts, because an `id` is valid only while they exist.
+"""
 
 
 def _lines(step: Step, moves: _Moves) -> tuple[Lines, Lines]:
