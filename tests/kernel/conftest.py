@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.kernel import campaign, kindcase
 from tests.kernel.host import Host
+from tests.kernel.machines import Machines
 
 HERE = Path(__file__).parent
 
@@ -44,3 +45,23 @@ def host(tmp_path: Path) -> Iterator[Host]:
         yield private
     finally:
         private.close()
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> Iterator[Callable[[int], Machines]]:
+    """A function that makes machines. They are removed when the test ends, also after a failure."""
+    if os.geteuid() != 0 and "CI" not in os.environ:
+        pytest.skip("needs root")
+    made: list[Machines] = []
+
+    def make(count: int) -> Machines:
+        folder = tmp_path / f"machines{len(made)}"
+        folder.mkdir()
+        made.append(Machines(folder, count))
+        return made[-1]
+
+    try:
+        yield make
+    finally:
+        for several in made:
+            several.close()
