@@ -82,7 +82,7 @@ CHANGES = {
     # links, nodes, members
     "a link added": Change(
         {"  - [r:wan": "  - {endpoints: [x:eth1, y:eth1], subnet: 10.7.0.0/30}\n  - [r:wan"},
-        "ip netns exec x ping -c1 -W1 10.7.0.2",
+        "ip netns exec x ping -c1 -w5 10.7.0.2",
         "x/eth1 y/eth1",
     ),
     "a link removed": Change(
@@ -92,7 +92,7 @@ CHANGES = {
     ),
     "a node added": Change(
         {"  d1:": "  h4: {networks: {lan: 10.0.0.4}}\n  d1:"},
-        "ip netns exec h4 ping -c1 -W1 h1; ip netns exec h1 ping -c1 -W1 h4",
+        "ip netns exec h4 ping -c1 -w5 h1; ip netns exec h1 ping -c1 -w5 h4",
         "h4 h4/lo h4/eth0 netorch-lab/h4-eth0",
     ),
     "a node removed": Change(
@@ -102,12 +102,12 @@ CHANGES = {
     ),
     "a node renamed": Change(
         {"  h3:": "  h9:"},
-        "ip netns exec h1 ping -c1 -W1 h9",
+        "ip netns exec h1 ping -c1 -w5 h9",
         "h3 h3/lo h3/eth0 netorch-lab/h3-eth0 h9 h9/lo h9/eth0 netorch-lab/h9-eth0",
     ),
     "a member added": Change(
         {"out: {": "out: {networks: {lan: 10.0.0.9}, "},
-        "ip netns exec h1 ping -c1 -W1 10.0.0.9",
+        "ip netns exec h1 ping -c1 -w5 10.0.0.9",
         "out/eth2 netorch-lab/out-eth2",
     ),
     "a member removed": Change(
@@ -117,15 +117,15 @@ CHANGES = {
     ),
     "a node moved to another network": Change(
         {"{lan: 10.0.0.3}": "{dmz: 10.5.0.3}"},
-        "ip netns exec h3 ping -c1 -W1 d1; ! ip netns exec h3 ping -c1 -W1 10.0.0.1",
+        "ip netns exec h3 ping -c1 -w5 d1; ! ip netns exec h3 ping -c1 -W1 10.0.0.1",
     ),
     "two nodes change places": Change(
         {"{lan: 10.0.0.3}": "{dmz: 10.5.0.1}", "{dmz: 10.5.0.1}": "{lan: 10.0.0.3}"},
-        "ip netns exec d1 ping -c1 -W1 h1; ! ip netns exec h3 ping -c1 -W1 10.0.0.1",
+        "ip netns exec d1 ping -c1 -w5 h1; ! ip netns exec h3 ping -c1 -W1 10.0.0.1",
     ),
     "an interface renamed": Change(
         {"{lan: 10.0.0.3}": "{lan: {name: lan0, address: 10.0.0.3}}"},
-        "ip -n h3 addr show lan0 | grep -q 10.0.0.3/24; ip netns exec h3 ping -c1 -W1 h1",
+        "ip -n h3 addr show lan0 | grep -q 10.0.0.3/24; ip netns exec h3 ping -c1 -w5 h1",
         "h3/eth0 h3/lan0 netorch-lab/h3-eth0 netorch-lab/h3-lan0",
     ),
     "a network removed, its nodes stay": Change(
@@ -139,7 +139,7 @@ CHANGES = {
         "ip -n r link show wan | grep -q 'mtu 1400'; ip -n out link show eth0 | grep -q 'mtu 1400'",
     ),
     "a larger MTU": Change(
-        wan("mtu: 9000"), "ip netns exec out ping -c1 -W1 -M do -s 8972 10.9.0.1"
+        wan("mtu: 9000"), "ip netns exec out ping -c1 -w5 -M do -s 8972 10.9.0.1"
     ),
     "another MAC": Change(
         wan("mac: 02:00:00:00:00:77"), "ip -n r link show wan | grep -q 02:00:00:00:00:77"
@@ -183,7 +183,7 @@ CHANGES = {
     ),
     "another IPv6 address": Change(
         addresses('10.9.0.1/24, 10.9.0.5/24, "fd09::7/64"'),
-        "ip netns exec out ping -c1 -W1 fd09::7; ip -n r -6 route | grep -q fd99::",
+        "ip netns exec out ping -c1 -w5 fd09::7; ip -n r -6 route | grep -q fd99::",
     ),
     "primary and secondary swapped": Change(
         addresses('10.9.0.5/24, 10.9.0.1/24, "fd09::1/64"'),
@@ -198,7 +198,7 @@ CHANGES = {
     ),
     "an address of lo": Change(
         {"[10.255.0.1/32]": "[10.255.0.1/32, 10.255.0.2/32]"},
-        "ip netns exec r ping -c1 -W1 10.255.0.2",
+        "ip netns exec r ping -c1 -w5 10.255.0.2",
     ),
     # routes and rules
     "another gateway": Change(
@@ -239,7 +239,7 @@ CHANGES = {
     ),
     "further names": Change(
         {"h3: {": "h3: {aliases: [www], dns: {servers: [10.0.0.1]}, "},
-        "ip netns exec h1 ping -c1 -W1 www",
+        "ip netns exec h1 ping -c1 -w5 www",
     ),
     "no names": Change({"name: lab": "name: lab\nnames: false"}, "[ ! -e /etc/netns/h1 ]"),
 }

@@ -427,7 +427,7 @@ def test_exec_passes_the_status_on_and_names_resolve(host: Host) -> None:
     assert missing.stderr == "netorch: no-such-command: command not found\n"
     assert host.netorch("exec", "a", "/etc/passwd", check=False).returncode == 126
     assert host.netorch("exec", "a", "/", check=False).returncode == 126
-    assert host.netorch("exec", "a", "ping", "-c1", "-W2", "b").returncode == 0
+    assert host.netorch("exec", "a", "ping", "-c1", "-w5", "b").returncode == 0
     assert "10.1.0.2" in host.netorch("exec", "a", "getent", "ahostsv4", "b").stdout
     assert host.netorch("exec", "a", "cat", stdin="through\n").stdout == "through\n"
     assert host.netorch("exec", "a", "--", "echo", "-v", "--name", "x").stdout == "-v --name x\n"

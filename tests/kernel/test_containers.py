@@ -69,9 +69,9 @@ def test_containers_are_wired_looked_at_and_left_as_they_were(host: Host) -> Non
     assert "web  (docker:mybox)\n" in output and "db  (docker:db)\n" in output and "@" not in output
     assert "attach: docker:mybox" in host.netorch("show", "-o", "yaml").stdout
     assert "10.5.0.2/24" in host.netorch("exec", "web", "ip", "addr", "show", "lan0").stdout
-    assert host.netorch("exec", "web", "ping", "-c1", "-W2", "10.5.0.3").returncode == 0
-    assert host.netorch("exec", "web", "ping", "-c1", "-W2", "10.6.0.2").returncode == 0
-    assert host.netorch("exec", "web", "ping", "-c1", "-W2", "172.17.0.3").returncode == 0, (
+    assert host.netorch("exec", "web", "ping", "-c1", "-w5", "10.5.0.3").returncode == 0
+    assert host.netorch("exec", "web", "ping", "-c1", "-w5", "10.6.0.2").returncode == 0
+    assert host.netorch("exec", "web", "ping", "-c1", "-w5", "172.17.0.3").returncode == 0, (
         "the container still reaches the others over Docker's network"
     )
     assert not (host.root / "etc/netns/web").exists() and (host.root / "etc/netns/r").exists()
@@ -118,7 +118,7 @@ def test_a_restarted_container_is_connected_again(host: Host, old: str) -> None:
         assert "drifted" in host.netorch("list").stdout
         host.netorch("apply")
         assert host.netorch("diff").stdout == "lab: in sync\n"
-        assert host.netorch("exec", "db", "ping", "-c1", "-W2", "10.5.0.2").returncode == 0
+        assert host.netorch("exec", "db", "ping", "-c1", "-w5", "10.5.0.2").returncode == 0
     host.netorch("destroy")
     assert within(host, pid) == inside, "destroy restores the state of the new container"
     assert diff_snapshots(before, host.snapshot(), SANDBOXES) == []

@@ -22,7 +22,7 @@ links: [["a:eth0", "b:eth0"], ["a:eth1", "b:eth1"]]
         ("ip -n a -d link show bond0", "bond mode active-backup active_slave eth1 miimon 100"),
         ("ip -n a -d link show bond0", "primary eth1 "),
         ("ip -n a -o link show master bond0 up | wc -l", "2"),
-        ("ip netns exec a ping -c 1 -W 5 10.0.0.2", "1 received"),
+        ("ip netns exec a ping -c 1 -w 5 10.0.0.2", "1 received"),
     ),
     edits=(
         Edit(

@@ -209,7 +209,7 @@ def test_a_star_is_made_as_asked_and_read_as_it_is() -> None:
         ]
         assert ip("-n", f"n{number}", "route", "show", "default")[0]["gateway"] == "10.0.0.1"
     assert len(ip("-n", "fabric", "link", "show", "master", "br0")) == 50
-    ping = ["ip", "netns", "exec", "n3", "ping", "-c1", "-W2", "10.0.0.51"]
+    ping = ["ip", "netns", "exec", "n3", "ping", "-c1", "-w5", "10.0.0.51"]
     assert subprocess.run(ping, capture_output=True, check=False).returncode == 0
 
 

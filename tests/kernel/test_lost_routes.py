@@ -23,16 +23,6 @@ links: [{endpoints: [r:e0, a:e0], subnet: [10.0.1.0/24, "fd00:1::/64"]}, {endpoi
 LAB = LAB.replace("  r: {forwarding: true}", "  r: {forwarding: true, networks: {lan: {}}}")
 
 
-def pings(host: Host, *pairs: tuple[str, str]) -> list[bool]:
-    return [
-        host.run(
-            *("ip", "netns", "exec", node, "ping", "-n", "-c1", "-W3", address), check=False
-        ).returncode
-        == 0
-        for node, address in pairs
-    ]
-
-
 @pytest.mark.parametrize(
     ("node", "command", "difference"),
     [
@@ -55,14 +45,14 @@ def test_a_lost_route_is_reported_and_made_again(
     host.write("topo.yaml", LAB)
     host.netorch("apply", "-q")
     pairs = (("a", "10.0.2.2"), ("a", "fd00:2::2"), ("b", "10.0.1.2"), ("b", "fd00:1::2"))
-    assert pings(host, *pairs) == [True] * 4
+    assert host.pings(pairs) == [True] * 4
     before = host.snapshot()
     host.run("ip", "-n", node, *command.split())
     done = host.netorch("diff", check=False)
     assert done.returncode == 2
     assert difference in done.stdout
     host.netorch("apply")
-    assert pings(host, *pairs) == [True] * 4
+    assert host.pings(pairs) == [True] * 4
     assert host.netorch("diff").returncode == 0
     after = host.snapshot()
     assert {what for what in before[f"netns {node}"] if what.startswith("routes")} == {
@@ -102,7 +92,7 @@ def test_what_is_off_is_reported_and_turned_on(host: Host, link: str, what: str)
     host.write("topo.yaml", text.replace(", networks: {lan: {}}", ""))
     host.netorch("apply", "-q")
     pairs = (("r", "10.0.1.2"), ("r", "fd00:1::2"), ("r", "10.0.2.2"), ("r", "fd00:2::2"))
-    assert pings(host, *pairs) == [True] * 4
+    assert host.pings(pairs) == [True] * 4
     host.run("ip", "-n", "r", "link", "set", link, what, "off")
     done = host.netorch("diff", check=False)
     assert (done.returncode, done.stdout.splitlines()[0].split("  ")[:2]) == (
@@ -112,7 +102,7 @@ def test_what_is_off_is_reported_and_turned_on(host: Host, link: str, what: str)
     verbose = host.netorch("diff", "-v", check=False).stdout
     assert f"$ ip -n r link set dev {link} {what} on" in verbose
     host.netorch("apply")
-    assert pings(host, *pairs) == [True] * 4
+    assert host.pings(pairs) == [True] * 4
     assert host.netorch("diff").returncode == 0
 
 

@@ -81,7 +81,7 @@ def test_a_namespace_that_somebody_deletes(host: Host) -> None:
     assert done.returncode == 0, done.stderr
     assert "changed by something else meanwhile, and set again" in done.stdout + done.stderr
     assert host.netorch("diff", file).stdout == "lab: in sync\n"
-    assert host.run("ip", "netns", "exec", "b", "ping", "-c1", "-W5", "10.0.0.4").returncode == 0
+    assert host.run("ip", "netns", "exec", "b", "ping", "-c1", "-w5", "10.0.0.4").returncode == 0
 
 
 def test_processes_of_a_node_in_which_a_change_does_not_stay(host: Host) -> None:

@@ -198,7 +198,7 @@ CASES = {
         "a",
         ("10.0.0.2", "fd00::2"),
         by_hand="ip -n bob link set eth0 address 02:00:00:00:00:77; "
-        "ip netns exec bob ping -c1 -W2 10.0.0.1; ip netns exec bob ping -c1 -W2 fd00::1",
+        "ip netns exec bob ping -c1 -w5 10.0.0.1; ip netns exec bob ping -c1 -w5 fd00::1",
     ),
 }
 
