@@ -23,6 +23,7 @@ from netorch.values.marks import ALIAS
 from netorch.values.snapshot import Scope
 
 if TYPE_CHECKING:
+    from netorch.converge.confirmation import Trial
     from netorch.converge.live import Live
     from netorch.kernel.reader import ParallelReader
 
@@ -78,14 +79,13 @@ class Orchestrator:
         phase: Callable[[str], None] = lambda _: None,
         planned: Callable[[Difference], None] = lambda _: None,
         lock_timeout: float = 10.0,
-        confirm_within: float | None = None,
+        trial: Trial | None = None,
     ) -> Report:
         """Make the kernel match the file, or leave it as it was.
 
         `planned` is called with the plan before anything changes, `phase` with what is being done,
-        and `progress` with how much of it is done. `confirm_within` is the number of seconds after
-        which everything is rolled back, unless `confirm` is called before. With `keep_partial` a
-        failed apply is not rolled back.
+        and `progress` with how much of it is done. A `trial` is rolled back, unless `confirm` is
+        called in time. With `keep_partial` a failed apply is not rolled back.
         """
         from netorch.converge.transaction import Transaction
 
@@ -94,7 +94,7 @@ class Orchestrator:
         with records.lock(loaded.desired.topology, lock_timeout) as stamp:
             if self._reader is not None:
                 self._reader.locked(stamp)
-            transaction = Transaction(self.kernel, loaded, record, observers, confirm_within)
+            transaction = Transaction(self.kernel, loaded, record, observers, trial)
             on_record = False
             try:
                 while not on_record:

@@ -28,6 +28,8 @@ class Report(Struct):
     """What happened on the way, such as a process that was ended."""
     confirm_until: float | None = None
     """When an apply on trial will be rolled back, in seconds since 1970."""
+    token: str | None = None
+    """A text that distinguishes the trial from others of the same topology."""
 
 
 class Observers(Value):

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from netorch.converge import confirmation
 from netorch.converge.attached import forget_left, remember_left
 from netorch.converge.compare import Difference, compare, plan_back
@@ -64,11 +66,11 @@ class Transaction:
         loaded: Loaded,
         record: Record,
         observers: Observers,
-        confirm_within: float | None,
+        trial: confirmation.Trial | None,
     ) -> None:
         desired = loaded.desired
         self.kernel, self.loaded, self.desired = kernel, loaded, desired
-        self.observers, self.confirm_within = observers, confirm_within
+        self.observers, self.trial = observers, trial
         # The record has no list of namespaces if some are attached, because `destroy` then needs
         # the file anyway, for the names of the attached ones.
         made = tuple(sorted(namespaces_of(desired))) if not desired.attached else None
@@ -147,9 +149,9 @@ class Transaction:
         _remove_names(
             self.kernel, (first.observed.stale & start.reclaim) - namespaces_of(self.desired)
         )
-        if self.confirm_within is not None:
+        if self.trial is not None:
             self.watch = confirmation.ConfirmationWatch(
-                name, self.confirm_within, lambda: roll_back_alone(start)
+                name, self.trial, lambda planned: roll_back_alone(start, planned)
             )
         self.memory, self.settings = memory, memory.during(first.desired, first.snapshot)
         if previous.record is not None and previous.record.may_contain("attach"):
@@ -249,6 +251,7 @@ class Transaction:
             records.write_record(name, self.record)
         if self.watch is not None:
             self.report.confirm_until = self.watch.begin()
+            self.report.token = self.watch.token
         else:
             records.forget_previous(name)
         forget_left(name)
@@ -290,11 +293,16 @@ _ROLLED_BACK = Problem("rolled-back", "Rolled back: the kernel is as it was befo
 _NOT_ROLLED_BACK = Problem("not-rolled-back", "Not everything could be rolled back:")
 
 
-def roll_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Problem]:
+def roll_back(
+    kernel: LinuxKernel,
+    start: Start,
+    previous: Previous,
+    planned: Callable[[Plan], None] = lambda _: None,
+) -> list[Problem]:
     """Restore the kernel and the record from before an apply.
 
     Returns the problems of what could not be restored. `previous` is what is below /run/netorch
-    now.
+    now. `planned` is called with the plan.
     """
     kernel.close_cached_files()
     name = start.desired.topology
@@ -304,7 +312,7 @@ def roll_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Pro
     ownership, known = previous.ownership, start.previous.ownership
     ownership = ownership.also(known) if ownership is not None else known
     previous = replace(previous, filters=filters, ownership=ownership)
-    problems = _plan_back_until_done(kernel, start, previous)
+    problems = _plan_back_until_done(kernel, start, previous, planned)
     # Neighbours and bridges may have learned addresses and MACs from the failed apply.
     announce_moves(kernel, start.first.plan, start.first.desired, start.first.observed.state)
     before = start.previous
@@ -320,12 +328,12 @@ def roll_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Pro
     return problems
 
 
-def roll_back_alone(start: Start) -> list[Problem]:
+def roll_back_alone(start: Start, planned: Callable[[Plan], None]) -> list[Problem]:
     """Roll back from another process, which opens the kernel again. The caller holds the lock."""
     kernel = LinuxKernel()
     try:
         missing = kernel.attach(start.first.attached.places)
-        problems = roll_back(kernel, start, Previous.read(start.desired.topology))
+        problems = roll_back(kernel, start, Previous.read(start.desired.topology), planned)
     finally:
         kernel.close()
     unseen = {label: error for label, error in missing.items() if error.unsure}
@@ -348,7 +356,9 @@ def announce_moves(kernel: LinuxKernel, plan: Plan, before: State, after: State)
         kernel.announce_moves(moved)
 
 
-def _plan_back_until_done(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Problem]:
+def _plan_back_until_done(
+    kernel: LinuxKernel, start: Start, previous: Previous, planned: Callable[[Plan], None]
+) -> list[Problem]:
     desired, before = start.desired, start.first
     # a veth without its other end, which somebody had deleted, cannot be made again
     target = {
@@ -362,7 +372,9 @@ def _plan_back_until_done(kernel: LinuxKernel, start: Start, previous: Previous)
     for _ in range(ROUNDS):
         previous = previous.with_others_now()
         plan, snapshot = plan_back(kernel, desired, previous, target, before.attached)
-        began = began or snapshot
+        if began is None:
+            began = snapshot
+            planned(plan)
         previous, given_up, refusals = _bring_settings_back(kernel, start, previous, snapshot)
         plan = without_places(plan, given_up)
         if not plan and not refusals:

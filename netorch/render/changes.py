@@ -5,13 +5,16 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, convert
+from msgspec.structs import asdict
 
 from netorch.immutable import field
 from netorch.state.key import Key
 from netorch.state.plan import Plan, Step
 from netorch.state.resource import Disruption, Resource
+from netorch.values import typed_json
 
 AttributeChanges = tuple[str | None, str | None]
 """The old and the new value of an attribute; None for a missing value."""
@@ -35,6 +38,19 @@ class Change(Struct):
     """Lines that the object loses."""
     steps: list[Step] = field(default_factory=list)
     """The steps that make the change, in the plan's order. Empty if a private host sent it."""
+
+
+def encode(entries: Iterable[Change]) -> str:
+    """Return changes as JSON, without their steps."""
+    return typed_json.encode(
+        [asdict(entry) | {"key": tuple(entry.key), "steps": []} for entry in entries]
+    )
+
+
+def decode(text: str) -> list[Change]:
+    """Return the changes in a text of `encode`. Raises ValueError if it is not one."""
+    rows = typed_json.decode(text, list[dict[str, Any]])
+    return [convert(row | {"key": Key(*row["key"])}, Change) for row in rows]
 
 
 def changes(plan: Plan) -> list[Change]:

@@ -75,13 +75,6 @@ class Machine(Host):
         )
         self.shell.chmod(0o755)
 
-    def close(self) -> None:
-        """End every process of the machine, and wait for their end."""
-        super().close()
-        deadline = time.monotonic() + 20
-        while Path(f"/proc/{self.pid}").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-
 
 class Machines(Sequence[Machine]):
     """Machines `rack1`, `rack2` … and the router between them."""
@@ -151,6 +144,9 @@ class Machines(Sequence[Machine]):
         self.router.run("ip", "link", "delete", f"to-{machine.name}")
         machine.on = False
         machine.close()
+        deadline = time.monotonic() + 20
+        while Path(f"/proc/{machine.pid}").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def cut(self, machine: Machine) -> None:
         """Take a machine off the network. It keeps running."""

@@ -115,7 +115,7 @@ def test_every_failure_is_one_document(host: Host) -> None:
         (["exec", "-o", "json", "a"], 64, "UsageError"),
         (["exec", "-o", "json", "a", "true"], 1, "NetorchError"),
         (["shell", "-o", "json", "a"], 1, "NetorchError"),
-        (["confirm", "-o", "json"], 1, "NetorchError"),
+        (["confirm", "-o", "json", "nolab"], 1, "NetorchError"),
         (["doctor", "-o", "json", "nowhere.yaml"], 1, "FileError"),
         (["validate", "-o", "json", "--set", "=1"], 64, "UsageError"),
         (["list", "-o", "json", "more"], 64, "UsageError"),

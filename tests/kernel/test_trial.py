@@ -57,9 +57,11 @@ def test_confirmed_it_stays(host: Host) -> None:
     time.sleep(2.5)
     assert host.netorch("diff").stdout == "lab: in sync\n"
     assert log(host).endswith("lab: confirmed\n")
-    again = host.netorch("confirm", "lab", check=False)
-    assert again.returncode == 1
-    assert "topology 'lab' has no apply that waits to be confirmed" in again.stderr
+    again = host.netorch("confirm", "lab")
+    assert again.stdout == "lab: nothing waits to be confirmed, what was applied stays\n"
+    unknown = host.netorch("confirm", "nolab", check=False)
+    assert unknown.returncode == 1
+    assert "topology 'nolab' has no apply that waits to be confirmed" in unknown.stderr
 
 
 @pytest.mark.parametrize(
@@ -172,6 +174,127 @@ def _watchers(host: Host) -> list[int]:
     pid = int(json.loads(path.read_text())["watcher"])
     state = host.run("sh", "-c", f"cut -d' ' -f3 /proc/{pid}/stat", check=False).stdout.strip()
     return [pid] if state not in {"", "Z"} else []
+
+
+# Undo
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        pytest.param(CHANGED, id="links and addresses"),
+        pytest.param(NAT, id="nat and published ports"),
+    ],
+)
+def test_undone_all_of_it_is_taken_back_at_once(host: Host, second: str) -> None:
+    host.write("topo.yaml", GOOD)
+    host.netorch("apply")
+    before = shot(host)
+    host.write("next.yaml", second)
+    host.netorch("apply", "next.yaml", "--confirm-within", "600")
+    done = host.netorch("confirm", "--undo")
+    *lines, last = done.stdout.splitlines()
+    assert last.startswith("lab: undone, ")
+    assert last.endswith(": the kernel is as it was before the apply")
+    assert any(line.startswith(("+ ", "~ ", "- ")) for line in lines), done.stdout
+    # at once and complete: nothing of it is left when the command ends
+    assert diff_snapshots(before, shot(host), NOTES) == []
+    assert log(host).endswith("lab: undone, rolled back\n")
+    assert host.netorch("diff", "topo.yaml").stdout == "lab: in sync\n"
+    assert [path.name for path in (host.root / "run/netorch").glob(".undone*")] == []
+
+
+def test_undone_a_first_apply_leaves_nothing(host: Host) -> None:
+    before = shot(host)
+    host.write("topo.yaml", NAT)
+    host.netorch("apply", "--confirm-within", "600")
+    done = host.netorch("confirm", "--undo", "-o", "json", "lab")
+    result = json.loads(done.stdout)
+    assert (result["topology"], result["confirmed"], result["undone"]) == ("lab", False, True)
+    titles = [change["title"] for change in result["changes"]]
+    assert "netns pc" in titles and result["summary"]["delete"] > 5
+    assert diff_snapshots(before, shot(host), NOTES) == []
+    assert host.netorch("list").stdout.strip() == "no topology is live here"
+    # the name is known from the event, so a second undo has nothing to do
+    again = host.netorch("confirm", "--undo", "lab")
+    assert again.stdout == "lab: nothing waits to be confirmed, nothing is undone\n"
+    late = host.netorch("confirm", "lab", check=False)
+    assert late.returncode == 1 and "lab: undone, rolled back" in late.stderr
+
+
+def test_only_the_apply_with_the_token(host: Host) -> None:
+    host.write("topo.yaml", GOOD)
+    done = json.loads(host.netorch("apply", "--confirm-within", "600", "-o", "json").stdout)
+    token = done["token"]
+    other = host.netorch("confirm", "--undo", "lab", "--token", "other")
+    assert other.stdout == "lab: nothing waits to be confirmed, nothing is undone\n"
+    wrong = host.netorch("confirm", "lab", "--token", "other", check=False)
+    assert wrong.returncode == 1
+    assert "Another apply, with another token, waits." in wrong.stderr
+    assert host.netorch("confirm", "--dry-run").stdout.startswith("lab: an apply waits until ")
+    preview = json.loads(
+        host.netorch("confirm", "--dry-run", "-o", "json", "--token", token).stdout
+    )
+    assert preview["confirmed"] and 500 < preview["seconds_left"] <= 600
+    assert host.netorch("confirm", "lab", "--token", token).stdout == (
+        "lab: confirmed, the changes stay\n"
+    )
+    # an apply that changes nothing needs no confirmation
+    done = json.loads(host.netorch("apply", "--confirm-within", "600", "-o", "json").stdout)
+    assert (done["changed"], done["token"], done["confirm_until"]) == (False, None, None)
+
+
+def test_confirm_and_undo_where_nothing_waits(host: Host) -> None:
+    assert host.netorch("confirm").stdout == "no topology waits for a confirmation\n"
+    assert host.netorch("confirm", "--undo").stdout == "no topology waits for a confirmation\n"
+    for words in (["confirm", "lab"], ["confirm", "--undo", "lab"]):
+        assert host.netorch(*words, check=False).returncode == 1
+    host.write("topo.yaml", GOOD)
+    host.netorch("apply", "--confirm-within", "600")
+    host.netorch("confirm", "--undo")
+    # what should have been confirmed is gone, so a late `confirm` fails, with and without a name
+    for words in (["confirm", "lab"], ["confirm"]):
+        done = host.netorch(*words, check=False)
+        assert done.returncode == 1 and "lab: undone, rolled back" in done.stderr
+    host.netorch("apply")
+    assert host.netorch("confirm", "lab").returncode == 0
+    assert host.netorch("confirm").returncode == 0
+
+
+def test_undo_after_an_apply_that_was_killed(host: Host) -> None:
+    before = shot(host)
+    host.write("topo.yaml", GOOD)
+    with host.start(sys.executable, "-m", "netorch", "apply", "--confirm-within", "600") as process:
+        waiting = host.root / "run/netorch/lab/confirm.json"
+        assert until(lambda: waiting.exists() and json.loads(waiting.read_text())["watcher"] != 0)
+        process.signal(signal.SIGKILL)
+    host.netorch("confirm", "--undo", "lab")
+    assert diff_snapshots(before, shot(host), NOTES) == []
+
+
+def test_undo_without_its_process_says_so(host: Host) -> None:
+    host.write("topo.yaml", GOOD)
+    host.netorch("apply", "--confirm-within", "600")
+    host.run("kill", "-KILL", str(_watchers(host)[0]))
+    assert until(lambda: not _watchers(host))
+    done = host.netorch("confirm", "--undo", check=False)
+    assert done.returncode == 1
+    assert "the process that would roll back is gone, so nothing is undone" in done.stderr
+    assert host.netorch("diff").stdout == "lab: in sync\n"
+
+
+def test_undo_that_cannot_restore_everything_fails(host: Host) -> None:
+    host.write("topo.yaml", GOOD)
+    host.netorch("apply")
+    host.write("topo.yaml", "name: lab\nnodes: {only: {}}\n")
+    host.netorch("apply", "--confirm-within", "600")
+    # somebody takes the name that the rollback needs
+    host.run("ip", "netns", "add", "a")
+    done = host.netorch("confirm", "--undo", "-o", "json", check=False)
+    assert done.returncode == 1
+    result = json.loads(done.stdout)
+    assert result["error"] == "KernelRefused"
+    assert "not-rolled-back" in [problem["code"] for problem in result["problems"]]
 
 
 # Saved plans

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from netorch.api.saved_plan import Saved
     from netorch.cli.output import Output
     from netorch.converge.compare import Difference
+    from netorch.converge.confirmation import Trial
     from netorch.converge.report import Report
     from netorch.render.changes import Change
     from netorch.resolve.loaded import Loaded
+    from netorch.state.plan import Plan
 
 
 class ApplyOptions(FileOptions, LockOptions):
@@ -114,7 +116,7 @@ def run(options: ApplyOptions, output: Output) -> int:
                 phase=output.phase,
                 planned=planned,
                 lock_timeout=options.lock_timeout,
-                confirm_within=options.confirm_within,
+                trial=_trial(options.confirm_within),
             )
         except KeyboardInterrupt:
             result = (
@@ -126,6 +128,21 @@ def run(options: ApplyOptions, output: Output) -> int:
             raise
     _print_report(loaded, report, made, printed, time.monotonic() - started, output)
     return DONE
+
+
+def _trial(seconds: float | None) -> Trial | None:
+    if seconds is None:
+        return None
+    from netorch.converge.confirmation import Trial
+
+    return Trial(seconds, _describe)
+
+
+def _describe(plan: Plan) -> str:
+    """Return the changes of a rollback in the form that `confirm --undo` reads."""
+    from netorch.render.changes import changes, encode
+
+    return encode(changes(plan))
 
 
 def _print_report(
@@ -156,6 +173,7 @@ def _print_report(
                 notes=report.notes,
                 seconds=round(duration, 3),
                 confirm_until=report.confirm_until,
+                token=report.token,
             )
         )
     elif not output.quiet and made:

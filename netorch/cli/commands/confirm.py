@@ -1,4 +1,4 @@
-"""`confirm`: keep the changes of `apply --confirm-within`."""
+"""`confirm`: keep the changes of `apply --confirm-within`, or undo them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ from netorch.cli.status import DONE
 TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
+    from netorch.kernel.files.pending import Pending
 
 
 class ConfirmOptions(LockOptions):
     name: str | None
+    undo: bool
+    dry_run: bool
+    token: str
+    """The token of the only apply to confirm, or ""."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -26,35 +31,124 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="topology (default: the only one that waits for a confirmation)",
     )
+    parser.add_argument(
+        "--undo", action="store_true", help="roll back at once instead, as at the end of the time"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only show what waits")
+    parser.add_argument(
+        "--token", default="", help="only the apply that printed this token (with -o json)"
+    )
 
 
 def run(options: ConfirmOptions, output: Output) -> int:
-    from netorch.converge import confirmation
-    from netorch.errors import NetorchError, Problem
     from netorch.kernel.linux import require_root
-    from netorch.render import json
 
     require_root()
+    name = _topology(options)
+    if name is None:
+        return _print(options, output, None, None)
+    if options.dry_run:
+        return _show(name, options, output)
+    return _undo(name, options, output) if options.undo else _confirm(name, options, output)
+
+
+def _topology(options: ConfirmOptions) -> str | None:
+    """Return the name of the topology; None if nothing waits, and nothing was rolled back."""
+    from netorch.converge import confirmation
+    from netorch.errors import NetorchError, Problem
+
+    if options.name is not None:
+        return options.name
     waiting = confirmation.list_waiting()
-    if options.name is None and len(waiting) != 1:
-        if not waiting:
-            raise NetorchError(
-                Problem("nothing-to-confirm", "no topology waits for a confirmation")
-            )
+    if len(waiting) == 1:
+        return waiting[0]
+    if waiting:
         what = f"several topologies wait for a confirmation ({', '.join(waiting)}): specify one"
         raise NetorchError(Problem("several-live", what))
-    name = options.name or waiting[0]
-    confirmation.confirm(name, options.lock_timeout)
+    events = [] if options.undo else confirmation.list_rolled_back()
+    if events:
+        what = f"no topology waits for a confirmation. The last event: {max(events)}"
+        raise NetorchError(Problem("nothing-to-confirm", what))
+    return None
+
+
+def _confirm(name: str, options: ConfirmOptions, output: Output) -> int:
+    from netorch.converge import confirmation
+
+    confirmed = confirmation.confirm(name, options.lock_timeout, options.token)
+    words = "confirmed, the changes stay" if confirmed else None
+    return _print(options, output, name, words, confirmed=confirmed)
+
+
+def _undo(name: str, options: ConfirmOptions, output: Output) -> int:
+    from netorch.converge import confirmation
+    from netorch.render import text
+    from netorch.render.changes import decode
+
+    outcome = confirmation.undo(name, options.lock_timeout, options.token)
+    if outcome is None:
+        return _print(options, output, name, None)
+    made = decode(outcome.changes or "[]")
+    if not output.json:
+        output.listing(made, short=True)
+    summary = text.summarize(made, done=True) or "nothing differed"
+    words = f"undone, {summary}: the kernel is as it was before the apply"
+    from netorch.render import json
+
+    return _print(
+        options,
+        output,
+        name,
+        words,
+        undone=True,
+        changes=json.changes(made),
+        summary=json.counts(made),
+    )
+
+
+def _show(name: str, options: ConfirmOptions, output: Output) -> int:
+    from netorch.converge import confirmation
+
+    look = confirmation.to_undo if options.undo else confirmation.waiting_of
+    waiting: Pending | None = look(name, options.token)
+    if waiting is None:
+        return _print(options, output, name, None)
+    return _print(
+        options,
+        output,
+        name,
+        f"an apply waits until {waiting.clock} to be confirmed",
+        confirmed=not options.undo,
+        undone=options.undo,
+        seconds_left=round(max(0.0, waiting.left), 3),
+    )
+
+
+def _print(
+    options: ConfirmOptions,
+    output: Output,
+    name: str | None,
+    words: str | None,
+    **fields: object,
+) -> int:
+    """Print the result. Without `words`, nothing waits."""
     if output.json:
-        output.result(json.document(topology=name, confirmed=True))
+        from netorch.render import json
+
+        usual = {"confirmed": False, "undone": False, "seconds_left": None}
+        content = usual | {"changes": [], "summary": {}} | fields
+        output.result(json.document(topology=name, **content))
+    elif not output.quiet and name is None:
+        output.result("no topology waits for a confirmation")
     elif not output.quiet:
-        output.result(f"{name}: confirmed, the changes stay")
+        left = "nothing is undone" if options.undo else "what was applied stays"
+        output.result(f"{name}: {words or f'nothing waits to be confirmed, {left}'}")
     return DONE
 
 
 COMMAND = Command(
     name="confirm",
-    summary="keep the changes of apply --confirm-within",
+    summary="keep the changes of apply --confirm-within, or undo them",
     options=ConfirmOptions,
     add_options=add_options,
     run=run,

@@ -70,7 +70,8 @@ RUNNING = Area(
             "An apply waits for confirmation",
             "`apply --confirm-within` waits for `netorch confirm`. Until then, no other command "
             "can change the topology.",
-            "Run `netorch confirm NAME` to keep the changes, or wait for the rollback.",
+            "Run `netorch confirm NAME` to keep the changes, or `netorch confirm --undo NAME` to "
+            "roll them back.",
         ),
         Code(
             "nothing-to-confirm",

@@ -5,11 +5,15 @@ It holds the deadline and the process that rolls back at the deadline.
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import suppress
 from typing import Self
 
+from netorch.errors import Problem
 from netorch.immutable import Value
 from netorch.kernel.files import records
+from netorch.kernel.files.owned_directories import RUN_NETORCH
 from netorch.values.typed_json import decode, encode
 
 _FILE = "confirm.json"
@@ -28,6 +32,8 @@ class Pending(Value):
     """The PID of the process that will roll back; 0 if there is none yet."""
     started: int = 0
     """Start time of that process (proc(5), field 22), because PIDs are used again."""
+    undo: bool = False
+    """Whether somebody asks that process to roll back at once, and to write the outcome."""
 
     @classmethod
     def new(cls, token: str, seconds: float, watcher: int = 0) -> Self:
@@ -56,6 +62,15 @@ class Pending(Value):
         return bool(self.watcher) and _started(self.watcher) == self.started != 0
 
 
+class Outcome(Value):
+    """What the process did that somebody asked to roll back at once."""
+
+    problems: tuple[Problem, ...]
+    """What could not be rolled back."""
+    changes: str
+    """The changes of the rollback, in the form of the command that applied."""
+
+
 def write(name: str, pending: Pending) -> None:
     """Write that the topology's last apply waits for its confirmation."""
     records.write_file(name, _FILE, encode(pending))
@@ -73,6 +88,30 @@ def read(name: str) -> Pending | None:
 def remove(name: str) -> None:
     """Remove the pending confirmation."""
     records.remove_file(name, _FILE)
+
+
+def write_outcome(token: str, outcome: Outcome) -> None:
+    """Write the outcome of a rollback, outside of the record, which may be gone by then."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(_outcome(token), flags, 0o600), "w", encoding="utf-8") as file:
+        file.write(encode(outcome))
+
+
+def take_outcome(token: str) -> Outcome | None:
+    """Return the outcome of a rollback, and remove it; None if there is none."""
+    path = _outcome(token)
+    try:
+        with open(path, encoding="utf-8") as file:
+            outcome = decode(file.read(), Outcome)
+    except (OSError, ValueError):
+        outcome = None
+    with suppress(OSError):
+        os.unlink(path)
+    return outcome
+
+
+def _outcome(token: str) -> str:
+    return f"{RUN_NETORCH}/.undone-{token}"
 
 
 def _started(pid: int) -> int:

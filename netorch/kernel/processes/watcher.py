@@ -80,20 +80,43 @@ def log(line: str) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         os.makedirs(RUN_NETORCH, 0o700, exist_ok=True)
         with os.fdopen(os.open(LOG, flags, 0o600), "a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
+            now = time.time()
+            clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
+            # with milliseconds, which tell whether a topology was applied again since
+            file.write(f"{clock}.{int(now % 1 * 1000):03} {line}\n")
     except OSError:
         return
 
 
 def logged(name: str) -> str:
     """Return the last line about a topology in netorch's own log, or ""."""
+    lines = [line for line in _lines() if f" {name}: " in line]
+    return lines[-1] if lines else ""
+
+
+def logged_names() -> list[str]:
+    """Return the sorted names of the topologies in netorch's own log."""
+    words = [line.split(" ", 3) for line in _lines()]
+    return sorted({word[2].rstrip(":") for word in words if len(word) == 4})
+
+
+def _lines() -> list[str]:
     try:
         with os.fdopen(
             os.open(LOG, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC),
             encoding="utf-8",
             errors="replace",
         ) as file:
-            lines = [line.rstrip("\n") for line in file if f" {name}: " in line]
+            return [line.rstrip("\n") for line in file]
     except OSError:
-        return ""
-    return lines[-1] if lines else ""
+        return []
+
+
+def time_of(line: str) -> float:
+    """Return the time of a line of the log, in seconds since 1970; 0 if it has none."""
+    try:
+        clock, _, fraction = line[:23].partition(".")
+        seconds = time.mktime(time.strptime(clock, "%Y-%m-%d %H:%M:%S"))
+        return seconds + (int(fraction) + 1) / 1000
+    except (ValueError, OverflowError):
+        return 0.0
