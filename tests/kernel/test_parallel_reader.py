@@ -332,5 +332,7 @@ def test_the_commands_use_it(host: Host) -> None:
         # the command opens each name once more that it removes and has not read itself, to see
         # what it refers to
         removed = SIZE + 1 if words[0] == "destroy" else 0
-        assert by_reader > 0 and SIZE + 1 <= by_reader + by_command <= SIZE + 10 + removed, opened
+        assert SIZE + 1 <= by_reader + by_command <= SIZE + 10 + removed, opened
+    # on a busy machine, a command may be done before its reader begins
+    assert any(by_reader for by_reader, _ in opened.values()), opened
     assert host.run("ip", "netns").stdout == ""
