@@ -1,0 +1,174 @@
+"""Runs Ansible on the machines of a test, and returns what each task did."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.kernel.host import PATH, SOURCE, Host
+from tests.kernel.machines import Machine, Machines
+
+CALLBACKS = Path(__file__).parent / "ansible_callbacks"
+
+
+class Event(NamedTuple):
+    """What one task did on one machine."""
+
+    host: str
+    task: str
+    status: str
+    """`ok`, `failed`, `ignored`, `unreachable` or `skipped`."""
+    result: Mapping[str, Any]
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.result.get("changed"))
+
+
+class Run(NamedTuple):
+    """A run of Ansible that has ended."""
+
+    status: int
+    out: str
+    events: tuple[Event, ...]
+
+    def of(self, task: str) -> dict[str, Event]:
+        """Return machine → event of the task whose name begins so."""
+        return {event.host: event for event in self.events if event.task.startswith(task)}
+
+    def statuses(self, task: str) -> dict[str, str]:
+        return {host: event.status for host, event in self.of(task).items()}
+
+    def changed(self) -> list[str]:
+        """Return the machines on which something changed, as the recap counts it."""
+        return sorted({event.host for event in self.events if event.changed})
+
+
+class Controller:
+    """An Ansible controller, whose machines are entered by their shells instead of by ssh."""
+
+    def __init__(self, folder: Path, machines: Machines) -> None:
+        self.folder, self.machines = folder, machines
+        folder.mkdir(exist_ok=True)
+        self.netorch = folder / "netorch"
+        """The command on all machines."""
+        self.write(self.netorch, f'#!/bin/sh\nexec {sys.executable} -m netorch "$@"\n')
+        self.inventory = folder / "inventory.yaml"
+        self.commands: dict[str, Path] = {}
+        """Machine → the command there, if it differs from that of the others."""
+        self._runs = 0
+
+    @staticmethod
+    def write(path: Path, text: str) -> Path:
+        """Write a file that can be run."""
+        path.write_text(text)
+        path.chmod(0o755)
+        return path
+
+    def stop_at(self, machine: Machine, word: str, unless: str = " no option ") -> Path:
+        """Let netorch stop on a machine at its command `word`, but not with the option `unless`.
+
+        Returns a path that exists as soon as it stops. It goes on when the path is deleted.
+        """
+        path = self.folder / f"{machine.name}-stops"
+        self.commands[machine.name] = self.write(
+            self.folder / f"netorch-{machine.name}",
+            f'#!/bin/sh\ncase "$*" in *"{unless}"*) ;; "{word}"*)\n'
+            f"touch {path}; while [ -e {path} ]; do sleep 0.05; done;; esac\n"
+            f'exec {self.netorch} "$@"\n',
+        )
+        return path
+
+    def _write_inventory(self) -> None:
+        hosts = {
+            machine.name: {
+                "ansible_connection": "local",
+                "ansible_shell_executable": str(machine.shell),
+                "ansible_python_interpreter": sys.executable,
+                "ansible_pipelining": True,
+                "netorch_executable": str(self.commands.get(machine.name, self.netorch)),
+            }
+            for machine in self.machines
+        }
+        self.inventory.write_text(json.dumps({"hosts": {"hosts": hosts}}))
+
+    def environment(self) -> dict[str, str]:
+        self._runs += 1
+        return Host.environment() | {
+            "PATH": f"{Path(sys.executable).parent}:{PATH}",
+            "HOME": str(self.folder),
+            "EVENTS": str(self.folder / f"events{self._runs}.json"),
+            "ANSIBLE_COLLECTIONS_PATH": str(SOURCE),
+            "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
+            "ANSIBLE_CALLBACKS_ENABLED": "events",
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+            "ANSIBLE_FORKS": "10",
+            "ANSIBLE_NOCOLOR": "true",
+        }
+
+    def start(
+        self, *words: str | Path, program: str = "ansible-playbook", inventory: bool = True
+    ) -> subprocess.Popen[str]:
+        """Start Ansible in a session of its own, and return."""
+        self._write_inventory()
+        environment = self.environment()
+        chosen = ["-i", str(self.inventory)] if inventory else []
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-c", f"from ansible.cli.{MODULES[program]} import main; main()"),
+                *chosen,
+                *map(str, words),
+            ],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        process.events = Path(environment["EVENTS"])  # type: ignore[attr-defined]
+        return process
+
+    def end(self, process: subprocess.Popen[str], timeout: float = 240) -> Run:
+        """Wait until a run ends, and return what it did."""
+        try:
+            out, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            out, _ = process.communicate()
+            raise AssertionError(f"Ansible did not end:\n{out}") from None
+        return Run(process.returncode, out, read_events(process.events))  # type: ignore[attr-defined]
+
+    def run(
+        self,
+        *words: str | Path,
+        program: str = "ansible-playbook",
+        inventory: bool = True,
+        timeout: float = 240,
+    ) -> Run:
+        return self.end(self.start(*words, program=program, inventory=inventory), timeout)
+
+    def play(self, name: str, file: Path, *words: str) -> Run:
+        """Run a playbook of the collection with a topology file."""
+        return self.run(f"netorch.netorch.{name}", "-e", f"netorch_file={file}", *words)
+
+
+MODULES = {
+    "ansible": "adhoc",
+    "ansible-playbook": "playbook",
+    "ansible-inventory": "inventory",
+    "ansible-doc": "doc",
+}
+"""Program → its module in `ansible.cli`."""
+
+
+def read_events(path: Path) -> tuple[Event, ...]:
+    lines: Sequence[str] = path.read_text().splitlines() if path.exists() else []
+    return tuple(Event(**json.loads(line)) for line in lines)
