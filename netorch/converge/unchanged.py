@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from netorch.converge.observe import Observed
 from netorch.kinds.sysctl import Sysctl
+from netorch.kinds.up import Up
 from netorch.kinds.veth import UNKNOWN
 from netorch.state.key import HOST, Key
 from netorch.state.plan import Plan
@@ -24,7 +25,9 @@ def untouched(plan: Plan, snapshot: Snapshot) -> Untouched:
     touched = {HOST}
     for resource in (*(step.resource for step in plan.steps), *plan.implied):
         if resource.KIND != "file":
-            touched |= {key.netns for key in (resource.key, *_linked(resource), *resource.needs)}
+            # a bridge that comes up needs all its ports, but changes none of them
+            needs = () if isinstance(resource, Up) else resource.needs
+            touched |= {key.netns for key in (resource.key, *_linked(resource), *needs)}
     if UNKNOWN[0] in touched:
         return {}
     # a few settings of the host are those of all namespaces, where they can only be read
