@@ -40,6 +40,8 @@ from netorch.language import publish  # noqa: E402
 from netorch.language.impair_model import ImpairModel  # noqa: E402
 from netorch.render.script import whole_topology  # noqa: E402
 from netorch.resolve.loader import load  # noqa: E402
+from netorch.topology.file import LateModel  # noqa: E402
+from netorch.topology.hosts import HostModel  # noqa: E402
 from netorch.topology.interfaces.bridge_settings import BridgeSettings  # noqa: E402
 from netorch.topology.interfaces.common import (  # noqa: E402
     AddressModel,
@@ -50,11 +52,14 @@ from netorch.topology.interfaces.common import (  # noqa: E402
 from netorch.topology.interfaces.fdb import FdbModel  # noqa: E402
 from netorch.topology.interfaces.peer import PeerModel  # noqa: E402
 from netorch.topology.interfaces.port import PortFdbModel, PortModel, PortVlanModel  # noqa: E402
+from netorch.topology.tunnels import TunnelsModel  # noqa: E402
 
 Model = type[BaseModel]
 
 MODELS: dict[str, Model] = {
     "top level": topology.TopologyFile,
+    "host": HostModel,
+    "tunnels": TunnelsModel,
     "defaults": topology.Defaults,
     "node": topology.NodeModel,
     "interface common": CommonModel,
@@ -374,6 +379,8 @@ def by_validator(check: Callable[..., Any] | None, inner: Any) -> str:
     """Return the type that a validating function accepts, in words, or an empty text."""
     if check is None:
         return ""
+    if isinstance(check, LateModel):
+        return "[machine](#machines)" if check.model() is HostModel else "[tunnels](#machines)"
     maker = check.__qualname__.partition(".")[0]
     if maker in {"integer", "centiseconds"}:
         bounds = {**getclosurevars(check).nonlocals}

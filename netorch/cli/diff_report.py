@@ -37,8 +37,8 @@ def between_files(old: str, new: str, options: FileOptions, output: Output) -> i
     """Compare two files without reading the kernel."""
     from netorch.state.planner import plan
 
-    before, _ = inputs.from_file(old, options, [new])
-    after, _ = inputs.from_file(new, options, [old])
+    before, _ = inputs.from_file(old, options, [new], whole=True)
+    after, _ = inputs.from_file(new, options, [old], whole=True)
     warnings = list(after.warning_lines)
     output.warn(warnings)
     return report(after, plan(before.desired.state, after.desired.state), warnings, output)

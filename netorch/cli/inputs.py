@@ -22,10 +22,12 @@ from netorch.values.limits import MAX_BYTES
 from netorch.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from netorch.api.saved_plan import Saved
     from netorch.cli.options import FileOptions
+    from netorch.resolve.desired import Machine
+    from netorch.resolve.loaded import Choose
 
 VARIABLE = "NETORCH_VAR_"
 """The prefix of environment variables that set a variable of the file."""
@@ -80,17 +82,39 @@ def _names_in_others(file: str, others: Sequence[str]) -> frozenset[str]:
     return frozenset(names)
 
 
-def from_file(file: str, options: FileOptions, others: Sequence[str] = ()) -> tuple[Loaded, Record]:
+def from_file(
+    file: str, options: FileOptions, others: Sequence[str] = (), *, whole: bool = False
+) -> tuple[Loaded, Record]:
     """Load a file. Returns the topology and its record.
 
     `others` are the other files of the command: a variable of `--set` is valid if any of the files
-    has it.
+    has it. Of a file with `hosts` it loads the part of this machine, or with `whole` the parts of
+    all machines, unless the user names one.
     """
     record = _record_of(file, options.set, options.name)
     given = Given(
         _names_of(options.set), _names_in_others(file, others) if options.set else frozenset()
     )
-    return recorded_state.load(record, printable_name(file), given), record
+    choose = _this_machine(options.host) if options.host is not None or not whole else None
+    return _of_machine(recorded_state.load(record, printable_name(file), given, choose), record)
+
+
+def _this_machine(host: str | None) -> Choose:
+    """Return the function that finds this machine among those of a file."""
+
+    def choose(topology: str, machines: Mapping[str, Machine]) -> str:
+        # here, because few files have `hosts`
+        from netorch.converge.this_machine import this_machine
+
+        return this_machine(host)(topology, machines)
+
+    return choose
+
+
+def _of_machine(loaded: Loaded, record: Record) -> tuple[Loaded, Record]:
+    """Return a loaded file with its record, which names the machine whose part is loaded."""
+    machines = loaded.desired.machines
+    return loaded, record if machines is None else replace(record, machine=machines.here)
 
 
 def _names_of(settings: Sequence[str]) -> frozenset[str]:
@@ -113,13 +137,16 @@ def _record_of(file: str, settings: Sequence[str], name: str | None) -> Record:
     )
 
 
-def from_plan(file: str) -> tuple[Saved, Loaded, Record]:
+def from_plan(file: str, options: FileOptions) -> tuple[Saved, Loaded, Record]:
     """Load a plan that `diff --out` saved, and the topology in it."""
     from netorch.api.saved_plan import read as read_plan
 
     saved = read_plan(read(file), printable_name(file))
     record = replace(saved.record, applied=time.time(), version=__version__)
-    loaded = recorded_state.load(record, printable_name(record.source))
+    choose = _this_machine(options.host)
+    loaded, record = _of_machine(
+        recorded_state.load(record, printable_name(record.source), None, choose), record
+    )
     if loaded.desired.topology != saved.topology:
         raise NetorchError(
             Problem(
@@ -169,14 +196,15 @@ def not_live(name: str) -> NetorchError:
 
 
 def load_chosen(
-    file: str | None, options: FileOptions, *, live: bool, hint: str = ""
+    file: str | None, options: FileOptions, *, live: bool, hint: str = "", whole: bool = False
 ) -> tuple[Loaded, Record]:
     """Load the topology that a command is about.
 
     This is FILE, else topo.yaml in the current folder. With `live`, FILE may be the name of a live
     topology, and without FILE and topo.yaml the only live topology is loaded.
 
-    `hint` is the remedy in the error for a FILE that is neither a file nor a live topology.
+    `hint` is the remedy in the error for a FILE that is neither a file nor a live topology. `whole`
+    is that of `from_file`.
     """
     if file is not None:
         if live and _could_be_a_name(file) and not os.path.exists(file):
@@ -191,10 +219,10 @@ def load_chosen(
                     object=file,
                 )
             )
-        return from_file(file, options)
+        return from_file(file, options, whole=whole)
     if live and not os.path.exists(DEFAULT):
         return _as_applied(only_live_topology(options.name, "with --name"), options)
-    return from_file(default_file(), options)
+    return from_file(default_file(), options, whole=whole)
 
 
 def default_file() -> str:

@@ -62,6 +62,8 @@ class FileOptions(Options):
     """Variables of the file, each `KEY=VALUE`."""
     name: str | None
     """The name of another instance of the same file."""
+    host: str | None
+    """The name that this machine has in `hosts` of the file."""
 
 
 def add_file_options(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +79,15 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
         "--name",
         help="use another instance of the file: a topology called NAME, whose namespaces begin "
         "with NAME-",
+    )
+    add_host_option(parser)
+
+
+def add_host_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--host",
+        metavar="MACHINE",
+        help="which machine of the file's `hosts` this is (default: the one whose address it has)",
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from netorch.errors import NetorchError, Problem
 from netorch.kernel.files import records, state_cache
 from netorch.resolve import stored
-from netorch.resolve.loaded import Given, Loaded
+from netorch.resolve.loaded import Choose, Given, Loaded
 
 if TYPE_CHECKING:
     from collections.abc import Set
@@ -19,22 +19,34 @@ if TYPE_CHECKING:
 def reload(name: str, record: Record) -> Loaded:
     """Load the recorded file as it was applied. Raise NetorchError if it is another topology's."""
     loaded = _cached(name, record, record.source, _identity(record))
-    if loaded is None:
-        loaded = _load(record, record.source)
+    if loaded is None or _machine_of(loaded) != record.machine:
+        loaded = _load(record, record.source, choose=lambda *_: record.machine)
     if loaded.desired.topology != name:
         what = f"the record of {name!r} holds another topology, {loaded.desired.topology!r}"
         raise NetorchError(Problem("record-damaged", what, object=name))
     return loaded
 
 
-def load(record: Record, file: str, given: Given | None = None) -> Loaded:
+def load(
+    record: Record, file: str, given: Given | None = None, choose: Choose | None = None
+) -> Loaded:
     """Load a file for a command. Use the cache if the same file has been applied.
 
-    `record` is what an apply would write. `file` is the name of the file in errors. Raise FileError
+    `record` is what an apply would write. `file` is the name of the file in errors. `choose` finds
+    the machine whose part of a file with `hosts` is loaded, None for the whole. Raise FileError
     with every error.
     """
     names = given.names if given is not None else frozenset[str]()
-    return _applied(record, file, names) or _load(record, file, given)
+    loaded = _applied(record, file, names)
+    if loaded is not None and (machines := loaded.desired.machines) is not None:
+        here = choose(loaded.desired.topology, machines.all) if choose is not None else ""
+        loaded = loaded if here == machines.here else None
+    return loaded or _load(record, file, given, choose)
+
+
+def _machine_of(loaded: Loaded) -> str:
+    machines = loaded.desired.machines
+    return "" if machines is None else machines.here
 
 
 def save(name: str, record: Record, loaded: Loaded) -> None:
@@ -44,9 +56,20 @@ def save(name: str, record: Record, loaded: Loaded) -> None:
     UTF-8 cannot be encoded.
     """
     identity = _identity(record)
-    if state_cache.read_identity(name) != identity:
+    if state_cache.read_identity(name) != identity or not _is_of_machine(name, loaded):
         with suppress(NetorchError, OSError, UnicodeEncodeError):
             records.write_state(name, state_cache.contents(identity, *stored.encode(loaded)))
+
+
+def _is_of_machine(name: str, loaded: Loaded) -> bool:
+    """Tell whether the cache of a topology is of the machine whose part is loaded."""
+    if loaded.desired.machines is None:
+        return True
+    try:
+        places = state_cache.split(state_cache.read(name))[1]
+    except (OSError, ValueError):
+        return False
+    return places.get("machine") == loaded.desired.machines.here
 
 
 def _applied(record: Record, file: str, given: Set[str]) -> Loaded | None:
@@ -74,7 +97,9 @@ def _cached(name: str, record: Record, file: str, identity: str) -> Loaded | Non
         return None
 
 
-def _load(record: Record, file: str, given: Given | None = None) -> Loaded:
+def _load(
+    record: Record, file: str, given: Given | None = None, choose: Choose | None = None
+) -> Loaded:
     from netorch.resolve import loader
 
     return loader.load(
@@ -84,6 +109,7 @@ def _load(record: Record, file: str, given: Given | None = None) -> Loaded:
         record.override,
         record.folder or None,
         given,
+        choose,
     )
 
 

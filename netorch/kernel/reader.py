@@ -55,6 +55,8 @@ _NETCONF = tuple(struct.pack("=B3x", family) + _ALL for family in (c.AF_INET, c.
 _FORWARDING = struct.pack("=B11x", c.AF_BRIDGE)
 TUNNELS = frozenset(("vxlan",))
 """Kinds with a forwarding database of their own. It is read in namespaces with such a link."""
+_TUNNEL_PARENT = 3
+"""The number of the attribute of a vxlan's IFLA_INFO_DATA with its parent (IFLA_VXLAN_LINK)."""
 _SIMPLE = frozenset(("veth", "bridge", "dummy"))
 """Kinds about which RTM_GETLINK tells everything, and which a lent NIC never has."""
 _FILE_MARK = re.compile(rf"# {ALIAS}([a-z0-9-]+):")
@@ -273,7 +275,13 @@ class Reader:
                 if peer[0] in ends and peer[0] != label:
                     ends[peer[0]].add(label)
         return {
-            label: replace(snapshots[label], nsids=self._namespaces.numbers(label, sorted(others)))
+            label: replace(
+                snapshots[label],
+                nsids={
+                    **snapshots[label].nsids,
+                    **self._namespaces.numbers(label, sorted(others)),
+                },
+            )
             for label, others in ends.items()
             if others
         }
@@ -437,6 +445,12 @@ class Reader:
             *(decode.neighbours(forwarding) if has_tunnels else ()),
         ]
         shaped = any(link.qdisc in SHAPERS for link in links)
+        # of the tunnels that were made elsewhere, only those with a parent name that namespace
+        is_born_elsewhere = has_tunnels and any(
+            link.link_netnsid is not None and not any(link.data.get(_TUNNEL_PARENT, b""))
+            for link in links
+            if link.kind in TUNNELS
+        )
         return NetnsSnapshot(
             label=label,
             inode=netns.inode,
@@ -467,8 +481,14 @@ class Reader:
                 "lost routes",
                 lambda: _lost_routes(rtnl, links, addresses, routing.all_routes, routing.counts),
             ),
+            nsids=self._host_number(netns) if is_born_elsewhere else {},
             is_own=is_own,
         )
+
+    def _host_number(self, netns: OpenNetns) -> dict[str, int]:
+        """Return the nsid of the host in a namespace, as `nsids` of the snapshot."""
+        number = self._namespaces.number_of(netns, self._namespaces.host.fd)
+        return {} if number is None else {HOST: number}
 
     def _with_own_times(self, netns: OpenNetns, links: list[LinkRecord]) -> list[LinkRecord]:
         self._namespaces.enter(netns)

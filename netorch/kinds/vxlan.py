@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from netorch.kinds.base.standalone import Attribute, ParentPlace, StandaloneLink, decoded, parent_of
 from netorch.kinds.fdb import ALL, IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6
 from netorch.netlink.attribute_types import ADDRESS, BE16, FLAG, U8, U32
+from netorch.state.key import HOST
 from netorch.state.registry import View, observed
 from netorch.values.requests import Attrs, Request
 from netorch.values.snapshot import LinkRecord
@@ -19,6 +20,10 @@ IFLA_VXLAN_TTL, IFLA_VXLAN_LEARNING, IFLA_VXLAN_AGEING, IFLA_VXLAN_PORT = 5, 7, 
 IFLA_VXLAN_LOCAL6, IFLA_VXLAN_TTL_INHERIT = 17, 28
 PORT = 4789
 """The port that IANA has assigned. The kernel's own default, 8472, is older."""
+
+ELSEWHERE = "?"
+"""The `underlay` of a tunnel whose outer packets are neither in its own namespace nor on the host.
+"""
 
 HEADROOM = {4: 50, 6: 70}
 """IP version → the bytes of the headers of Ethernet, VXLAN, UDP and IP.
@@ -66,6 +71,14 @@ class Vxlan(StandaloneLink):
     False if somebody has deleted that entry of the forwarding database. The link's own attributes
     still name the end then.
     """
+    underlay: str = ""
+    """The label of the namespace of the outer packets, if that is not the tunnel's own and there is
+    no parent. It is that in which the tunnel was made.
+    """
+
+    @property
+    def birthplace(self) -> str:
+        return self.underlay
 
     @property
     def version(self) -> int:
@@ -84,13 +97,17 @@ class Vxlan(StandaloneLink):
         return StandaloneLink.change(self, attribute, before)
 
     def update(self, before: Self) -> Sequence[Request] | None:
-        return StandaloneLink.update(self, before) if self.flooded == before.flooded else None
+        if (self.flooded, self.underlay) != (before.flooded, before.underlay):
+            return None
+        return StandaloneLink.update(self, before)
 
     def own(self) -> Mapping[str, str]:
         model = dict(StandaloneLink.own(self))
         for word in ("remote", "group"):
             if word in model and not self.flooded:
                 model[word] += " without its entry in the FDB"
+        if self.underlay:
+            model["underlay"] = self.underlay
         return model
 
     @classmethod
@@ -105,6 +122,9 @@ class Vxlan(StandaloneLink):
         fields |= {"remote": None if is_group else end, "multicast": end if is_group else None}
         if any(link.data.get(IFLA_VXLAN_TTL_INHERIT, b"")):
             fields["ttl"] = "inherit"
+        if link.link_netnsid is not None and not any(link.data.get(IFLA_VXLAN_LINK, b"")):
+            labels = view.labels_by_nsid.get(link.link_netnsid, ())
+            fields["underlay"] = HOST if HOST in labels else ELSEWHERE
         return fields
 
     @classmethod

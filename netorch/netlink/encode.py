@@ -101,14 +101,16 @@ def encode(
 def asked_in(request: LinkRequest) -> str:
     """Return the namespace in which the request is sent.
 
-    The request for an upper link is sent in the namespace of the parent. The kernel then makes the
-    link directly in the link's own namespace.
+    The request for an upper link is sent in the namespace of the parent, and that for a tunnel in
+    the namespace of its outer packets. The kernel then makes the link directly in the link's own
+    namespace.
     """
-    return (
-        request.parent[0]
-        if isinstance(request, LinkAdd) and request.parent is not None
-        else request.netns
-    )
+    if isinstance(request, LinkAdd):
+        if request.parent is not None:
+            return request.parent[0]
+        if request.birthplace:
+            return request.birthplace
+    return request.netns
 
 
 def _body(
@@ -207,13 +209,12 @@ def _link_add(request: LinkAdd, resolver: IndexLookup, also: LinkSet | None) -> 
             data += attr(request.parent_in, parent_index)
         else:
             attrs += attr(c.IFLA_LINK, parent_index)
-        if request.parent[0] != request.netns:
-            attrs += attr(c.IFLA_NET_NS_FD, u32(resolver.fd_of(request.netns)))
+    is_here = asked_in(request) == request.netns
+    if not is_here:
+        attrs += attr(c.IFLA_NET_NS_FD, u32(resolver.fd_of(request.netns)))
     # Older kernels require an index that is free in both namespaces, so the kernel chooses the
-    # index of a link whose parent is in another one.
-    index = resolver.new_index(
-        request.netns, request.name, request.parent is None or request.parent[0] == request.netns
-    )
+    # index of a link that is made from another one.
+    index = resolver.new_index(request.netns, request.name, is_here)
     if request.peer is not None:
         peer = request.peer
         peer_netns = (

@@ -35,9 +35,9 @@ def resolve_checks(draft: Draft, segments: Mapping[str, Segment]) -> tuple[Check
         if words.source is not None:
             if words.source not in nodes:
                 draft.unknown("unknown-node", (*path, "from"), "node", words.source, nodes)
-            elif words.source in draft.sites:
+            elif words.source in draft.declared:
                 if words.source not in ends:
-                    ends[words.source] = _node(draft.sites[words.source])
+                    ends[words.source] = _node(draft.declared[words.source])
                 source = ends[words.source]
         if words.to is not None:
             target = ends.get(words.to) if words.to in nodes else None
@@ -81,7 +81,7 @@ def _refuse_contradictions(draft: Draft, checks: Iterable[Check]) -> None:
 def _target(draft: Draft, text: str, path: Path) -> CheckEnd | None:
     node, colon, interface = text.partition(":")
     if node in draft.topology.nodes:
-        site = draft.sites[node]
+        site = draft.declared[node]
         if not colon:
             return _node(site)
         if interface not in site.ifaces:

@@ -71,6 +71,30 @@ class Check(Value):
     """The size in bytes of a packet that must pass unfragmented, or 0 for a small packet."""
 
 
+class Machine(Value):
+    """An entry of `hosts`."""
+
+    name: str
+    """The name in the file."""
+    address: Address
+    """The address at which its tunnels end."""
+    mtu: int
+    """The size in bytes of the largest packet that it can send to the others."""
+
+
+class Machines(Value):
+    """The machines of a topology that is spread over several."""
+
+    here: str
+    """The machine whose part the state is, or "" if the state is that of all machines."""
+    all: Mapping[str, Machine]
+    """Name → machine, in the order of the file."""
+    of_label: Mapping[str, str]
+    """Label of a namespace → the machine that has it."""
+    of_node: Mapping[str, str]
+    """Node → the machine that has it."""
+
+
 class Desired(Value):
     """The desired state of a topology file, and what else netorch knows from the file."""
 
@@ -103,6 +127,8 @@ class Desired(Value):
     number: int = 0
     """The protocol number from this machine's record of the topology; 0 means the number that is
     computed from the name."""
+    machines: Machines | None = None
+    """The machines, if the file has `hosts`."""
 
     @property
     def mark(self) -> Mark:

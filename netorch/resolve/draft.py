@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -31,6 +31,9 @@ from netorch.topology.interfaces.port import PortModel
 from netorch.topology.interfaces.standalone import StandaloneModel
 from netorch.values.digest import blake2b
 from netorch.values.marks import Mark
+
+if TYPE_CHECKING:
+    from netorch.resolve.machines import Spread
 
 BRIDGE_PORTS = 1023
 """The number of ports that a bridge takes: BR_MAX_PORTS less one, because the kernel reserves port
@@ -196,7 +199,13 @@ class Site(Struct):
     model: NodeModel
     """The model of the node."""
     path: Path
-    """The place of the node in the file."""
+    """The place of the node in the file, or () if the file does not have the node."""
+    is_host: bool = False
+    """Whether the namespace is that in which netorch runs on its machine."""
+    is_fabric: bool = False
+    """Whether the site is a fabric."""
+    machine: str = ""
+    """The machine that has the node, or "" if the file has no `hosts`."""
     ifaces: dict[str, Iface] = field(default_factory=dict)
     """Name in the file → interface."""
     short_names: dict[str, str] = field(default_factory=dict)
@@ -210,7 +219,7 @@ class Site(Struct):
         """Return the interface of this name, and make it if it does not exist yet."""
         if name not in self.ifaces:
             dev, altname = (
-                (name, "") if self.label != HOST or name == "lo" else self.short(prefix + name)
+                (name, "") if not self.is_host or name == "lo" else self.short(prefix + name)
             )
             self.ifaces[name] = Iface(self, name, path, dev, altname)
         return self.ifaces[name]
@@ -241,6 +250,10 @@ class Draft(Struct):
     """The prefix of the names of namespaces, and of interfaces on the host."""
     sites: dict[str, Site] = field(default_factory=dict)
     """Node → site. The fabric is a site too, and so is the host if anything needs it."""
+    declared: dict[str, Site] = field(default_factory=dict)
+    """Key in `nodes` of the file → site."""
+    spread: Spread | None = None
+    """What resolves a file with `hosts`, None for any other file."""
     complaints: list[Complaint] = field(default_factory=list)
     """The errors of the file."""
     state: dict[Key, Resource] = field(default_factory=dict)
@@ -289,20 +302,56 @@ class Draft(Struct):
         self.state[resource.key] = resource
         self.origins[resource.key] = path
 
-    @property
-    def fabric(self) -> Site:
-        """The fabric, which is made at first use."""
-        name = self.mark.fabric
+    def fabric_of(self, machine: str) -> Site:
+        """Return the fabric of a machine, which is made at first use."""
+        label = self.mark.fabric
+        name = f"{label}.{machine}" if machine else label
         if name not in self.sites:
-            self.sites[name] = Site(name, name, True, NodeModel(), ())
+            if self.spread is not None and machine != self.spread.here:
+                label = name
+            self.sites[name] = Site(
+                name, label, True, NodeModel(), (), is_fabric=True, machine=machine
+            )
         return self.sites[name]
 
-    @property
-    def host(self) -> Site:
-        """The host, which is made at first use."""
-        if HOST not in self.sites:
-            self.sites[HOST] = Site(HOST, HOST, False, NodeModel(), ())
-        return self.sites[HOST]
+    def host_of(self, machine: str) -> Site:
+        """Return the host of a machine, which is made at first use."""
+        name = host_name(machine)
+        if name not in self.sites:
+            self.sites[name] = Site(
+                name,
+                self.host_label(machine),
+                False,
+                NodeModel(),
+                (),
+                is_host=True,
+                machine=machine,
+            )
+        return self.sites[name]
+
+    def host_label(self, machine: str) -> str:
+        """Return the label of the host of a machine."""
+        is_here = self.spread is None or machine == self.spread.here
+        return HOST if is_here else host_name(machine)
+
+    def site_of(self, node: str, machine: str) -> Site | None:
+        """Return the site that the file means by `node`, or None if there is none.
+
+        `machine` is the machine of the entry that names the node, because `host` means its host.
+        """
+        if node == HOST:
+            return self.host_of(machine)
+        if (site := self.declared.get(node)) is not None:
+            return site
+        if self.spread is not None and node.startswith(f"{HOST}."):
+            name = node.removeprefix(f"{HOST}.")
+            return self.host_of(name) if name in self.spread.machines else None
+        return None
+
+
+def host_name(machine: str) -> str:
+    """Return the name of the host of a machine, which is `host` if the file has no `hosts`."""
+    return f"{HOST}.{machine}" if machine else HOST
 
 
 def draft_addresses(model: Iterable[AddressModel], path: Path) -> list[DraftAddress]:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from netorch.resolve.draft import Draft, Iface, all_interfaces
 from netorch.resolve.roles import BridgeRole, StandaloneRole
-from netorch.state.key import HOST
 
 
 def check_nics(draft: Draft) -> None:
     """Report lent NICs that cannot leave the host, and NICs that are lent twice."""
-    takers: dict[str, Iface] = {}
-    host = draft.sites.get(HOST)
-    bridges = (
-        [iface for iface in host.ifaces.values() if isinstance(iface.role, BridgeRole)]
-        if host is not None
-        else []
-    )
+    takers: dict[tuple[str, str], Iface] = {}
+    hosts = {site.machine: site for site in draft.sites.values() if site.is_host}
     uplinks = {
-        iface.role.uplink: iface
-        for iface in bridges
+        (machine, iface.role.uplink): iface
+        for machine, host in hosts.items()
+        for iface in host.ifaces.values()
         if isinstance(iface.role, BridgeRole) and iface.role.uplink
     }
     for iface in all_interfaces(draft.sites):
@@ -27,8 +22,10 @@ def check_nics(draft: Draft) -> None:
         ):
             continue
         path = (*iface.path, "from")
-        first = takers.setdefault(nic, iface)
-        if iface.site.label == HOST:
+        place = iface.site.machine, nic
+        host = hosts.get(iface.site.machine)
+        first = takers.setdefault(place, iface)
+        if iface.site.is_host:
             draft.complain(
                 "existing-interface",
                 (*iface.path, "kind"),
@@ -47,12 +44,12 @@ def check_nics(draft: Draft) -> None:
                 f"{iface.display} and {first.display} are both the host's {nic}: a NIC can be in"
                 " one node only",
             )
-        elif nic in uplinks:
+        elif place in uplinks:
             draft.complain(
                 "nic-twice",
                 path,
                 f"{iface.display}: the host's {nic} is the uplink of the bridge"
-                f" {uplinks[nic].name}, so it stays there",
+                f" {uplinks[place].name}, so it stays there",
             )
         elif host is not None and nic in host.ifaces:
             draft.complain(

@@ -39,7 +39,7 @@ def put_names(draft: Draft) -> None:
 
 
 def _nodes(draft: Draft) -> list[Site]:
-    return [draft.sites[name] for name in draft.topology.nodes if name in draft.sites]
+    return [site for site in draft.sites.values() if site.path]
 
 
 def _lines(draft: Draft) -> list[str]:

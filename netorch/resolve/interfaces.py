@@ -32,7 +32,6 @@ from netorch.resolve.roles import (
     UnmadeRole,
     VethRole,
 )
-from netorch.state.key import HOST
 from netorch.topology import EndpointModel, LinkModel, parse_endpoint
 from netorch.topology.interfaces.common import CommonModel, InterfaceModel
 from netorch.topology.interfaces.standalone import StandaloneModel, parse_place
@@ -130,16 +129,17 @@ def _parent(draft: Draft, iface: Iface, model: StandaloneModel, place: str) -> I
     node, name = parse_place(place)
     if node is None:
         site = iface.site
-    elif (other := _site(draft, node, path)) is None:
+    elif (other := _site(draft, node, path, iface.site.machine)) is None:
         return None
     else:
         site = other
-    if site is not iface.site and not model.FAR_PARENT:
+    if site is not iface.site and not (model.FAR_PARENT and site.machine == iface.site.machine):
         draft.complain(
             "parent-elsewhere",
             path,
-            f"a {model.kind} and its parent must be in one namespace, but {place} is in another"
-            " node",
+            f"a {model.kind} and its parent must be"
+            f" {'on one machine' if model.FAR_PARENT else 'in one namespace'}, but {place} is"
+            f" {f'on {site.machine}' if model.FAR_PARENT else 'in another node'}",
         )
         return None
     if name not in site.ifaces:
@@ -267,7 +267,7 @@ def _wire_veth(draft: Draft, near: Iface, model: VethModel) -> None:
     except ValueError as error:
         draft.complain("bad-end", path, str(error))
         return
-    if (site := _site(draft, node, path)) is None:
+    if (site := _site(draft, node, path, near.site.machine)) is None:
         return
     far = site.interface(name, path, draft.prefix)
     if near.peer is far and far.peer is near:
@@ -277,9 +277,12 @@ def _wire_veth(draft: Draft, near: Iface, model: VethModel) -> None:
 
 def _wire_link(draft: Draft, link: LinkModel, path: Path) -> None:
     ends: list[Iface] = []
+    machine = "" if draft.spread is None else draft.spread.machine_of_link(link, path)
+    if machine is None:
+        return
     for index, model in enumerate(link.endpoints):
         place = (*path, "endpoints", index)
-        site = _site(draft, model.node, place)
+        site = _site(draft, model.node, place, machine)
         if site is None:
             continue
         iface = site.interface(model.interface, place, draft.prefix)
@@ -303,15 +306,13 @@ def _layer(iface: Iface, model: EndpointModel) -> None:
     iface.layers.insert(position, model)
 
 
-def _site(draft: Draft, node: str, path: Path) -> Site | None:
-    if node == HOST:
-        return draft.host
-    if node not in draft.sites or node not in draft.topology.nodes:
+def _site(draft: Draft, node: str, path: Path, machine: str) -> Site | None:
+    site = draft.site_of(node, machine)
+    if site is None:
         draft.unknown(
             "unknown-node", path, "node", node, draft.topology.nodes, "Declare it under nodes."
         )
-        return None
-    return draft.sites[node]
+    return site
 
 
 def _connect(draft: Draft, near: Iface, far: Iface, path: Path) -> bool:
@@ -321,6 +322,8 @@ def _connect(draft: Draft, near: Iface, far: Iface, path: Path) -> bool:
         for iface in (near, far):
             iface.refuse()
         return False
+    if draft.spread is not None and near.site.machine != far.site.machine:
+        return draft.spread.cross(near, far, path)
     cable(near, far)
     return True
 

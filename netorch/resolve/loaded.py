@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from netorch.errors import Position, Problem
 from netorch.immutable import Value
-from netorch.resolve.desired import Desired
+from netorch.resolve.desired import Desired, Machine
 
 if TYPE_CHECKING:
     from netorch.language.yaml_tree import Map
     from netorch.topology import TopologyFile
+
+
+Choose = Callable[[str, "Mapping[str, Machine]"], str]
+"""A function from the name of a topology and its machines to the name of this machine. It raises
+NetorchError if it does not know.
+"""
 
 
 class Given(Value):

@@ -19,8 +19,8 @@ from netorch.language.expand import expand
 from netorch.language.names import topology_name
 from netorch.language.variables import names_in, refuse_unknown
 from netorch.language.yaml_tree import Findings, Map, locate, parse, quote
-from netorch.resolve.desired import Complaint, Desired
-from netorch.resolve.loaded import Given, Loaded, Source
+from netorch.resolve.desired import Complaint, Desired, Machine
+from netorch.resolve.loaded import Choose, Given, Loaded, Source
 from netorch.resolve.partial import (
     Hole,
     TreePath,
@@ -32,6 +32,7 @@ from netorch.resolve.partial import (
 )
 from netorch.resolve.topology import resolve
 from netorch.topology import TopologyFile, by_kind, words_of
+from netorch.topology.file import LateModel
 
 NAME = 60
 """The length in characters from which errors shorten a key."""
@@ -53,14 +54,24 @@ def load(
     name: str | None = None,
     folder: str | None = None,
     given: Given | None = None,
+    choose: Choose | None = None,
 ) -> Loaded:
     """Load the text of a topology file. Raise FileError with every error.
 
     `variables` override those of the file. `name` makes another instance of the topology. `folder`
     holds the files that the topology file names; by default it is the file's own folder. `given`
-    names variables that the file must have.
+    names variables that the file must have. `choose` finds the machine whose part of a file with
+    `hosts` is loaded; by default it is the whole.
     """
-    return _load(lambda findings: parse(data, findings), file, variables or {}, name, folder, given)
+    return _load(
+        lambda findings: parse(data, findings),
+        file,
+        variables or {},
+        name,
+        folder,
+        given,
+        choose,
+    )
 
 
 def load_tree(
@@ -77,7 +88,9 @@ def _load(
     name: str | None,
     folder: str | None,
     given: Given | None = None,
+    choose: Choose | None = None,
 ) -> Loaded:
+    here = _Here(choose)
     try:
         text = Findings()
         raw = read(text)
@@ -88,7 +101,7 @@ def _load(
         early = text.problems
         rest = _validate(tree, complete=not early)
         place = str(PurePath(file).parent) if folder is None else folder
-        desired, more = _resolve(tree, rest, file, name, place)
+        desired, more = _resolve(tree, rest, file, name, place, here)
         # Because of an error in the text, names and values may be missing anywhere. So netorch
         # reports only those further errors that no missing part can cause.
         sure = [
@@ -99,7 +112,13 @@ def _load(
         raise FileError(error.problems, file) from None
     if problems:
         raise FileError(_sorted(problems), file)
+    if here.error is not None:
+        raise here.error
     assert desired is not None
+    if here.name:
+        from netorch.resolve.machines import partition
+
+        desired = partition(desired, here.name)
     warnings = _sorted([_complaint(tree, entry, entry.path) for entry in desired.warnings])
     source = Source(tree, rest.topology)
     names = given.names if given is not None else frozenset[str]()
@@ -279,8 +298,31 @@ def _value(tree: Any, path: TreePath) -> Any:
     return tree
 
 
+class _Here:
+    """The machine whose part of a file is loaded."""
+
+    def __init__(self, choose: Choose | None) -> None:
+        self._choose = choose
+        self.name = ""
+        self.error: NetorchError | None = None
+        """Why the machine is not known. Errors of the file are more important."""
+
+    def find(self, topology: TopologyFile, name: str) -> str:
+        """Return the machine, "" if all of them are loaded or it is not known."""
+        if self._choose is not None and topology.hosts:
+            machines = {
+                host: Machine(host, words.address, words.mtu)
+                for host, words in topology.hosts.items()
+            }
+            try:
+                self.name = self._choose(name, machines)
+            except NetorchError as error:
+                self.error = error
+        return self.name
+
+
 def _resolve(
-    tree: Map, rest: Remainder, file: str, name: str | None, folder: str
+    tree: Map, rest: Remainder, file: str, name: str | None, folder: str, here: _Here
 ) -> tuple[Desired | None, list[tuple[Complaint, TreePath]]]:
     """Resolve the rest of a file.
 
@@ -290,7 +332,9 @@ def _resolve(
     topology = rest.topology
     chosen = _name(file, name, topology, rest.problems)
     prefix = f"{name}-" if name else (topology.prefix or "")
-    desired = resolve(topology, chosen or UNNAMED, prefix, folder)
+    desired = resolve(
+        topology, chosen or UNNAMED, prefix, folder, here.find(topology, chosen or UNNAMED)
+    )
     # If all nodes or all networks were left out, any name could be one of theirs.
     left_out = any(
         section in tree and section not in rest.tree for section in ("nodes", "networks")
@@ -493,6 +537,9 @@ def _inside(annotation: Any) -> tuple[Callable[[Any], type[BaseModel]] | None, i
         getattr(extra, "func", None) is by_kind for extra in getattr(annotation, "__metadata__", ())
     ):
         return lambda value: words_of(_within(value, "kind")), 0
+    for extra in getattr(annotation, "__metadata__", ()):
+        if isinstance(late := getattr(extra, "func", None), LateModel):
+            return lambda _, late=late: late.model(), 0
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return lambda _: annotation, 0
     inner = [_inside(part) for part in getattr(annotation, "__args__", ())]

@@ -113,11 +113,11 @@ def _gateway_name(draft: Draft, segment: Segment, name: str, path: Path) -> None
             f"network {segment.name}: in mode {mode} the gateway is the bridge's own address, not a"
             " node",
         )
-    elif name not in draft.sites:
+    elif (site := draft.declared.get(name)) is None:
         draft.unknown(
             "unknown-node", path, "node", name, draft.topology.nodes, "Declare it under nodes."
         )
-    elif segment.member(name) is None:
+    elif segment.member(site.name) is None:
         nodes = (member.iface.site.name for member in segment.members)
         draft.unknown(
             "unknown-node",
@@ -129,7 +129,7 @@ def _gateway_name(draft: Draft, segment: Segment, name: str, path: Path) -> None
             group=f"a member of network {segment.name}",
         )
     else:
-        segment.gateway_node = name
+        segment.gateway_node = site.name
 
 
 def _explicit(draft: Draft, segment: Segment, member: Member, taken: dict[Address, str]) -> None:

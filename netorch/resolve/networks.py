@@ -13,7 +13,6 @@ from netorch.resolve.draft import BRIDGE_PORTS, Draft, Iface, Site, cable
 from netorch.resolve.masters import can_be_bridged, join, kind_of, vrf_of
 from netorch.resolve.roles import LOOPBACK, REFUSED, BridgeRole, UnmadeRole
 from netorch.resolve.segment import LEADING_OUT, Member, Segment, bridge_of, make_interface
-from netorch.state.key import HOST
 from netorch.topology import Membership, NetworkModel
 
 ROOT_MEMBERS = 960
@@ -33,6 +32,8 @@ def build(draft: Draft) -> dict[str, Segment]:
         for name, model in draft.topology.networks.items()
         if (segment := _segment(draft, name, model))
     }
+    if draft.spread is not None:
+        draft.spread.add_parts(segments)
     for site in list(draft.sites.values()):
         _plug_in(draft, site, segments)
     stacked.make_links(draft, segments)
@@ -120,19 +121,35 @@ def _uplink_obstacle(segment: Segment, nic: Iface) -> str:
 
 def _segment(draft: Draft, name: str, model: NetworkModel) -> Segment | None:
     path: Path = ("networks", name)
+    machine = ""
+    if draft.spread is not None:
+        where = draft.spread.machine_of_network(name, model)
+        if where is None:
+            return None
+        machine = where
+    elif model.on is not None:
+        draft.complain(
+            "unknown-machine",
+            (*path, "on"),
+            f"network {name} is on {model.on}, but the file has no `hosts`.",
+            "Declare the machines under `hosts`, or remove `on`.",
+        )
     if model.driver in stacked.DRIVERS:
-        place = stacked.owner_of(draft, model, path)
+        place = stacked.owner_of(draft, model, path, machine)
         return None if place is None else Segment(name, model, path, place)
-    if model.node is not None and model.node != HOST and model.node not in draft.topology.nodes:
-        draft.unknown("unknown-node", (*path, "node"), "node", model.node, draft.topology.nodes)
-        return None
     if model.node is not None:
-        owner = draft.host if model.node == HOST else draft.sites[model.node]
+        site = draft.site_of(model.node, machine)
+        if site is None:
+            draft.unknown("unknown-node", (*path, "node"), "node", model.node, draft.topology.nodes)
+            return None
+        owner = site
+    elif model.is_segment and model.driver == "bridge":
+        owner = draft.fabric_of(machine)
     else:
-        owner = draft.fabric if model.is_segment and model.driver == "bridge" else draft.host
+        owner = draft.host_of(machine)
     segment = Segment(name, model, path, owner)
     if model.driver == "vxlan":
-        overlay.add_endpoints(draft, segment)
+        overlay.add_endpoints(draft, segment, machine)
         return segment if segment.ends else None
     segment.bridges.append(bridge_of(draft, segment, model.bridge or name))
     owner.forwards |= {
@@ -195,6 +212,8 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
                 iface.role = REFUSED
                 continue
             place = end
+        elif segment.ends:
+            place = segment.ends[site.machine]
         iface.layers.append(model)
         iface.impair(model.impair, path)
         _cable(draft, place, iface, path)

@@ -19,7 +19,6 @@ from netorch.resolve.interfaces import holder, mtu_of
 from netorch.resolve.masters import join
 from netorch.resolve.roles import StandaloneRole
 from netorch.resolve.segment import Segment, bridge_of, make_interface
-from netorch.state.key import HOST
 
 if TYPE_CHECKING:
     from netorch.topology import Membership
@@ -29,17 +28,20 @@ UNDERLAY_MTU = 1500
 """The assumed MTU in bytes of an endpoint's interface that this file does not make."""
 
 
-def add_endpoints(draft: Draft, segment: Segment) -> None:
-    """Add the endpoints to a network, each a segment with a bridge and a tunnel."""
+def add_endpoints(draft: Draft, segment: Segment, machine: str) -> None:
+    """Add the endpoints to a network, each a segment with a bridge and a tunnel.
+
+    `machine` is the machine of the network.
+    """
     first: Iface | None = None
     for node in segment.model.endpoints:
         path = (*segment.path, "endpoints", node)
-        if node != HOST and node not in draft.topology.nodes:
+        site = draft.site_of(node, machine)
+        if site is None:
             draft.unknown(
                 "unknown-node", path, "node", node, draft.topology.nodes, "Declare it under nodes."
             )
             continue
-        site = draft.host if node == HOST else draft.sites[node]
         end = Segment(segment.name, segment.model, segment.path, site)
         end.bridges.append(bridge_of(draft, end, segment.model.bridge or segment.name))
         tunnel = make_interface(draft, end, f"{end.root.name}-vtep", path)
@@ -48,7 +50,7 @@ def add_endpoints(draft: Draft, segment: Segment) -> None:
         tunnel.port.trunk = True
         join(draft, tunnel, end.root, path)
         segment.ends[node] = end
-        _drop_altnames(site, end.root, tunnel)
+        drop_altnames(site, end.root, tunnel)
     for end in list(segment.ends.values())[:1]:
         segment.owner, segment.bridges = end.owner, end.bridges
 
@@ -83,6 +85,18 @@ def complete_endpoints(draft: Draft, segment: Segment) -> None:
     This needs the members and their addresses.
     """
     mtu = _network_mtu(draft, segment)
+    set_mtu(draft, segment, mtu, mtu)
+    for node, end in segment.ends.items():
+        entries: list[dict[str, str]] = []
+        for other, behind in segment.ends.items():
+            if other != node:
+                entries += entries_behind(draft, behind, str(segment.model.endpoints[other]))
+        tunnel, role = tunnel_of(end)
+        tunnel.role = replace(role, model=_tunnel(segment, node, entries))
+
+
+def set_mtu(draft: Draft, segment: Segment, mtu: int, most: int) -> None:
+    """Set the MTU of all links of a network, and complain of members with more than `most`."""
     for end in segment.ends.values():
         ports = [port for bridge in end.bridges for port in bridge.ports]
         for iface in (
@@ -91,33 +105,34 @@ def complete_endpoints(draft: Draft, segment: Segment) -> None:
             *(port.peer for port in ports if port.peer is not None),
         ):
             iface.mtu_hint = mtu
-        _drop_altnames(end.owner, *end.bridges, *ports)
+        drop_altnames(end.owner, *end.bridges, *ports)
     for member in segment.members:
         own_mtu = member.iface.own_mtu
-        if own_mtu is not None and own_mtu > mtu:
+        if own_mtu is not None and own_mtu > most:
             place = (*member.path, "mtu")
             draft.complain(
                 "mtu-too-large",
                 place,
                 f"{member.iface.display} cannot have MTU {own_mtu}: network {segment.name} carries"
-                f" at most {mtu} inside VXLAN",
+                f" at most {most} inside VXLAN",
             )
-    for node, end in segment.ends.items():
-        entries: list[dict[str, str]] = []
-        for other, behind in segment.ends.items():
-            if other == node:
-                continue
-            address = segment.model.endpoints[other]
-            macs = [
-                member.iface.explicit_value("mac")
-                or draft.mark.mac(member.iface.site.name, member.iface.name)
-                for member in behind.members
-            ]
-            entries += [{"mac": mac, "dst": str(address)} for mac in dict.fromkeys((ALL, *macs))]
-        tunnel, role = next(
-            (port, port.role) for port in end.root.ports if isinstance(port.role, StandaloneRole)
-        )
-        tunnel.role = replace(role, model=_tunnel(segment, node, entries))
+
+
+def entries_behind(draft: Draft, end: Segment, address: str) -> list[dict[str, str]]:
+    """Return the entries of a forwarding database for what is behind the end at an address."""
+    ifaces = [member.iface for member in end.members]
+    macs = [
+        iface.explicit_value("mac") or draft.mark.mac(iface.site.name, iface.name)
+        for iface in ifaces
+    ]
+    return [{"mac": mac, "dst": address} for mac in dict.fromkeys((ALL, *macs))]
+
+
+def tunnel_of(end: Segment) -> tuple[Iface, StandaloneRole]:
+    """Return the tunnel of an end of a network, with its role."""
+    return next(
+        (port, port.role) for port in end.root.ports if isinstance(port.role, StandaloneRole)
+    )
 
 
 def _tunnel(segment: Segment, node: str, entries: Sequence[Mapping[str, str]] = ()) -> VxlanModel:
@@ -172,11 +187,11 @@ def _network_mtu(draft: Draft, segment: Segment) -> int:
     return most if segment.model.mtu is None else min(most, segment.model.mtu)
 
 
-def _drop_altnames(site: Site, *ifaces: Iface) -> None:
+def drop_altnames(site: Site, *ifaces: Iface) -> None:
     """Remove the long alternative names of interfaces in nodes.
 
     Nobody types them there, and a topology file cannot contain names of that length.
     """
-    if site.label != HOST:
+    if not site.is_host:
         for iface in ifaces:
             iface.altname = ""

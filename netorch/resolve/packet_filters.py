@@ -108,7 +108,7 @@ def put_accepts(draft: Draft, segments: dict[str, Segment]) -> tuple[ForwardAcce
     for segment, accept in _accepts(draft, segments):
         if not segment.owner.created:
             draft.put(accept, segment.path)
-        elif segment.owner.label != draft.mark.fabric:
+        elif not segment.owner.is_fabric:
             own.append(accept)
     return tuple(own)
 

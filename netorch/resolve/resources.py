@@ -66,9 +66,8 @@ def put_site(draft: Draft, site: Site) -> None:
                 )
             forwarding[_FORWARDING[path]] = value != "0"
     if site.created:
-        is_fabric = site.label == draft.mark.fabric
         own = Netns(
-            site.label, draft.mark.alias, bool(forwarding[4]), bool(forwarding[6]), is_fabric
+            site.label, draft.mark.alias, bool(forwarding[4]), bool(forwarding[6]), site.is_fabric
         )
         draft.put(own, site.path)
     else:

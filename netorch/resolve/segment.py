@@ -10,7 +10,6 @@ from netorch.resolve.desired import Path
 from netorch.resolve.draft import Draft, Iface, Site
 from netorch.resolve.prefixes import Prefixes
 from netorch.resolve.roles import BridgeRole
-from netorch.state.key import HOST
 from netorch.topology import Membership, NetworkModel
 
 LEADING_OUT = {"nat", "routed"}
@@ -109,7 +108,7 @@ def bridge_of(draft: Draft, segment: Segment, name: str) -> Iface:
             f"the bridge of network {segment.name} and the interface {owner.name}:{name} have the"
             " same name",
         )
-    long = draft.prefix + name if owner.label == HOST else name
+    long = draft.prefix + name if owner.is_host else name
     dev, altname = owner.short(long)
     bridge = Iface(
         owner,
@@ -128,7 +127,7 @@ def bridge_of(draft: Draft, segment: Segment, name: str) -> Iface:
 def make_interface(draft: Draft, segment: Segment, long: str, path: Path) -> Iface:
     """Make an interface that a network has for itself, in its owner."""
     owner = segment.owner
-    dev, altname = owner.short(draft.prefix + long if owner.label == HOST else long)
+    dev, altname = owner.short(draft.prefix + long if owner.is_host else long)
     if long in owner.ifaces:
         draft.complain(
             "name-twice",

@@ -32,18 +32,19 @@ ROUTING = {"l3", "l3s"}
 """The modes of ipvlan in which the parent's node routes for the members."""
 
 
-def owner_of(draft: Draft, model: NetworkModel, path: Path) -> Site | None:
-    """Return the site of the parent, or the fabric for a closed network, which has no parent."""
+def owner_of(draft: Draft, model: NetworkModel, path: Path, machine: str) -> Site | None:
+    """Return the site of the parent, or the fabric for a closed network, which has no parent.
+
+    `machine` is the machine of the network.
+    """
     if model.parent is None:
-        return draft.fabric
+        return draft.fabric_of(machine)
     node, _ = parse_place(model.parent)
     name, key = (node, "parent") if node is not None else (model.node or HOST, "node")
-    if name == HOST:
-        return draft.host
-    if name not in draft.topology.nodes:
+    site = draft.site_of(name, machine)
+    if site is None:
         draft.unknown("unknown-node", (*path, key), "node", name, draft.topology.nodes)
-        return None
-    return draft.sites[name]
+    return site
 
 
 def add_member(segment: Segment, iface: Iface) -> None:
@@ -141,7 +142,7 @@ def _made(draft: Draft, segment: Segment, name: str, role: StandaloneRole) -> If
             f"the parent that network {segment.name} makes and the interface {site.name}:{name}"
             " have the same name",
         )
-    dev, altname = site.short(draft.prefix + name if site.label == HOST else name)
+    dev, altname = site.short(draft.prefix + name if site.is_host else name)
     iface = Iface(site, name, segment.path, dev, altname, role=role, internal=True)
     site.ifaces[name] = iface
     return iface

@@ -73,7 +73,8 @@ def encode(loaded: Loaded) -> tuple[Places, bytes]:
             groups.append([])
         groups[number].append(resource)
         order.append(number)
-    rest = {name: to_plain(getattr(desired, name)) for name in _REST}
+    names = _REST if desired.machines is None else (*_REST, "machines")
+    rest = {name: to_plain(getattr(desired, name)) for name in names}
     problems = [replace(one, where=_plain_position(one.where)) for one in loaded.warnings]
     rest["problems"] = to_plain(tuple(problems))
     rest["given"] = sorted(loaded.given)
@@ -83,7 +84,9 @@ def encode(loaded: Loaded) -> tuple[Places, bytes]:
         msgspec.Raw(_encode([(tuple(key), path) for key, path in desired.origins.items()])),
         msgspec.Raw(_encode(rest)),
     )
-    places = {"labels": desired.labels, "attached": desired.attached}
+    places: dict[str, Any] = {"labels": desired.labels, "attached": desired.attached}
+    if desired.machines is not None:
+        places["machine"] = desired.machines.here
     return places, _encode(stored)
 
 

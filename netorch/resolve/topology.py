@@ -10,7 +10,7 @@ from netorch.resolve import interfaces, networks, overlay, stacked
 from netorch.resolve.cautions import check_cautions
 from netorch.resolve.checks import resolve_checks
 from netorch.resolve.desired import Desired, Path
-from netorch.resolve.draft import Draft, Site, all_interfaces
+from netorch.resolve.draft import Draft, Site, all_interfaces, host_name
 from netorch.resolve.gateway_checks import check_gateways
 from netorch.resolve.host_nics import check_nics
 from netorch.resolve.hosts_files import put_names
@@ -30,9 +30,20 @@ from netorch.values.marks import Mark
 from netorch.values.requests import Attachment
 
 
-def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "") -> Desired:
-    """Return the desired state of `topology` under `name`, with all errors in `complaints`."""
+def resolve(
+    topology: TopologyFile, name: str, prefix: str = "", folder: str = "", here: str = ""
+) -> Desired:
+    """Return the desired state of `topology` under `name`, with all errors in `complaints`.
+
+    If the file has `hosts`, the state is that of all machines. Then the host and the fabric of the
+    machine `here` have the labels that they have on that machine.
+    """
     draft = Draft(topology, Mark(name), prefix)
+    if topology.hosts:
+        # here, because few files have `hosts`
+        from netorch.resolve.machines import Spread
+
+        draft.spread = Spread(draft, here)
     _sites(draft)
     interfaces.declare(draft)
     interfaces.wire_links(draft)
@@ -46,7 +57,12 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
         assign_addresses(draft, segment)
     for segment in segments.values():
         if segment.ends:
-            overlay.complete_endpoints(draft, segment)
+            if draft.spread is None or segment.model.endpoints:
+                overlay.complete_endpoints(draft, segment)
+            else:
+                draft.spread.complete_parts(segment)
+    if draft.spread is not None:
+        draft.spread.settle_links()
     networks.uplinks(draft, segments)
     check_nics(draft)
     stacked.check(draft, segments)
@@ -80,9 +96,7 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
         state=draft.state,
         origins=draft.origins,
         prefix=prefix,
-        labels={
-            site.name: site.label for site in draft.sites.values() if site.name in topology.nodes
-        },
+        labels={site.name: site.label for site in draft.sites.values() if site.path},
         attached={
             site.label: Attachment(attach.how, attach.what)
             for site in draft.sites.values()
@@ -98,15 +112,27 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
         ),
         folder=folder,
         checks=checks,
+        machines=None if draft.spread is None else draft.spread.result(),
     )
 
 
 def _sites(draft: Draft) -> None:
-    labels: dict[str, str] = {}
+    reserved = {HOST, draft.mark.fabric}
+    if draft.spread is not None:
+        reserved |= draft.spread.reserved
     for name, node in draft.topology.nodes.items():
         path: Path = ("nodes", name)
-        if name == HOST:
-            label = HOST
+        machine = "" if draft.spread is None else draft.spread.machine_of(name, node)
+        if node.on is not None and draft.spread is None:
+            draft.complain(
+                "unknown-machine",
+                (*path, "on"),
+                f"node {name} is on {node.on}, but the file has no `hosts`.",
+                "Declare the machines under `hosts`, or remove `on`.",
+            )
+        is_host = name in {HOST, host_name(machine)}
+        if is_host:
+            label = draft.host_label(machine)
             if node.attach is not None:
                 draft.complain(
                     "bad-attach",
@@ -115,7 +141,7 @@ def _sites(draft: Draft) -> None:
                 )
         else:
             label = attached_label(name) if node.attach is not None else draft.prefix + name
-        if name != HOST and label in {HOST, draft.mark.fabric}:
+        if not is_host and label in reserved:
             draft.complain(
                 "reserved-name",
                 path,
@@ -127,8 +153,20 @@ def _sites(draft: Draft) -> None:
                 path,
                 f"node {name}: the name is longer than 200 bytes with the prefix: shorten it",
             )
-        labels[label] = name
-        draft.sites[name] = Site(name, label, label != HOST and node.attach is None, node, path)
+        site = Site(
+            host_name(machine) if is_host else name,
+            label,
+            not is_host and node.attach is None,
+            node,
+            path,
+            is_host=is_host,
+            machine=machine,
+        )
+        if draft.sites.setdefault(site.name, site) is not site:
+            draft.complain(
+                "name-twice", path, f"`{HOST}` and {site.name} are the same: write one of them"
+            )
+        draft.declared[name] = site
 
 
 def _put_cables(draft: Draft) -> None:

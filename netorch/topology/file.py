@@ -1,8 +1,10 @@
 """The model of a whole topology file."""
 
-from typing import Annotated, Literal
+from functools import cache
+from importlib import import_module
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, PlainValidator
 
 from netorch.language.scalars import (
     Flag,
@@ -13,6 +15,7 @@ from netorch.language.scalars import (
     empty_dict,
     empty_list,
 )
+from netorch.language.schema_shapes import ONE_ARGUMENT
 from netorch.topology.checks import CheckModel
 from netorch.topology.interfaces import or_empty
 from netorch.topology.interfaces.common import CommonModel
@@ -44,6 +47,30 @@ class Backend(Model):
     )
 
 
+class LateModel:
+    """A validator that imports its model at the first use, because most files do not need it."""
+
+    __signature__ = ONE_ARGUMENT
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module, self._name = module, name
+
+    @cache  # noqa: B019  # because there are two of them, which live as long as the models
+    def model(self) -> type[BaseModel]:
+        """Import the model."""
+        model: type[BaseModel] = getattr(import_module(self._module), self._name)
+        return model
+
+    def __call__(self, value: object) -> BaseModel:
+        return self.model().model_validate(value)
+
+
+_Host: Any = Annotated[Any, PlainValidator(LateModel("netorch.topology.hosts", "HostModel"))]
+_Tunnels: Any = Annotated[
+    Any, PlainValidator(LateModel("netorch.topology.tunnels", "TunnelsModel"))
+]
+
+
 class TopologyFile(Model):
     """A whole topology file after expansion."""
 
@@ -56,6 +83,14 @@ class TopologyFile(Model):
         None,
         description="Prefix for the names of all namespaces that netorch makes, and of all"
         " interfaces that it makes on the host.",
+    )
+    hosts: dict[NodeName, _Host] = Field(
+        default_factory=empty_dict,
+        description="Machines over which the topology is spread, by their names; a node is on the"
+        " machine in its `on` (this machine alone).",
+    )
+    tunnels: _Tunnels = Field(
+        None, description="Settings of the tunnels between the machines in `hosts`."
     )
     defaults: Defaults = Field(
         default_factory=empty_dict,

@@ -85,6 +85,11 @@ class NetworkModel(BridgeSettings):
         description="Node that has the bridge or the `parent`"
         " (segment: the fabric; other modes, or with a `parent`: `host`).",
     )
+    on: NodeName | None = Field(
+        None,
+        description="Machine in `hosts` whose `host` has the bridge or the `parent`"
+        " (the machine of `node`, or of all members).",
+    )
     bridge: InterfaceName | None = Field(
         None, description="Name of the bridge (the network's name)."
     )

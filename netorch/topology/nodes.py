@@ -12,6 +12,7 @@ from netorch.language.scalars import (
     InterfaceName,
     IPAddress,
     Model,
+    NodeName,
     SysctlName,
     SysctlValue,
     empty_dict,
@@ -61,6 +62,9 @@ class NodeModel(Model):
         None,
         description="Existing namespace that is this node: `docker:NAME`, `podman:NAME`,"
         " `netns:NAME`, `pid:NUMBER` or `path:/…`.",
+    )
+    on: NodeName | None = Field(
+        None, description="Machine in `hosts` that has the node (required with `hosts`)."
     )
     forwarding: Flag | None = Field(None, description="Forward IPv4 and IPv6 packets (false).")
     sysctls: dict[SysctlName, SysctlValue] = Field(

@@ -19,6 +19,7 @@ from netorch.language.expand import NAME_LISTS
 from netorch.language.schema_shapes import OPEN, RANGE, SUBSTITUTION, Shape, substituted
 from netorch.language.yaml_tree import retype
 from netorch.topology import TopologyFile, by_kind, models
+from netorch.topology.file import LateModel
 from netorch.topology.interfaces import MadeElsewhere
 from netorch.version import __version__
 
@@ -50,6 +51,8 @@ class _Generator(GenerateJsonSchema):
         if check is by_kind:
             every: dict[str, type[BaseModel]] = {**dict(models()), "": MadeElsewhere}
             return {"$kinds": {kind: self._model(model) for kind, model in every.items()}}
+        if isinstance(check, LateModel):
+            return self._model(check.model())
         shape = getattr(check, "written", None)
         if shape is None:
             return super().generate_inner(schema)

@@ -73,6 +73,10 @@ class LinkAdd(Value):
     """The number of the attribute of IFLA_INFO_DATA with the parent's index, for kinds that do not
     use IFLA_LINK for it.
     """
+    birthplace: str = ""
+    """The namespace in which the link is made before it moves to `netns`, "" if it is made there.
+    The outer packets of a tunnel belong to the namespace in which the tunnel was made.
+    """
 
 
 class LinkSet(Value):

@@ -246,7 +246,8 @@ class NetnsSnapshot(Value):
     """
     nsids: Mapping[str, int] = field(default_factory=dict)
     """Label of another namespace → its number in this one. Read only in attached namespaces, for
-    namespaces to which veths of the topology lead.
+    namespaces to which veths of the topology lead, and where tunnels were made in other namespaces,
+    for the host.
     """
     is_own: bool = True
     """Whether it belongs to the user namespace of this process, so that only root writes marks."""

@@ -79,7 +79,7 @@ def run(options: ApplyOptions, output: Output) -> int:
             "the saved plan has its file, name and variables: leave out FILE, --name and --set"
         )
     else:
-        saved, loaded, record = inputs.from_plan(options.plan)
+        saved, loaded, record = inputs.from_plan(options.plan, options)
     started = time.monotonic()
     made: list[Change] = []
     printed: list[str] = []

@@ -23,6 +23,8 @@ class DestroyOptions(LockOptions):
     name: str | None
     set: list[str]
     """Accepted so that a user can repeat the command line of `apply`."""
+    host: str | None
+    """Accepted for the same reason: what is here is removed, whichever machine this is."""
     all: bool
     yes: bool
 
@@ -38,6 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", help="remove the instance that was applied with this --name")
     parser.add_argument("--set", action="append", default=[], help=argparse.SUPPRESS)
+    parser.add_argument("--host", help=argparse.SUPPRESS)
     parser.add_argument("--all", action="store_true", help="remove all live topologies")
     parser.add_argument(
         "-y", "--yes", action="store_true", help="with --all: do not ask for a confirmation"

@@ -88,7 +88,7 @@ def _walk(source: str, target: str, options: ExplainOptions, output: Output) -> 
     from netorch.walk.ends import explain as follow
     from netorch.walk.result import FAILS
 
-    loaded, _ = inputs.load_chosen(options.topology, options, live=True)
+    loaded, _ = inputs.load_chosen(options.topology, options, live=True, whole=options.offline)
     if options.offline:
         from netorch.walk import from_state
 

@@ -101,7 +101,7 @@ def _load(options: GraphOptions) -> Loaded:
                 command=f"netorch graph --live {name}",
             )
         )
-    return inputs.load_chosen(name, options, live=False)[0]
+    return inputs.load_chosen(name, options, live=False, whole=True)[0]
 
 
 def _live(options: GraphOptions, output: Output) -> Scene:

@@ -38,7 +38,7 @@ def run(options: ValidateOptions, output: Output) -> int:
     for file in options.files or [DEFAULT]:
         try:
             name = file if options.files else inputs.default_file()
-            loaded, _ = inputs.from_file(name, options, options.files)
+            loaded, _ = inputs.from_file(name, options, options.files, whole=True)
         except FileError as error:
             status = FAILED
             problems = json.problems(error.problems, error.file)

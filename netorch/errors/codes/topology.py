@@ -448,5 +448,40 @@ TOPOLOGY = Area(
             "other, with `reachable: false`, expects none.",
             "Remove one of the two checks.",
         ),
+        Code(
+            "unknown-machine",
+            "There is no such machine",
+            "An `on`, or the option `--host`, names a machine that the file does not have in "
+            "`hosts`.",
+            "Correct the name, or declare the machine under `hosts`.",
+        ),
+        Code(
+            "needs-machine",
+            "The machine of a node, a network or a link is open",
+            "In a file with `hosts`, each node is on a machine. So is the owner of each network, "
+            "and `host` in a link.",
+            "Write `on: MACHINE`, or `host.MACHINE` in place of `host`.",
+        ),
+        Code(
+            "crosses-machines",
+            "Something cannot cross from one machine to another",
+            "Links of `links` and networks of driver bridge may lead to other machines. A "
+            "`kind: veth`, a macvlan and an ipvlan cannot, because both ends share a kernel.",
+            "Write the link in `links`, use driver bridge, or put the nodes on one machine.",
+        ),
+        Code(
+            "which-machine",
+            "netorch does not know which machine this is",
+            "A file with `hosts` is for several machines. This machine has the address of none of "
+            "them, or of several.",
+            "Correct the address under `hosts`, or use `--host NAME`.",
+        ),
+        Code(
+            "too-many-tunnels",
+            "The network identifiers of the tunnels are too large",
+            "Networks and links are numbered from `vni` in `tunnels`, and a VXLAN has a number of "
+            "24 bits.",
+            "Choose a smaller `vni`.",
+        ),
     ),
 )

@@ -68,6 +68,8 @@ class Record(Value):
 
     None in a record of a version that put no marks on tables and chains.
     """
+    machine: str = ""
+    """The machine whose part was applied, "" if the file has no `hosts`."""
 
     def may_contain(self, word: str) -> bool:
         """Tell whether the text may contain a word.
@@ -578,7 +580,8 @@ def write_record(
     None for `originals` or `ownership` leaves their files as they are. The topology file's text is
     put in place last, so a record without it was never completed.
     """
-    meta = {key: value for key, value in to_builtins(record).items() if key != "text"}
+    left_out = {"text"} if record.machine else {"text", "machine"}
+    meta = {key: value for key, value in to_builtins(record).items() if key not in left_out}
     settings = {} if originals is None else {_SYSCTLS: _text_of(originals)}
     owned = {} if ownership is None else {_OWNERSHIP: encode(ownership)}
     _write(name, {**settings, **owned, _META: encode(meta, indent=1), _TOPOLOGY: record.text})

@@ -95,10 +95,14 @@ class StandaloneLink(NoForeignObjects, Link):
         return self.kernel_features()
 
     @property
+    def birthplace(self) -> str:
+        """The namespace in which the link is made, "" for that of its parent or its own."""
+        return ""
+
+    @property
     def claim(self) -> tuple[object, ...] | None:
-        # The claim holds in the namespace of the parent, because the outer packets are sent and
-        # received there.
-        stack = self.netns if self.parent is None else self.parent[0]
+        # The claim holds where the outer packets are sent and received.
+        stack = self.parent[0] if self.parent is not None else self.birthplace or self.netns
         return (
             (self.KIND, stack, *(getattr(self, key) for key in self.UNIQUE))
             if self.UNIQUE
@@ -204,6 +208,7 @@ class StandaloneLink(NoForeignObjects, Link):
             self.data(),
             parent=self.parent,
             parent_in=self.PARENT_IN,
+            birthplace=self.birthplace,
         )
         yield from self.naming()
 

@@ -29,7 +29,7 @@ from netorch.values.requests import (
 def link_add(request: LinkAdd, context: Context) -> Commands:
     if request.peer is not None:
         return [_pair(request, request.peer, context)]
-    label, parent = (request.netns, "") if request.parent is None else request.parent
+    label, parent = request.parent or (request.birthplace or request.netns, "")
     far = label != request.netns
     name = (
         _temporary(request.name)

@@ -18,7 +18,7 @@ nodes:
 netwroks: {}
 """,
         [
-            "2:7: unknown key 'adresses' in nodes.a. The known keys are: attach, forwarding, sysctls, networks, interfaces, routes, rules, aliases, dns, nat, publish, profile.",
+            "2:7: unknown key 'adresses' in nodes.a. The known keys are: attach, on, forwarding, sysctls, networks, interfaces, routes, rules, aliases, dns, nat, publish, profile.",
             "2:32: unknown key 'forwardin' in nodes.a. Did you mean 'forwarding'?",
             "3:18: network 'lan' does not exist. Declare it under networks.",
             "3:24: unknown key 'adress' in nodes.b.networks.lan. Did you mean 'address'?",

@@ -1,0 +1,394 @@
+"""Files with `hosts`, whose topology is spread over several machines.
+
+Resolving makes the state of all machines. What crosses from one machine to another becomes VXLAN
+tunnels: one at each end of a link, and one at the bridge that each machine has of a network. The
+outer packets belong to the host of the machine, whatever namespace the tunnel is in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from msgspec import Struct
+
+from netorch.errors import listing
+from netorch.immutable import Value, field, replace
+from netorch.kinds.base.standalone import StandaloneLink
+from netorch.kinds.vxlan import HEADROOM, Vxlan
+from netorch.language.addresses import Address
+from netorch.resolve import stacked
+from netorch.resolve.desired import Desired, Machine, Machines, Path
+from netorch.resolve.draft import Draft, Iface, Site, host_name
+from netorch.resolve.interfaces import mtu_of
+from netorch.resolve.masters import bond_of, join
+from netorch.resolve.overlay import drop_altnames, entries_behind, set_mtu, tunnel_of
+from netorch.resolve.roles import StandaloneRole
+from netorch.resolve.segment import Segment, bridge_of, make_interface
+from netorch.state.key import HOST
+from netorch.topology import LinkModel, NetworkModel, NodeModel
+from netorch.topology.interfaces.vxlan import VxlanModel
+from netorch.topology.tunnels import TunnelsModel
+
+LARGEST_VNI = 2**24 - 1
+
+
+class TunnelModel(VxlanModel):
+    """A tunnel to another machine."""
+
+    MAKES: ClassVar[type[StandaloneLink]] = Vxlan
+    underlay: str = ""
+    """The label of the namespace of the outer packets, "" for that of the tunnel."""
+
+    @property
+    def sends_from(self) -> str | None:
+        # The address is that of the machine. An interface of the node may have the same one.
+        return None
+
+    def values(self) -> dict[str, Any]:
+        return {**VxlanModel.values(self), "underlay": self.underlay}
+
+
+class Crossing(Value):
+    """A link whose ends are on two machines."""
+
+    near: Iface
+    """The first end."""
+    far: Iface
+    """The second end."""
+    path: Path
+    """The place of the link in the file."""
+
+
+class Spread(Struct):
+    """Resolves what concerns the machines of a topology."""
+
+    draft: Draft
+    here: str
+    """The machine whose host and fabric have the labels of this machine, or ""."""
+    machines: Mapping[str, Machine] = field(default_factory=dict)
+    """Name → machine, in the order of the file."""
+    tunnels: TunnelsModel = field(default_factory=TunnelsModel)
+    """The settings of the tunnels."""
+    crossings: list[Crossing] = field(default_factory=list)
+    """The links between machines."""
+    vnis: Mapping[Path, int] = field(default_factory=dict)
+    """Place of a network or of a link → its network identifier."""
+
+    def __post_init__(self) -> None:
+        topology = self.draft.topology
+        self.machines = {
+            name: Machine(name, words.address, words.mtu) for name, words in topology.hosts.items()
+        }
+        self.tunnels = topology.tunnels or TunnelsModel()
+        # Each network and each link has a number, whether it crosses or not. So a node that moves
+        # to another machine does not change the numbers of the others.
+        first = self.tunnels.vni
+        self.vnis = {
+            ("networks", name): first + 2 * index for index, name in enumerate(topology.networks)
+        } | {("links", index): first + 2 * index + 1 for index in range(len(topology.links))}
+        self._check()
+
+    def _check(self) -> None:
+        """Complain of addresses that tunnels cannot have, and of numbers that are too large."""
+        draft = self.draft
+        owners: dict[Address, str] = {}
+        version = 0
+        for name, machine in self.machines.items():
+            path, address = ("hosts", name, "address"), machine.address
+            version = version or address.version
+            if address.is_unspecified or address.is_multicast or address.is_loopback:
+                draft.complain(
+                    "not-a-host-address",
+                    path,
+                    f"{address} is not an address at which other machines reach {name}",
+                )
+            elif address.version != version:
+                draft.complain(
+                    "mixed-families",
+                    path,
+                    f"{name} has the IPv{address.version} address {address}, but the machines"
+                    f" before it have IPv{version} addresses: a tunnel uses only one of them",
+                )
+            elif (first := owners.setdefault(address, name)) != name:
+                draft.complain(
+                    "address-twice", path, f"the machines {first} and {name} both have {address}"
+                )
+        last = max(self.vnis.values(), default=0)
+        if last > LARGEST_VNI:
+            draft.complain(
+                "too-many-tunnels",
+                ("tunnels", "vni"),
+                f"the last network or link would have the VNI {last}, but the largest is"
+                f" {LARGEST_VNI}: begin at a smaller `vni`",
+            )
+
+    @property
+    def reserved(self) -> set[str]:
+        """The labels that nodes cannot have, because hosts and fabrics of machines have them."""
+        fabric = self.draft.mark.fabric
+        return {label for name in self.machines for label in (host_name(name), f"{fabric}.{name}")}
+
+    # Where things are
+
+    def machine_of(self, name: str, node: NodeModel) -> str:
+        """Return the machine of a node. Complain if the file does not say it."""
+        if name.startswith(f"{HOST}.") and (own := name.removeprefix(f"{HOST}.")) in self.machines:
+            return own
+        if node.on in self.machines:
+            return str(node.on)
+        path: Path = ("nodes", name)
+        if node.on is None:
+            self.draft.complain(
+                "needs-machine",
+                path,
+                f"node {name} is on none of the machines {listing([*self.machines])}.",
+                "Write `on: MACHINE`, or `defaults: {node: {on: MACHINE}}` for all nodes.",
+            )
+        else:
+            self._unknown(node.on, (*path, "on"))
+        return next(iter(self.machines))
+
+    def _unknown(self, name: str, path: Path) -> None:
+        self.draft.unknown(
+            "unknown-machine", path, "machine", name, self.machines, "Declare it under hosts."
+        )
+
+    def machine_of_network(self, name: str, model: NetworkModel) -> str | None:
+        """Return the machine of a network's owner, or complain and return None."""
+        draft, path = self.draft, ("networks", name)
+        if model.on is not None:
+            if model.on in self.machines:
+                return model.on
+            self._unknown(model.on, (*path, "on"))
+            return None
+        place, _, _ = (model.parent or "").rpartition(":")
+        for node in (place, model.node, *model.endpoints):
+            if node and node != HOST and (site := draft.site_of(node, "")) is not None:
+                return site.machine
+        machines = self._machines_of_members(name)
+        shared = model.is_segment and model.parent is None and model.node is None
+        if len(machines) == 1 or (machines and shared):
+            return machines[0]
+        if shared or (not machines and len(self.machines) == 1):
+            return next(iter(self.machines))
+        where = f"its members are on {listing(machines)}" if machines else "it has no members"
+        draft.complain(
+            "needs-machine",
+            path,
+            f"network {name}: {where}, so it is open which machine's host is its owner.",
+            "Write `on: MACHINE`.",
+        )
+        return None
+
+    def _machines_of_members(self, network: str) -> list[str]:
+        sites = (site for site in self.draft.sites.values() if network in site.model.networks)
+        return [*dict.fromkeys(site.machine for site in sites)]
+
+    def machine_of_link(self, link: LinkModel, path: Path) -> str | None:
+        """Return the machine whose host an end `host` of a link means, or complain."""
+        nodes = [end.node for end in link.endpoints if end.node != HOST]
+        if len(nodes) == len(link.endpoints):
+            return ""
+        for node in nodes:
+            site = self.draft.site_of(node, "")
+            return None if site is None else site.machine
+        self.draft.complain(
+            "needs-machine",
+            path,
+            "both ends of the link are on `host`, so it is open which machine that is.",
+            f"Write {host_name(next(iter(self.machines)))}.",
+        )
+        return None
+
+    # Links
+
+    def cross(self, near: Iface, far: Iface, path: Path) -> bool:
+        """Make a link between two machines, or complain and return False."""
+        if (vni := self.vnis.get(path)) is None:
+            self.draft.complain(
+                "crosses-machines",
+                path,
+                f"{near.display} is on {near.site.machine}, but {far.display} is on"
+                f" {far.site.machine}, and a `kind: veth` cannot lead there.",
+                "Write the two ends in `links`.",
+            )
+            near.refuse()
+            far.refuse()
+            return False
+        near.role = StandaloneRole(self._tunnel(near.site, vni, remote=far.site.machine))
+        far.role = StandaloneRole(
+            self._tunnel(far.site, vni, remote=near.site.machine), joined=near
+        )
+        self.crossings.append(Crossing(near, far, path))
+        return True
+
+    def settle_links(self) -> None:
+        """Set the MTUs of the links between machines."""
+        for crossing in self.crossings:
+            ends = (crossing.near, crossing.far)
+            most = self._most({end.site.machine for end in ends})
+            own = next((end.own_mtu for end in ends if end.own_mtu is not None), None)
+            usual = next((end.explicit_mtu for end in ends if end.explicit_mtu is not None), most)
+            for end in ends:
+                mtu = end.own_mtu if bond_of(end) is None else mtu_of(end)
+                if mtu is not None and mtu > most:
+                    names = " and ".join(end.site.machine for end in ends)
+                    self.draft.complain(
+                        "mtu-too-large",
+                        (*end.path, "mtu"),
+                        f"{end.display} cannot have MTU {mtu}: its link leads from"
+                        f" {names.replace(' and ', ' to ')}, whose `mtu` leaves {most} after the"
+                        " headers of VXLAN",
+                    )
+                if bond_of(end) is None:
+                    end.mtu = own if own is not None else min(most, usual)
+
+    # Networks
+
+    def add_parts(self, segments: Mapping[str, Segment]) -> None:
+        """Give each network that has members on several machines a bridge on each of them."""
+        for segment in segments.values():
+            machines = self._machines_of_members(segment.name)
+            others = [name for name in machines if name != segment.owner.machine]
+            if segment.model.endpoints:
+                self._check_endpoints(segment)
+            elif others and segment.model.driver in stacked.DRIVERS:
+                self.draft.complain(
+                    "crosses-machines",
+                    segment.path,
+                    f"network {segment.name} of driver {segment.model.driver} is on"
+                    f" {segment.owner.machine}, but it has members on {listing(others)}, which"
+                    " cannot share a parent with it.",
+                    "Use driver bridge, or move the members.",
+                )
+            elif others:
+                self._add_parts(segment, others)
+
+    def _check_endpoints(self, segment: Segment) -> None:
+        for site in self.draft.sites.values():
+            model = site.model.networks.get(segment.name)
+            end = model and segment.ends.get(model.at or next(iter(segment.model.endpoints)))
+            if end and end.owner.machine != site.machine:
+                self.draft.complain(
+                    "crosses-machines",
+                    (*site.path, "networks", segment.name),
+                    f"node {site.name} is on {site.machine}, but the endpoint {end.owner.name} of"
+                    f" network {segment.name} is on {end.owner.machine}.",
+                    f"Name an endpoint on {site.machine} with `at`.",
+                )
+
+    def _add_parts(self, segment: Segment, others: list[str]) -> None:
+        draft, owner = self.draft, segment.owner
+        segment.ends[owner.machine] = Segment(
+            segment.name, segment.model, segment.path, owner, segment.bridges
+        )
+        for machine in others:
+            fabric = draft.fabric_of(machine)
+            part = Segment(segment.name, segment.model, segment.path, fabric)
+            name = segment.model.bridge if owner.is_fabric else None
+            part.bridges.append(bridge_of(draft, part, name or segment.name))
+            segment.ends[machine] = part
+        first: Iface | None = None
+        for machine, part in segment.ends.items():
+            tunnel = make_interface(draft, part, f"{part.root.name}-vtep", segment.path)
+            first = first or tunnel
+            model = self._tunnel(part.owner, self.vnis[segment.path])
+            tunnel.role = StandaloneRole(model, joined=first)
+            tunnel.port.trunk = True
+            # With `port_isolation` members on other machines reach only the owner too. So its
+            # tunnel is isolated from the members there, and the other tunnels lead only to it. In
+            # the fabric nothing is the owner.
+            tunnel.port.isolated = segment.model.port_isolation and (
+                owner.is_fabric or machine == owner.machine
+            )
+            join(draft, tunnel, part.root, segment.path)
+            drop_altnames(part.owner, part.root, tunnel)
+
+    def complete_parts(self, segment: Segment) -> None:
+        """Set the MTU and the forwarding databases of a network that is on several machines."""
+        most = self._most(segment.ends)
+        mtu = segment.model.mtu
+        if mtu is not None and mtu > most:
+            self.draft.complain(
+                "mtu-too-large",
+                (*segment.path, "mtu"),
+                f"network {segment.name} cannot have MTU {mtu}: the `mtu` of the machines"
+                f" {listing([*segment.ends])} leaves {most} after the headers of VXLAN",
+            )
+        set_mtu(self.draft, segment, most if mtu is None else min(most, mtu), most)
+        has_centre = segment.model.port_isolation and not segment.owner.is_fabric
+        # the bridge of a segment sends nothing itself, and one with an uplink has its MAC
+        is_plain = segment.model.is_segment or segment.model.uplink is not None
+        for machine, part in segment.ends.items():
+            tunnel, role = tunnel_of(part)
+            entries: list[dict[str, str]] = []
+            for other, behind in segment.ends.items():
+                is_apart = segment.owner.machine not in {machine, other}
+                if other == machine or (is_apart and has_centre):
+                    continue
+                address = str(self.machines[other].address)
+                entries += entries_behind(self.draft, behind, address)
+                if behind.owner is segment.owner and not is_plain:
+                    entries.append({"mac": self._mac(segment.root), "dst": address})
+            vni = self.vnis[segment.path]
+            tunnel.role = replace(role, model=self._tunnel(part.owner, vni, entries=entries))
+
+    def _mac(self, iface: Iface) -> str:
+        mac: str | None = iface.explicit_value("mac")
+        return mac or self.draft.mark.mac(iface.site.name, iface.name)
+
+    # Both
+
+    def _tunnel(
+        self,
+        site: Site,
+        vni: int,
+        *,
+        remote: str = "",
+        entries: list[dict[str, str]] | None = None,
+    ) -> TunnelModel:
+        values = {
+            "vni": vni,
+            "port": self.tunnels.port,
+            "local": str(self.machines[site.machine].address),
+            "learning": False,
+            "underlay": "" if site.is_host else self.draft.host_label(site.machine),
+        }
+        if remote:
+            values["remote"] = str(self.machines[remote].address)
+        return TunnelModel.model_validate(values | ({"fdb": entries} if entries else {}))
+
+    def _most(self, machines: Any) -> int:
+        """Return the largest MTU of what crosses between machines."""
+        every = [self.machines[name] for name in machines]
+        return min(machine.mtu for machine in every) - HEADROOM[every[0].address.version]
+
+    def result(self) -> Machines:
+        """Return where all nodes and namespaces are."""
+        sites = self.draft.sites.values()
+        return Machines(
+            self.here,
+            self.machines,
+            {site.label: site.machine for site in sites},
+            {site.name: site.machine for site in sites if site.path},
+        )
+
+
+def partition(desired: Desired, machine: str) -> Desired:
+    """Return the part of a topology that one machine has."""
+    machines = desired.machines
+    if machines is None:
+        return desired
+    here = {label for label, name in machines.of_label.items() if name == machine}
+    state = {key: resource for key, resource in desired.state.items() if key.netns in here}
+    return replace(
+        desired,
+        state=state,
+        origins={key: desired.origins[key] for key in state if key in desired.origins},
+        labels={node: label for node, label in desired.labels.items() if label in here},
+        attached={label: there for label, there in desired.attached.items() if label in here},
+        egress=tuple(entry for entry in desired.egress if entry[0] in here),
+        own_bridges=tuple(bridge for bridge in desired.own_bridges if bridge.netns in here),
+        machines=replace(machines, here=machine),
+    )

@@ -1,0 +1,164 @@
+"""One topology over several machines: apply, compare and remove the part of each of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from collections.abc import Callable
+
+from tests.kernel.machines import Machine, Machines, diff_machines
+from tests.kernel.traffic import ask, serve
+
+FILE = """\
+name: lab
+hosts:
+  rack1: {address: 198.51.100.1}
+  rack2: {address: 198.51.100.2}
+  rack3: {address: 198.51.100.3}
+defaults: {node: {on: rack1}}
+nodes:
+  r1: {networks: [lan, out]}
+  leaf1: {on: rack2, networks: [lan, out]}
+  leaf2: {on: rack2, networks: lan}
+  web: {on: rack3, networks: [lan, out], publish: "8080:80"}
+links:
+  - {endpoints: [r1:wan, leaf1:wan], subnet: 10.0.0.0/30}
+  - {endpoints: [host:tap, leaf2:tap], subnet: 10.0.1.0/30}
+  - {endpoints: [host.rack3:far, r1:far], subnet: 10.0.2.0/30}
+networks:
+  lan: {subnet: [10.60.0.0/24, "fd00:60::/64"]}
+  out: {mode: nat, subnet: 10.61.0.0/24, on: rack1}
+"""
+
+Make = Callable[[int], Machines]
+
+
+def apply(machines: Machines, text: str, *words: str) -> None:
+    for machine in machines:
+        machine.write("lab.yaml", text)
+        machine.netorch("apply", "lab.yaml", *words)
+
+
+def assert_in_sync(machines: Machines) -> None:
+    for machine in machines:
+        assert "in sync" in machine.netorch("diff", "lab.yaml").stdout
+        assert "in sync, nothing to do" in machine.netorch("apply", "lab.yaml").stdout
+
+
+def full(machine: Machine, node: str, target: str, mtu: int, headers: int = 28) -> bool:
+    """Whether a packet of `mtu` bytes arrives in one piece."""
+    size = str(mtu - headers)
+    words = ["ip", "netns", "exec", node, "ping", "-c1", "-W5", "-Mdo", "-s", size, target]
+    return machine.run(*words, check=False).returncode == 0
+
+
+def test_apply_use_and_destroy(machines: Make) -> None:
+    three = machines(3)
+    before = three.snapshot()
+    apply(three, FILE)
+    one, two, far = three
+    assert_in_sync(three)
+    assert one.reaches("r1", "10.0.0.2"), "a link"
+    assert two.reaches("leaf2", "10.0.1.1"), "a link to the host of the same machine"
+    assert one.reaches("r1", "10.0.2.1"), "a link to the host of another machine"
+    for target in ("leaf1", "leaf2", "web", "10.60.0.4", "fd00:60::4"):
+        assert one.reaches("r1", target), target
+    assert far.reaches("web", "leaf1")
+    assert far.reaches("web", "10.61.0.1"), "the owner's bridge"
+    assert full(one, "r1", "10.60.0.4", 1450)
+    assert not full(one, "r1", "10.60.0.4", 1451)
+    assert full(one, "r1", "10.0.0.2", 1450)
+    assert far.reaches("web", "198.51.100.2"), "the outside, by the owner's address"
+    for machine in three:
+        machine.netorch("destroy", "lab")
+    assert diff_machines(before, three.snapshot()) == []
+
+
+def test_a_published_port_is_on_the_owner(machines: Make) -> None:
+    three = machines(3)
+    apply(three, FILE)
+    serve(three[2], "web", "tcp:80")
+    assert ask(three[1], None, ("tcp", "198.51.100.1", 8080)) == ["198.51.100.2 80"]
+    # a node behind another machine's tunnel reaches it too
+    assert ask(three[1], "leaf2", ("tcp", "10.60.0.4", 80)) == ["10.60.0.3 80"]
+
+
+def test_the_underlay_may_be_ipv6(machines: Make) -> None:
+    two = machines(2)
+    text = FILE.replace("198.51.100.", "2001:db8::")
+    apply(two, text)
+    assert_in_sync(two)
+    assert two[0].reaches("r1", "leaf1")
+    assert full(two[0], "r1", "10.60.0.2", 1430)
+    assert not full(two[0], "r1", "10.60.0.2", 1431)
+
+
+def test_drift_on_one_machine_is_repaired_there(machines: Make) -> None:
+    two = machines(2)
+    apply(two, FILE)
+    one, other = two
+    # a tunnel that was made in the node sends its packets from there, where nothing is
+    one.run("ip", "-n", "r1", "link", "del", "dev", "wan")
+    one.run(
+        *("ip", "-n", "r1", "link", "add", "wan", "type", "vxlan", "id", "10001"),
+        *("local", "198.51.100.1", "remote", "198.51.100.2", "dstport", "14789", "nolearning"),
+    )
+    alias = one.ip("-n", "r1", "link", "show", "dev", "far")[0]["ifalias"]
+    one.run("ip", "-n", "r1", "link", "set", "dev", "wan", "alias", alias)
+    changes = json.loads(one.netorch("diff", "lab.yaml", "-o", "json", check=False).stdout)
+    assert "underlay" in json.dumps(changes)
+    other.netorch("diff", "lab.yaml")
+    one.netorch("apply", "lab.yaml")
+    assert_in_sync(two)
+    assert one.reaches("r1", "10.0.0.2")
+
+
+def test_a_node_that_moves(machines: Make) -> None:
+    three = machines(3)
+    apply(three, FILE)
+    moved = FILE.replace("leaf2: {on: rack2", "leaf2: {on: rack3").replace(
+        "host:tap", "host.rack2:tap"
+    )
+    words = ("ping", "-n", "-q", "-i", "0.02", "10.60.0.2")
+    ping = three[0].start("ip", "netns", "exec", "r1", *words)
+    apply(three, moved)
+    assert three[0].reaches("r1", "leaf2")
+    ping.signal(signal.SIGINT)
+    out = ping.communicate(timeout=30)[0]
+    sent, received = map(int, re.findall(r"(\d+) (?:packets transmitted|received)", out)[:2])
+    # the last one may be under way
+    assert sent - received <= 1, "the others lose nothing"
+    assert sent > 5
+    assert_in_sync(three)
+
+
+def test_which_machine_this_is(machines: Make) -> None:
+    (one,) = machines(1)
+    one.write("lab.yaml", FILE.replace("198.51.100.1}", "198.51.100.9}"))
+    refused = one.netorch("apply", "lab.yaml", check=False)
+    assert refused.returncode == 1
+    assert "this machine has the address of none of rack1 (198.51.100.9)" in refused.stderr
+    one.netorch("apply", "lab.yaml", "--host", "rack2")
+    assert "leaf1" in one.netorch("show").stdout
+    # the record knows it, as long as the topology is live
+    assert "in sync" in one.netorch("diff", "lab.yaml").stdout
+    assert "in sync" in one.netorch("diff", "lab").stdout
+    wrong = one.netorch("diff", "lab.yaml", "--host", "rack8", check=False)
+    assert "Did you mean" in wrong.stderr
+    one.netorch("apply", "lab.yaml", "--host", "rack3")
+    tree = one.netorch("show").stdout
+    assert "web" in tree
+    assert "leaf1" not in tree
+    assert "in sync" in one.netorch("diff", "lab.yaml").stdout
+
+
+def test_the_script_makes_the_same(machines: Make) -> None:
+    two = machines(2)
+    apply(two, FILE)
+    for machine in two:
+        script = machine.netorch("explain", "lab.yaml").stdout
+        machine.netorch("destroy", "lab")
+        machine.write("lab.sh", script)
+        machine.run("bash", "-e", "lab.sh")
+    assert two[0].reaches("r1", "10.60.0.2")
