@@ -82,6 +82,8 @@ class Topology:
         defaults: PythonValues | None = None,
         variables: Variables | None = None,
         prefix: str | None = None,
+        hosts: PythonValues | None = None,
+        tunnels: PythonValues | None = None,
         names: bool = True,
         backend: PythonValues | None = None,
         folder: str | PurePath = ".",
@@ -98,6 +100,8 @@ class Topology:
             "vars": variables,
             "defaults": defaults,
             "profiles": profiles,
+            "hosts": hosts,
+            "tunnels": tunnels,
         }
         sections |= {
             "nodes": nodes,
