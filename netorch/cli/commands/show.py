@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from netorch.cli.output import Output
     from netorch.converge.live import Live
     from netorch.converge.orchestrator import Orchestrator
+    from netorch.kernel.files.records import Record
 
 
 class ShowOptions(Options):
@@ -57,10 +58,36 @@ def _show_as_file(orchestrator: Orchestrator, entry: Live, output: Output) -> in
     from netorch.render import topology_file
 
     desired = recorded(entry.name, entry.record)
+    if entry.record is not None and desired is not None and desired.machines is not None:
+        return _show_spread_file(entry, entry.record, output)
     state, warnings = in_file_words(orchestrator.kernel, entry.state, desired)
     output.warn([*entry.warnings, *warnings, *topology_file.left_out(entry.state)])
     prefix = desired.prefix if desired else ""
     output.result(topology_file.topology(entry.name, state, prefix, entry.attached))
+    return DONE
+
+
+def _show_spread_file(entry: Live, record: Record, output: Output) -> int:
+    """Print the file of a topology that is spread over several machines, as it was applied.
+
+    The state of this machine is not enough for a file, because the forwarding databases and the
+    numbers of the tunnels come from what is on the others.
+    """
+    from netorch.converge.recorded_state import reload
+    from netorch.render.changes import count_differences
+    from netorch.render.spread_file import document
+    from netorch.render.text import count_text
+
+    output.warn(entry.warnings)
+    if entry.difference:
+        count = count_text(count_differences(entry.difference), "difference")
+        output.warn(
+            [
+                f"{entry.name} is on several machines, so its file is printed as it was applied,"
+                f" without {count} on this machine: `netorch diff {entry.name}`"
+            ]
+        )
+    output.result(document(reload(entry.name, record)))
     return DONE
 
 
