@@ -7,9 +7,21 @@ from collections.abc import Iterator
 from netorch.errors import printable
 from netorch.render.graph.picture import Edge, Picture, Status, Thing
 
-_SHAPES = {"network": "ellipse", "router": "box", "host": "box", "node": "box"}
-_FILLS = {"network": "#e6f2ea", "router": "#e8effb", "host": "#fdf3e1", "node": "#f7f7f9"}
-_LINES = {"network": "#2f7d4f", "router": "#2f5fb3", "host": "#a66a00", "node": "#666677"}
+_SHAPES = {"network": "ellipse", "router": "box", "host": "box", "node": "box", "machine": "box"}
+_FILLS = {
+    "network": "#e6f2ea",
+    "router": "#e8effb",
+    "host": "#fdf3e1",
+    "node": "#f7f7f9",
+    "machine": "#ffffff",
+}
+_LINES = {
+    "network": "#2f7d4f",
+    "router": "#2f5fb3",
+    "host": "#a66a00",
+    "node": "#666677",
+    "machine": "#7a4fb0",
+}
 _RED = "#cc0000"
 
 
@@ -20,11 +32,25 @@ def lines(picture: Picture) -> Iterator[str]:
     dot chooses another.
     """
     yield f"graph {_quoted(picture.title)} {{"
-    yield f"  graph [label={_quoted(picture.title)}, labelloc=t, fontname=Helvetica, layout=neato]"
-    yield '  graph [overlap=prism, sep="+14", outputorder=edgesfirst]'
+    # dot, because neato does not draw frames
+    engine = "dot" if picture.frames else "neato"
+    yield (
+        f"  graph [label={_quoted(picture.title)}, labelloc=t, fontname=Helvetica, layout={engine}]"
+    )
+    if picture.frames:
+        yield "  graph [rankdir=LR, ranksep=2, nodesep=0.7, outputorder=edgesfirst]"
+    else:
+        yield '  graph [overlap=prism, sep="+14", outputorder=edgesfirst]'
     yield '  node [fontname="Helvetica", fontsize=11, style="filled,rounded"]'
     yield '  edge [fontname="Helvetica", fontsize=8, color="#888899", len=2.6]'
     numbers = {thing.id: f"n{index}" for index, thing in enumerate(picture.things)}
+    for index, (frame, things) in enumerate(picture.framed()):
+        label = {"label": f"{frame.name} {frame.address}", "fontsize": "12"}
+        style = {"style": "rounded", "color": "#7a4fb0", "labeljust": "l", "margin": "24"}
+        yield f"  subgraph cluster_{index} {{"
+        yield f"    graph [{_joined(label | style)}]"
+        yield from (f"    {numbers[thing.id]}" for thing in things)
+        yield "  }"
     for thing in picture.things:
         yield f"  {numbers[thing.id]} [{_joined(_thing(thing))}]"
     for edge in picture.edges:

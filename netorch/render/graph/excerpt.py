@@ -8,6 +8,7 @@ import yaml
 
 from netorch.render import topology_file
 from netorch.render.graph.scene import Scene
+from netorch.render.spread_file import plain
 
 
 def extracts(scene: Scene) -> tuple[dict[str, str], dict[str, str]]:
@@ -19,7 +20,7 @@ def extracts(scene: Scene) -> tuple[dict[str, str], dict[str, str]]:
     if scene.loaded is None:
         tree = yaml.safe_load(topology_file.topology(scene.name, scene.state, "", scene.attached))
     else:
-        tree = _plain(scene.loaded.tree)
+        tree = plain(scene.loaded.tree)
     links = list(tree.get("links") or [])
     nodes: dict[str, str] = {}
     by_node: dict[str, list[Any]] = {}
@@ -46,9 +47,3 @@ def dumped(tree: Any) -> str:
             tree, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
         )
     ).rstrip()
-
-
-def _plain(tree: Any) -> Any:
-    if isinstance(tree, dict):
-        return {key: _plain(value) for key, value in tree.items()}
-    return [_plain(value) for value in tree] if isinstance(tree, list) else tree

@@ -19,15 +19,16 @@ from xml.etree import ElementTree as ET
 from netorch.render.graph.legend import entries
 from netorch.render.graph.picture import Picture, Text, Thing
 from netorch.render.graph.placement import Placed
-from netorch.render.graph.svg import clean, inline, styles
+from netorch.render.graph.svg import clean, inline, light_and_dark, styles
 
 
 def document(placed: Placed) -> str:
     picture = placed.picture
-    dark = styles("dark.css") + styles("page-dark.css")
+    light, dark = light_and_dark(placed)
+    dark += styles("page-dark.css")
     style = "\n".join(
         (
-            styles("picture.css"),
+            light,
             styles("page.css"),
             f"@media (prefers-color-scheme: dark) {{ :root:not([data-theme=light]) {{\n{dark}}} }}",
             f":root[data-theme=dark] {{\n{dark}}}",

@@ -11,7 +11,9 @@ from math import cos, hypot, pi, sin
 
 from netorch.errors import NetorchError, Problem
 from netorch.render.graph import leaf_fans
-from netorch.render.graph.numbered import ABREAST, GAP, MANY, Graph
+from netorch.render.graph.labels import spread_labels
+from netorch.render.graph.numbered import ABREAST, MANY, Graph
+from netorch.render.graph.packing import pack
 from netorch.render.graph.picture import Edge, Picture, ThingId
 from netorch.render.graph.placement import Placed, PlacedEdge, Spot
 from netorch.render.graph.shapes import corner
@@ -19,6 +21,7 @@ from netorch.render.graph.shapes import corner
 try:
     import igraph
 
+    from netorch.render.graph import framed
     from netorch.render.graph.layers import arrange, layers_of
     from netorch.render.graph.springs import arrange_by_springs
 except ImportError:
@@ -36,8 +39,6 @@ except ImportError:
 MARGIN = 40.0
 CLEAR = 40.0
 """The longest distance by which a text moves away from a border that its edge meets at a slant."""
-WIDE = 1.7
-"""The ratio of width to height into which parts without a connection are packed."""
 
 Point = tuple[float, float]
 
@@ -45,6 +46,8 @@ Point = tuple[float, float]
 def place(picture: Picture) -> Placed:
     """Place the things and edges of a picture. The result is the same for the same picture."""
     graph = Graph(picture)
+    if picture.frames:
+        return _place_frames(picture, graph)
     whole = igraph.Graph(n=len(graph.things), edges=list(graph.between))
     parts = [_part(graph, sorted(members)) for members in whole.connected_components()]
     spots = {spot.thing.id: spot for spot in _packed(parts)}
@@ -53,6 +56,27 @@ def place(picture: Picture) -> Placed:
     edges = tuple(edge for pair in graph.between.values() for edge in _place_edges(pair, spots))
     return Placed(
         picture, max(right + MARGIN, 460.0), bottom + MARGIN, tuple(spots.values()), edges
+    )
+
+
+def _place_frames(picture: Picture, graph: Graph) -> Placed:
+    """Place a picture with frames."""
+    things, frames = framed.arrange(graph, picture.frames, MARGIN)
+    spots = {spot.thing.id: spot for spot in things}
+    edges = [edge for pair in graph.between.values() for edge in _place_edges(pair, spots)]
+    edges, frames = spread_labels(edges, things, frames)
+    right = [*(spot.x + spot.width / 2 for spot in things), *(box.x + box.width for box in frames)]
+    bottom = [
+        *(spot.y + spot.height / 2 for spot in things),
+        *(box.y + box.height for box in frames),
+    ]
+    return Placed(
+        picture,
+        max(max(right) + MARGIN, 460.0),
+        max(bottom) + MARGIN,
+        tuple(things),
+        tuple(edges),
+        tuple(frames),
     )
 
 
@@ -93,22 +117,7 @@ def _packed(parts: list[list[Spot]]) -> list[Spot]:
             max(spot.y + spot.height / 2 for spot in hulls),
         )
         boxes.append((right - left, bottom - top, left, top, spots))
-    room = max(
-        [
-            *(width for width, *_ in boxes),
-            (WIDE * sum((w + GAP) * (h + GAP) for w, h, *_ in boxes)) ** 0.5,
-            0,
-        ]
-    )
-    x = y = MARGIN
-    row = 0.0
-    packed: list[Spot] = []
-    for width, height, left, top, spots in sorted(boxes, key=lambda entry: -entry[1]):
-        if x > MARGIN and x + width > room + MARGIN:
-            x, y, row = MARGIN, y + row + 2 * GAP, 0.0
-        packed += [spot.moved(x - left, y - top) for spot in spots]
-        x, row = x + width + 2 * GAP, max(row, height)
-    return packed
+    return [spot.moved(x, y) for spots, x, y in pack(boxes, MARGIN) for spot in spots]
 
 
 def _place_edges(edges: Sequence[Edge], spots: dict[ThingId, Spot]) -> list[PlacedEdge]:

@@ -70,6 +70,8 @@ def entries(picture: Picture) -> Iterator[Entry]:
     yield from (
         Entry("edge", kind, Status.OK, text) for kind, text in _EDGES.items() if kind in lines
     )
+    if picture.frames:
+        yield Entry("thing", "machine", Status.OK, "machine")
     if picture.compared:
         yield from (Entry("thing", "node", status, text) for status, text in _DRIFT.items())
 

@@ -15,6 +15,7 @@ _SHAPES = {
     "router": ("{{", "}}"),
     "host": ("[[", "]]"),
     "node": ("[", "]"),
+    "machine": ("[/", "/]"),
 }
 _ARROWS = {"cable": "---", "owner": "===", "tunnel": "-.-", "parent": "-.-"}
 _CLASSES = """\
@@ -25,6 +26,7 @@ _CLASSES = """\
     classDef missing fill:#fff,stroke:#c00,stroke-width:2px,stroke-dasharray:6 4,color:#c00
     classDef extra fill:#fde4e4,stroke:#c00,stroke-width:2px,color:#900
     classDef changed stroke:#c00,stroke-width:3px"""
+_MACHINE = "    classDef machine fill:none,stroke:#7a4fb0,stroke-width:1px"
 
 
 def lines(picture: Picture) -> Iterator[str]:
@@ -41,11 +43,18 @@ def lines(picture: Picture) -> Iterator[str]:
     for thing in picture.things:
         before, after = _SHAPES[thing.kind]
         yield f'    {numbers[thing.id]}{before}"{"<br/>".join(_about(thing))}"{after}'
+    for index, (frame, things) in enumerate(picture.framed()):
+        yield f'    subgraph m{index}["{_escaped(f"{frame.name} {frame.address}")}"]'
+        yield from (f"        {numbers[thing.id]}" for thing in things)
+        yield "    end"
     for edge in picture.edges:
         one, other = (numbers[end.thing] for end in edge.ends)
         label = "<br/>".join(_along(edge))
         yield f"    {one} {_ARROWS[edge.kind]}" + (f'|"{label}"| ' if label else " ") + other
     yield _CLASSES
+    if picture.frames:
+        yield _MACHINE
+        yield f"    class {','.join(f'm{index}' for index in range(len(picture.frames)))} machine"
     for name in (*_SHAPES, *(status.value for status in Status if status is not Status.OK)):
         members = [
             numbers[thing.id]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from netorch.render.graph.picture import DetailSection, Status, Text, Thing
 from netorch.render.graph.scene import Scene
-from netorch.render.graph.wiring import Wiring, network_id, parts
+from netorch.render.graph.wiring import Wiring, network_id, parts, tunnel_text
 from netorch.topology import NetworkModel
 
 
@@ -15,13 +15,15 @@ def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator
     for name in dict.fromkeys((*wiring.bridges, *wiring.members)):
         model = topology.networks.get(name) if topology is not None else None
         tag, lines = described(model) if model is not None else ("", ())
+        if (spread := wiring.spread.get(name)) is not None:
+            lines = (*lines, tunnel_text(spread[0]))
         bridges = wiring.bridges.get(name, [])
         own = [scene.status_of(*parts(bridge)) for bridge in bridges]
         status = own[0] if len(set(own)) == 1 else Status.CHANGED if own else Status.OK
         sections = []
         made_of = [
             Text(
-                f"{scene.node(link.netns) if link.netns != scene.fabric else 'fabric'}:{link.name} "
+                f"{_place(scene, link.netns)}:{link.name} "
                 + " ".join(f"{key} {value}" for key, value in link.attributes().items()),
                 scene.status_of(*parts(link)),
                 tuple(line for key in parts(link) for line in scene.differences.get(key, ())),
@@ -66,7 +68,26 @@ def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator
             status=status,
             sections=tuple(sections),
             yaml=yamls.get(name, ""),
+            machine=_machine(scene, wiring, name),
         )
+
+
+def _place(scene: Scene, label: str) -> str:
+    """Return the node of a network's bridge, or `fabric`."""
+    if label not in scene.fabrics:
+        return scene.node(label)
+    machine = scene.machine_of(label)
+    return f"fabric of {machine}" if machine else "fabric"
+
+
+def _machine(scene: Scene, wiring: Wiring, network: str) -> str:
+    """Return the machine of a network, "" if it is on several of them."""
+    if not scene.machines or network in wiring.spread:
+        return ""
+    machines = {scene.machine_of(link.netns) for link in wiring.bridges.get(network, ())}
+    members = wiring.members.get(network, ())
+    machines |= {scene.machine_of_node(end.thing.name) for end in members}
+    return machines.pop() if len(machines) == 1 else ""
 
 
 def described(model: NetworkModel) -> tuple[str, tuple[Text, ...]]:

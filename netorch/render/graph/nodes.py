@@ -65,13 +65,13 @@ def nodes(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator[Th
     )
     declared = set(desired.labels.values()) if desired is not None else set()
     for label in labels:
-        if label == scene.fabric:
+        if label in scene.fabrics:
             continue
         kinds = index.by_label.get(label, {}).keys()
         if label not in declared and kinds <= {"file"}:
             continue  # the files of a namespace that was deleted are not a node
         if (
-            label == HOST
+            label in scene.hosts
             and label not in declared
             and node_id(scene, label) not in wiring.drawn
             and not {"address", "filter"} & kinds
@@ -84,6 +84,7 @@ class _Node:
     def __init__(self, scene: Scene, wiring: Wiring, index: StateIndex, label: str) -> None:
         self.scene, self.wiring, self.index, self.label = scene, wiring, index, label
         self.name = scene.node(label)
+        self.machine = scene.machine_of(label)
         self.drawn = wiring.drawn.get(node_id(scene, label), set())
         topology = scene.loaded.topology if scene.loaded is not None else None
         self.model = topology.nodes.get(self.name) if topology is not None else None
@@ -92,7 +93,9 @@ class _Node:
         )
 
     def thing(self, yamls: Mapping[str, str]) -> Thing:
-        kind = "host" if self.label == HOST else "router" if self._forwards() else "node"
+        kind = (
+            "host" if self.label in self.scene.hosts else "router" if self._forwards() else "node"
+        )
         attached = self.scene.attached.get(self.label)
         tag = "" if attached is None else str(attached)
         lines = (*self._inner_lines(), *self._translations())
@@ -105,6 +108,7 @@ class _Node:
             status=self._status(),
             sections=tuple(self._sections()),
             yaml=yamls.get(self.name, ""),
+            machine=self.machine,
         )
 
     def _forwards(self) -> bool:
@@ -204,8 +208,15 @@ class _Node:
             yield DetailSection("Files in /etc/netns", rows)
 
     def _about(self) -> Iterator[Text]:
-        if self.label == HOST:
-            yield Text("the namespace that netorch runs in")
+        machine = self.scene.machines.get(self.machine)
+        if machine is not None:
+            yield Text(f"on machine {machine.name}, {machine.address}")
+        if self.label in self.scene.hosts:
+            yield Text(
+                "the namespace that netorch runs in"
+                if machine is None or self.label == HOST
+                else f"the namespace that netorch runs in on {machine.name}"
+            )
         elif self.netns is not None:
             versions = [
                 name

@@ -21,13 +21,13 @@ class Graph:
 
     def __init__(self, picture: Picture) -> None:
         self.things, self.edges = picture.things, picture.edges
-        numbers = {thing.id: index for index, thing in enumerate(picture.things)}
+        self.numbers = {thing.id: index for index, thing in enumerate(picture.things)}
         self.between: dict[tuple[int, int], list[Edge]] = {}
         """A pair of things, the lower number first → the edges that join it."""
         self.near: list[dict[int, None]] = [{} for _ in self.things]
         """Thing → its neighbours, in the order of the edges."""
         for edge in picture.edges:
-            one, other = (numbers[end.thing] for end in edge.ends)
+            one, other = (self.numbers[end.thing] for end in edge.ends)
             self.between.setdefault((min(one, other), max(one, other)), []).append(edge)
             self.near[one][other] = self.near[other][one] = None
         self.sizes = [box(thing) for thing in self.things]
@@ -39,6 +39,10 @@ class Graph:
                     max(width, ABREAST * len(edges) + 12),
                     max(height, ABREAST * len(edges)),
                 )
+
+    def edges_between(self, one: int, other: int) -> list[Edge]:
+        """Return the edges between two things."""
+        return self.between.get((min(one, other), max(one, other)), [])
 
     def leaf_edge(self, leaf: int) -> Edge | None:
         """Return the only edge of a leaf, None if the thing is not a leaf.

@@ -5,6 +5,7 @@ A thing is a node or a network. Every text has a status, which shows drift.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
@@ -53,7 +54,7 @@ class ThingId(NamedTuple):
     """The identity of a thing."""
 
     kind: str
-    """`node` or `network`."""
+    """`node`, `network` or `machine`."""
     name: str
 
     def __str__(self) -> str:
@@ -61,11 +62,11 @@ class ThingId(NamedTuple):
 
 
 class Thing(Value):
-    """A node or a network."""
+    """A node or a network, or a machine whose nodes are not in the picture."""
 
     id: ThingId
     kind: str
-    """`node`, `router`, `host` or `network`."""
+    """`node`, `router`, `host`, `network` or `machine`."""
     name: str
     tag: str = ""
     """A word after the name: a network's mode, or what a node is attached to."""
@@ -76,6 +77,8 @@ class Thing(Value):
     """The details that the page shows."""
     yaml: str = ""
     """The part of the file that defines the thing."""
+    machine: str = ""
+    """The machine in whose frame it is, "" if it is in none."""
 
 
 class EdgeEnd(Value):
@@ -107,6 +110,13 @@ class Edge(Value):
     status: Status = Status.OK
 
 
+class Frame(Value):
+    """A machine whose nodes are in the picture."""
+
+    name: str
+    address: str
+
+
 class Picture(Value):
     """The things and edges of a topology."""
 
@@ -117,6 +127,17 @@ class Picture(Value):
     """How the kernel compares with the file: `live, in sync`. "" for a picture of a file."""
     compared: bool = False
     """Whether the kernel was compared with the file, so that drift is visible."""
+    frames: tuple[Frame, ...] = ()
+    """The machines of a topology that is spread over several, each with a frame around its nodes.
+    """
+
+    def framed(self) -> Iterator[tuple[Frame, list[Thing]]]:
+        """Yield each frame with the things in it."""
+        inside: dict[str, list[Thing]] = {}
+        for thing in self.things:
+            inside.setdefault(thing.machine, []).append(thing)
+        for frame in self.frames:
+            yield frame, inside[frame.name]
 
     @property
     def title(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netorch.immutable import Value, replace
-from netorch.render.graph.picture import Edge, EdgeEnd, Picture, Thing
+from netorch.render.graph.picture import Edge, EdgeEnd, Frame, Picture, Thing
 
 
 class Spot(Value):
@@ -36,6 +36,20 @@ class PlacedEdge(Value):
     """Which ends have their text at the other end, because their own has too little room."""
     offsets: tuple[float, float] = (0.0, 0.0)
     """How far from each end its text begins."""
+    labels_at: float | None = None
+    """The part of the edge before its labels, None for the middle of what the texts leave free."""
+
+
+class PlacedFrame(Value):
+    """The position of a frame: its upper left corner, and its size."""
+
+    frame: Frame
+    x: float
+    y: float
+    width: float
+    height: float
+    title: tuple[float, float] = (0.0, 0.0)
+    """The position at which its text begins."""
 
 
 class Placed(Value):
@@ -46,3 +60,4 @@ class Placed(Value):
     height: float
     spots: tuple[Spot, ...]
     edges: tuple[PlacedEdge, ...]
+    frames: tuple[PlacedFrame, ...] = ()

@@ -10,7 +10,7 @@ from netorch.immutable import Value, field
 from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.render.changes import Change, changes
 from netorch.render.graph.picture import Status
-from netorch.state.key import Key, label_text
+from netorch.state.key import HOST, Key, label_text
 from netorch.state.plan import Plan
 from netorch.state.resource import Disruption, Resource
 from netorch.values.marks import Mark
@@ -18,7 +18,7 @@ from netorch.values.requests import Attachment
 
 if TYPE_CHECKING:
     from netorch.converge.live import Live
-    from netorch.resolve.desired import Desired
+    from netorch.resolve.desired import Desired, Machine
     from netorch.resolve.loaded import Loaded
 
 
@@ -48,9 +48,43 @@ class Scene(Value, dict=True):
     def desired(self) -> Desired | None:
         return self.loaded.desired if self.loaded is not None else None
 
+    @cached_property
+    def fabrics(self) -> frozenset[str]:
+        """The labels of the fabrics."""
+        own = Mark(self.name).fabric
+        return frozenset((own, *(f"{own}.{name}" for name in self.machines)))
+
+    @cached_property
+    def hosts(self) -> frozenset[str]:
+        """The labels of the machines' own namespaces."""
+        return frozenset((HOST, *(f"{HOST}.{name}" for name in self.machines)))
+
     @property
-    def fabric(self) -> str:
-        return Mark(self.name).fabric
+    def machines(self) -> Mapping[str, Machine]:
+        """Name → machine. Empty if the topology is not spread over several."""
+        spread = self.desired.machines if self.desired is not None else None
+        return spread.all if spread is not None else {}
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the objects are those of all machines."""
+        spread = self.desired.machines if self.desired is not None else None
+        return spread is not None and not spread.here
+
+    def machine_of(self, label: str) -> str:
+        """Return the machine that has a namespace, "" if the topology is not spread."""
+        spread = self.desired.machines if self.desired is not None else None
+        return spread.of_label.get(label, spread.here) if spread is not None else ""
+
+    def machine_of_node(self, name: str) -> str:
+        """Return the machine that has a node, "" if the topology is not spread."""
+        spread = self.desired.machines if self.desired is not None else None
+        return spread.of_node.get(name, spread.here) if spread is not None else ""
+
+    @cached_property
+    def at(self) -> Mapping[str, str]:
+        """Address → the machine that has it."""
+        return {str(machine.address): name for name, machine in self.machines.items()}
 
     def status_of(self, *keys: Key) -> Status:
         """Return the status of an object and its parts.

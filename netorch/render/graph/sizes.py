@@ -5,7 +5,7 @@ Widths of texts are estimates that are rather too large than too small, because 
 
 from __future__ import annotations
 
-from netorch.render.graph.picture import Edge, EdgeEnd, Text, Thing
+from netorch.render.graph.picture import Edge, EdgeEnd, Frame, Text, Thing
 
 NAME, LINE, LABEL = 8.6, 6.5, 6.1
 """Width of a letter: of a name (13 px, bold), a line below it (10.5 px), and an edge (10 px)."""
@@ -35,6 +35,11 @@ def box(thing: Thing) -> tuple[float, float]:
         36 if thing.kind == "network" else 22
     )
     return max(width, 54.0), HEAD + LINE_HEIGHT * len(lines) + (4 if lines else 0)
+
+
+def frame_title_width(frame: Frame) -> float:
+    """Return the width of the text of a frame: the machine's name and address."""
+    return NAME * len(cut(frame.name)) + 8 + LINE * len(frame.address)
 
 
 def leaf_texts(thing: Thing, end: EdgeEnd) -> tuple[Text, ...]:

@@ -67,7 +67,7 @@ def arrange_by_springs(
     )
     points: list[Point] = [(0.0, 0.0)]
     if len(core) > 1:
-        points = _rotate(_coordinates(core_graph, lengths))
+        points = rotate(coordinates(core_graph, lengths))
         actual = [
             max(
                 1e-9,
@@ -98,7 +98,7 @@ def arrange_by_springs(
     return spots
 
 
-def _coordinates(graph: igraph.Graph, lengths: Sequence[float]) -> list[Point]:
+def coordinates(graph: igraph.Graph, lengths: Sequence[float]) -> list[Point]:
     """Return positions in which neighbours are near each other, in any scale."""
     start = graph.layout_circle().coords
     if graph.vcount() <= MOST_SPRINGS:
@@ -114,7 +114,7 @@ def _coordinates(graph: igraph.Graph, lengths: Sequence[float]) -> list[Point]:
     return [(x, y) for x, y in layout.coords]
 
 
-def _rotate(points: list[Point]) -> list[Point]:
+def rotate(points: list[Point]) -> list[Point]:
     """Rotate the points so that their longest extent is horizontal.
 
     Pages are wider than high, and horizontal text along an edge is read best.
@@ -150,7 +150,7 @@ def _separate(
         degree[other] += 1
     for _ in range(ROUNDS):
         moved = False
-        for i, j in _pairs(positions, halves):
+        for i, j in pairs_near(positions, halves):
             (wi, hi), (wj, hj) = halves[i], halves[j]
             dx, dy = positions[i][0] - positions[j][0], positions[i][1] - positions[j][1]
             over_x, over_y = wi + wj + GAP - abs(dx), hi + hj + GAP - abs(dy)
@@ -161,15 +161,15 @@ def _separate(
             step = over / 2 if delta >= 0 else -over / 2
             positions[i][axis] += step
             positions[j][axis] -= step
-        moved |= _stretch(positions, halves, spring_edges, degree)
+        moved |= stretch(positions, halves, spring_edges, degree)
         if len(spring_edges) * len(positions) < MAX_PAIRS:
-            moved |= _clear_edges(positions, halves, spring_edges)
+            moved |= clear_edges(positions, halves, spring_edges)
         if not moved:
             break
     return [(x, y) for x, y in positions]
 
 
-def _pairs(
+def pairs_near(
     positions: Sequence[Sequence[float]], halves: Sequence[tuple[float, ...]]
 ) -> Iterable[tuple[int, int]]:
     """Return the pairs of things that may cover each other, the higher number first.
@@ -196,7 +196,7 @@ def _pairs(
     )
 
 
-def _stretch(
+def stretch(
     positions: list[list[float]],
     halves: Sequence[tuple[float, ...]],
     spring_edges: Sequence[SpringEdge],
@@ -209,7 +209,7 @@ def _stretch(
         length = hypot(dx, dy) or 1.0
         lacking = (
             required
-            + sum(_depth(halves[end], dx / length, dy / length) for end in (one, other))
+            + sum(depth(halves[end], dx / length, dy / length) for end in (one, other))
             - length
         )
         if lacking > 1:
@@ -221,7 +221,7 @@ def _stretch(
     return moved
 
 
-def _clear_edges(
+def clear_edges(
     positions: list[list[float]],
     halves: Sequence[tuple[float, ...]],
     spring_edges: Sequence[SpringEdge],
@@ -251,6 +251,6 @@ def _clear_edges(
     return moved
 
 
-def _depth(half: tuple[float, ...], dx: float, dy: float) -> float:
+def depth(half: tuple[float, ...], dx: float, dy: float) -> float:
     """Return the distance from the middle of a rectangle to its border in a direction."""
     return min(half[0] / abs(dx) if dx else float("inf"), half[1] / abs(dy) if dy else float("inf"))

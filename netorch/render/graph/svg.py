@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 from netorch.errors import printable
 from netorch.render.graph.legend import HEIGHT, legend
 from netorch.render.graph.picture import Edge, EdgeEnd, Status, Text, Thing
-from netorch.render.graph.placement import Placed, PlacedEdge, Spot
+from netorch.render.graph.placement import Placed, PlacedEdge, PlacedFrame, Spot
 from netorch.render.graph.shapes import number, rect, shape
 from netorch.render.graph.sizes import (
     HEAD,
@@ -33,9 +33,8 @@ def document(placed: Placed) -> str:
     height = placed.height + used
     root = _root(placed, height)
     style = ET.SubElement(root, "style")
-    style.text = (
-        f"{styles('picture.css')}@media (prefers-color-scheme: dark) {{\n{styles('dark.css')}}}\n"
-    )
+    light, dark = light_and_dark(placed)
+    style.text = f"{light}@media (prefers-color-scheme: dark) {{\n{dark}}}\n"
     ET.SubElement(
         root, "rect", {"class": "paper", "width": number(placed.width), "height": number(height)}
     )
@@ -63,6 +62,13 @@ def inline(placed: Placed) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
+def light_and_dark(placed: Placed) -> tuple[str, str]:
+    """Return the styles that a picture needs, for light and for dark."""
+    more = [("frames.css", "frames-dark.css")] if placed.frames else []
+    every = [("picture.css", "dark.css"), *more]
+    return "".join(styles(one) for one, _ in every), "".join(styles(two) for _, two in every)
+
+
 def styles(name: str) -> str:
     return files("netorch.render.graph").joinpath(name).read_text(encoding="utf-8")
 
@@ -75,12 +81,16 @@ def clean(text: str) -> str:
 def drawing(root: ET.Element, placed: Placed, *, numbered: bool) -> None:
     """Draw the edges, then the things, which cover the ends of the edges."""
     view = ET.SubElement(root, "g", {"id": "view"})
+    for frame in placed.frames:
+        _frame(view, frame)
     numbers = {thing.id: index for index, thing in enumerate(placed.picture.things)}
     edges = ET.SubElement(view, "g", {"class": "edges"})
     words = ET.SubElement(view, "g", {"class": "words"})
     for placed_edge in placed.edges:
         ends = " ".join(str(numbers[end.thing]) for end in placed_edge.edge.ends)
         _edge(edges, words, placed_edge, {"data-ends": ends} if numbered else {})
+    for frame in placed.frames:
+        _frame_title(words, frame)
     things = ET.SubElement(view, "g", {"class": "things"})
     for spot in placed.spots:
         thing = spot.thing
@@ -110,6 +120,24 @@ def _root(placed: Placed, height: float) -> ET.Element:
     root = ET.Element("svg", attributes)
     ET.SubElement(root, "title").text = clean(placed.picture.title)
     return root
+
+
+def _frame(parent: ET.Element, frame: PlacedFrame) -> None:
+    group = ET.SubElement(parent, "g", {"class": "frame"})
+    ET.SubElement(group, "title").text = clean(f"machine {_title_of(frame)}")
+    rect(group, "border", frame.x, frame.y, frame.width, frame.height, 12.0)
+
+
+def _frame_title(parent: ET.Element, frame: PlacedFrame) -> None:
+    x, y = frame.title
+    group = ET.SubElement(parent, "g", {"class": "frame"})
+    text = ET.SubElement(group, "text", {"class": "name", "x": number(x), "y": number(y)})
+    text.text = clean(cut(frame.frame.name))
+    ET.SubElement(text, "tspan", {"class": "tag", "dx": "6"}).text = clean(frame.frame.address)
+
+
+def _title_of(frame: PlacedFrame) -> str:
+    return f"{frame.frame.name} {frame.frame.address}"
 
 
 def _thing(parent: ET.Element, spot: Spot, more: dict[str, str]) -> None:
@@ -191,7 +219,8 @@ def _edge(edges: ET.Element, words: ET.Element, placed: PlacedEdge, more: dict[s
                 _draw_over(texts, end, far, near)
             else:
                 _draw_along(texts, end, near, far, placed.offsets[index])
-    if edge.labels:
+    # the leaf has the labels in its own line if it is in a frame
+    if edge.labels and not (placed.labels_at is not None and any(placed.unlabelled)):
         # The labels are in the middle of the part of the edge that the texts at its ends leave
         # free.
         before, after = (
@@ -200,6 +229,8 @@ def _edge(edges: ET.Element, words: ET.Element, placed: PlacedEdge, more: dict[s
         )
         length = hypot(x2 - x1, y2 - y1) or 1.0
         share = min(0.8, max(0.2, 0.5 + (before - after) / 2 / length))
+        if placed.labels_at is not None:
+            share = placed.labels_at
         _middle(texts, edge, x1 + (x2 - x1) * share, y1 + (y2 - y1) * share)
 
 

@@ -13,6 +13,7 @@ from netorch.kinds.address import Address
 from netorch.kinds.base.link import Link, link_key, link_of
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.bridge import Bridge
+from netorch.kinds.fdb import Fdb
 from netorch.kinds.impair import impair_key
 from netorch.kinds.loopback import Loopback
 from netorch.kinds.peer import Peer
@@ -42,6 +43,10 @@ class Wiring:
     """Network → its bridges, or the links that a network without a bridge has instead."""
     addresses: dict[str, dict[str, list[Address]]] = field(default_factory=dict)
     """Label → interface → its addresses."""
+    spread: dict[str, list[StandaloneLink]] = field(default_factory=dict)
+    """Network on several machines → the tunnels that join its bridges."""
+    far: dict[str, None] = field(default_factory=dict)
+    """The machines that have the other end of an edge, but no node in the picture."""
     drawn: dict[ThingId, set[str]] = field(default_factory=dict)
     """Thing → its interfaces that edges show."""
 
@@ -56,6 +61,15 @@ def node_id(scene: Scene, label: str) -> ThingId:
 
 def network_id(name: str) -> ThingId:
     return ThingId("network", name)
+
+
+def machine_id(name: str) -> ThingId:
+    return ThingId("machine", name)
+
+
+def tunnel_text(link: StandaloneLink) -> Text:
+    """Return the words for what crosses from one machine to another."""
+    return Text(f"VXLAN, VNI {link.own()['vni']}")
 
 
 def parts(link: Link) -> tuple[Key, ...]:
@@ -88,8 +102,13 @@ class _WiringBuilder:
         """Link → the network that it makes its node a member of."""
         self.owners: dict[str, dict[str, None]] = {}
         """Address → the namespaces that have it."""
+        self.crossings: dict[Key, int] = {}
+        """Tunnel of a link between two machines → the number of the link in the file."""
+        self.link_ends: dict[int, dict[Key, StandaloneLink]] = {}
+        """The number of such a link → its tunnels."""
         self.tunnelled: set[tuple[ThingId, str, ThingId]] = set()
         """Thing, interface and far thing of each end of a tunnel's edge."""
+        self.labels = {key.netns for key in scene.state} if scene.machines else set()
         for resource in scene.state.values():
             if isinstance(resource, Address):
                 self.wiring.addresses.setdefault(resource.netns, {}).setdefault(
@@ -100,6 +119,8 @@ class _WiringBuilder:
     def run(self) -> Wiring:
         self._read_file()
         self._read_bridges()
+        if self.scene.machines:
+            self._read_machines()
         self.standalone: dict[tuple[str, str], StandaloneLink] = {}
         """Kind and namespace → the first link that belongs to no network."""
         self.leading: dict[tuple[str, str, str], StandaloneLink] = {}
@@ -117,6 +138,7 @@ class _WiringBuilder:
             elif isinstance(resource, Peer):
                 self._add_peer(resource)
         self._add_owners()
+        self._add_far_parts()
         for resource in self.scene.state.values():
             if (
                 isinstance(resource, Link)
@@ -126,7 +148,7 @@ class _WiringBuilder:
                 is_visible = not isinstance(resource, Loopback) or self.wiring.addresses_of(
                     resource.netns, resource.name
                 )
-                if is_visible and resource.netns != self.scene.fabric:
+                if is_visible and resource.netns not in self.scene.fabrics:
                     self.wiring.inner.setdefault(resource.netns, []).append(resource)
         return self.wiring
 
@@ -158,7 +180,7 @@ class _WiringBuilder:
         for key, resource in state.items():
             if (
                 isinstance(resource, Bridge)
-                and key.netns == self.scene.fabric
+                and key.netns in self.scene.fabrics
                 and key not in self.wiring.networks
             ):
                 self.wiring.networks[key] = resource.altname or resource.name
@@ -173,6 +195,22 @@ class _WiringBuilder:
                 isinstance(part, StandaloneLink) and not self._is_port(key)
             ):
                 self.wiring.bridges.setdefault(name, []).append(part)
+
+    def _read_machines(self) -> None:
+        """Find the tunnels between the machines."""
+        desired = self.scene.desired
+        if desired is None or self.scene.loaded is None:
+            return
+        topology = self.scene.loaded.topology
+        for key, resource in self.scene.state.items():
+            if not isinstance(resource, StandaloneLink) or not hasattr(resource, "underlay"):
+                continue
+            match desired.origins.get(key):
+                case ("links", int(index), *_):
+                    self.crossings[key] = index
+                    self.link_ends.setdefault(index, {})[key] = resource
+                case ("networks", str(name)) if not topology.networks[name].endpoints:
+                    self.wiring.spread.setdefault(name, []).append(resource)
 
     def _is_port(self, key: Key) -> bool:
         return port_key(key.netns, link_of(key)) in self.scene.state
@@ -278,6 +316,8 @@ class _WiringBuilder:
             self._add_member(network, end)
         elif link.key in self.wiring.networks:
             return
+        elif (index := self.crossings.get(link.key)) is not None:
+            self._add_crossing(link, index)
         elif link.parent is not None and link.parent[0] != link.netns and link.parent != UNKNOWN:
             self.on_edges.add(link.key)
             label, dev = link.parent
@@ -287,6 +327,56 @@ class _WiringBuilder:
             )
         elif remote := getattr(link, "remote", None):
             self._add_tunnel(link, str(remote), back=True)
+
+    def _add_crossing(self, link: StandaloneLink, index: int) -> None:
+        """Add the edge of a link between two machines, when its first tunnel is met."""
+        if link.key in self.on_edges:
+            return
+        ends = [end for key, end in self.link_ends[index].items() if key != link.key]
+        links = (link, *ends)
+        self.on_edges |= {end.key for end in links}
+        far = self.end(ends[0]) if ends else self._far_end(link, index)
+        self._add_edge(
+            self.end(link),
+            far,
+            "tunnel",
+            (tunnel_text(link), *self._impairments(*links)),
+            *(self.scene.status_of(*parts(end)) for end in links),
+        )
+
+    def _far_end(self, link: StandaloneLink, index: int) -> EdgeEnd:
+        """Return the end of a link on a machine whose nodes are not in the picture."""
+        machine = self._machine_at(str(getattr(link, "remote", "")))
+        loaded, text = self.scene.loaded, ""
+        if loaded is not None:
+            near = self.scene.desired.origins[link.key][-1] if self.scene.desired else 0
+            other = loaded.topology.links[index].endpoints[1 - int(near)]
+            text = f"{other.node}:{other.interface}"
+        return EdgeEnd(machine_id(machine), text)
+
+    def _machine_at(self, address: str) -> str:
+        """Return the machine with an address, and note that it has the other end of an edge."""
+        machine = self.scene.at.get(address, address)
+        self.wiring.far[machine] = None
+        return machine
+
+    def _add_far_parts(self) -> None:
+        """Add an edge from each network to each further machine that has a part of it."""
+        if not self.wiring.spread:
+            return
+        remotes: dict[tuple[str, str], dict[str, None]] = {}
+        for resource in self.scene.state.values():
+            if isinstance(resource, Fdb):
+                remotes.setdefault((resource.netns, resource.link), {})[resource.dst] = None
+        drawn = {self.scene.machine_of(label) for label in self.labels}
+        for name, tunnels in self.wiring.spread.items():
+            for tunnel in tunnels:
+                for address in remotes.get((tunnel.netns, tunnel.name), ()):
+                    if self.scene.at.get(address) not in drawn:
+                        far = EdgeEnd(machine_id(self._machine_at(address)))
+                        near = EdgeEnd(network_id(name))
+                        status = self.scene.status_of(*parts(tunnel))
+                        self._add_edge(near, far, "tunnel", (), status)
 
     def _add_peer(self, peer: Peer) -> None:
         link = self.scene.state.get(link_key(peer.netns, peer.link))
@@ -334,14 +424,18 @@ class _WiringBuilder:
             bridged: set[str] = set()
             for bridge in bridges:
                 # A further bridge of a large network is connected only to the first one.
-                if bridge.netns == self.scene.fabric or bridge.netns in bridged:
+                if bridge.netns in self.scene.fabrics or bridge.netns in bridged:
                     continue
                 if isinstance(bridge, Bridge):
                     bridged.add(bridge.netns)
                 status = self.scene.status_of(*parts(bridge))
                 words = [
                     *self._addresses(bridge.netns, bridge.name),
-                    *self._tunnel_ends(tunnels.get((name, bridge.netns), ())),
+                    *self._tunnel_ends(
+                        tunnels.get((name, bridge.netns), ())
+                        if name not in self.wiring.spread
+                        else ()
+                    ),
                 ]
                 if (uplink := uplinks.get((bridge.netns, bridge.name))) is not None:
                     words.append(Text(f"uplink {uplink.nic}", self.scene.status_of(uplink.key)))
@@ -374,7 +468,7 @@ class _WiringBuilder:
             if (
                 isinstance(link, StandaloneLink)
                 and link.parent is not None
-                and link.parent[0] != self.scene.fabric
+                and link.parent[0] not in self.scene.fabrics
             ):
                 parents.setdefault(network, {})[link.parent] = None
         return parents
