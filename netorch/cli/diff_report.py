@@ -39,6 +39,12 @@ def between_files(old: str, new: str, options: FileOptions, output: Output) -> i
 
     before, _ = inputs.from_file(old, options, [new], whole=True)
     after, _ = inputs.from_file(new, options, [old], whole=True)
+    spread = (before.desired.machines, after.desired.machines)
+    if any(machines is not None and not machines.here for machines in spread):
+        # here, because few files have `hosts`
+        from netorch.cli import machine_report
+
+        return machine_report.report(before, after, output)
     warnings = list(after.warning_lines)
     output.warn(warnings)
     return report(after, plan(before.desired.state, after.desired.state), warnings, output)

@@ -152,22 +152,30 @@ class Output:
             self.result(document)
 
     def listing(
-        self, differences: Sequence[Change], loaded: Loaded | None = None, *, short: bool = False
+        self,
+        differences: Sequence[Change],
+        loaded: Loaded | None = None,
+        *,
+        short: bool = False,
+        commands: bool = True,
     ) -> None:
-        """Print the changes, one on each line. `short` cuts a long list, except with --verbose."""
+        """Print the changes, one on each line. `short` cuts a long list, except with --verbose.
+
+        Without `commands`, --verbose does not list the shell commands that would do the same.
+        """
         if not differences:
             return
         from netorch.render import text
 
         place = place_text(loaded) if self.verbose and loaded is not None else lambda _: ""
-        commands = shell_commands(loaded) if self.verbose and loaded is not None else lambda _: []
+        lists_commands = self.verbose and commands
         lines = list(
             text.change_lines(
                 differences,
                 colour=self.colour,
                 verbose=self.verbose,
                 place=place,
-                commands=commands,
+                commands=shell_commands(loaded) if loaded and lists_commands else lambda _: [],
             )
         )
         cut = (

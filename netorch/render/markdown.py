@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from netorch.errors import NetorchError, printable
 from netorch.render import text
 from netorch.render.changes import Change, with_same_lines
 from netorch.state.resource import Disruption
+
+if TYPE_CHECKING:
+    from netorch.render.machine_changes import MachineChanges
 
 COMMENT = 65_536
 """The most bytes of a comment on GitHub."""
@@ -44,14 +48,50 @@ def report(
     """
     summed = text.summarize(changes) if changes else "in sync"
     head = f"### netorch: {code(name)} {'is ' if not changes else 'differs: '}{summed}\n"
-    tail = "".join(f"\n> **Warning:** {code(line)}\n" for line in warnings)
-    if len(tail.encode()) > limit // 4:
-        tail = (
-            f"\n> **Warning:** there are more warnings than fit here: run {code('netorch diff')}\n"
-        )
+    tail = _warnings(warnings, limit)
     if not changes:
         return head + tail
+    return f"{head}\n{_body(changes, limit - len((head + tail).encode()) - _RESERVE)}{tail}"
+
+
+def machines_report(
+    name: str,
+    entries: Sequence[MachineChanges],
+    warnings: Iterable[str] = (),
+    limit: int = COMMENT,
+) -> str:
+    """Return a heading, and for each machine with changes a heading and what `report` has."""
+    from netorch.render.machine_changes import summarize
+
+    different = [entry for entry in entries if entry.changes]
+    summed = summarize(entries)
+    head = f"### netorch: {code(name)} {'is ' if not different else 'differs: '}{summed}\n"
+    tail = _warnings(warnings, limit)
     room = limit - len((head + tail).encode()) - _RESERVE
+    blocks: list[str] = []
+    for number, entry in enumerate(different):
+        title = f"\n#### {code(entry.place)}: {text.summarize(entry.changes)}\n\n"
+        room -= len(title.encode())
+        if room < _RESERVE:
+            left = text.count_text(len(different) - number, "more machine")
+            blocks.append(f"\nand {left} that did not fit here: run {code('netorch diff')}\n")
+            break
+        blocks.append(title + _body(entry.changes, room))
+        room -= len(blocks[-1].encode()) - len(title.encode())
+    return f"{head}{''.join(blocks)}{tail}"
+
+
+def _warnings(lines: Iterable[str], limit: int) -> str:
+    tail = "".join(f"\n> **Warning:** {code(line)}\n" for line in lines)
+    if len(tail.encode()) > limit // 4:
+        return (
+            f"\n> **Warning:** there are more warnings than fit here: run {code('netorch diff')}\n"
+        )
+    return tail
+
+
+def _body(changes: Sequence[Change], room: int) -> str:
+    """Return the table of changes and the changed lines, in at most `room` bytes."""
     table, count = _table(changes, room)
     left = len(changes) - count
     cut = (
@@ -65,7 +105,7 @@ def report(
         table = f"<details>\n{title}\n\n{table}{cut}\n</details>\n"
         cut = ""
     lines = "" if left else _lines(changes, room - len(table.encode()))
-    return f"{head}\n{table}{cut}{lines}{tail}"
+    return f"{table}{cut}{lines}"
 
 
 def failure(error: NetorchError, limit: int = COMMENT) -> str:

@@ -25,7 +25,8 @@ from netorch.resolve.masters import bond_of, join
 from netorch.resolve.overlay import drop_altnames, entries_behind, set_mtu, tunnel_of
 from netorch.resolve.roles import StandaloneRole
 from netorch.resolve.segment import Segment, bridge_of, make_interface
-from netorch.state.key import HOST
+from netorch.state.key import HOST, Key
+from netorch.state.resource import Resource
 from netorch.topology import LinkModel, NetworkModel, NodeModel
 from netorch.topology.interfaces.vxlan import VxlanModel
 from netorch.topology.tunnels import TunnelsModel
@@ -373,6 +374,18 @@ class Spread(Struct):
             {site.label: site.machine for site in sites},
             {site.name: site.machine for site in sites if site.path},
         )
+
+
+def parts(desired: Desired) -> Mapping[str, Mapping[Key, Resource]]:
+    """Return machine → its part of a state, in time that is linear in the size of the state."""
+    machines = desired.machines
+    if machines is None:
+        return {}
+    names = [machines.here] if machines.here else [*machines.all]
+    states: dict[str, dict[Key, Resource]] = {name: {} for name in names}
+    for key, resource in desired.state.items():
+        states[machines.of_label[key.netns]][key] = resource
+    return states
 
 
 def partition(desired: Desired, machine: str) -> Desired:

@@ -11,7 +11,10 @@ from netorch.cli.status import DONE, FAILED
 
 TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from netorch.cli.output import Output
+    from netorch.resolve.loaded import Loaded
 
 
 class ValidateOptions(FileOptions):
@@ -58,6 +61,7 @@ def run(options: ValidateOptions, output: Output) -> int:
                 "topology": name,
                 "problems": [],
                 "warnings": warnings,
+                **_machine_rows(loaded),
             }
         )
         if not output.json and not output.quiet:
@@ -65,9 +69,46 @@ def run(options: ValidateOptions, output: Output) -> int:
             links = sum(key.kind == "link" and key.name != "lo" for key in loaded.desired.state)
             size = f"{nodes} and {text.count_text(links, 'interface')}"
             output.result(f"{loaded.file}: ok, topology {name} with {size}")
+            for line in _machine_lines(loaded):
+                output.result(line)
     if output.json:
         output.result(json.document(files=rows))
     return status
+
+
+def _machine_rows(loaded: Loaded) -> dict[str, object]:
+    """Return what each machine has, for a JSON document. Empty for a file without `hosts`."""
+    if loaded.desired.machines is None:
+        return {}
+    from netorch.resolve.per_machine import shares
+
+    rows = [
+        {
+            "machine": share.machine,
+            "address": str(share.address),
+            "nodes": share.nodes,
+            "interfaces": share.interfaces,
+            "tunnels": share.tunnels,
+            "neighbours": share.neighbours,
+        }
+        for share in shares(loaded.desired)
+    ]
+    return {"machines": rows}
+
+
+def _machine_lines(loaded: Loaded) -> Iterator[str]:
+    """Yield a line for each machine. A file without `hosts` has none."""
+    if loaded.desired.machines is None:
+        return
+    from netorch.render.text import count_text
+    from netorch.resolve.per_machine import shares
+
+    for share in shares(loaded.desired):
+        size = f"{count_text(share.nodes, 'node')} and {count_text(share.interfaces, 'interface')}"
+        tunnels = count_text(share.tunnels, "tunnel")
+        where = count_text(share.neighbours, "machine")
+        crosses = f", {tunnels} to {where}" if share.tunnels else ", no tunnels"
+        yield f"  {share.machine} ({share.address}): {size}{crosses}"
 
 
 COMMAND = Command(
