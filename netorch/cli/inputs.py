@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from netorch.api.saved_plan import Saved
     from netorch.cli.options import FileOptions
-    from netorch.resolve.desired import Machine
+    from netorch.resolve.desired import Desired, Machine
     from netorch.resolve.loaded import Choose
 
 VARIABLE = "NETORCH_VAR_"
@@ -223,6 +223,14 @@ def load_chosen(
     if live and not os.path.exists(DEFAULT):
         return _as_applied(only_live_topology(options.name, "with --name"), options)
     return from_file(default_file(), options, whole=whole)
+
+
+def whole(loaded: Loaded, record: Record) -> Desired:
+    """Return the state of all machines, if only the part of one of them is loaded."""
+    machines = loaded.desired.machines
+    if machines is None or not machines.here:
+        return loaded.desired
+    return recorded_state.load(record, loaded.file).desired
 
 
 def default_file() -> str:

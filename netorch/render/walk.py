@@ -74,7 +74,8 @@ def _protocol_text(walk: Walk) -> str:
 
 
 def _step(number: int, step: WalkStep) -> Iterator[str]:
-    yield f"{number:3}. {step.node}: {step.text}"
+    where = f" ({step.machine}{', as in the file' if step.by_file else ''})" if step.machine else ""
+    yield f"{number:3}. {step.node}{where}: {step.text}"
     for note in step.notes:
         yield f"     {note}"
     if step.through:
@@ -123,4 +124,24 @@ def _hop(step: WalkStep) -> dict[str, object]:
         "text": step.text,
         "notes": list(step.notes),
         "through": list(step.through),
+        **_machines(step),
     }
+
+
+def _machines(step: WalkStep) -> dict[str, object]:
+    """Return the fields that a hop has in a topology over several machines."""
+    if not step.machine:
+        return {}
+    crossings = [
+        {
+            "from": crossing.source,
+            "to": crossing.target,
+            "vni": crossing.vni,
+            "port": crossing.port,
+            "local": str(crossing.local),
+            "remote": str(crossing.remote),
+            "mtu": crossing.mtu,
+        }
+        for crossing in step.crossings
+    ]
+    return {"machine": step.machine, "by_file": step.by_file, "tunnels": crossings}

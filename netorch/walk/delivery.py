@@ -13,11 +13,20 @@ from netorch.immutable import replace
 from netorch.netlink.constants import NUD_FAILED
 from netorch.walk.choices import Choices
 from netorch.walk.connection import Connection, ConntrackEntry
-from netorch.walk.frames import NOWHERE, PROGRAMS, Arrival, Fault, Frame, FrameSearch
+from netorch.walk.frames import (
+    NOWHERE,
+    PROGRAMS,
+    Arrival,
+    Crossing,
+    Fault,
+    Frame,
+    FrameSearch,
+    MachineCrossing,
+)
 from netorch.walk.resolution import ASKED, asks_as, refusal, solicited_node
 from netorch.walk.result import LEAVES, PacketStopped
 from netorch.walk.routing import Flow, lookup
-from netorch.walk.tunnels import Crossing, Nested, far_ends, pick_peer, takes
+from netorch.walk.tunnels import Incoming, Nested, far_ends, pick_peer, takes
 from netorch.walk.world import Address, End, Place, World, WorldInterface
 
 IPVLANS = frozenset(("ipvlan", "ipvtap"))
@@ -32,11 +41,15 @@ class Delivery:
     connection: Connection
     nested: Nested
     """Sends a packet that encapsulates another packet."""
+    incoming: Incoming
+    """Tells why a host does not take a packet from another machine."""
     choices: Choices
     remarks: dict[str, None] = field(default_factory=dict)
     """Facts that the user should know, although they do not stop the packet."""
     through: tuple[str, ...] = ()
     """What the last packet went through on the link, such as `bridge r1:br0`."""
+    crossings: tuple[MachineCrossing, ...] = ()
+    """The tunnels between machines that the last packet went through on the link."""
     port: End | None = None
     """The bridge port by which the last packet arrived, if it arrived at a bridge."""
     met: dict[End, End] = field(default_factory=dict)
@@ -45,6 +58,10 @@ class Delivery:
     """(Label, interface, address) → the MAC that was learned on the way."""
     learned: dict[tuple[End, str, int], str] = field(default_factory=dict)
     """(Bridge, MAC, VLAN) → the port behind which the bridge learned the MAC on the way."""
+
+    def forget_passage(self) -> None:
+        """Forget what the last packet went through."""
+        self.through, self.crossings = (), ()
 
     def by_link(
         self,
@@ -316,8 +333,17 @@ class Delivery:
         self.through = tuple(
             f"{passed.what} {self.world.name_of(passed.end)}" for passed in arrival.passed
         )
+        self.crossings = tuple(
+            passed.crossing for passed in arrival.passed if passed.crossing is not None
+        )
         if arrival.faults:
             raise PacketStopped(arrival.faults[0].text)
+        for crossing in self.crossings:
+            names = [name for name in self.world.machines if name in crossing.names]
+            self.connection.doubt(
+                f"the network between {' and '.join(names)} is not in the file,"
+                " so netorch assumes that it works"
+            )
         if port is None:
             self._learn(iface.mac, arrival)
             self._pass_bridges(arrival, packet)
@@ -420,6 +446,7 @@ class Delivery:
             end,
             iface,
             self.nested,
+            self.incoming,
             lambda start: FrameSearch(self.world, self._carry).of(start),
         )
 
@@ -448,15 +475,16 @@ class Delivery:
         else:
             crossings = self._carry(here, iface)
         faults: list[Fault] = []
-        for other, problems, _, outside in crossings:
-            if outside:
+        for crossing in crossings:
+            other = crossing.end
+            if crossing.outside:
                 raise PacketStopped(
                     f"the packet leaves through the tunnel {place.name}:{iface.name}, "
                     "and netorch cannot see its other end",
                     LEAVES,
                 )
-            if problems:
-                faults += problems
+            if crossing.faults:
+                faults += crossing.faults
                 continue
             far = self.world.iface(other)
             assert far is not None

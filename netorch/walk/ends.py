@@ -216,6 +216,9 @@ def _label(world: World, text: str) -> str:
         return HOST
     if label is None:
         what, remedy = f"there is no node {node!r}.", which_node(node, world.names)
+        if node == HOST and world.machines:
+            what = f"there are several machines, so {node!r} could be the host of each."
+            remedy = f"Write {next(iter(world.machines_by_host))}."
         raise NetorchError(Problem("unknown-node", what, remedy=remedy, object=node))
     return label
 

@@ -14,7 +14,7 @@ from netorch.walk.connection import Connection, ConntrackEntry
 from netorch.walk.delivery import IPVLANS, Delivery, filters_frames
 from netorch.walk.result import LEAVES, PacketStopped, WalkStep
 from netorch.walk.routing import Flow, RouteChoice, address_on, lookup, route_text, source_for
-from netorch.walk.tunnels import CARRIERS
+from netorch.walk.tunnels import CARRIERS, Outer
 from netorch.walk.world import Address, Place, World, WorldInterface
 
 _ICMP_TYPES = {(4, "echo-request"): 0x0800, (6, "echo-request"): 0x8000, (6, "echo-reply"): 0x8100}
@@ -58,7 +58,9 @@ class Forwarder:
     wire: Delivery = field(init=False)
 
     def __post_init__(self) -> None:
-        self.wire = Delivery(self.world, self.connection, self._nested, self.choices)
+        self.wire = Delivery(
+            self.world, self.connection, self._nested, self._incoming, self.choices
+        )
 
     @property
     def remarks(self) -> dict[str, None]:
@@ -259,22 +261,16 @@ class Forwarder:
             return (*self.wire.by_tunnel(label, iface, packet), packet)
         if iface.kind in IPVLANS and iface.mode.startswith("l3") and iface.parent is not None:
             return self._by_parent(label, iface, iface.parent, packet)
-        self.wire.through = ()
+        self.wire.forget_passage()
         try:
             return (*self.wire.by_link(label, iface, via, packet, self.wire.port), packet)
         finally:
-            last = self.steps[-1]
-            through = self.wire.through
-            self.steps[-1] = WalkStep(
-                node=last.node,
-                text=last.text,
-                iif=last.iif,
-                oif=last.oif,
-                via=last.via,
-                route=last.route,
-                notes=last.notes,
-                through=through,
-            )
+            crossings = self.wire.crossings
+            self.steps[-1] = replace(self.steps[-1], through=self.wire.through, crossings=crossings)
+            self.sizes += [
+                (crossing.mtu, f"the tunnel from {crossing.source} to {crossing.target}")
+                for crossing in crossings
+            ]
 
     def _by_parent(
         self, label: str, iface: WorldInterface, parent: tuple[str, str], packet: Packet
@@ -306,26 +302,42 @@ class Forwarder:
 
     def _nested(
         self, label: str, source: Address | None, destination: Address, proto: str, port: int
-    ) -> tuple[str | None, str, bool]:
-        """Send a packet that encapsulates another packet.
-
-        Returns the label of the namespace that receives it (or None), the cause, and whether it
-        only leaves what netorch can see.
-        """
+    ) -> Outer:
+        """Send a packet that encapsulates another packet."""
         if label not in self.world.places:
-            return None, "it is sent from a namespace that netorch cannot see", True
+            return Outer(None, "it is sent from a namespace that netorch cannot see", True)
         if self.depth >= MAX_TUNNELS:
-            return None, "the tunnels are nested without end", False
+            return Outer(None, "the tunnels are nested without end", False)
         inner = Forwarder(self.world, self.depth + 1, choices=self.choices)
         nobody = ip_address("0.0.0.0" if destination.version == 4 else "::")
         try:
             delivered = inner.send(label, Packet(source or nobody, destination, proto, dport=port))
         except PacketStopped as ended:
-            return None, ended.cause, ended.outcome == LEAVES
+            return Outer(None, ended.cause, ended.outcome == LEAVES, inner.smallest)
         finally:
             for text, diverts in inner.connection.doubts.items():
                 self.connection.doubt(text, diverts=diverts)
-        return delivered.label, "", False
+        return Outer(delivered.label, "", False, inner.smallest)
+
+    def _incoming(self, label: str, source: Address, destination: Address, port: int) -> str:
+        """Return why a host does not take a packet of UDP from another machine, or "".
+
+        It comes by the interface by which the host would send to the source.
+        """
+        place = self.world.place(label)
+        way = lookup(place, Flow(source))
+        if way.why or way.is_local or way.route is None:
+            return ""
+        inner = Forwarder(self.world, self.depth + 1, choices=self.choices)
+        packet = Packet(source, destination, "udp", dport=port)
+        try:
+            ended = inner._enter(label, way.dev(place), packet)
+        except PacketStopped as stopped:
+            return stopped.cause
+        finally:
+            for text, diverts in inner.connection.doubts.items():
+                self.connection.doubt(text, diverts=diverts)
+        return "" if isinstance(ended, Delivered) else f"{place.name} does not have {destination}"
 
     def _look(self, place: Place, packet: Packet, oif: str) -> RouteChoice:
         """Return the route of a packet that is sent again here. Raise PacketStopped if there is
@@ -374,6 +386,11 @@ class Forwarder:
         )
         if mtu:
             self.sizes.append((mtu, name))
+
+    @property
+    def smallest(self) -> int:
+        """The smallest MTU on the way, 0 if none is known."""
+        return min((mtu for mtu, _ in self.sizes), default=0)
 
     def small(self) -> list[str]:
         """Return a remark about the smallest MTU, if it is smaller than the first one."""

@@ -10,10 +10,20 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, count
+from typing import NamedTuple
 
 from netorch.immutable import Value, replace
 from netorch.immutable import field as field_of
-from netorch.walk.world import FORWARDING, PORT_STATES, BridgeRoute, End, World, WorldInterface
+from netorch.walk.world import (
+    FORWARDING,
+    PORT_STATES,
+    Address,
+    BridgeRoute,
+    End,
+    Tunnel,
+    World,
+    WorldInterface,
+)
 
 MAX_FAULTS = 4
 """The search gives up a path that has more faults than this."""
@@ -39,11 +49,40 @@ class Fault(Value):
     """The interface at which it stops, if it stops at one."""
 
 
+class MachineCrossing(Value):
+    """The tunnel by which a frame goes from one machine to another."""
+
+    source: str
+    """The name of the machine that sends."""
+    target: str
+    """The name of the machine that receives."""
+    local: Address
+    """The source of the outer packets."""
+    remote: Address
+    """The destination of the outer packets."""
+    vni: int
+    port: int
+    mtu: int
+    """The size in bytes of the largest packet that passes without being fragmented."""
+
+    @property
+    def names(self) -> tuple[str, str]:
+        return self.source, self.target
+
+    @property
+    def text(self) -> str:
+        return (
+            f"VXLAN {self.vni} from {self.source} ({self.local}) to {self.target} ({self.remote})"
+        )
+
+
 class FrameHop(Value):
     """Something that a frame goes through: a bridge, the other end of a cable, a tunnel."""
 
     end: End
     what: str
+    crossing: MachineCrossing | None = None
+    """The machines, if it is a tunnel between two."""
 
 
 Learned = tuple[End, str, int]
@@ -80,12 +119,24 @@ class Arrival(Value):
     """The ports by which it came into bridges."""
 
 
-Carry = Callable[[End, WorldInterface], Iterable[tuple[End, tuple[Fault, ...], str, bool]]]
-"""A function that returns the far ends of a tunnel.
+class Crossing(NamedTuple):
+    """An interface at the other end of a tunnel."""
 
-Each has its interface, the faults on the way, the text of the hop, and whether netorch cannot see
-where the frames arrive.
-"""
+    end: End
+    faults: tuple[Fault, ...]
+    """The faults that stop the encapsulating packets on the way."""
+    what: str
+    """The text of the hop."""
+    far: Address | None = None
+    """The address to which the encapsulating packets go."""
+    outside: bool = False
+    """Whether netorch cannot see the other end; `end` is then the near one."""
+    machines: MachineCrossing | None = None
+    """The machines, if it leads from one to another."""
+
+
+Carry = Callable[[End, WorldInterface], Iterable[Crossing]]
+"""A function that returns the far ends of a tunnel."""
 
 
 class _At(Value):
@@ -107,8 +158,9 @@ class _At(Value):
         tags: tuple[int, ...] | None = None,
         what: str = "",
         faults: tuple[Fault, ...] = (),
+        crossing: MachineCrossing | None = None,
     ) -> _At:
-        passed = (*self.passed, FrameHop(end, what)) if what else self.passed
+        passed = (*self.passed, FrameHop(end, what, crossing)) if what else self.passed
         return _At(
             out=out,
             end=end,
@@ -205,9 +257,7 @@ class FrameSearch:
         elif iface.kind in STACKED and iface.parent is not None:
             yield from self._by_parent(at, iface, iface.parent)
         elif iface.kind in OVERLAYS and iface.tunnel is not None:
-            for end, faults, what, outside in self.carry(at.end, iface):
-                on = at.on(end, out=False, what=what, faults=faults)
-                yield on.arrival(end, outside=True) if outside else on
+            yield from self._by_tunnel(at, iface.tunnel, self.carry(at.end, iface))
         elif iface.kind in NOWHERE:
             yield from self._ends(at, f"{title} is a {iface.kind} interface: nothing is behind it")
         elif at.end[1] != "lo":
@@ -219,6 +269,24 @@ class FrameSearch:
                 )
                 at = at.with_faults(Fault(f"{title} has no carrier: {gone}", at.end))
             yield at.arrival(at.end, outside=True)
+
+    def _by_tunnel(
+        self, at: _At, tunnel: Tunnel, crossings: Iterable[Crossing]
+    ) -> Iterator[_At | Arrival]:
+        mac = self.frame.mac
+        ends = tunnel.ends_for(mac)
+        for one in crossings:
+            faults = one.faults
+            if one.far is not None and one.far not in ends:
+                if not mac:
+                    continue
+                text = (
+                    f"{self.world.name_of(at.end)} sends frames for {mac} to"
+                    f" {', '.join(map(str, ends))} (its forwarding database), not to {one.far}"
+                )
+                faults = (*faults, Fault(text, at.end))
+            on = at.on(one.end, out=False, what=one.what, faults=faults, crossing=one.machines)
+            yield on.arrival(one.end, outside=True) if one.outside else on
 
     def _by_cable(self, at: _At, iface: WorldInterface, title: str) -> Iterator[_At | Arrival]:
         if iface.peer is None:

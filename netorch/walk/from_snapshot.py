@@ -69,7 +69,15 @@ def world(snapshot: Snapshot, mark: Mark, asked: World) -> World:
         label: _place(view, nodes.get(label, label_text(label)), cables)
         for label, view in views.items()
     }
-    return World(places, asked.names, asked, asked.preferred)
+    if asked.machines:
+        # what is on other machines is not in the snapshot
+        of_label, here = asked.machine_of, asked.here
+        places |= {
+            label: place
+            for label, place in asked.places.items()
+            if of_label.get(label, here) != here
+        }
+    return replace(asked, places=places, asked=asked)
 
 
 def _place(view: View, name: str, cables: Mapping[End, End]) -> Place:

@@ -36,13 +36,20 @@ from netorch.netlink.constants import (
     RTPROT_KERNEL,
 )
 from netorch.resolve.desired import Desired
-from netorch.state.key import label_text
+from netorch.state.key import HOST, label_text
 from netorch.state.resource import Resource
 from netorch.values.policy import KernelRoute, KernelRule
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
 from netorch.walk import link_details
 from netorch.walk.settings import Settings
-from netorch.walk.world import FAMILIES, InterfaceAddress, Place, World, WorldInterface
+from netorch.walk.world import (
+    FAMILIES,
+    InterfaceAddress,
+    Place,
+    World,
+    WorldInterface,
+    WorldMachine,
+)
 from netorch.walk.world import Neighbour as NeighbourOf
 
 _OF_LINK_LAYER = frozenset(("vrf", "gre", "ipip", "sit", "ip6gre", "ip6tnl", "wireguard", "tun"))
@@ -53,8 +60,47 @@ _PARTLY_KNOWN = (
 )
 
 
-def world(desired: Desired) -> World:
-    """Return the world of a file: every namespace that it makes or is attached to."""
+def world(desired: Desired, whole: Desired | None = None, here: str = "") -> World:
+    """Return the world of a file: every namespace that it makes or is attached to.
+
+    `whole` is the state of all machines, if `desired` is the part of one of them. `here` is the
+    machine whose host is called `host`, if `desired` is the state of all machines.
+    """
+    own = _world(desired)
+    machines = desired.machines
+    if machines is None:
+        return own
+    places, names, preferred = dict(own.places), dict(own.names), dict(own.preferred)
+    if whole is not None and whole.machines is not None:
+        others = _world(whole)
+        of_label = whole.machines.of_label
+        places |= {
+            label: place
+            for label, place in others.places.items()
+            if of_label.get(label) != machines.here
+        }
+        names, preferred = {**others.names, **names}, {**others.preferred, **preferred}
+    hosts: dict[str, WorldMachine] = {}
+    for name, machine in machines.all.items():
+        label = HOST if name == machines.here else f"{HOST}.{name}"
+        hosts[name] = WorldMachine(name, label, machine.address, machine.mtu)
+        places.setdefault(label, _place(label, label_text(label), [], set()))
+        preferred[label] = (*preferred.get(label, ()), machine.address)
+        names[f"{HOST}.{name}"] = label
+    if machines.here or here:
+        names[HOST] = hosts[machines.here or here].label
+    machine_of = {**machines.of_label, **{host.label: name for name, host in hosts.items()}}
+    return World(
+        places,
+        names,
+        preferred=preferred,
+        machines=hosts,
+        machine_of=machine_of,
+        here=machines.here,
+    )
+
+
+def _world(desired: Desired) -> World:
     grouped: dict[str, list[Resource]] = {}
     for key, resource in desired.state.items():
         grouped.setdefault(key.netns, []).append(resource)

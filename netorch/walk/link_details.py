@@ -39,6 +39,8 @@ class Parts(Value):
     """Whether every packet is lost."""
     ends: tuple[Address, ...] = ()
     """The addresses to which a tunnel sends frames for unknown MACs."""
+    macs: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
+    """MAC → the addresses to which a tunnel sends the frames for it."""
     peers: tuple[WireguardPeer, ...] = ()
 
 
@@ -102,6 +104,9 @@ def _tunnel(link: Resource | None, parts: Parts) -> Tunnel | None:
         (*known, *parts.ends),
         parts.peers,
         getattr(link, "port", 0),
+        getattr(link, "vni", 0),
+        parts.macs,
+        getattr(link, "underlay", ""),
     )
 
 
@@ -128,6 +133,9 @@ def parts_of(resources: Iterable[Resource]) -> dict[Key, Parts]:
                 parts = replace(parts, impair=impairments, lost=resource.impairment.loss == CERTAIN)
             case Fdb() if resource.mac == ALL:
                 parts = replace(parts, ends=(*parts.ends, ip_address(resource.dst)))
+            case Fdb():
+                ends = (*parts.macs.get(resource.mac, ()), ip_address(resource.dst))
+                parts = replace(parts, macs={**parts.macs, resource.mac: ends})
             case Peer():
                 parts = replace(parts, peers=(*parts.peers, _peer(resource)))
             case _:

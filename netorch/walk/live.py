@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from netorch.converge.attached import Attached, attach
 from netorch.errors import NetorchError
@@ -22,8 +23,16 @@ _PATIENCE, _PAUSE = 1.0, 0.1
 """Seconds to wait for link-local addresses, and between two looks."""
 
 
-def look(kernel: LinuxKernel, desired: Desired, attached: Attached | None = None) -> World:
+def look(
+    kernel: LinuxKernel,
+    desired: Desired,
+    attached: Attached | None = None,
+    whole: Desired | None = None,
+) -> World:
     """Read everything that decides about packets, in the topology's namespaces and on the host.
+
+    If `desired` is the part of one of several machines, what is on the others is from `whole`, the
+    state of all machines.
 
     If an interface has just come up, wait a moment for its link-local address.
     """
@@ -35,7 +44,7 @@ def look(kernel: LinuxKernel, desired: Desired, attached: Attached | None = None
         neighbours=True,
         passage=True,
     )
-    asked = from_state.world(desired)
+    asked = from_state.world(desired, whole)
     deadline = time.monotonic() + _PATIENCE
     while True:
         world = from_snapshot.world(kernel.read(scope), desired.mark, asked)
@@ -49,7 +58,11 @@ def lacks_link_local(world: World) -> bool:
 
     The kernel makes one soon after the interface has come up, and asks for MACs with it.
     """
-    return any(map(_lacks_link_local, world.places.values()))
+    return any(
+        _lacks_link_local(place)
+        for label, place in world.places.items()
+        if not world.is_elsewhere(label)
+    )
 
 
 def _lacks_link_local(place: Place) -> bool:
@@ -82,14 +95,18 @@ def why_not(
 class LiveWalks:
     """Follows packets through the state of the kernel, which it reads once, at the first walk."""
 
-    def __init__(self, kernel: LinuxKernel, desired: Desired) -> None:
-        self._kernel, self._desired = kernel, desired
+    def __init__(
+        self, kernel: LinuxKernel, desired: Desired, whole: Callable[[], Desired] | None = None
+    ) -> None:
+        """`whole` returns the state of all machines, if `desired` is the part of one of them."""
+        self._kernel, self._desired, self._whole = kernel, desired, whole
         self._world: World | None = None
 
     @property
     def world(self) -> World:
         if self._world is None:
-            self._world = look(self._kernel, self._desired)
+            whole = None if self._whole is None else self._whole()
+            self._world = look(self._kernel, self._desired, whole=whole)
         return self._world
 
     def why_not(self, source: str, target: str, tcp: int | None = None) -> tuple[str, ...]:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import ip_address
 
 from netorch.firewall.evaluation import Packet
 from netorch.immutable import replace
 from netorch.walk.choices import MAX_WAYS, Choices, every
 from netorch.walk.forwarding import Delivered, Forwarder
-from netorch.walk.result import ARRIVES, FAILS, LEAVES, Leg, PacketStopped, PathQuery, Walk, Way
+from netorch.walk.result import (
+    ARRIVES,
+    FAILS,
+    LEAVES,
+    Leg,
+    PacketStopped,
+    PathQuery,
+    Walk,
+    WalkStep,
+    Way,
+)
 from netorch.walk.world import Place, World
 
 SIZES = {4: 84, 6: 104}
@@ -64,18 +75,22 @@ def _one_way(world: World, ask: PathQuery, source: str, target: str, choices: Ch
         delivered = forwarder.send(ask.label, packet, ask.bound)
         asked = str(forwarder.connection.tracks[ask.label].before.source)
         _check_receiver(world, ask, delivered)
-        there = Leg(tuple(forwarder.steps), ARRIVES)
+        there = Leg(_placed(world, forwarder.steps), ARRIVES)
     except PacketStopped as ended:
         asked = (
             str(forwarder.connection.tracks[ask.label].before.source)
             if ask.label in forwarder.connection.tracks
             else asked
         )
-        there = Leg(tuple(forwarder.steps), ended.outcome, ended.cause)
+        there = Leg(_placed(world, forwarder.steps), ended.outcome, ended.cause)
     else:
         back = _back(world, forwarder, ask, delivered)
-    unseen = [
-        sentence for label in _labels(world, there, back) for sentence in world.places[label].unseen
+    labels = _labels(world, there, back)
+    unseen = [sentence for label in labels for sentence in world.places[label].unseen]
+    others = dict.fromkeys(world.machine_of[label] for label in labels if world.is_elsewhere(label))
+    unseen += [
+        f"netorch sees the kernel of {world.here} alone: what is on {name} is as in the file"
+        for name in others
     ]
     doubts = forwarder.connection.doubts
     return Walk(
@@ -90,6 +105,21 @@ def _one_way(world: World, ask: PathQuery, source: str, target: str, choices: Ch
         doubts=(*doubts, *dict.fromkeys(unseen)),
         remarks=(*forwarder.small(), *forwarder.remarks),
         certain=not any(doubts.values()),
+    )
+
+
+def _placed(world: World, steps: Iterable[WalkStep]) -> tuple[WalkStep, ...]:
+    """Return the steps with their machines."""
+    if not world.machines:
+        return tuple(steps)
+    labels = {place.name: label for label, place in world.places.items()}
+    return tuple(
+        replace(
+            step,
+            machine=world.machine_of.get(labels[step.node], world.here),
+            by_file=world.is_elsewhere(labels[step.node]),
+        )
+        for step in steps
     )
 
 
@@ -169,5 +199,5 @@ def _back(world: World, forwarder: Forwarder, ask: PathQuery, delivered: Deliver
                 "the sender does not accept it"
             )
     except PacketStopped as ended:
-        return Leg(tuple(forwarder.steps[there:]), ended.outcome, ended.cause)
-    return Leg(tuple(forwarder.steps[there:]), ARRIVES)
+        return Leg(_placed(world, forwarder.steps[there:]), ended.outcome, ended.cause)
+    return Leg(_placed(world, forwarder.steps[there:]), ARRIVES)

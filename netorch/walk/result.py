@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netorch.immutable import Value
+from netorch.walk.frames import MachineCrossing
 from netorch.walk.world import Address
 
 ARRIVES, FAILS, LEAVES = "arrives", "fails", "leaves"
@@ -36,6 +37,12 @@ class WalkStep(Value):
     """What else is done to the packet, in order, such as translations."""
     through: tuple[str, ...] = ()
     """What the packet went through on its way to the next namespace, such as `bridge r1:br0`."""
+    crossings: tuple[MachineCrossing, ...] = ()
+    """The tunnels between machines among these."""
+    machine: str = ""
+    """The machine that has the namespace, "" if the file has no `hosts`."""
+    by_file: bool = False
+    """Whether a live walk goes by the file here, because the machine is another one."""
 
 
 class Leg(Value):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
-from netorch.walk.frames import Arrival, Fault
+from netorch.kinds.vxlan import HEADROOM
+from netorch.walk.frames import Arrival, Crossing, Fault, MachineCrossing
 from netorch.walk.world import Address, End, WireguardPeer, World, WorldInterface
 
 PROTOCOLS = {
@@ -21,25 +23,32 @@ PROTOCOLS = {
 CARRIERS = frozenset(("gre", "ipip", "sit", "ip6gre", "ip6tnl", "wireguard"))
 """The kinds of tunnels that carry packets without frames, and so need no MACs."""
 
-Nested = Callable[[str, Address | None, Address, str, int], tuple[str | None, str, bool]]
+
+class Outer(NamedTuple):
+    """What becomes of a packet that encapsulates another packet."""
+
+    label: str | None
+    """The label of the namespace that receives it, or None."""
+    why: str
+    """The cause if none does."""
+    leaves: bool
+    """Whether it only leaves what netorch can see."""
+    mtu: int = 0
+    """The smallest MTU on its way, 0 if none is known."""
+
+
+Nested = Callable[[str, Address | None, Address, str, int], Outer]
 """A function that sends a packet which encapsulates another packet.
 
 Its arguments are the label of the sending namespace, and the source, destination, protocol and
-port of the packet. It returns the label of the namespace that receives the packet (or None), the
-cause, and whether the packet only leaves what netorch can see.
+port of the packet.
 """
 
+Incoming = Callable[[str, Address, Address, int], str]
+"""A function that tells why a host does not take a packet of UDP from another machine, or "".
 
-class Crossing(NamedTuple):
-    """An interface at the other end of a tunnel."""
-
-    end: End
-    faults: tuple[Fault, ...]
-    """The faults that stop the encapsulating packets on the way."""
-    what: str
-    """The text of the hop."""
-    outside: bool = False
-    """Whether netorch cannot see the other end; `end` is then the near one."""
+Its arguments are the label of the host, and the source, destination and port of the packet.
+"""
 
 
 def far_ends(
@@ -47,6 +56,7 @@ def far_ends(
     end: End,
     iface: WorldInterface,
     nested: Nested,
+    incoming: Incoming,
     receivers: Callable[[End], Iterable[Arrival]],
 ) -> list[Crossing]:
     """Return the interfaces at the other ends of a tunnel."""
@@ -55,16 +65,20 @@ def far_ends(
         return []
     below = _below(end, iface)
     crossings: list[Crossing] = []
-    for far in tunnel.ends:
+    for far in dict.fromkeys(chain(tunnel.ends, *tunnel.macs.values())):
         if far.is_multicast:
             crossings += _by_group(world, end, iface, receivers)
             continue
-        label, why, leaves = nested(
+        between = _between_machines(world, end, iface, far, nested, incoming)
+        if between is not None:
+            crossings += between
+            continue
+        label, why, leaves, _ = nested(
             below, tunnel.local, far, PROTOCOLS.get(iface.kind, iface.kind), tunnel.port
         )
         if label is not None:
             crossings += [
-                Crossing(other, (), f"{iface.kind} to")
+                Crossing(other, (), f"{iface.kind} to", far)
                 for other in _there(world, label, end, iface)
             ]
             if not _there(world, label, end, iface):
@@ -77,19 +91,73 @@ def far_ends(
                     ),
                 )
                 crossings += [
-                    Crossing(other, faults, f"{iface.kind} to")
+                    Crossing(other, faults, f"{iface.kind} to", far)
                     for other in _unfitting(world, label, iface)
                 ]
             continue
         if leaves:
-            crossings.append(Crossing(end, (), f"{iface.kind} to {far}", outside=True))
+            crossings.append(Crossing(end, (), f"{iface.kind} to {far}", far, outside=True))
             continue
         faults = (Fault(f"{world.name_of(end)}, whose packets go to {far}: {why}", end),)
         crossings += [
-            Crossing(other, faults, f"{iface.kind} to")
+            Crossing(other, faults, f"{iface.kind} to", far)
             for other in _intended(world, far, end, iface)
         ]
     return crossings
+
+
+def _between_machines(
+    world: World,
+    end: End,
+    iface: WorldInterface,
+    far: Address,
+    nested: Nested,
+    incoming: Incoming,
+) -> list[Crossing] | None:
+    """Return the interfaces of another machine at the other end, None if it leads to no machine.
+
+    Of the outer packets, netorch follows only what its own machine does with them.
+    """
+    tunnel = iface.tunnel
+    near = world.machines_by_host.get(_below(end, iface))
+    there = world.machines_by_address.get(far)
+    if iface.kind != "vxlan" or tunnel is None or near is None or there in {None, near}:
+        return None
+    assert there is not None
+    local = tunnel.local or near.address
+    mtu, causes = min(near.mtu, there.mtu), []
+    if world.live and near.name == world.here:
+        outer = nested(near.label, tunnel.local, far, "udp", tunnel.port)
+        if outer.label is not None:
+            return None
+        mtu = min(mtu, outer.mtu or mtu)
+        causes += [] if outer.leaves else [f"{far}: {outer.why}"]
+    if world.live and there.name == world.here:
+        why = incoming(there.label, local, far, tunnel.port)
+        causes += [f"{there.name} ({far}): {why}"] if why else []
+    machines = MachineCrossing(
+        near.name,
+        there.name,
+        local,
+        far,
+        tunnel.vni,
+        tunnel.port,
+        mtu - HEADROOM[far.version],
+    )
+    what = f"{machines.text} into"
+    faults = tuple(Fault(f"{world.name_of(end)}, whose packets go to {why}", end) for why in causes)
+    others = _there(world, there.label, end, iface)
+    if others:
+        return [Crossing(other, faults, what, far, machines=machines) for other in others]
+    missing = Fault(
+        f"{there.name} has no {iface.kind} interface that matches"
+        f" {world.name_of(end)} ({_ident(iface)})",
+        end,
+    )
+    faults = (*faults, missing)
+    if not (others := _unfitting(world, there.label, iface)):
+        return [Crossing(end, faults, what, far, outside=True, machines=machines)]
+    return [Crossing(other, faults, what, far, machines=machines) for other in others]
 
 
 def _ident(iface: WorldInterface) -> str:
@@ -98,7 +166,9 @@ def _ident(iface: WorldInterface) -> str:
 
 def _below(end: End, iface: WorldInterface) -> str:
     """Return the label of the namespace that sends the encapsulating packets."""
-    return iface.parent[0] if iface.parent is not None else end[0]
+    if iface.parent is not None:
+        return iface.parent[0]
+    return (iface.tunnel.underlay if iface.tunnel is not None else "") or end[0]
 
 
 def _alike(world: World, kind: str) -> Iterator[tuple[End, WorldInterface]]:
@@ -111,6 +181,7 @@ def _alike(world: World, kind: str) -> Iterator[tuple[End, WorldInterface]]:
 def _there(world: World, label: str, end: End, iface: WorldInterface) -> list[End]:
     mine = iface.tunnel
     assert mine is not None
+    reached = {*mine.ends, *chain.from_iterable(mine.macs.values())}
     ends = []
     for other, far in _alike(world, iface.kind):
         theirs = far.tunnel
@@ -122,7 +193,7 @@ def _there(world: World, label: str, end: End, iface: WorldInterface) -> list[En
         ):
             continue
         strict = iface.kind not in {"vxlan", "geneve"}
-        if theirs.local is not None and theirs.local not in mine.ends:
+        if theirs.local is not None and theirs.local not in reached:
             continue
         if strict and theirs.ends and mine.local is not None and mine.local not in theirs.ends:
             continue
@@ -193,7 +264,7 @@ def pick_peer(
             [],
         )
     address, port = peer.endpoint
-    label, why, leaves = nested(end[0], None, address, "udp", port)
+    label, why, leaves, _ = nested(end[0], None, address, "udp", port)
     if leaves:
         return "", [Crossing(end, (), "wireguard", outside=True)]
     if label is None:

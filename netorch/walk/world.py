@@ -66,6 +66,17 @@ class Tunnel(Value):
     """The peers of a WireGuard interface."""
     port: int = 0
     """The UDP port, 0 for none."""
+    vni: int = 0
+    """The network identifier of a VXLAN."""
+    macs: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
+    """MAC in the forwarding database of a VXLAN → the ends that get the frames for it."""
+    underlay: str = ""
+    """The label of the namespace of the encapsulating packets, "" for that of the interface or of
+    its parent."""
+
+    def ends_for(self, mac: str) -> tuple[Address, ...]:
+        """Return the ends that get the frames for a MAC; "" is that of a broadcast."""
+        return self.macs.get(mac, self.ends)
 
 
 class WorldInterface(Value):
@@ -234,6 +245,18 @@ class Place(Value, dict=True):
         return any(held.address.ip == address for held in self.addresses)
 
 
+class WorldMachine(Value):
+    """A machine over which the topology is spread."""
+
+    name: str
+    label: str
+    """The label of its host."""
+    address: Address
+    """The address at which its tunnels end."""
+    mtu: int
+    """The size in bytes of the largest packet that it can send to the others."""
+
+
 class World(Value, dict=True):
     """All namespaces that a packet may pass."""
 
@@ -245,6 +268,12 @@ class World(Value, dict=True):
     """The world of the file, if this one was read from the kernel, else None."""
     preferred: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
     """Label → the addresses that the name of the node stands for, the first one first."""
+    machines: Mapping[str, WorldMachine] = field(default_factory=dict)
+    """Name → machine; empty if the file has no `hosts`."""
+    machine_of: Mapping[str, str] = field(default_factory=dict)
+    """Label → the machine that has the namespace."""
+    here: str = ""
+    """The machine on which netorch runs, "" if that does not matter."""
 
     @property
     def live(self) -> bool:
@@ -258,6 +287,20 @@ class World(Value, dict=True):
             for held in place.addresses:
                 owners.setdefault(held.address.ip, []).append((label, held.iface))
         return owners
+
+    @cached_property
+    def machines_by_address(self) -> Mapping[Address, WorldMachine]:
+        """Address of the tunnels → machine."""
+        return {machine.address: machine for machine in self.machines.values()}
+
+    @cached_property
+    def machines_by_host(self) -> Mapping[str, WorldMachine]:
+        """Label of a host → machine."""
+        return {machine.label: machine for machine in self.machines.values()}
+
+    def is_elsewhere(self, label: str) -> bool:
+        """Whether a live world has a namespace from the file, because it is on another machine."""
+        return self.live and self.machine_of.get(label, self.here) != self.here
 
     @cached_property
     def upper_links(self) -> Mapping[End, list[End]]:

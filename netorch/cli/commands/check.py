@@ -53,14 +53,14 @@ def run(options: CheckOptions, output: Output) -> int:
     from netorch.render import checks, json
     from netorch.walk.live import LiveWalks
 
-    loaded, _ = inputs.load_chosen(options.file, options, live=True)
+    loaded, record = inputs.load_chosen(options.file, options, live=True)
     desired = loaded.desired
     name = desired.topology
     started = time.monotonic()
     listed = checks.Listed(all_pairs=output.json or output.verbose)
     with Orchestrator() as orchestrator:
         output.phase("checking")
-        walks = LiveWalks(orchestrator.kernel, desired)
+        walks = LiveWalks(orchestrator.kernel, desired, whole=lambda: inputs.whole(loaded, record))
         outcomes = run_checks(
             orchestrator.kernel,
             loaded,

@@ -88,17 +88,18 @@ def _walk(source: str, target: str, options: ExplainOptions, output: Output) -> 
     from netorch.walk.ends import explain as follow
     from netorch.walk.result import FAILS
 
-    loaded, _ = inputs.load_chosen(options.topology, options, live=True, whole=options.offline)
+    loaded, record = inputs.load_chosen(options.topology, options, live=True, whole=options.offline)
+    whole = inputs.whole(loaded, record)
     if options.offline:
         from netorch.walk import from_state
 
-        world = from_state.world(loaded.desired)
+        world = from_state.world(whole, here=options.host or "")
     else:
         from netorch.converge.orchestrator import Orchestrator
         from netorch.walk.live import look
 
         with Orchestrator() as orchestrator:
-            world = look(orchestrator.kernel, loaded.desired)
+            world = look(orchestrator.kernel, loaded.desired, whole=whole)
     try:
         way = follow(world, source, target, options.tcp)
     except NetorchError as error:
