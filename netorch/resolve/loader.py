@@ -339,11 +339,14 @@ def _resolve(
     left_out = any(
         section in tree and section not in rest.tree for section in ("nodes", "networks")
     )
+    # a machine whose entry is wrong was left out, but exists
+    machines = tree["hosts"] if isinstance(tree.get("hosts"), dict) else {}
     lacking = unknown(rest.holes)
     complaints = [
         (entry, _whole(rest.tree, entry.path))
         for entry in desired.complaints
-        if not rest.holes or (lacking.stands(entry) and not (entry.naming and left_out))
+        if not rest.holes
+        or (lacking.stands(entry) and not (entry.naming and (left_out or entry.about in machines)))
     ]
     return desired if chosen else None, complaints
 

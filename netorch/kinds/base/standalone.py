@@ -100,14 +100,25 @@ class StandaloneLink(NoForeignObjects, Link):
         return ""
 
     @property
+    def _stack(self) -> str:
+        """The namespace in which the outer packets are sent and received."""
+        return self.parent[0] if self.parent is not None else self.birthplace or self.netns
+
+    @property
     def claim(self) -> tuple[object, ...] | None:
-        # The claim holds where the outer packets are sent and received.
-        stack = self.parent[0] if self.parent is not None else self.birthplace or self.netns
         return (
-            (self.KIND, stack, *(getattr(self, key) for key in self.UNIQUE))
+            (self.KIND, self._stack, *(getattr(self, key) for key in self.UNIQUE))
             if self.UNIQUE
             else None
         )
+
+    @property
+    def deleted_before(self) -> tuple[Key, ...]:
+        # The kernel deletes a namespace in the background. Until then the claim of its link would
+        # be taken in another namespace, where the next link may need it.
+        if not self.UNIQUE or self._stack == self.netns:
+            return ()
+        return (netns_key(self.netns),)
 
     def pairs(self, attribute: Attribute) -> Attrs:
         """Return an attribute encoded for IFLA_INFO_DATA, or nothing if it can be left out."""
