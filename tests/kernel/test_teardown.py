@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -44,11 +45,18 @@ def inode(host: Host, name: str) -> int:
     return int(sh(host, f"stat -L -c %i /run/netns/{name}"))
 
 
-def users(namespaces: set[int]) -> list[str]:
-    """Return the processes of the machine that are in one of the namespaces or hold one open."""
+def users(host: Host, namespaces: set[int]) -> list[str]:
+    """Return the processes of the host that are in one of the namespaces or hold one open.
+
+    Others are left out, because Linux gives the number of a namespace that is gone to the next one,
+    which may be that of another test.
+    """
     processes = []
+    own = os.readlink(f"/proc/{host.pid}/ns/pid")
     for process in Path("/proc").glob("[0-9]*"):
         try:
+            if str((process / "ns/pid").readlink()) != own:
+                continue
             paths = [process / "ns/net", *(process / "fd").iterdir()]
             if any(
                 path.stat().st_ino in namespaces and str(path.readlink()).startswith("net:")
@@ -336,7 +344,7 @@ def test_processes_in_a_node_are_ended_and_the_namespace_is_really_gone(
         assert run.wait(timeout=10) != 0
     assert outside.poll() is None
     outside.kill()
-    assert users(namespaces) == []
+    assert users(host, namespaces) == []
     assert diff_snapshots(before, host.snapshot()) == []
 
 
@@ -354,7 +362,7 @@ def test_a_process_of_a_node_that_an_update_removes(
     host.netorch("apply")
     assert goes.wait(timeout=10) != 0
     assert stays.poll() is None
-    assert users({namespace}) == []
+    assert users(host, {namespace}) == []
     host.netorch("destroy")
 
 
