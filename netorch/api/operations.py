@@ -83,13 +83,19 @@ class Checks(Value):
         return self.text
 
 
-def diff(source: Source, *, variables: Variables | None = None, name: str | None = None) -> Changes:
+def diff(
+    source: Source,
+    *,
+    variables: Variables | None = None,
+    name: str | None = None,
+    host: str | None = None,
+) -> Changes:
     """Return the changes that `apply` would make, without making them.
 
-    `source`, `variables` and `name` are those of `netorch.load`. Raise FileError, and ConflictError
-    or LacksError where `apply` would raise it.
+    `source`, `variables` and `name` are those of `netorch.load`, and `host` is that of `apply`.
+    Raise FileError, and ConflictError or LacksError where `apply` would raise it.
     """
-    topology = load(source, variables=variables, name=name)
+    topology = load(source, variables=variables, name=name).part(host)
     with Orchestrator() as orchestrator:
         difference = orchestrator.diff(topology.loaded)
     return _changes(topology.name, difference.plan, difference.warnings)
@@ -100,6 +106,7 @@ def apply(
     *,
     variables: Variables | None = None,
     name: str | None = None,
+    host: str | None = None,
     lock_timeout: float = 10.0,
 ) -> Changes:
     """Make the kernel match a topology, and return the changes that were made.
@@ -110,12 +117,13 @@ def apply(
         source: As for `netorch.load`.
         variables: As for `netorch.load`.
         name: As for `netorch.load`.
+        host: Which machine of the file's `hosts` this one is, by default that whose address it has.
         lock_timeout: Seconds to wait while another netorch changes the same topology.
 
     Raise FileError, ConflictError, LacksError or LockedError before anything changes, and
     KernelRefused after a rollback.
     """
-    return converge(load(source, variables=variables, name=name), lock_timeout, False)
+    return converge(load(source, variables=variables, name=name).part(host), lock_timeout, False)
 
 
 def check(
@@ -123,14 +131,15 @@ def check(
     *,
     variables: Variables | None = None,
     name: str | None = None,
+    host: str | None = None,
     timeout: float = TIMEOUT,
 ) -> Checks:
     """Try the checks of a live topology with real packets from inside its nodes.
 
-    `timeout` is the number of seconds that an expected answer may take. Raise FileError, and
-    NetorchError if a node of a check does not exist.
+    `host` is that of `apply`. `timeout` is the number of seconds that an expected answer may take.
+    Raise FileError, and NetorchError if a node of a check does not exist.
     """
-    return try_checks(load(source, variables=variables, name=name), timeout)
+    return try_checks(load(source, variables=variables, name=name).part(host), timeout)
 
 
 def destroy(target: Source, *, lock_timeout: float = 10.0) -> Changes:
@@ -200,11 +209,16 @@ def try_checks(topology: Topology, timeout: float) -> Checks:
         walks = LiveWalks(orchestrator.kernel, loaded.desired)
         outcomes = run_checks(orchestrator.kernel, loaded, timeout=timeout, recipient=walks.astray)
     lines = checks.lines(loaded.desired.checks, outcomes, file=loaded.file)
+    machines = loaded.desired.machines
+    skipped = machines.skipped if machines is not None else {}
     return Checks(
         topology.name,
         outcomes,
         "\n".join(
-            [*lines, f"{topology.name}: {checks.summarize(loaded.desired.checks, outcomes)}"]
+            [
+                *lines,
+                f"{topology.name}: {checks.summarize(loaded.desired.checks, outcomes, skipped)}",
+            ]
         ),
     )
 

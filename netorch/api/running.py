@@ -181,6 +181,8 @@ def running(
             )
         )
     machine: Machine = PrivateHost(CALLS) if private else CurrentHost()
+    if not private:
+        topology = topology.part(None)
     lab = Lab(topology, machine, lock_timeout)
     try:
         try:

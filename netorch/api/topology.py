@@ -204,6 +204,26 @@ class Topology:
         """The loaded topology, with which the rest of netorch works."""
         return self._loaded
 
+    def part(self, host: str | None) -> Topology:
+        """Return the part of this machine, or the topology itself if it has no `hosts`.
+
+        `host` names this machine; None means the one whose address it has. Raise NetorchError if
+        that is not known.
+        """
+        machines = self._loaded.desired.machines
+        if machines is None:
+            return self
+        # here, because few topologies have `hosts`
+        from netorch.converge.this_machine import this_machine
+        from netorch.resolve.machines import part_of
+
+        here = this_machine(host)(self.name, machines.all)
+        part = type(self).__new__(type(self))
+        part._line = self._line
+        part._loaded = part_of(self._loaded, here)
+        part._record = replace(self._record, machine=here)
+        return part
+
     def record(self) -> Record:
         """Return the record for an apply that begins now."""
         return replace(self._record, applied=time.time())

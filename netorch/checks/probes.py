@@ -161,8 +161,11 @@ def _ends(check: Check, live: Live) -> Iterator[tuple[CheckEnd, CheckEnd, bool]]
     for index, one in enumerate(members):
         for distance, other in enumerate(members[index + 1 :], 1):
             are_next = distance in (1, len(members) - 1)
-            yield one, other, are_next
-            yield other, one, are_next
+            # a member on another machine cannot send from here
+            if one.label:
+                yield one, other, are_next
+            if other.label:
+                yield other, one, are_next
 
 
 def _with_live_addresses(end: CheckEnd, live: Live) -> CheckEnd:
@@ -249,7 +252,7 @@ def _traces(
 
     own = next((mine for mine in source.addresses if mine.version == address.version), None)
     there = (trace(source, target, address),)
-    return (*there, trace(target, source, own)) if own is not None else there
+    return (*there, trace(target, source, own)) if own is not None and target.label else there
 
 
 def _try(pair: Pair, probe: Probe, reply: Reply, small: bool) -> Try:

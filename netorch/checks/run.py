@@ -168,7 +168,9 @@ def _look(kernel: LinuxKernel, loaded: Loaded) -> tuple[Live, Snapshot]:
     """
     desired = loaded.desired
     attached = attach(kernel, desired, None)
-    labels = {end.label: end.node for check in desired.checks for end in involved(check)}
+    ends = (end for check in desired.checks for end in involved(check))
+    # an end without a label is a node on another machine
+    labels = {end.label: end.node for end in ends if end.label}
     own_nodes = frozenset(
         label
         for label in desired.labels.values()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from netorch.cli.output import Output
     from netorch.converge.attached import NodePlace
+    from netorch.resolve.desired import Machine
 
 
 def enter_on_record(node: str, topology: str | None, argv: Sequence[str]) -> Exception | None:
@@ -86,6 +87,7 @@ def _place(node: str, topology: str | None) -> NodePlace:
     from netorch.kernel.files import records
 
     places: dict[str, NodePlace] = {}
+    elsewhere: Machine | None = None
     known: list[str] = []
     for name in records.applied_names() if topology is None else [topology]:
         record, _ = records.read_record(name)
@@ -96,6 +98,10 @@ def _place(node: str, topology: str | None) -> NodePlace:
         except NetorchError:
             continue
         known += desired.labels
+        if (machines := desired.machines) is not None:
+            there_is = machines.of_node.get(node, machines.here)
+            if there_is != machines.here:
+                elsewhere = machines.all[there_is]
         if (there := place(desired, node)) is not None:
             places[name] = there
     if len({place[:2] for place in places.values()}) == 1:
@@ -108,6 +114,12 @@ def _place(node: str, topology: str | None) -> NodePlace:
                 "choose one with --name",
                 object=node,
             )
+        )
+    if elsewhere is not None:
+        what = f"node {node} is on {elsewhere.name}: run the command there."
+        command = f"ssh {elsewhere.address} netorch exec {node} CMD"
+        raise NetorchError(
+            Problem("node-elsewhere", what, None, f"`{command}`", object=node, command=command)
         )
     with Orchestrator() as orchestrator:
         labels = orchestrator.labels()

@@ -134,6 +134,12 @@ def compare(
     shortages = refuse_shortages(kernel, plan, state, loaded) if before is None else []
     refuse_sysctls(kernel, plan, snapshot, desired, loaded)
     refuse_lacking(kernel, plan, desired, loaded)
+    underlay_warnings: list[str] = []
+    if desired.machines is not None:
+        # here, because few files have `hosts`
+        from netorch.converge.underlay import check_underlay
+
+        underlay_warnings = check_underlay(kernel, desired, observed, plan, snapshot, loaded)
     warnings = (
         *(shortage.warning() for shortage in shortages),
         *attached.warnings,
@@ -144,6 +150,7 @@ def compare(
         *default_route_warnings,
         *warn_of_own_firewalls(desired.own_bridges, snapshot),
         *left_alone,
+        *underlay_warnings,
         *taken,
         *hazards.warn_of_missing_addresses(state, snapshot),
         *hazards.warn_of_egress(desired, snapshot),

@@ -33,7 +33,7 @@ from netorch.values.requests import (
     Request,
     SysctlSet,
 )
-from netorch.values.snapshot import NetnsSnapshot, Scope, Snapshot
+from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Scope, Snapshot
 
 if TYPE_CHECKING:
     from netorch.kernel.machine.limits import Limits
@@ -288,6 +288,12 @@ class LinuxKernel:
             )
 
         return self._worker.call(act)
+
+    def tunnels_of_host(self) -> Sequence[tuple[str, LinkRecord]]:
+        """Return the VXLANs whose outer packets belong to the host, with their namespaces."""
+        from netorch.kernel.links.tunnels import tunnels_of_host
+
+        return self._worker.call(lambda: tunnels_of_host(self._namespaces))
 
     def filter_chains(self, backend: str, topology: str, text: str) -> Sequence[ListedChain]:
         """Return the chains of a topology's filter. `text` is how its backend lists the filter."""

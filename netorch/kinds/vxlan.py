@@ -7,17 +7,19 @@ from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any, ClassVar, Self
 
+from netorch.immutable import replace
 from netorch.kinds.base.standalone import Attribute, ParentPlace, StandaloneLink, decoded, parent_of
 from netorch.kinds.fdb import ALL, IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6
-from netorch.netlink.attribute_types import ADDRESS, BE16, FLAG, U8, U32
+from netorch.netlink.attribute_types import ADDRESS, BE16, FLAG, U8, U32, choice
 from netorch.state.key import HOST
 from netorch.state.registry import View, observed
+from netorch.state.resource import Resource
 from netorch.values.requests import Attrs, Request
 from netorch.values.snapshot import LinkRecord
 
 IFLA_VXLAN_ID, IFLA_VXLAN_LINK, IFLA_VXLAN_LOCAL = 1, 3, 4
 IFLA_VXLAN_TTL, IFLA_VXLAN_LEARNING, IFLA_VXLAN_AGEING, IFLA_VXLAN_PORT = 5, 7, 8, 15
-IFLA_VXLAN_LOCAL6, IFLA_VXLAN_TTL_INHERIT = 17, 28
+IFLA_VXLAN_LOCAL6, IFLA_VXLAN_TTL_INHERIT, IFLA_VXLAN_DF = 17, 28, 29
 PORT = 4789
 """The port that IANA has assigned. The kernel's own default, 8472, is older."""
 
@@ -30,6 +32,9 @@ HEADROOM = {4: 50, 6: 70}
 
 They are VXLAN_HEADROOM and VXLAN6_HEADROOM in the kernel.
 """
+
+
+_DF = {"unset": 0, "set": 1, "inherit": 2}
 
 
 @observed
@@ -55,6 +60,7 @@ class Vxlan(StandaloneLink):
         Attribute("learning", IFLA_VXLAN_LEARNING, FLAG, live=True),
         Attribute("ageing", IFLA_VXLAN_AGEING, U32, live=True),
         Attribute("ttl", IFLA_VXLAN_TTL, U8, live=True),
+        Attribute("df", IFLA_VXLAN_DF, choice(_DF), live=True),
     )
     vni: int = -1
     local: str | None = None
@@ -65,6 +71,8 @@ class Vxlan(StandaloneLink):
     ageing: int = 300
     """The lifetime of a learned entry in seconds (FDB_AGE_DEFAULT)."""
     ttl: int | str = 0
+    df: str | None = None
+    """Whether the outer IPv4 packets may be fragmented: `set` forbids it. None leaves it alone."""
     flooded: bool = True
     """Whether frames for unknown addresses go to the other end.
 
@@ -96,7 +104,18 @@ class Vxlan(StandaloneLink):
             return None
         return StandaloneLink.change(self, attribute, before)
 
+    def differs(self, before: Resource) -> bool:
+        return StandaloneLink.differs(self, self._comparable(before))
+
+    def _comparable(self, before: Resource) -> Resource:
+        """Return the earlier link without a `df` that this one leaves alone."""
+        if self.df is None and isinstance(before, Vxlan) and before.df is not None:
+            return replace(before, df=None)
+        return before
+
     def update(self, before: Self) -> Sequence[Request] | None:
+        if self.df is None and before.df is not None:
+            before = replace(before, df=None)
         if (self.flooded, self.underlay) != (before.flooded, before.underlay):
             return None
         return StandaloneLink.update(self, before)
@@ -106,9 +125,14 @@ class Vxlan(StandaloneLink):
         for word in ("remote", "group"):
             if word in model and not self.flooded:
                 model[word] += " without its entry in the FDB"
-        if self.underlay:
-            model["underlay"] = self.underlay
+        # no key of the file sets it
+        model.pop("df", None)
         return model
+
+    def attributes(self) -> Mapping[str, str]:
+        place = {"underlay": self.underlay} if self.underlay else {}
+        fragments = {"df": self.df} if self.df is not None else {}
+        return {**StandaloneLink.attributes(self), **place, **fragments}
 
     @classmethod
     def read(cls, view: View, link: LinkRecord) -> dict[str, Any]:
@@ -122,6 +146,8 @@ class Vxlan(StandaloneLink):
         fields |= {"remote": None if is_group else end, "multicast": end if is_group else None}
         if any(link.data.get(IFLA_VXLAN_TTL_INHERIT, b"")):
             fields["ttl"] = "inherit"
+        if fields.get("df") == "unset":
+            fields["df"] = None
         if link.link_netnsid is not None and not any(link.data.get(IFLA_VXLAN_LINK, b"")):
             labels = view.labels_by_nsid.get(link.link_netnsid, ())
             fields["underlay"] = HOST if HOST in labels else ELSEWHERE

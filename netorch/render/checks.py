@@ -70,13 +70,28 @@ def lines(
             yield from (f"        {printable(why)}" for outcome in failed for why in outcome.why)
 
 
-def summarize(checks: Sequence[Check], outcomes: Sequence[Outcome]) -> str:
+_NO_MACHINES: Mapping[str, int] = {}
+
+
+def summarize(
+    checks: Sequence[Check],
+    outcomes: Sequence[Outcome],
+    skipped: Mapping[str, int] = _NO_MACHINES,
+) -> str:
+    """Return the result in one line.
+
+    `skipped` is another machine → the number of checks that can be tried only there.
+    """
+    elsewhere = ", ".join(f"{number} on {machine}" for machine, number in skipped.items())
+    more = f"; not tried here: {elsewhere}" if skipped else ""
+    if not checks and skipped:
+        return f"nothing was tried here{more}"
     if not checks:
         return "the file has no `checks`: nothing was tried"
     result = counts(checks, outcomes)
     if not result["failed"]:
-        return f"{count_text(result['ok'], 'check')} ok"
-    return f"{result['failed']} of {count_text(len(checks), 'check')} FAILED"
+        return f"{count_text(result['ok'], 'check')} ok{more}"
+    return f"{result['failed']} of {count_text(len(checks), 'check')} FAILED{more}"
 
 
 def counts(checks: Sequence[Check], outcomes: Sequence[Outcome]) -> dict[str, int]:
@@ -135,6 +150,8 @@ def _matrix(check: Check, outcomes: Sequence[Outcome], colour: bool) -> Iterator
     if not 2 <= len(names) <= MATRIX:
         return
     cells = {(outcome.source, outcome.target): outcome.passed for outcome in outcomes}
+    # members on other machines send nothing from here
+    senders = {end.name for end in check.members if end.label}
     width = max(len("from"), *map(len, names))
     # names that are too long for column heads are replaced by numbers, which the rows have too
     numbered = (width + 2) * len(names) > 100
@@ -150,6 +167,8 @@ def _matrix(check: Check, outcomes: Sequence[Outcome], colour: bool) -> Iterator
         + "  ".join(head.ljust(column) for head in heads).rstrip()
     )
     for name, row in zip(names, rows, strict=True):
+        if name not in senders:
+            continue
         texts = []
         for other in names:
             passed = cells.get((name, other))
@@ -183,6 +202,7 @@ def _entry(check: Check, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "mtu": check.mtu or None,
         "reachable": check.reachable,
         "network": check.network or None,
+        **({"tunnel": check.tunnel} if check.tunnel else {}),
         "pairs": [_pair(outcome) for outcome in outcomes],
         "line": where.line if where else None,
         "column": where.column if where else None,

@@ -23,8 +23,10 @@ def row(entry: Live) -> dict[str, Any]:
         if key.kind == "link" and key.name != "lo"
     }
     nodes = {key.netns for key in entry.state} - {HOST, Mark(entry.name).fabric}
+    machine = entry.record.machine if entry.record else ""
     return {
         "name": entry.name,
+        **({"machine": machine} if machine else {}),
         "nodes": len(nodes),
         "links": sum(len(pair) == 2 for pair in links),
         "status": _status(entry),
@@ -40,13 +42,15 @@ def listing(live: Sequence[Live]) -> Iterator[str]:
     if not live:
         yield "no topology is live here"
         return
-    rows = [_HEADER]
+    on_machines = any(entry.record and entry.record.machine for entry in live)
+    rows = [(*_HEADER[:1], "MACHINE", *_HEADER[1:]) if on_machines else _HEADER]
     for entry in live:
         values = row(entry)
         applied = (values["applied"] or "-").replace("T", " ")[:19]
         rows.append(
             (
                 values["name"],
+                *([values.get("machine", "-")] if on_machines else []),
                 str(values["nodes"]),
                 str(values["links"]),
                 values["status"],
@@ -54,7 +58,7 @@ def listing(live: Sequence[Live]) -> Iterator[str]:
                 values["file"] or "-",
             )
         )
-    widths = [max(len(cells[column]) for cells in rows) for column in range(len(_HEADER))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for cells in rows:
         yield "  ".join(
             cell.ljust(width) for cell, width in zip(cells, widths, strict=True)

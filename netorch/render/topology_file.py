@@ -510,7 +510,13 @@ def topology(
 
     `prefix` is the file's `prefix`. `attached` maps labels to the `attach` of their nodes.
     """
-    whole = _Builder(name, state, prefix, attached or {}).build()
+    tunnels = set(_tunnels_to_machines(state))
+    rest = {
+        key: resource
+        for key, resource in state.items()
+        if key not in tunnels and tunnels.isdisjoint(resource.dies_with)
+    }
+    whole = _Builder(name, rest, prefix, attached or {}).build()
     return yaml.safe_dump(
         whole, sort_keys=False, allow_unicode=True, default_flow_style=None, width=140
     ).rstrip()
@@ -518,12 +524,23 @@ def topology(
 
 def left_out(state: Mapping[Key, Resource]) -> list[str]:
     """Return a sentence for each part of the state that the YAML text does not express."""
-    if not any(key.kind == "filter" for key in state):
-        return []
-    return [
-        "networks of mode nat, routed and host-only are written as bridges, "
-        "without their NAT, published ports and isolation"
-    ]
+    sentences: list[str] = []
+    if any(key.kind == "filter" for key in state):
+        sentences.append(
+            "networks of mode nat, routed and host-only are written as bridges, "
+            "without their NAT, published ports and isolation"
+        )
+    if names := [f"{key.netns}:{key.name}" for key in _tunnels_to_machines(state)]:
+        sentences.append(
+            f"the tunnels to other machines are left out: {', '.join(names)}. The file that was"
+            " applied has all machines"
+        )
+    return sentences
+
+
+def _tunnels_to_machines(state: Mapping[Key, Resource]) -> list[Key]:
+    """Return the links whose outer packets belong to the host, which no key of the file says."""
+    return [key for key, link in state.items() if getattr(link, "underlay", "")]
 
 
 def _host(entry: Any) -> str:

@@ -43,6 +43,8 @@ def _lines(entry: Live) -> Iterator[str]:
     values = row(entry)
     source = f", from {values['file']}" if values["file"] else ""
     status = values["status"]
+    if "machine" in values:
+        status = f"{values['machine']}, {status}"
     if values["differences"]:
         status += f" in {count_text(values['differences'], 'place')}"
     nodes, links = count_text(values["nodes"], "node"), count_text(values["links"], "link")

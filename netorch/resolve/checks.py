@@ -95,7 +95,7 @@ def _target(draft: Draft, text: str, path: Path) -> CheckEnd | None:
             node,
             site.label,
             (iface.uplink_bridge or iface).dev,
-            _addresses([iface.uplink_bridge or iface]),
+            addresses_of([iface.uplink_bridge or iface]),
         )
     try:
         address = ip_address(text)
@@ -124,17 +124,18 @@ def _node(site: Site) -> CheckEnd:
         site.name,
         site.label,
         "",
-        _addresses(sorted(site.ifaces.values(), key=lambda iface: iface.name != "lo")),
+        addresses_of(sorted(site.ifaces.values(), key=lambda iface: iface.name != "lo")),
     )
 
 
 def _member(iface: Iface) -> CheckEnd:
     return CheckEnd(
-        iface.site.name, iface.site.name, iface.site.label, iface.dev, _addresses([iface])
+        iface.site.name, iface.site.name, iface.site.label, iface.dev, addresses_of([iface])
     )
 
 
-def _addresses(ifaces: Iterable[Iface]) -> tuple[Address, ...]:
+def addresses_of(ifaces: Iterable[Iface]) -> tuple[Address, ...]:
+    """Return the addresses of interfaces at which other nodes can reach them."""
     addresses = (entry.ip for iface in ifaces for entry in iface.addresses)
     return tuple(
         dict.fromkeys(

@@ -43,7 +43,9 @@ class CheckEnd(Value):
     node: str = ""
     """The node, or "" if the file names an address."""
     label: str = ""
-    """The label of the node's namespace; "" also if the file names an address."""
+    """The label of the node's namespace; "" also if the file names an address, and for a node on
+    another machine.
+    """
     link: str = ""
     """The kernel's name of the interface if the file names one, or ""."""
     addresses: tuple[Address, ...] = ()
@@ -69,6 +71,10 @@ class Check(Value):
     """The TCP port to connect to, or 0 for a ping."""
     mtu: int = 0
     """The size in bytes of a packet that must pass unfragmented, or 0 for a small packet."""
+    tunnel: str = ""
+    """The machine at the other end of the tunnel that the check tries, or "" for a check of the
+    file.
+    """
 
 
 class Machine(Value):
@@ -93,6 +99,12 @@ class Machines(Value):
     """Label of a namespace → the machine that has it."""
     of_node: Mapping[str, str]
     """Node → the machine that has it."""
+    tunnels: tuple[Check, ...] = ()
+    """A check of each tunnel, in both directions: a packet as large as its MTU. There is none for a
+    tunnel whose ends have no addresses.
+    """
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    """Another machine → the number of checks in the file that can be tried only there."""
 
 
 class Desired(Value):

@@ -7,7 +7,8 @@ outer packets belong to the host of the machine, whatever namespace the tunnel i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
+from itertools import islice
 from typing import Any, ClassVar
 
 from msgspec import Struct
@@ -18,13 +19,16 @@ from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.vxlan import HEADROOM, Vxlan
 from netorch.language.addresses import Address
 from netorch.resolve import stacked
-from netorch.resolve.desired import Desired, Machine, Machines, Path
+from netorch.resolve.checks import addresses_of
+from netorch.resolve.desired import Check, CheckEnd, Desired, Machine, Machines, Path
 from netorch.resolve.draft import Draft, Iface, Site, host_name
 from netorch.resolve.interfaces import mtu_of
+from netorch.resolve.loaded import Loaded
 from netorch.resolve.masters import bond_of, join
 from netorch.resolve.overlay import drop_altnames, entries_behind, set_mtu, tunnel_of
 from netorch.resolve.roles import StandaloneRole
 from netorch.resolve.segment import Segment, bridge_of, make_interface
+from netorch.resolve.topology import resolve
 from netorch.state.key import HOST, Key
 from netorch.state.resource import Resource
 from netorch.topology import LinkModel, NetworkModel, NodeModel
@@ -47,7 +51,10 @@ class TunnelModel(VxlanModel):
         return None
 
     def values(self) -> dict[str, Any]:
-        return {**VxlanModel.values(self), "underlay": self.underlay}
+        # A packet that does not fit is lost, and not fragmented: fragments hide that the file says
+        # more than the network takes.
+        df = "set" if self.version == 4 else None
+        return {**VxlanModel.values(self), "underlay": self.underlay, "df": df}
 
 
 class Crossing(Value):
@@ -73,6 +80,8 @@ class Spread(Struct):
     """The settings of the tunnels."""
     crossings: list[Crossing] = field(default_factory=list)
     """The links between machines."""
+    parts: list[Segment] = field(default_factory=list)
+    """The networks that are on several machines."""
     vnis: Mapping[Path, int] = field(default_factory=dict)
     """Place of a network or of a link → its network identifier."""
 
@@ -281,6 +290,7 @@ class Spread(Struct):
 
     def _add_parts(self, segment: Segment, others: list[str]) -> None:
         draft, owner = self.draft, segment.owner
+        self.parts.append(segment)
         segment.ends[owner.machine] = Segment(
             segment.name, segment.model, segment.path, owner, segment.bridges
         )
@@ -373,7 +383,94 @@ class Spread(Struct):
             self.machines,
             {site.label: site.machine for site in sites},
             {site.name: site.machine for site in sites if site.path},
+            (*self._link_checks(), *self._network_checks()),
         )
+
+    def _link_checks(self) -> Iterator[Check]:
+        for crossing in self.crossings:
+            for near, far in (
+                (crossing.near, crossing.far),
+                (crossing.far, crossing.near),
+            ):
+                yield from _tunnel_check(crossing.path, near, far)
+
+    def _network_checks(self) -> Iterator[Check]:
+        """Yield a check from each machine of a network to each other one."""
+        for segment in self.parts:
+            ends = {
+                machine: [member.iface for member in part.members]
+                for machine, part in segment.ends.items()
+            }
+            if segment.model.port_isolation:
+                # members reach only the bridge, and in the fabric not even that
+                ends = {} if segment.owner.is_fabric else ends | {segment.owner.machine: []}
+            if not segment.model.is_segment:
+                ends[segment.owner.machine].append(segment.root)
+            for machine, nears in ends.items():
+                for other, fars in ends.items():
+                    checks = (
+                        check
+                        for near in nears
+                        for far in fars
+                        for check in _tunnel_check(segment.path, near, far)
+                    )
+                    if machine != other and self._may_reach(segment, machine, other):
+                        yield from islice(checks, 1)
+
+    @staticmethod
+    def _may_reach(segment: Segment, machine: str, other: str) -> bool:
+        has_centre = segment.model.port_isolation
+        return not has_centre or segment.owner.machine in {machine, other}
+
+
+def _tunnel_check(path: Path, near: Iface, far: Iface) -> Iterator[Check]:
+    """Yield a check of the tunnel between two interfaces, if addresses of both can be tried."""
+    addresses = addresses_of([far])
+    versions = {entry.ip.version for entry in near.addresses}
+    addresses = tuple(address for address in addresses if address.version in versions)
+    if addresses and near.is_up and far.is_up:
+        site, there = near.site, far.site
+        yield Check(
+            path,
+            CheckEnd(site.name, site.name, site.label, near.dev, addresses_of([near])),
+            CheckEnd(
+                f"{far.display} ({there.machine})", there.name, there.label, far.dev, addresses
+            ),
+            mtu=min(mtu_of(near), mtu_of(far)),
+            tunnel=there.machine,
+        )
+
+
+def _checks_of(desired: Desired, here: Container[str]) -> tuple[list[Check], dict[str, int]]:
+    """Return the checks that can be tried on a machine, and how many of the file the others have.
+
+    The machine has the labels `here`.
+    """
+    machines = desired.machines
+    assert machines is not None
+    own: list[Check] = []
+    skipped: dict[str, int] = {}
+
+    def seen(end: CheckEnd | None) -> CheckEnd | None:
+        return end if end is None or end.label in here else replace(end, label="")
+
+    for check in (*desired.checks, *machines.tunnels):
+        senders = [check.source] if check.source is not None else check.members
+        if any(end.label in here for end in senders):
+            members = [seen(end) or end for end in check.members]
+            target = seen(check.target)
+            own.append(replace(check, target=target, members=tuple(members)))
+        elif not check.tunnel:
+            for name in {machines.of_label.get(end.label, "") for end in senders} - {""}:
+                skipped[name] = skipped.get(name, 0) + 1
+    return own, skipped
+
+
+def part_of(loaded: Loaded, machine: str) -> Loaded:
+    """Return the part of a machine of a topology that is loaded as a whole."""
+    desired = loaded.desired
+    here = resolve(loaded.topology, desired.topology, desired.prefix, desired.folder, machine)
+    return replace(loaded, desired=partition(here, machine))
 
 
 def parts(desired: Desired) -> Mapping[str, Mapping[Key, Resource]]:
@@ -395,6 +492,7 @@ def partition(desired: Desired, machine: str) -> Desired:
         return desired
     here = {label for label, name in machines.of_label.items() if name == machine}
     state = {key: resource for key, resource in desired.state.items() if key.netns in here}
+    checks, skipped = _checks_of(desired, here)
     return replace(
         desired,
         state=state,
@@ -403,5 +501,6 @@ def partition(desired: Desired, machine: str) -> Desired:
         attached={label: there for label, there in desired.attached.items() if label in here},
         egress=tuple(entry for entry in desired.egress if entry[0] in here),
         own_bridges=tuple(bridge for bridge in desired.own_bridges if bridge.netns in here),
-        machines=replace(machines, here=machine),
+        checks=tuple(checks),
+        machines=replace(machines, here=machine, skipped=skipped),
     )

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 import signal
+import sys
 from collections.abc import Callable
+
+import pytest
 
 from tests.kernel.machines import Machine, Machines, diff_machines
 from tests.kernel.traffic import ask, serve
@@ -162,3 +165,172 @@ def test_the_script_makes_the_same(machines: Make) -> None:
         machine.write("lab.sh", script)
         machine.run("bash", "-e", "lab.sh")
     assert two[0].reaches("r1", "10.60.0.2")
+
+
+# What is refused before anything changes
+
+
+def test_a_narrow_network_between_the_machines_is_refused(machines: Make) -> None:
+    two = machines(2)
+    one, other = two
+    one.write("lab.yaml", FILE)
+    two.set_mtu(one, 1400)
+    before = two.snapshot()
+    refused = one.netorch("apply", "lab.yaml", check=False)
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "lab.yaml:3:3: rack1: packets to rack2 and 1 more leave by eth0, which has MTU 1400, but"
+        " the file says 1500. Write `mtu: 1400` for rack1 under `hosts`, or raise the MTU:"
+        " `ip link set eth0 mtu 1500`.\n"
+    )
+    assert diff_machines(before, two.snapshot()) == []
+    text = FILE.replace("198.51.100.1}", "198.51.100.1, mtu: 1400}")
+    apply(two, text)
+    assert full(other, "leaf1", "10.60.0.1", 1350)
+    assert not full(other, "leaf1", "10.60.0.1", 1351)
+    # it is repaired, although the machine is narrow by now, and a warning says so
+    two.set_mtu(one, 1300)
+    one.run("ip", "-n", "r1", "address", "del", "10.60.0.1/24", "dev", "eth0")
+    assert "which has MTU 1300" in one.netorch("apply", "lab.yaml").stderr
+
+
+@pytest.mark.parametrize("netns", ["host", "x"])
+def test_a_number_that_somebody_has_is_refused(machines: Make, netns: str) -> None:
+    (one,) = machines(1)
+    one.write("lab.yaml", FILE)
+    one.run("ip", "netns", "add", "x")
+    where = [] if netns == "host" else ["netns", netns]
+    one.run(
+        *("ip", "link", "add", "name", "vx", *where, "type", "vxlan", "id", "10002"),
+        *("dstport", "14789", "local", "198.51.100.1"),
+    )
+    before = one.snapshot()
+    refused = one.netorch("apply", "lab.yaml", check=False)
+    assert refused.returncode == 1
+    assert (
+        f"{netns}/vx has the VNI 10002 on port 14789 already, and netorch did not make it. Write"
+        f" `tunnels: {{vni: 20000}}`, or remove {netns}/vx."
+    ) in refused.stderr
+    assert one.snapshot() == before
+    # another port, or another namespace for its packets, is not in the way
+    one.run("ip", *([] if netns == "host" else ["-n", "x"]), "link", "del", "vx")
+    one.run(
+        *("ip", "-n", "x", "link", "add", "name", "vx", "type", "vxlan", "id", "10002"),
+        *("dstport", "14789"),
+    )
+    one.netorch("apply", "lab.yaml")
+
+
+def test_two_topologies_on_the_same_machines(machines: Make) -> None:
+    two = machines(2)
+    apply(
+        two, "\n".join(line for line in FILE.splitlines() if "host" not in line or line == "hosts:")
+    )
+    text = """\
+name: other
+prefix: o-
+hosts:
+  rack1: {address: 198.51.100.1}
+  rack2: {address: 198.51.100.2}
+nodes: {a: {on: rack1, networks: lan}, b: {on: rack2, networks: lan}}
+networks: {lan: {subnet: 10.70.0.0/24}}
+"""
+    one, other = two
+    one.write("other.yaml", text)
+    refused = one.netorch("apply", "other.yaml", check=False)
+    assert "topology 'lab' made it" in refused.stderr
+    assert "Write `tunnels: {vni: 20000}` in one of the two files." in refused.stderr
+    for machine in two:
+        machine.write("other.yaml", text + "tunnels: {vni: 20000}\n")
+        machine.netorch("apply", "other.yaml")
+    assert one.reaches("o-a", "10.70.0.2")
+    assert other.reaches("leaf1", "10.60.0.1")
+    for machine in two:
+        machine.netorch("destroy", "other")
+    assert_in_sync(two)
+
+
+# Commands
+
+
+CHECKS = """\
+checks:
+  - {from: r1, to: web}
+  - {from: web, to: 10.61.0.1}
+  - {from: leaf1, to: leaf2}
+  - {all: lan}
+"""
+
+
+def test_each_machine_tries_its_checks_and_its_tunnels(machines: Make) -> None:
+    three = machines(3)
+    apply(three, FILE + CHECKS)
+    one, two, far = three
+    document = json.loads(one.netorch("check", "lab.yaml", "-o", "json").stdout)
+    assert document["elsewhere"] == {"rack3": 1, "rack2": 1}
+    rows = [
+        (pair["from"], pair["to"], check.get("tunnel"), check["mtu"])
+        for check in document["checks"]
+        for pair in check["pairs"]
+    ]
+    assert sorted(rows, key=str) == sorted(
+        [
+            ("r1", "web", None, None),
+            ("r1", "leaf1", None, None),
+            ("r1", "leaf2", None, None),
+            ("r1", "web", None, None),
+            ("r1", "leaf1:wan (rack2)", "rack2", 1450),
+            ("r1", "host.rack3:far (rack3)", "rack3", 1450),
+            ("r1", "leaf1:eth0 (rack2)", "rack2", 1450),
+            ("r1", "web:eth0 (rack3)", "rack3", 1450),
+            ("r1", "leaf1:eth1 (rack2)", "rack2", 1450),
+            ("r1", "web:eth1 (rack3)", "rack3", 1450),
+        ],
+        key=str,
+    )
+    assert "not tried here: 1 on rack1, 1 on rack3" in two.netorch("check").stdout
+    assert "checks ok" in far.netorch("check").stdout
+    # packets of 1450 bytes no longer pass, small ones do
+    three.set_mtu(far, 1400)
+    failed = one.netorch("check", "--timeout", "2", check=False)
+    assert failed.returncode == 2
+    tunnels = [line for line in failed.stdout.splitlines() if "mtu 1450" in line]
+    assert {line.split()[0] for line in tunnels if "rack3" in line} == {"FAILED"}
+    assert {line.split()[0] for line in tunnels if "rack2" in line} == {"ok"}
+    three.kill(far)
+    failed = one.netorch("check", "--timeout", "1", check=False)
+    assert "web is on rack3, behind the tunnel from 198.51.100.1 to 198.51.100.3" in failed.stdout
+    # the others stay in sync
+    assert "in sync" in one.netorch("diff").stdout
+
+
+def test_commands_say_on_which_machine_a_node_is(machines: Make) -> None:
+    two = machines(2)
+    apply(two, FILE)
+    one = two[0]
+    assert one.netorch("exec", "r1", "true").returncode == 0
+    refused = one.netorch("exec", "leaf1", "true", check=False)
+    assert refused.stderr == (
+        "netorch: node leaf1 is on rack2: run the command there."
+        " `ssh 198.51.100.2 netorch exec leaf1 CMD`\n"
+    )
+    assert one.netorch("shell", "leaf1", check=False).stderr == refused.stderr
+    assert one.netorch("list").stdout.splitlines()[1].split()[:2] == ["lab", "rack1"]
+    assert one.netorch("show").stdout.startswith("lab: rack1, in sync, 1 node")
+    assert json.loads(one.netorch("show", "-o", "json").stdout)["machine"] == "rack1"
+    one.write("whole.yaml", one.netorch("show", "-o", "yaml").stdout)
+    assert "in sync" in one.netorch("diff", "whole.yaml").stdout
+
+
+def test_the_python_interface_takes_the_part_of_a_machine(machines: Make) -> None:
+    two = machines(2)
+    program = """
+import netorch
+made = netorch.apply("lab.yaml")
+assert not netorch.diff("lab.yaml"), str(made)
+assert netorch.diff("lab.yaml", host="rack3")
+netorch.destroy("lab.yaml")
+"""
+    for machine in two:
+        machine.write("lab.yaml", FILE)
+        machine.run(sys.executable, "-c", program)

@@ -11,8 +11,10 @@ from netorch.cli.status import DIFFERENT, DONE
 
 TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
+    from netorch.checks.probes import Outcome
     from netorch.cli.output import Output
     from netorch.converge.orchestrator import Orchestrator
+    from netorch.resolve.desired import Desired
     from netorch.resolve.loaded import Loaded
 
 
@@ -66,7 +68,8 @@ def run(options: CheckOptions, output: Output) -> int:
             loaded,
             timeout=TIMEOUT if options.timeout is None else options.timeout,
             explain=lambda failed: (
-                walks.why_not(failed.source, failed.target, failed.tcp or None)
+                _behind(desired, failed)
+                or walks.why_not(failed.source, failed.target, failed.tcp or None)
                 if failed.reachable and listed.lists(failed)
                 else ()
             ),
@@ -77,6 +80,7 @@ def run(options: CheckOptions, output: Output) -> int:
         duration = time.monotonic() - started
         in_sync, warnings = _drift(orchestrator, loaded) if outcomes else (None, [])
     output.warn(warnings)
+    skipped = desired.machines.skipped if desired.machines is not None else {}
     passed = all(outcome.passed for outcome in outcomes)
     if output.json:
         output.result(
@@ -87,6 +91,7 @@ def run(options: CheckOptions, output: Output) -> int:
                 summary=checks.counts(desired.checks, outcomes),
                 in_sync=in_sync,
                 warnings=warnings,
+                **({"elsewhere": skipped} if desired.machines is not None else {}),
                 seconds=round(duration, 3),
             )
         )
@@ -96,8 +101,21 @@ def run(options: CheckOptions, output: Output) -> int:
         ):
             output.result(line)
         time_taken = f" in {duration:.2f} s" if outcomes else ""
-        output.result(f"{name}: {checks.summarize(desired.checks, outcomes)}{time_taken}")
+        output.result(f"{name}: {checks.summarize(desired.checks, outcomes, skipped)}{time_taken}")
     return DONE if passed else DIFFERENT
+
+
+def _behind(desired: Desired, failed: Outcome) -> tuple[str, ...]:
+    """Return a line about a target on another machine, whose state netorch cannot see from here."""
+    machines, check = desired.machines, desired.checks[failed.number]
+    target = check.target.node if check.target is not None else failed.target
+    machine = machines.all.get(machines.of_node.get(target, check.tunnel)) if machines else None
+    if machine is None or machines is None or machine.name == machines.here:
+        return ()
+    return (
+        f"{target} is on {machine.name}, behind the tunnel from"
+        f" {machines.all[machines.here].address} to {machine.address}",
+    )
 
 
 def _drift(orchestrator: Orchestrator, loaded: Loaded) -> tuple[bool | None, list[str]]:

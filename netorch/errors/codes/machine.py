@@ -84,6 +84,20 @@ MACHINE = Area(
             "Publish another port, or stop the program: `ss -lnp sport = PORT` names it.",
         ),
         Code(
+            "vni-taken",
+            "The network identifier of a tunnel is taken",
+            "Linux has one VXLAN for each VNI and UDP port in a namespace. Another link has "
+            "those of a tunnel between machines, perhaps that of another topology.",
+            "Write `tunnels: {vni: NUMBER}` with a free range, or `port`.",
+        ),
+        Code(
+            "narrow-underlay",
+            "The network between the machines takes only smaller packets",
+            "The interface by which the packets to another machine leave has a smaller MTU than "
+            "the file says under `hosts`.",
+            "Correct `mtu` under `hosts`, or raise the MTU of the interface.",
+        ),
+        Code(
             "peer-is-self",
             "A WireGuard interface is its own peer",
             "The public key of the peer belongs to the private key of the interface itself. Linux "

@@ -477,6 +477,12 @@ TOPOLOGY = Area(
             "Correct the address under `hosts`, or use `--host NAME`.",
         ),
         Code(
+            "node-elsewhere",
+            "A node is on another machine",
+            "The command needs the node's namespace, which is on another machine of the topology.",
+            "Run the command on that machine.",
+        ),
+        Code(
             "too-many-tunnels",
             "The network identifiers of the tunnels are too large",
             "Networks and links are numbered from `vni` in `tunnels`, and a VXLAN has a number of "
