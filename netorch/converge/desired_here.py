@@ -70,6 +70,12 @@ def _with_answers(
     problems: list[Problem] = []
     for key, asked in asking.items():
         title = state[key].title()
+        if not any(answers[question].problem for question in asked):
+            where = loaded.where(desired.origins.get(key, ())) if loaded else None
+            problems += [
+                Problem(code, f"{title}: {what}.", where, remedy, title)
+                for code, what, remedy in state[key].refuse_answers(answers)
+            ]
         for question in asked:
             answer = answers[question]
             if answer.problem:

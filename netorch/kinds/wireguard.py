@@ -21,6 +21,9 @@ from netorch.state.resource import Obstacle, Resource, State
 from netorch.values.requests import Answer, KeyFile, Question, Request, WireguardSet
 from netorch.values.snapshot import LinkRecord, Snapshot
 
+HEADERS = {4: 60, 6: 80}
+"""IP version of the outer packets → the bytes of the headers of IP, UDP and WireGuard."""
+
 MTU = 1420
 """The default MTU: 1500 bytes less the headers of IPv6, UDP and WireGuard."""
 
@@ -33,10 +36,15 @@ class Wireguard(StandaloneLink):
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_WIREGUARD", "wireguard")
     HAS_MAC: ClassVar[bool] = False
     UNIQUE: ClassVar[tuple[str, ...]] = ("listen_port",)
+    HINTS: ClassVar[tuple[str, ...]] = ("public_key",)
     private_key: WireguardKey | None = None
     listen_port: int = 0
     """The UDP port. With 0 the kernel chooses one when the link comes up."""
     fwmark: int = 0
+    public_key: str = ""
+    """The public key that the private one must have, because the other machines of the topology
+    expect it; "" for any. Then the file of the private key must not be readable by everybody.
+    """
 
     @property
     def claim(self) -> tuple[object, ...] | None:
@@ -57,7 +65,7 @@ class Wireguard(StandaloneLink):
     def _question(self) -> KeyFile | None:
         key = self.private_key
         return (
-            KeyFile(key.file, "private_key_file", True)
+            KeyFile(key.file, "private_key_file", True, bool(self.public_key))
             if key is not None and key.file and key.secret is None
             else None
         )
@@ -70,6 +78,19 @@ class Wireguard(StandaloneLink):
         return replace(
             self, private_key=key_from_answers(self.private_key, self._question, answers)
         )
+
+    def refuse_answers(self, answers: Mapping[Question, Answer]) -> Iterator[Obstacle]:
+        question = self._question
+        secret = None if question is None else answers[question].secret
+        if question is None or secret is None or not self.public_key:
+            return
+        own = b64encode(public_key(secret.reveal())).decode()
+        if own != self.public_key:
+            what = f"{question.path} has the public key {own}, but in `hosts` it is"
+            remedy = (
+                "Correct `public_key` in the file on all machines, or the key file on this one."
+            )
+            yield Obstacle("wrong-private-key", f"{what} {self.public_key}", remedy)
 
     def adapt_to(self, before: Resource, last: Callable[[], Resource | None]) -> Self:
         if not isinstance(before, Wireguard):

@@ -140,6 +140,7 @@ def _machines(step: WalkStep) -> dict[str, object]:
             "port": crossing.port,
             "local": str(crossing.local),
             "remote": str(crossing.remote),
+            "encrypted": crossing.encrypted,
             "mtu": crossing.mtu,
         }
         for crossing in step.crossings

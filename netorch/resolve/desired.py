@@ -83,9 +83,20 @@ class Machine(Value):
     name: str
     """The name in the file."""
     address: Address
-    """The address at which its tunnels end."""
+    """The address at which the other machines reach it."""
     mtu: int
     """The size in bytes of the largest packet that it can send to the others."""
+    inner: Address | None = None
+    """The address inside WireGuard, or None if the tunnels are not encrypted."""
+    public_key: str = ""
+    """The public key for WireGuard, or ""."""
+    port: int = 0
+    """The UDP port for WireGuard."""
+
+    @property
+    def tunnel_address(self) -> Address:
+        """The address at which its VXLANs end."""
+        return self.address if self.inner is None else self.inner
 
 
 class Machines(Value):

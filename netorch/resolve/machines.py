@@ -17,8 +17,9 @@ from netorch.errors import listing
 from netorch.immutable import Value, field, replace
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.vxlan import HEADROOM, Vxlan
+from netorch.kinds.wireguard import HEADERS
 from netorch.language.addresses import Address
-from netorch.resolve import stacked
+from netorch.resolve import encryption, stacked
 from netorch.resolve.checks import addresses_of
 from netorch.resolve.desired import Check, CheckEnd, Desired, Machine, Machines, Path
 from netorch.resolve.draft import Draft, Iface, Site, host_name
@@ -57,6 +58,12 @@ class TunnelModel(VxlanModel):
         return {**VxlanModel.values(self), "underlay": self.underlay, "df": df}
 
 
+def headers(machine: Machine) -> int:
+    """Return the bytes of all headers around a packet that a machine sends through a tunnel."""
+    outer = HEADERS[machine.address.version] if machine.inner is not None else 0
+    return HEADROOM[machine.tunnel_address.version] + outer
+
+
 class Crossing(Value):
     """A link whose ends are on two machines."""
 
@@ -82,15 +89,29 @@ class Spread(Struct):
     """The links between machines."""
     parts: list[Segment] = field(default_factory=list)
     """The networks that are on several machines."""
+    pairs: dict[frozenset[str], None] = field(default_factory=dict)
+    """The pairs of machines with a tunnel between them."""
+    links: list[encryption.Link] = field(default_factory=list)
+    """The WireGuard interfaces, if the tunnels are encrypted."""
     vnis: Mapping[Path, int] = field(default_factory=dict)
     """Place of a network or of a link → its network identifier."""
 
     def __post_init__(self) -> None:
         topology = self.draft.topology
-        self.machines = {
-            name: Machine(name, words.address, words.mtu) for name, words in topology.hosts.items()
-        }
         self.tunnels = topology.tunnels or TunnelsModel()
+        self.machines = {
+            name: Machine(
+                name,
+                words.address,
+                words.mtu,
+                encryption.inner_address(self.draft.mark.topology, name)
+                if self.tunnels.wireguard
+                else None,
+                words.public_key or "",
+                words.port,
+            )
+            for name, words in topology.hosts.items()
+        }
         # Each network and each link has a number, whether it crosses or not. So a node that moves
         # to another machine does not change the numbers of the others.
         first = self.tunnels.vni
@@ -230,6 +251,7 @@ class Spread(Struct):
         far.role = StandaloneRole(
             self._tunnel(far.site, vni, remote=near.site.machine), joined=near
         )
+        self.pairs[frozenset((near.site.machine, far.site.machine))] = None
         self.crossings.append(Crossing(near, far, path))
         return True
 
@@ -338,7 +360,8 @@ class Spread(Struct):
                 is_apart = segment.owner.machine not in {machine, other}
                 if other == machine or (is_apart and has_centre):
                     continue
-                address = str(self.machines[other].address)
+                self.pairs[frozenset((machine, other))] = None
+                address = str(self.machines[other].tunnel_address)
                 entries += entries_behind(self.draft, behind, address)
                 if behind.owner is segment.owner and not is_plain:
                     entries.append({"mac": self._mac(segment.root), "dst": address})
@@ -362,18 +385,28 @@ class Spread(Struct):
         values = {
             "vni": vni,
             "port": self.tunnels.port,
-            "local": str(self.machines[site.machine].address),
+            "local": str(self.machines[site.machine].tunnel_address),
             "learning": False,
             "underlay": "" if site.is_host else self.draft.host_label(site.machine),
         }
         if remote:
-            values["remote"] = str(self.machines[remote].address)
+            values["remote"] = str(self.machines[remote].tunnel_address)
         return TunnelModel.model_validate(values | ({"fdb": entries} if entries else {}))
 
     def _most(self, machines: Any) -> int:
         """Return the largest MTU of what crosses between machines."""
         every = [self.machines[name] for name in machines]
-        return min(machine.mtu for machine in every) - HEADROOM[every[0].address.version]
+        return min(machine.mtu for machine in every) - headers(every[0])
+
+    def encrypt(self) -> None:
+        """Make the WireGuard interfaces, if the tunnels are encrypted."""
+        if self.tunnels.wireguard and encryption.check_keys(self.draft, self.machines):
+            key_file = self.tunnels.private_key_file
+            self.links = encryption.make_links(self.draft, self.machines, self.pairs, key_file)
+
+    def put_addresses(self) -> None:
+        """Put the addresses and routes of the WireGuard interfaces."""
+        encryption.put_addresses(self.draft, self.links)
 
     def result(self) -> Machines:
         """Return where all nodes and namespaces are."""

@@ -63,6 +63,7 @@ def resolve(
                 draft.spread.complete_parts(segment)
     if draft.spread is not None:
         draft.spread.settle_links()
+        draft.spread.encrypt()
     networks.uplinks(draft, segments)
     check_nics(draft)
     stacked.check(draft, segments)
@@ -84,6 +85,8 @@ def resolve(
     for site in draft.sites.values():
         put_routes(draft, site, segments, open_networks)
         put_rules(draft, site)
+    if draft.spread is not None:
+        draft.spread.put_addresses()
     check_gateways(draft)
     check_cautions(draft, segments)
     for filter_, rules in rulesets:

@@ -163,6 +163,10 @@ class Resource(Value):
         """Return a copy of the resource with the answers in place of the questions."""
         return self
 
+    def refuse_answers(self, answers: Mapping[Question, Answer]) -> Iterable[Obstacle]:
+        """Return what is wrong with answers that this machine has given."""
+        return ()
+
     def with_number(self, number: int) -> Resource:
         """Return a copy of the resource with another protocol number, if it has one."""
         return self

@@ -3,8 +3,11 @@
 from pydantic import Field
 
 from netorch.language.scalars import IPAddress, Model, Mtu
+from netorch.topology.interfaces.peer import PublicKey
+from netorch.topology.interfaces.udp_tunnel import Port
 
 MTU = 1500
+PORT = 51820
 
 
 class HostModel(Model):
@@ -19,3 +22,9 @@ class HostModel(Model):
         description="Size in bytes of the largest packet that the network between the machines"
         " takes from this one (1500).",
     )
+    public_key: PublicKey | None = Field(
+        None,
+        description="Public key of the machine, as `wg pubkey` prints it, if `tunnels` has"
+        " `wireguard: true`.",
+    )
+    port: Port = Field(PORT, description="UDP port of the machine for WireGuard (51820).")

@@ -702,6 +702,8 @@ class KeyFile(Value):
     """The key of the topology file that contains the path."""
     private: bool
     """Whether it is a private key; otherwise a preshared one."""
+    is_strict: bool = False
+    """Whether it is an error if everybody can read the file, and not a warning only."""
 
 
 Question = UserNumber | GroupNumber | KeyFile

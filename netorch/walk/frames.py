@@ -62,6 +62,9 @@ class MachineCrossing(Value):
     """The destination of the outer packets."""
     vni: int
     port: int
+    """The UDP port of the VXLAN."""
+    encrypted: bool
+    """Whether the VXLAN is inside WireGuard, so that the outer packets are WireGuard's."""
     mtu: int
     """The size in bytes of the largest packet that passes without being fragmented."""
 
@@ -71,8 +74,10 @@ class MachineCrossing(Value):
 
     @property
     def text(self) -> str:
+        inside = " in WireGuard" if self.encrypted else ""
         return (
-            f"VXLAN {self.vni} from {self.source} ({self.local}) to {self.target} ({self.remote})"
+            f"VXLAN {self.vni}{inside} from {self.source} ({self.local})"
+            f" to {self.target} ({self.remote})"
         )
 
 

@@ -70,6 +70,9 @@ def world(desired: Desired, whole: Desired | None = None, here: str = "") -> Wor
     machines = desired.machines
     if machines is None:
         return own
+    # here, because few files have `hosts`
+    from netorch.resolve.machines import headers
+
     places, names, preferred = dict(own.places), dict(own.names), dict(own.preferred)
     if whole is not None and whole.machines is not None:
         others = _world(whole)
@@ -83,7 +86,15 @@ def world(desired: Desired, whole: Desired | None = None, here: str = "") -> Wor
     hosts: dict[str, WorldMachine] = {}
     for name, machine in machines.all.items():
         label = HOST if name == machines.here else f"{HOST}.{name}"
-        hosts[name] = WorldMachine(name, label, machine.address, machine.mtu)
+        hosts[name] = WorldMachine(
+            name,
+            label,
+            machine.address,
+            machine.mtu,
+            headers(machine),
+            machine.tunnel_address,
+            machine.port if machine.inner is not None else 0,
+        )
         places.setdefault(label, _place(label, label_text(label), [], set()))
         preferred[label] = (*preferred.get(label, ()), machine.address)
         names[f"{HOST}.{name}"] = label

@@ -124,25 +124,32 @@ def _between_machines(
     if iface.kind != "vxlan" or tunnel is None or near is None or there in {None, near}:
         return None
     assert there is not None
-    local = tunnel.local or near.address
-    mtu, causes = min(near.mtu, there.mtu), []
+    mtu, causes = min(near.mtu, there.mtu) - near.headers, []
     if world.live and near.name == world.here:
         outer = nested(near.label, tunnel.local, far, "udp", tunnel.port)
         if outer.label is not None:
             return None
-        mtu = min(mtu, outer.mtu or mtu)
+        room = outer.mtu - HEADROOM[far.version]
+        if near.port and outer.leaves:
+            # its packets are not those that leave the machine
+            below = nested(near.label, None, there.address, "udp", there.port)
+            room = min(room, below.mtu - near.headers) if below.mtu else room
+        mtu = min(mtu, room) if outer.mtu else mtu
         causes += [] if outer.leaves else [f"{far}: {outer.why}"]
     if world.live and there.name == world.here:
-        why = incoming(there.label, local, far, tunnel.port)
-        causes += [f"{there.name} ({far}): {why}"] if why else []
+        local = tunnel.local or near.tunnel_address
+        why = incoming(there.label, near.address, there.address, there.port) if there.port else ""
+        why = why or incoming(there.label, local, far, tunnel.port)
+        causes += [f"{there.name} ({there.address}): {why}"] if why else []
     machines = MachineCrossing(
         near.name,
         there.name,
-        local,
-        far,
+        near.address,
+        there.address,
         tunnel.vni,
         tunnel.port,
-        mtu - HEADROOM[far.version],
+        bool(near.port),
+        mtu,
     )
     what = f"{machines.text} into"
     faults = tuple(Fault(f"{world.name_of(end)}, whose packets go to {why}", end) for why in causes)

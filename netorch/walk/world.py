@@ -252,9 +252,15 @@ class WorldMachine(Value):
     label: str
     """The label of its host."""
     address: Address
-    """The address at which its tunnels end."""
+    """The address at which the other machines reach it."""
     mtu: int
     """The size in bytes of the largest packet that it can send to the others."""
+    headers: int
+    """The bytes of all headers around a packet that it sends through a tunnel."""
+    tunnel_address: Address
+    """The address at which its tunnels end. It differs from `address` if they are in WireGuard."""
+    port: int = 0
+    """The UDP port for WireGuard, 0 if the tunnels are not in WireGuard."""
 
 
 class World(Value, dict=True):
@@ -291,7 +297,7 @@ class World(Value, dict=True):
     @cached_property
     def machines_by_address(self) -> Mapping[Address, WorldMachine]:
         """Address of the tunnels → machine."""
-        return {machine.address: machine for machine in self.machines.values()}
+        return {machine.tunnel_address: machine for machine in self.machines.values()}
 
     @cached_property
     def machines_by_host(self) -> Mapping[str, WorldMachine]:

@@ -130,6 +130,22 @@ MACHINE = Area(
             "Make the file with `wg genkey > FILE`, or a preshared key with `wg genpsk > FILE`.",
         ),
         Code(
+            "key-file-open",
+            "Everybody can read a key file",
+            "The file of the private key of a machine can be read by all users, so the tunnels "
+            "between the machines would not be private.",
+            "`chmod 600 FILE`. If other users have read it already, make a new key.",
+        ),
+        Code(
+            "wrong-private-key",
+            "A private key does not belong to the public key",
+            "The other machines expect the `public_key` of this machine that the file has. The "
+            "private key in this machine's key file has another public key, so they would drop "
+            "all its packets.",
+            "Write the key that `wg pubkey < FILE` prints as `public_key`, or put the right "
+            "private key into the file.",
+        ),
+        Code(
             "no-such-namespace",
             "There is no such namespace",
             "`attach: netns:NAME` names a namespace that is not in `/run/netns`.",

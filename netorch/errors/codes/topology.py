@@ -483,6 +483,20 @@ TOPOLOGY = Area(
             "Run the command on that machine.",
         ),
         Code(
+            "needs-public-key",
+            "The public key of a machine is missing",
+            "With `wireguard: true` in `tunnels`, the other machines need the public key of each "
+            "machine.",
+            "On this machine, make a key with `umask 077; wg genkey > FILE`, and write what "
+            "`wg pubkey < FILE` prints as `public_key` of the machine.",
+        ),
+        Code(
+            "public-key-twice",
+            "Two machines have the same public key",
+            "WireGuard knows a peer by its key, so it could not tell the two machines apart.",
+            "Make a key of its own for each machine.",
+        ),
+        Code(
             "too-many-tunnels",
             "The network identifiers of the tunnels are too large",
             "Networks and links are numbered from `vni` in `tunnels`, and a VXLAN has a number of "

@@ -58,11 +58,14 @@ def read(question: KeyFile, folder: str) -> Answer:
             problem=f"{name} does not hold one key of {SIZE} bytes in base64",
             remedy=f"`wg {'genkey' if question.private else 'genpsk'}` makes one.",
         )
-    warning = (
-        f"{name}: everybody can read this key: chmod 600 {name}"
-        if status.st_mode & stat.S_IROTH
-        else ""
-    )
+    is_open = bool(status.st_mode & stat.S_IROTH)
+    if is_open and question.is_strict:
+        return Answer(
+            code="key-file-open",
+            problem=f"{name}: everybody can read this key",
+            remedy=f"Run chmod 600 {name}.",
+        )
+    warning = f"{name}: everybody can read this key: chmod 600 {name}" if is_open else ""
     return Answer(secret=Secret(_clamped(key) if question.private else key), warning=warning)
 
 

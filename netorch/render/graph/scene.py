@@ -83,8 +83,8 @@ class Scene(Value, dict=True):
 
     @cached_property
     def at(self) -> Mapping[str, str]:
-        """Address → the machine that has it."""
-        return {str(machine.address): name for name, machine in self.machines.items()}
+        """Address at which tunnels end → the machine that has it."""
+        return {str(machine.tunnel_address): name for name, machine in self.machines.items()}
 
     def status_of(self, *keys: Key) -> Status:
         """Return the status of an object and its parts.

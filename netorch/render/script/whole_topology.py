@@ -302,6 +302,8 @@ def _title(step: Step, desired: Desired, titles: _Titles) -> str:
             return titles.cables.get(number, "link ")
         case ("networks", str(network), *_):
             return f"network {network}, in {place}"
+        case ("hosts", *_):
+            return f"encrypted tunnels, in {place}"
         case ("nodes", str(member), "networks", str(network), *_):
             return (
                 f"network {network}, in {place}"

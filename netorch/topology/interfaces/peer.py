@@ -89,14 +89,13 @@ def key_file(value: object) -> str:
 
 
 KeyPath = Annotated[str, BeforeValidator(key_file)]
+PublicKey = Annotated[str, BeforeValidator(key_text)]
 
 
 class PeerModel(Model):
     """A peer of a WireGuard interface."""
 
-    public_key: Annotated[str, BeforeValidator(key_text)] = Field(
-        description="Public key of the peer, as `wg pubkey` prints it."
-    )
+    public_key: PublicKey = Field(description="Public key of the peer, as `wg pubkey` prints it.")
     endpoint: Annotated[Endpoint, PlainValidator(address_and_port)] | None = Field(
         None,
         description="Address and port at which the peer is reached first, `ADDRESS:PORT` (the"

@@ -158,6 +158,7 @@ def test_what_is_on_other_machines_is_as_in_the_file() -> None:
             "port": 14789,
             "local": "198.51.100.1",
             "remote": "198.51.100.3",
+            "encrypted": False,
             "mtu": 1450,
         }
     ]
