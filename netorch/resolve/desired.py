@@ -111,8 +111,8 @@ class Machines(Value):
     of_node: Mapping[str, str]
     """Node → the machine that has it."""
     tunnels: tuple[Check, ...] = ()
-    """A check of each tunnel, in both directions: a packet as large as its MTU. There is none for a
-    tunnel whose ends have no addresses.
+    """A check of each tunnel of this machine: a packet as large as its MTU. There is none for a
+    tunnel whose ends have no addresses, and none in the state of all machines.
     """
     skipped: Mapping[str, int] = field(default_factory=dict)
     """Another machine → the number of checks in the file that can be tried only there."""

@@ -350,6 +350,9 @@ class Spread(Struct):
                 f" {listing([*segment.ends])} leaves {most} after the headers of VXLAN",
             )
         set_mtu(self.draft, segment, most if mtu is None else min(most, mtu), most)
+        if segment.model.uplink is not None:
+            # the bridge has the addresses of the NIC, so the packets of the host go through it
+            segment.root.mtu_hint = mtu
         has_centre = segment.model.port_isolation and not segment.owner.is_fabric
         # the bridge of a segment sends nothing itself, and one with an uplink has its MAC
         is_plain = segment.model.is_segment or segment.model.uplink is not None
@@ -416,7 +419,7 @@ class Spread(Struct):
             self.machines,
             {site.label: site.machine for site in sites},
             {site.name: site.machine for site in sites if site.path},
-            (*self._link_checks(), *self._network_checks()),
+            (*self._link_checks(), *self._network_checks()) if self.here else (),
         )
 
     def _link_checks(self) -> Iterator[Check]:
@@ -425,30 +428,34 @@ class Spread(Struct):
                 (crossing.near, crossing.far),
                 (crossing.far, crossing.near),
             ):
-                yield from _tunnel_check(crossing.path, near, far)
+                if near.site.machine == self.here:
+                    yield from _tunnel_check(crossing.path, near, far)
 
     def _network_checks(self) -> Iterator[Check]:
-        """Yield a check from each machine of a network to each other one."""
+        """Yield a check for each network of this machine and each other machine in it."""
         for segment in self.parts:
+            if self.here not in segment.ends:
+                continue
             ends = {
                 machine: [member.iface for member in part.members]
                 for machine, part in segment.ends.items()
             }
             if segment.model.port_isolation:
                 # members reach only the bridge, and in the fabric not even that
-                ends = {} if segment.owner.is_fabric else ends | {segment.owner.machine: []}
+                if segment.owner.is_fabric:
+                    continue
+                ends[segment.owner.machine] = []
             if not segment.model.is_segment:
                 ends[segment.owner.machine].append(segment.root)
-            for machine, nears in ends.items():
-                for other, fars in ends.items():
-                    checks = (
-                        check
-                        for near in nears
-                        for far in fars
-                        for check in _tunnel_check(segment.path, near, far)
-                    )
-                    if machine != other and self._may_reach(segment, machine, other):
-                        yield from islice(checks, 1)
+            for other, fars in ends.items():
+                checks = (
+                    check
+                    for near in ends[self.here]
+                    for far in fars
+                    for check in _tunnel_check(segment.path, near, far)
+                )
+                if other != self.here and self._may_reach(segment, self.here, other):
+                    yield from islice(checks, 1)
 
     @staticmethod
     def _may_reach(segment: Segment, machine: str, other: str) -> bool:

@@ -334,3 +334,100 @@ netorch.destroy("lab.yaml")
     for machine in two:
         machine.write("lab.yaml", FILE)
         machine.run(sys.executable, "-c", program)
+
+
+# Other kinds of owners and nodes
+
+
+def test_a_bridged_network_reaches_other_machines(machines: Make) -> None:
+    two = machines(2)
+    one, other = two
+    one.run("ip", "netns", "add", "outside")
+    one.run("ip", "link", "add", "nic", "type", "veth", "peer", "name", "e", "netns", "outside")
+    one.run("ip", "link", "set", "nic", "up")
+    one.run("ip", "address", "add", "10.80.0.1/24", "dev", "nic")
+    one.run("ip", "-n", "outside", "address", "add", "10.80.0.9/24", "dev", "e")
+    one.run("ip", "-n", "outside", "link", "set", "e", "up")
+    before = two.snapshot()
+    apply(
+        two,
+        """\
+name: lab
+hosts: {rack1: {address: 198.51.100.1}, rack2: {address: 198.51.100.2}}
+nodes:
+  a: {on: rack1, networks: {wire: {address: 10.80.0.2}}}
+  b: {on: rack2, networks: {wire: {address: 10.80.0.3}}}
+networks: {wire: {mode: bridged, on: rack1, uplink: nic, subnet: 10.80.0.0/24}}
+""",
+    )
+    assert_in_sync(two)
+    assert other.reaches("b", "10.80.0.9"), "beyond the NIC of the other machine"
+    assert other.reaches("b", "10.80.0.1"), "the other machine itself"
+    assert other.reaches("b", "10.80.0.2")
+    assert one.ip("link", "show", "dev", "wire")[0]["mtu"] == 1500, "the MTU of the NIC"
+    for machine in two:
+        machine.netorch("destroy", "lab")
+    assert diff_machines(before, two.snapshot()) == []
+
+
+@pytest.mark.parametrize("mode", ["routed", "host-only"])
+def test_an_owner_on_another_machine(machines: Make, mode: str) -> None:
+    two = machines(2)
+    apply(
+        two,
+        f"""\
+name: lab
+hosts: {{rack1: {{address: 198.51.100.1}}, rack2: {{address: 198.51.100.2}}}}
+nodes:
+  a: {{on: rack1, networks: [net, back]}}
+  b: {{on: rack2, networks: [net]}}
+networks:
+  net: {{mode: {mode}, on: rack1, subnet: 10.81.0.0/24, allow: back}}
+  back: {{mode: {mode}, on: rack1, subnet: 10.82.0.0/24}}
+""",
+    )
+    assert_in_sync(two)
+    assert two[1].reaches("b", "10.81.0.1")
+    assert two[1].reaches("b", "10.81.0.2")
+    # the member on another machine is known to the owner's rules as one on its own
+    two[0].netorch("check", check=False)
+
+
+def test_an_attached_node_at_the_end_of_a_tunnel(machines: Make) -> None:
+    two = machines(2)
+    one, other = two
+    one.run("ip", "netns", "add", "box")
+    before = two.snapshot()
+    apply(
+        two,
+        """\
+name: lab
+hosts: {rack1: {address: 198.51.100.1}, rack2: {address: 198.51.100.2}}
+nodes:
+  a: {on: rack1, attach: "netns:box", networks: lan}
+  b: {on: rack2, networks: lan}
+links:
+  - {endpoints: [a:wan, b:wan], subnet: 10.83.0.0/30}
+networks: {lan: {subnet: 10.84.0.0/24}}
+""",
+    )
+    assert_in_sync(two)
+    assert other.reaches("b", "10.83.0.1")
+    assert other.reaches("b", "10.84.0.1")
+    for machine in two:
+        machine.netorch("destroy", "lab")
+    assert diff_machines(before, two.snapshot()) == []
+
+
+def test_numbers_that_move_on(machines: Make) -> None:
+    """An entry that goes gives its number, and that of each later one, to the next."""
+    two = machines(2)
+    apply(two, FILE)
+    lines = [line for line in FILE.splitlines(keepends=True) if ":wan" not in line]
+    apply(two, "".join(lines).replace("lan: {subnet", "new: {}\n  lan: {subnet"))
+    assert_in_sync(two)
+    assert two[0].reaches("r1", "leaf1")
+    assert two[1].reaches("leaf2", "10.0.1.1")
+    apply(two, FILE)
+    assert_in_sync(two)
+    assert two[0].reaches("r1", "10.0.0.2")
