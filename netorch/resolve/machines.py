@@ -7,7 +7,7 @@ outer packets belong to the host of the machine, whatever namespace the tunnel i
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -26,7 +26,7 @@ from netorch.resolve.draft import Draft, Iface, Site, host_name
 from netorch.resolve.interfaces import mtu_of
 from netorch.resolve.loaded import Loaded
 from netorch.resolve.masters import bond_of, join
-from netorch.resolve.overlay import drop_altnames, entries_behind, set_mtu, tunnel_of
+from netorch.resolve.overlay import drop_altnames, entries_behind, set_mtu, tunnel_of, unique
 from netorch.resolve.roles import StandaloneRole
 from netorch.resolve.segment import Segment, bridge_of, make_interface
 from netorch.resolve.topology import resolve
@@ -95,6 +95,8 @@ class Spread(Struct):
     """The WireGuard interfaces, if the tunnels are encrypted."""
     vnis: Mapping[Path, int] = field(default_factory=dict)
     """Place of a network or of a link → its network identifier."""
+    members: dict[str, list[Site]] = field(default_factory=dict)
+    """Network → the nodes that are its members, empty until somebody asks."""
 
     def __post_init__(self) -> None:
         topology = self.draft.topology
@@ -213,8 +215,16 @@ class Spread(Struct):
         return None
 
     def _machines_of_members(self, network: str) -> list[str]:
-        sites = (site for site in self.draft.sites.values() if network in site.model.networks)
-        return [*dict.fromkeys(site.machine for site in sites)]
+        return [*dict.fromkeys(site.machine for site in self._sites_of_members(network))]
+
+    def _sites_of_members(self, network: str) -> Sequence[Site]:
+        """Return the nodes that are members of a network, in the order of the file."""
+        if not self.members and self.draft.declared:
+            # once for all networks, because there may be many of them, and many nodes
+            for site in self.draft.declared.values():
+                for name in site.model.networks:
+                    self.members.setdefault(name, []).append(site)
+        return self.members.get(network, ())
 
     def machine_of_link(self, link: LinkModel, path: Path) -> str | None:
         """Return the machine whose host an end `host` of a link means, or complain."""
@@ -298,9 +308,9 @@ class Spread(Struct):
                 self._add_parts(segment, others)
 
     def _check_endpoints(self, segment: Segment) -> None:
-        for site in self.draft.sites.values():
-            model = site.model.networks.get(segment.name)
-            end = model and segment.ends.get(model.at or next(iter(segment.model.endpoints)))
+        for site in self._sites_of_members(segment.name):
+            model = site.model.networks[segment.name]
+            end = segment.ends.get(model.at or next(iter(segment.model.endpoints)))
             if end and end.owner.machine != site.machine:
                 self.draft.complain(
                     "crosses-machines",
@@ -357,6 +367,9 @@ class Spread(Struct):
         # the bridge of a segment sends nothing itself, and one with an uplink has its MAC
         is_plain = segment.model.is_segment or segment.model.uplink is not None
         for machine, part in segment.ends.items():
+            # Only this machine needs its entries. All machines together have very many.
+            if self.here not in {"", machine}:
+                continue
             tunnel, role = tunnel_of(part)
             entries: list[dict[str, str]] = []
             for other, behind in segment.ends.items():
@@ -369,7 +382,8 @@ class Spread(Struct):
                 if behind.owner is segment.owner and not is_plain:
                     entries.append({"mac": self._mac(segment.root), "dst": address})
             vni = self.vnis[segment.path]
-            tunnel.role = replace(role, model=self._tunnel(part.owner, vni, entries=entries))
+            model = self._tunnel(part.owner, vni, entries=unique(entries))
+            tunnel.role = replace(role, model=model)
 
     def _mac(self, iface: Iface) -> str:
         mac: str | None = iface.explicit_value("mac")

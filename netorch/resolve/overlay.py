@@ -6,7 +6,7 @@ database of each tunnel has the MACs of the members behind the other endpoints.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from netorch.errors import listing
@@ -128,6 +128,21 @@ def entries_behind(draft: Draft, end: Segment, address: str) -> list[dict[str, s
     return [{"mac": mac, "dst": address} for mac in dict.fromkeys((ALL, *macs))]
 
 
+def unique(entries: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    """Return the entries of a forwarding database without those for a MAC of an earlier entry.
+
+    The members of a network that have one MAC are an error, which the checks of segments report.
+    """
+    known: set[str] = set()
+    first: list[dict[str, str]] = []
+    for entry in entries:
+        if entry["mac"] not in known:
+            first.append(entry)
+        if entry["mac"] != ALL:
+            known.add(entry["mac"])
+    return first
+
+
 def tunnel_of(end: Segment) -> tuple[Iface, StandaloneRole]:
     """Return the tunnel of an end of a network, with its role."""
     return next(
@@ -135,7 +150,7 @@ def tunnel_of(end: Segment) -> tuple[Iface, StandaloneRole]:
     )
 
 
-def _tunnel(segment: Segment, node: str, entries: Sequence[Mapping[str, str]] = ()) -> VxlanModel:
+def _tunnel(segment: Segment, node: str, entries: Sequence[dict[str, str]] = ()) -> VxlanModel:
     from netorch.topology.interfaces.vxlan import VxlanModel
 
     model = segment.model
@@ -144,7 +159,7 @@ def _tunnel(segment: Segment, node: str, entries: Sequence[Mapping[str, str]] = 
         "local": str(model.endpoints[node]),
         "port": PORT if model.port is None else model.port,
     }
-    return VxlanModel.model_validate(values | {"learning": False, "fdb": list(entries)})
+    return VxlanModel.model_validate(values | {"learning": False, "fdb": unique(entries)})
 
 
 def _network_mtu(draft: Draft, segment: Segment) -> int:

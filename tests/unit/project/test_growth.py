@@ -24,6 +24,8 @@ from netorch.render.graph.scene import of_file
 from netorch.render.script import whole_topology
 from netorch.resolve.loaded import Loaded
 from netorch.resolve.loader import load
+from netorch.resolve.machines import parts
+from netorch.resolve.per_machine import shares
 from netorch.state.planner import batches, plan
 from netorch.walk.from_state import world
 from tests.benchmarks.counts import lines
@@ -170,6 +172,31 @@ def wrong_values(size: int) -> str:
     )
 
 
+def machines(size: int) -> str:
+    return "name: lab\nnames: false\nhosts:\n" + many(
+        size, "  m{n}: {{address: 192.168.{a}.{b}}}\n"
+    )
+
+
+def racks(size: int) -> str:
+    """Return a leaf on each machine with a network of its own and a link to the spine."""
+    nodes = many(
+        size,
+        "  leaf{n}: {{on: m{n}, networks: [rack{n}]}}\n  h{n}: {{on: m{n}, networks: [rack{n}]}}\n",
+    )
+    networks = many(size, "  rack{n}: {{subnet: 10.{a}.{b}.0/24}}\n")
+    links = many(size, "  - {{endpoints: [spine:l{n}, leaf{n}:up], subnet: 11.{a}.{b}.0/31}}\n")
+    return (
+        f"{machines(size)}nodes:\n  spine: {{on: m1}}\n{nodes}networks:\n{networks}links:\n{links}"
+    )
+
+
+def one_network(size: int) -> str:
+    """Return two members of one network on each machine."""
+    nodes = many(size, "  'h{n}-[1-2]': {{on: m{n}, networks: [lan]}}\n")
+    return f"{machines(size)}nodes:\n{nodes}networks: {{lan: {{subnet: 10.0.0.0/8}}}}\n"
+
+
 def loaded(text: str) -> Loaded:
     return load(text.encode(), "lab.yaml")
 
@@ -207,6 +234,7 @@ GOOD: tuple[tuple[Callable[[int], str], int], ...] = (
     (published, 12),
     (members, 8),
     (host_only, 6),
+    (racks, 12),
 )
 WRONG: tuple[tuple[Callable[[int], str], int], ...] = (
     (links_to_unknown_nodes, 10),
@@ -227,6 +255,21 @@ def no_yaml(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_good_file(text: Callable[[int], str], size: int) -> None:
     assert exponent(lambda size: print_all(loaded(text(size))), size) < MOST
+
+
+@pytest.mark.parametrize("text", [racks, one_network])
+def test_the_part_of_a_machine(text: Callable[[int], str]) -> None:
+    """All forwarding databases of a network together grow as the square of its machines."""
+
+    def part(size: int) -> None:
+        print_all(load(text(size).encode(), "lab.yaml", choose=lambda *_: "m1"))
+
+    assert exponent(part, 12) < MOST
+
+
+def test_the_parts_of_all_machines() -> None:
+    states = {size: loaded(racks(size)).desired for size in (12, 24, 48)}
+    assert exponent(lambda size: [parts(states[size]), shares(states[size])], 12) < MOST
 
 
 @pytest.mark.parametrize(

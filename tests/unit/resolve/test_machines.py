@@ -346,6 +346,32 @@ def test_errors_about_the_machines(text: str, expected: str) -> None:
     assert problems(text, "name: lab\n") == [expected]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nodes:\n"
+        "  a: {networks: {lan: {mac: '02:00:00:00:00:01'}}}\n"
+        "  b: {on: rack2, networks: {lan: {mac: '02:00:00:00:00:01'}}}\n"
+        "  c: {on: rack3, networks: [lan]}\n"
+        "networks: {lan: {}}",
+        "nodes:\n"
+        "  a: {networks: {lan: {at: x, mac: '02:00:00:00:00:01'}}}\n"
+        "  b: {networks: {lan: {at: y, mac: '02:00:00:00:00:01'}}}\n"
+        "  c: {networks: {lan: {at: z}}}\n"
+        "  x: {interfaces: {d: {kind: dummy, addresses: 192.0.2.1/24}}}\n"
+        "  y: {interfaces: {d: {kind: dummy, addresses: 192.0.2.2/24}}}\n"
+        "  z: {interfaces: {d: {kind: dummy, addresses: 192.0.2.3/24}}}\n"
+        "networks:\n"
+        "  lan: {driver: vxlan, vni: 3, endpoints: {x: 192.0.2.1, y: 192.0.2.2, z: 192.0.2.3}}",
+    ],
+    ids=["machines", "endpoints"],
+)
+def test_one_mac_behind_two_ends_is_an_error_of_the_file(text: str) -> None:
+    assert problems(text) == [
+        "mac-twice: b:eth0 and a:eth0 are on one segment, but both have MAC 02:00:00:00:00:01"
+    ]
+
+
 # Laws
 
 
