@@ -7,12 +7,15 @@ send must fit.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 
 from netorch.converge.observe import Observed
 from netorch.errors import ConflictError, Problem
 from netorch.kernel.linux import LinuxKernel
+from netorch.kinds.address import Address as Ifaddr
 from netorch.kinds.base.link import link_key
 from netorch.kinds.base.standalone import decoded
+from netorch.kinds.fdb import Fdb
 from netorch.kinds.vxlan import Vxlan
 from netorch.language.addresses import Address
 from netorch.resolve.desired import Desired, Machine, Path
@@ -47,13 +50,42 @@ def check_underlay(
     new = [
         step.after for step in plan.changes if step.key in tunnels and isinstance(step.after, Vxlan)
     ]
-    narrow = list(_narrow_ways(kernel, machines.all[machines.here], machines.all, snapshot))
+    here = machines.all[machines.here]
+    others = _others(desired, here, machines.all)
+    narrow = list(_narrow_ways(kernel, here, others, snapshot))
     problems = list(_taken_numbers(kernel, desired, observed, new, loaded)) if new else []
     if new:
         problems += [problem.at(loaded) for problem in narrow]
     if problems:
         raise ConflictError(problems, loaded.file if loaded is not None else "")
-    return [problem.sentence for problem in narrow]
+    return [problem.sentence for problem in narrow] + _warn_of_missing(desired, here, snapshot)
+
+
+def _warn_of_missing(desired: Desired, here: Machine, snapshot: Snapshot) -> list[str]:
+    """Return a warning if this machine does not have its address."""
+    own = {ip_address(record.local) for record in snapshot.namespaces[HOST].addresses}
+    if here.address in own or any(
+        isinstance(one, Ifaddr) and one.netns == HOST and one.address.local == str(here.address)
+        for one in desired.state.values()
+    ):
+        return []
+    return [
+        f"{here.name}: this machine does not have the address {here.address}, so nothing arrives"
+        " from the other machines."
+    ]
+
+
+def _others(
+    desired: Desired, here: Machine, machines: Mapping[str, Machine]
+) -> Mapping[Address, str]:
+    """Return address → name of the machines to which tunnels lead."""
+    ends = {link.remote for link in desired.state.values() if isinstance(link, Vxlan)}
+    ends |= {entry.dst for entry in desired.state.values() if isinstance(entry, Fdb)}
+    return {
+        machine.address: machine.name
+        for machine in machines.values()
+        if machine is not here and str(machine.tunnel_address) in ends
+    }
 
 
 class _NarrowWay:
@@ -83,12 +115,9 @@ class _NarrowWay:
 
 
 def _narrow_ways(
-    kernel: LinuxKernel, here: Machine, machines: Mapping[str, Machine], snapshot: Snapshot
+    kernel: LinuxKernel, here: Machine, others: Mapping[Address, str], snapshot: Snapshot
 ) -> Iterator[_NarrowWay]:
     """Yield the interfaces to other machines whose MTU is smaller than the file says."""
-    others: dict[Address, str] = {
-        machine.address: name for name, machine in machines.items() if name != here.name
-    }
     mtus = {link.name: link.mtu for link in snapshot.namespaces[HOST].links}
     by_interface: dict[str, list[str]] = {}
     for address, interface in kernel.interfaces_to(HOST, others).items():

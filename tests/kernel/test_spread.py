@@ -142,7 +142,8 @@ def test_which_machine_this_is(machines: Make) -> None:
     refused = one.netorch("apply", "lab.yaml", check=False)
     assert refused.returncode == 1
     assert "this machine has the address of none of rack1 (198.51.100.9)" in refused.stderr
-    one.netorch("apply", "lab.yaml", "--host", "rack2")
+    forced = one.netorch("apply", "lab.yaml", "--host", "rack2")
+    assert "does not have the address 198.51.100.2, so nothing arrives" in forced.stderr
     assert "leaf1" in one.netorch("show").stdout
     # the record knows it, as long as the topology is live
     assert "in sync" in one.netorch("diff", "lab.yaml").stdout
@@ -391,6 +392,63 @@ networks:
     assert two[1].reaches("b", "10.81.0.2")
     # the member on another machine is known to the owner's rules as one on its own
     two[0].netorch("check", check=False)
+
+
+def test_a_node_owns_a_network_with_members_on_other_machines(machines: Make) -> None:
+    two = machines(2)
+    apply(
+        two,
+        """\
+name: lab
+hosts: {rack1: {address: 198.51.100.1}, rack2: {address: 198.51.100.2}}
+nodes:
+  gw: {on: rack1, networks: front}
+  web: {on: rack2, networks: back, publish: "8080:80"}
+  peer: {on: rack2, networks: front}
+networks:
+  back: {mode: nat, node: gw, subnet: 10.85.0.0/24, port_isolation: true}
+  front: {subnet: 10.86.0.0/24}
+""",
+    )
+    assert_in_sync(two)
+    assert two[1].reaches("web", "10.85.0.1")
+    assert two[1].reaches("web", "10.86.0.2"), "through gw on the other machine, and back"
+    serve(two[1], "web", "tcp:80")
+    assert ask(two[1], "peer", ("tcp", "10.86.0.1", 8080)) == ["10.86.0.2 80"]
+
+
+def test_isolated_members_do_not_reach_each_other(machines: Make) -> None:
+    three = machines(3)
+    apply(
+        three,
+        """\
+name: lab
+hosts:
+  rack1: {address: 198.51.100.1}
+  rack2: {address: 198.51.100.2}
+  rack3: {address: 198.51.100.3}
+nodes:
+  a[1-2]: {on: rack1, networks: net}
+  b[1-2]: {on: rack2, networks: net}
+  c: {on: rack3, networks: net}
+networks: {net: {mode: nat, on: rack1, subnet: 10.87.0.0/24, port_isolation: true}}
+checks:
+  - {all: net, reachable: false}
+  - {from: a1, to: 10.87.0.1}
+  - {from: b1, to: 10.87.0.1}
+  - {from: c, to: 10.87.0.1}
+""",
+    )
+    for machine in three:
+        assert "checks ok" in machine.netorch("check").stdout
+
+
+def test_a_saved_plan_is_that_of_the_machine(machines: Make) -> None:
+    (one,) = machines(1)
+    one.write("lab.yaml", FILE)
+    one.netorch("diff", "lab.yaml", "--host", "rack2", "--out", "plan.json", check=False)
+    one.netorch("apply", "--plan", "plan.json", "--host", "rack2")
+    assert one.netorch("show").stdout.startswith("lab: rack2, in sync")
 
 
 def test_an_attached_node_at_the_end_of_a_tunnel(machines: Make) -> None:
