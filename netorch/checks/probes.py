@@ -47,6 +47,8 @@ class Try(Value):
     reply: Reply
     seconds: float | None = None
     """The round-trip time; None if there was no answer."""
+    small: bool = False
+    """Whether a small packet was answered, although a large one was not."""
 
 
 class Outcome(Value):
@@ -258,7 +260,8 @@ def _traces(
 def _try(pair: Pair, probe: Probe, reply: Reply, small: bool) -> Try:
     answered = reply.sort is Sort.ANSWERED
     text = reply_text(pair.source.node, probe, reply, small=small, near=bool(pair.check.network))
-    return Try(probe.address, answered, text, reply, reply.seconds if answered else None)
+    seconds = reply.seconds if answered else None
+    return Try(probe.address, answered, text, reply, seconds, small and not answered)
 
 
 def _expect_answer(pair: Pair, tries: Sequence[Try]) -> tuple[bool, str]:

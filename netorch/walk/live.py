@@ -14,7 +14,7 @@ from netorch.values.snapshot import Scope
 from netorch.walk import from_snapshot, from_state
 from netorch.walk.ends import UnknownEnd, ask, explain
 from netorch.walk.path import walk
-from netorch.walk.result import Walk
+from netorch.walk.result import FAILS, Walk
 from netorch.walk.world import Address, Place, World
 
 NO_REASON = "the live state shows no reason: a packet and its answer should get through"
@@ -115,6 +115,14 @@ class LiveWalks:
             return outcome_lines(explain(self.world, source, target, tcp))
         except NetorchError as error:
             return tuple(error.lines())
+
+    def cause(self, source: str, target: str, tcp: int | None = None) -> tuple[str, ...]:
+        """Return the cause why a packet or its answer is lost, or else the remarks of the walk."""
+        try:
+            result = explain(self.world, source, target, tcp)
+        except NetorchError:
+            return ()
+        return (result.cause,) if result.outcome == FAILS else result.remarks
 
     def astray(self, source: str, target: str, address: Address, tcp: int) -> str:
         """Return why a packet to an address does not reach the node `target`, or "" if it does.

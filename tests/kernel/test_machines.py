@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable
 
@@ -171,27 +172,67 @@ def test_drift_on_one_machine_alone(machines: Callable[[int], Machines]) -> None
     assert one.reaches("a", "c")
 
 
+CHECKS = """
+checks:
+  - {all: lan}
+  - {from: b, to: a}
+  - {from: c, to: a}
+"""
+
+
+def check(rack: Machine) -> list[str]:
+    return rack.netorch("check", "--timeout", "1", check=False).stdout.splitlines()
+
+
 def test_one_machine_is_away(machines: Callable[[int], Machines]) -> None:
     racks = machines(3)
-    text = HOSTS + LAB + "checks:\n  - {all: lan}\n  - {from: b, to: a}\n"
-    apply(racks, text)
+    apply(racks, HOSTS + LAB + CHECKS)
     one, two, three = racks
     for rack in racks:
         done = rack.netorch("check", check=False)
         assert done.returncode == 0, done.stdout
+    # the machine is there, and the topology is not
+    three.netorch("destroy", "lab")
+    answers = "rack3: 198.51.100.3 answers, but nothing comes through the tunnels to it."
+    assert f"{answers} Behind the tunnels to it: c, d." in check(two)
     racks.kill(three)
     for rack in (one, two):
         assert in_sync(rack)
-    done = two.netorch("check", "--timeout", "1", check=False)
-    assert done.returncode == 2
-    words = done.stdout
-    assert "rack3" in words and "198.51.100.3" in words
-    assert "c" in words and "d" in words
-    # what does not need the machine works
-    assert any(
-        line.startswith("ok") and " b " in line and " a " in line for line in words.splitlines()
-    )
+        lines = check(rack)
+        assert "rack3: 198.51.100.3 does not answer. Behind the tunnels to it: c, d." in lines
+        assert "FAILED" in lines[-1]
+        # what does not need the machine works
+        assert not any(line.startswith(("rack1:", "rack2:")) for line in lines)
+        tunnels = [line for line in lines if line.startswith("ok") and "mtu 1450" in line]
+        assert len(tunnels) == 2, "the link and the network between rack1 and rack2"
+    assert any(line.split()[:3] == ["ok", "b", "a"] for line in lines)
+    document = json.loads(two.netorch("check", "--timeout", "1", "-o", "json", check=False).stdout)
+    assert document["unreachable"] == [
+        {"machine": "rack3", "address": "198.51.100.3", "answers": False, "nodes": ["c", "d"]}
+    ]
+    assert document["elsewhere"] == {"rack3": 1}
     assert two.reaches("b", "10.0.0.1")
+
+
+def test_check_says_what_is_wrong_on_this_side_of_a_tunnel(
+    machines: Callable[[int], Machines],
+) -> None:
+    racks = machines(3)
+    apply(racks, HOSTS + LAB + CHECKS)
+    two = racks[1]
+    two.run("ip", "route", "add", "blackhole", "198.51.100.1/32")
+    words = "host: packets for 198.51.100.1 match the route 198.51.100.1/32, which is blackhole"
+    lines = [line.strip() for line in check(two)]
+    assert f"b:eth9, whose packets go to 198.51.100.1: {words}" in lines
+    assert f"netorch-lab:lan-vtep, whose packets go to 198.51.100.1: {words}" in lines
+    assert "a is on rack1, behind the tunnel from 198.51.100.2 to 198.51.100.1" in lines
+    two.run("ip", "route", "del", "blackhole", "198.51.100.1/32")
+    assert two.reaches("b", "10.0.0.1")
+    racks.set_mtu(two, 1300)
+    lines = [line.strip() for line in check(two)]
+    smaller = "mtu 1250 on the tunnel from rack2 to rack1 is smaller than 1450 on b:eth9"
+    assert any(line.startswith(smaller) for line in lines)
+    assert [line for line in lines if line.startswith("rack")] == [], "small packets pass"
 
 
 def test_a_machine_with_another_mtu(machines: Callable[[int], Machines]) -> None:

@@ -12,10 +12,12 @@ from netorch.cli.status import DIFFERENT, DONE
 TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.checks.probes import Outcome
+    from netorch.checks.unreachable import UnreachableMachine
     from netorch.cli.output import Output
     from netorch.converge.orchestrator import Orchestrator
     from netorch.resolve.desired import Desired
     from netorch.resolve.loaded import Loaded
+    from netorch.walk.live import LiveWalks
 
 
 class CheckOptions(FileOptions):
@@ -68,14 +70,12 @@ def run(options: CheckOptions, output: Output) -> int:
             loaded,
             timeout=TIMEOUT if options.timeout is None else options.timeout,
             explain=lambda failed: (
-                _behind(desired, failed)
-                or walks.why_not(failed.source, failed.target, failed.tcp or None)
-                if failed.reachable and listed.lists(failed)
-                else ()
+                _why(desired, walks, failed) if failed.reachable and listed.lists(failed) else ()
             ),
             recipient=walks.astray,
             progress=lambda done, total: output.bar(done, total, "probes"),
         )
+        unreachable = _unreachable(orchestrator, desired, outcomes)
         output.done()
         duration = time.monotonic() - started
         in_sync, warnings = _drift(orchestrator, loaded) if outcomes else (None, [])
@@ -91,7 +91,7 @@ def run(options: CheckOptions, output: Output) -> int:
                 summary=checks.counts(desired.checks, outcomes),
                 in_sync=in_sync,
                 warnings=warnings,
-                **({"elsewhere": skipped} if desired.machines is not None else {}),
+                **_of_machines(desired, unreachable),
                 seconds=round(duration, 3),
             )
         )
@@ -100,22 +100,53 @@ def run(options: CheckOptions, output: Output) -> int:
             desired.checks, outcomes, colour=output.colour, verbose=output.verbose, file=loaded.file
         ):
             output.result(line)
+        for machine in unreachable:
+            output.result(machine.sentence)
         time_taken = f" in {duration:.2f} s" if outcomes else ""
         output.result(f"{name}: {checks.summarize(desired.checks, outcomes, skipped)}{time_taken}")
     return DONE if passed else DIFFERENT
 
 
-def _behind(desired: Desired, failed: Outcome) -> tuple[str, ...]:
-    """Return a line about a target on another machine, whose state netorch cannot see from here."""
-    machines, check = desired.machines, desired.checks[failed.number]
-    target = check.target.node if check.target is not None else failed.target
-    machine = machines.all.get(machines.of_node.get(target, check.tunnel)) if machines else None
-    if machine is None or machines is None or machine.name == machines.here:
+def _why(desired: Desired, walks: LiveWalks, failed: Outcome) -> tuple[str, ...]:
+    """Return the cause of a failure in the live state, as far as this machine sees."""
+    if desired.machines is not None:
+        # here, because few files have `hosts`
+        from netorch.checks.unreachable import target_of, why_elsewhere
+
+        elsewhere = why_elsewhere(desired, failed)
+        if elsewhere:
+            target = target_of(desired, failed)
+            return (*walks.cause(failed.source, target, failed.tcp or None), *elsewhere)
+    return walks.why_not(failed.source, failed.target, failed.tcp or None)
+
+
+def _of_machines(
+    desired: Desired, unreachable: tuple[UnreachableMachine, ...]
+) -> dict[str, object]:
+    """Return the fields of the document that only a topology over several machines has."""
+    if desired.machines is None:
+        return {}
+    rows = [
+        {
+            "machine": machine.name,
+            "address": str(machine.address),
+            "answers": machine.answers,
+            "nodes": list(machine.nodes),
+        }
+        for machine in unreachable
+    ]
+    return {"elsewhere": desired.machines.skipped, "unreachable": rows}
+
+
+def _unreachable(
+    orchestrator: Orchestrator, desired: Desired, outcomes: tuple[Outcome, ...]
+) -> tuple[UnreachableMachine, ...]:
+    if desired.machines is None:
         return ()
-    return (
-        f"{target} is on {machine.name}, behind the tunnel from"
-        f" {machines.all[machines.here].address} to {machine.address}",
-    )
+    # here, because few files have `hosts`
+    from netorch.checks.unreachable import unreachable_machines
+
+    return unreachable_machines(orchestrator.kernel, desired, outcomes)
 
 
 def _drift(orchestrator: Orchestrator, loaded: Loaded) -> tuple[bool | None, list[str]]:
