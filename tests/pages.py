@@ -14,6 +14,8 @@ which readers of a page do not see, contain further instructions:
                                 these names
     <!-- needs: KINDS -->       a kernel without these kinds of links cannot run the page; the
                                 second test kernel can
+    <!-- machines: NUMBER -->   the page is run on one more machine, which reaches so many others,
+                                198.51.100.1 and so on, by ssh
 
 In an output, a line `…` stands for any number of lines, and `…` within a line for any text. For
 values that differ each time, such as durations and dates, the tests only check that there is one:
@@ -67,6 +69,7 @@ VARIES = (
 
 _COMMENT = re.compile(r"<!-- (file|run|docker|not run): *(.*?) *-->", re.S)
 _NEEDS = re.compile(r"<!-- needs: *([\w -]*?) *-->")
+_MACHINES = re.compile(r"<!-- machines: *(\d+) *-->")
 _FENCE = re.compile(r"( *)(`{3,})\{?([\w-]*)\}?.*")
 
 
@@ -149,6 +152,12 @@ def steps(text: str) -> list[Step]:
 def needs(text: str) -> tuple[str, ...]:
     """Return the kinds of links that the page needs and that not every kernel has."""
     return tuple(kind for kinds in _NEEDS.findall(text) for kind in kinds.split())
+
+
+def machines(text: str) -> int:
+    """Return the number of machines that the page reaches by ssh."""
+    numbers = _MACHINES.findall(text)
+    return int(numbers[0]) if numbers else 0
 
 
 def _parts(text: str) -> Iterator[Block | tuple[str, str]]:
@@ -238,17 +247,15 @@ def rewritten(text: str, printed: dict[int, str]) -> str:
 def main(names: list[str]) -> int:
     import tempfile
 
-    from tests.kernel.host import Host
-    from tests.kernel.replay import replay
+    from tests.kernel.replay import replay, stage
 
     for page in [Path(name).resolve() for name in names] or PAGES:
         text = page.read_text(encoding="utf-8")
-        with tempfile.TemporaryDirectory(prefix="netorch-page-") as place:
-            host = Host(Path(place))
-            try:
-                done = list(replay(text, host))
-            finally:
-                host.close()
+        with (
+            tempfile.TemporaryDirectory(prefix="netorch-page-") as place,
+            stage(text, Path(place)) as host,
+        ):
+            done = list(replay(text, host))
         changed = {
             command.start: printed for command, printed in done if not same(command.output, printed)
         }

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,8 +53,10 @@ class Run(NamedTuple):
 class Controller:
     """An Ansible controller, whose machines are entered by their shells instead of by ssh."""
 
-    def __init__(self, folder: Path, machines: Machines) -> None:
+    def __init__(self, folder: Path, machines: Machines, here: Host | None = None) -> None:
         self.folder, self.machines = folder, machines
+        self.here = here
+        """The host that Ansible runs on, if that is not the one of the test."""
         folder.mkdir(exist_ok=True)
         self.netorch = folder / "netorch"
         """The command on all machines."""
@@ -86,16 +89,20 @@ class Controller:
 
     def _write_inventory(self) -> None:
         hosts = {
-            machine.name: {
-                "ansible_connection": "local",
-                "ansible_shell_executable": str(machine.shell),
+            machine.name: self.connection(machine)
+            | {
                 "ansible_python_interpreter": sys.executable,
                 "ansible_pipelining": True,
                 "netorch_executable": str(self.commands.get(machine.name, self.netorch)),
             }
             for machine in self.machines
+            if machine is not self.here
         }
         self.inventory.write_text(json.dumps({"hosts": {"hosts": hosts}}))
+
+    def connection(self, machine: Machine) -> dict[str, str]:
+        """Return the variables by which Ansible reaches a machine."""
+        return {"ansible_connection": "local", "ansible_shell_executable": str(machine.shell)}
 
     def environment(self) -> dict[str, str]:
         self._runs += 1
@@ -119,12 +126,13 @@ class Controller:
         self._write_inventory()
         environment = self.environment()
         chosen = ["-i", str(self.inventory)] if inventory else []
+        argv = [
+            *(sys.executable, "-c", f"from ansible.cli.{MODULES[program]} import main; main()"),
+            *chosen,
+            *map(str, words),
+        ]
         process = subprocess.Popen(
-            [
-                *(sys.executable, "-c", f"from ansible.cli.{MODULES[program]} import main; main()"),
-                *chosen,
-                *map(str, words),
-            ],
+            argv if self.here is None else self.here.inside(*argv),
             cwd=self.folder,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -159,6 +167,65 @@ class Controller:
         """Run a playbook of the collection with a topology file."""
         return self.run(f"netorch.netorch.{name}", "-e", f"netorch_file={file}", *words)
 
+
+SSHD = """
+ListenAddress {address}
+HostKey {folder}/host_key
+AuthorizedKeysFile {folder}/key.pub
+StrictModes no
+UsePAM no
+PidFile none
+PermitRootLogin yes
+SetEnv PATH={path}
+Subsystem sftp internal-sftp
+"""
+
+
+def serve_ssh(folder: Path, machines: Machines, here: Machine, path: str) -> None:
+    """Start an sshd on all machines but `here`, and wait until they answer.
+
+    The key is `FOLDER/key`. Commands there have `path` as their PATH.
+    """
+    for name in ("key", "host_key"):
+        here.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name)
+    for machine in machines:
+        if machine is here:
+            continue
+        config = folder / f"sshd-{machine.name}"
+        config.write_text(SSHD.format(address=machine.address, folder=folder, path=path))
+        machine.run("mkdir", "-p", "/run/sshd")
+        machine.run("/usr/sbin/sshd", "-f", config)  # ends with the machine
+        ssh = ["ssh", "-i", folder / "key", *SSH_OPTIONS, f"root@{machine.address}", "true"]
+        deadline = time.monotonic() + 30
+        while here.run(*ssh, check=False).returncode != 0:
+            assert time.monotonic() < deadline, f"sshd of {machine.name} does not answer"
+            time.sleep(0.1)
+
+
+class SshController(Controller):
+    """A controller on one of the machines, which reaches the others by ssh."""
+
+    def __init__(self, folder: Path, machines: Machines, here: Machine) -> None:
+        super().__init__(folder, machines, here)
+        serve_ssh(folder, machines, here, PATH)
+
+    def environment(self) -> dict[str, str]:
+        # a socket's path has at most 108 bytes
+        return super().environment() | {"ANSIBLE_SSH_CONTROL_PATH_DIR": "/run/ansible"}
+
+    def connection(self, machine: Machine) -> dict[str, str]:
+        return {
+            "ansible_host": machine.address,
+            "ansible_user": "root",
+            "ansible_ssh_private_key_file": str(self.folder / "key"),
+            "ansible_ssh_common_args": " ".join(SSH_OPTIONS),
+        }
+
+
+SSH_OPTIONS = [
+    *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
+    *("-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=5", "-o", "LogLevel=ERROR"),
+]
 
 MODULES = {
     "ansible": "adhoc",

@@ -36,10 +36,15 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    """A private host for the test. It is removed when the test ends, also after a failure."""
+def root() -> None:
+    """Skip the test without root. In CI it fails."""
     if os.geteuid() != 0 and "CI" not in os.environ:
         pytest.skip("needs root")
+
+
+@pytest.fixture
+def host(root: None, tmp_path: Path) -> Iterator[Host]:
+    """A private host for the test. It is removed when the test ends, also after a failure."""
     private = Host(tmp_path)
     try:
         yield private
@@ -48,10 +53,8 @@ def host(tmp_path: Path) -> Iterator[Host]:
 
 
 @pytest.fixture
-def machines(tmp_path: Path) -> Iterator[Callable[[int], Machines]]:
+def machines(root: None, tmp_path: Path) -> Iterator[Callable[[int], Machines]]:
     """A function that makes machines. They are removed when the test ends, also after a failure."""
-    if os.geteuid() != 0 and "CI" not in os.environ:
-        pytest.skip("needs root")
     made: list[Machines] = []
 
     def make(count: int) -> Machines:

@@ -8,10 +8,26 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+from tests.kernel.ansible_runs import MODULES, SSH_OPTIONS, serve_ssh
 from tests.kernel.engine import Engine
 from tests.kernel.host import PATH, Background, Host
-from tests.pages import HOME, PLACE, ROOT, Command, Docker, File, PageError, Script, same, steps
+from tests.kernel.machines import Machines
+from tests.pages import (
+    HOME,
+    PLACE,
+    ROOT,
+    Command,
+    Docker,
+    File,
+    PageError,
+    Script,
+    machines,
+    same,
+    steps,
+)
 
 PATIENCE = 60.0
 """Seconds in which a command may print something else, while a background command gets ready."""
@@ -22,8 +38,40 @@ ASK = ("netorch exec ", "netorch check")
 NEEDS_SHELL = re.compile(r"[|&;<>()$`\\\"'*?\[#~=%!{}\n]")
 
 
-TOOLS = {"python": [], "netorch": ["-m", "netorch"], "pytest": ["-m", "pytest"]}
+TOOLS = {"python": [], "netorch": ["-m", "netorch"], "pytest": ["-m", "pytest"]} | {
+    program: ["-c", f"from ansible.cli.{module} import main; main()"]
+    for program, module in MODULES.items()
+}
 """Programs in the reader's .venv → the words that the Python of the tests is started with."""
+
+ANSIBLE = {
+    "ANSIBLE_COLLECTIONS_PATH": str(ROOT),
+    "ANSIBLE_FORKS": "1",  # so that the machines have an order in the output
+    "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+    "ANSIBLE_LOCALHOST_WARNING": "false",
+    "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+    "ANSIBLE_SSH_CONTROL_PATH_DIR": "/run/ansible",
+}
+
+
+@contextmanager
+def stage(text: str, place: Path) -> Iterator[Host]:
+    """Make the host on which a page is run, and the machines that it reaches from there."""
+    count = machines(text)
+    if not count:
+        host = Host(place)
+        try:
+            yield host
+        finally:
+            host.close()
+        return
+    racks = Machines(place, count + 1)
+    try:
+        here = racks[count]
+        serve_ssh(place, racks, here, f"{here.directory}/.venv/bin:{PATH}")
+        yield here
+    finally:
+        racks.close()
 
 
 def replay(text: str, host: Host) -> Iterator[tuple[Command, str]]:
@@ -42,7 +90,11 @@ def replay(text: str, host: Host) -> Iterator[tuple[Command, str]]:
         (tools / name).chmod(0o755)
     home = directory / ".home"
     (home / ".config").mkdir(parents=True)
-    env = {"PATH": f"{tools}:{PATH}", "HOME": str(home)}
+    if machines(text):
+        options = shlex.join(["-i", str(directory.parent / "key"), *SSH_OPTIONS])
+        (tools / "ssh").write_text(f'#!/bin/sh\nexec /usr/bin/ssh {options} "$@"\n')
+        (tools / "ssh").chmod(0o755)
+    env = {"PATH": f"{tools}:{PATH}", "HOME": str(home), **ANSIBLE}
     background: list[Background] = []
     engine: Engine | None = None
     for step in steps(text):

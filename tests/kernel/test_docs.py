@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.host import Host
 from tests.kernel.kindcase import require
-from tests.kernel.replay import replay
-from tests.pages import PAGES, ROOT, Command, needs, same, steps
+from tests.kernel.replay import replay, stage
+from tests.pages import PAGES, ROOT, Command, machines, needs, same, steps
+from tests.programs import require_program
 
 TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 REPLAYED = [
@@ -28,13 +28,17 @@ REPLAYED = [
         for page in REPLAYED
     ],
 )
-def test_the_commands_of_a_page_print_what_it_shows(host: Host, page: Path) -> None:
-    require(host, *needs(TEXTS[page]))
-    wrong = [
-        f"{page.relative_to(ROOT)}:{command.start}: # {command.text}\n{printed}"
-        for command, printed in replay(TEXTS[page], host)
-        if not same(command.output, printed)
-    ]
+def test_the_commands_of_a_page_print_what_it_shows(root: None, tmp_path: Path, page: Path) -> None:
+    if machines(TEXTS[page]):
+        pytest.importorskip("ansible")
+        require_program("sshd", "openssh-server")
+    with stage(TEXTS[page], tmp_path) as host:
+        require(host, *needs(TEXTS[page]))
+        wrong = [
+            f"{page.relative_to(ROOT)}:{command.start}: # {command.text}\n{printed}"
+            for command, printed in replay(TEXTS[page], host)
+            if not same(command.output, printed)
+        ]
     assert wrong == [], "\n".join(
         ["the pages differ; `python -m tests.pages` writes these outputs into them:", *wrong]
     )

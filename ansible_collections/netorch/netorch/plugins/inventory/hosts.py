@@ -78,7 +78,8 @@ class InventoryModule(BaseInventoryPlugin):
             file = str(Path(path).parent / self.get_option("file"))
             settings, nodes = self.get_option("set"), self.get_option("nodes")
         spread = read(file, {key: value_text(value) for key, value in settings.items()})
-        self._add_machines(spread)
+        if spread.machines:
+            self._add_machines(spread)
         if nodes:
             self._add_nodes(spread)
 

@@ -44,7 +44,7 @@ def read(path: str, variables: Mapping[str, str]) -> Spread:
         topology = netorch.load(path, variables=variables)
     except netorch.NetorchError as error:
         raise AnsibleError(f"{path} is not a valid topology:\n{error}") from error
-    spread = getattr(topology.loaded.desired, "machines", None)
+    spread = topology.loaded.desired.machines
     machines = [] if spread is None else list(spread.all.values())
     of_node = {} if spread is None else spread.of_node
     return Spread(
