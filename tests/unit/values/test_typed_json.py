@@ -156,6 +156,7 @@ def test_a_pending_confirmation(place: Path) -> None:
         "until": 20.5,
         "watcher": 4,
         "started": 5,
+        "undo": False,
     }
     assert pending.read("lab") == waiting
     for damage in (
