@@ -17,6 +17,7 @@ from netorch.kinds.base.link import link_key
 from netorch.kinds.base.standalone import decoded
 from netorch.kinds.fdb import Fdb
 from netorch.kinds.vxlan import Vxlan
+from netorch.kinds.wireguard import Wireguard
 from netorch.language.addresses import Address
 from netorch.resolve.desired import Desired, Machine, Path
 from netorch.resolve.loaded import Loaded
@@ -54,6 +55,7 @@ def check_underlay(
     others = _others(desired, here, machines.all)
     narrow = list(_narrow_ways(kernel, here, others, snapshot))
     problems = list(_taken_numbers(kernel, desired, observed, new, loaded)) if new else []
+    problems += _taken_ports(kernel, here, observed, plan, loaded)
     if new:
         problems += [problem.at(loaded) for problem in narrow]
     if problems:
@@ -159,6 +161,30 @@ def _taken_numbers(
             loaded.where(_path(desired, tunnel.key)) if loaded is not None else None,
             f"{ways} in one of the two files." if other else f"{ways}, or remove {place}.",
             title,
+        )
+
+
+def _taken_ports(
+    kernel: LinuxKernel, here: Machine, observed: Observed, plan: Plan, loaded: Loaded | None
+) -> Iterator[Problem]:
+    """Yield the WireGuard interface of the tunnels, if its port is in use on this machine."""
+    for step in plan.changes:
+        link, before = step.after, observed.state.get(step.key)
+        if not isinstance(link, Wireguard) or not link.public_key:
+            continue
+        port = link.listen_port
+        is_own = isinstance(before, Wireguard) and before.listen_port == port
+        if is_own or ("udp", port) not in kernel.listening_on_host():
+            continue
+        command = f"ss -lunp sport = {port}"
+        yield Problem(
+            "port-in-use",
+            f"{link.title()}: UDP port {port} of {here.name} is in use already.",
+            loaded.where(("hosts", here.name, "port")) if loaded is not None else None,
+            f"Write another `port` for {here.name} under `hosts`, on all machines. `{command}`"
+            " shows the program, or `wg` the interface, that uses it.",
+            link.title(),
+            command,
         )
 
 

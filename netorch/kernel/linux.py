@@ -289,6 +289,16 @@ class LinuxKernel:
 
         return self._worker.call(act)
 
+    def listening_on_host(self) -> frozenset[tuple[str, int]]:
+        """Return (protocol, port) of the listening sockets of the host."""
+        from netorch.kernel.system.listening_sockets import listening
+
+        def act() -> frozenset[tuple[str, int]]:
+            self._namespaces.enter(self._namespaces.host)
+            return frozenset((protocol, port) for protocol, _, port in listening())
+
+        return self._worker.call(act)
+
     def tunnels_of_host(self) -> Sequence[tuple[str, LinkRecord]]:
         """Return the VXLANs whose outer packets belong to the host, with their namespaces."""
         from netorch.kernel.links.tunnels import tunnels_of_host

@@ -55,9 +55,20 @@ def test_tunnels_inside_wireguard(machines: Callable[[int], Machines], ipv6: boo
     one, two = racks
     require(one, "wireguard")
     require(one, "vxlan")
+    # WireGuard itself turns it off when an interface comes up (wg_open), and never on again
+    ignore = ["host: sysctl net/ipv4/conf/all/send_redirects"]
     before = racks.snapshot()
     for rack in racks:
         write(rack, lab(racks, ipv6=ipv6))
+    # a port that another interface has
+    one.run("sh", "-ec", "ip link add other type wireguard; wg set other listen-port 51820")
+    one.run("ip", "link", "set", "other", "up")
+    taken = one.netorch("apply", check=False)
+    assert "wireguard host/lab-wg: UDP port 51820 of rack1 is in use already." in taken.stderr
+    assert (taken.returncode, taken.stdout) == (1, "")
+    one.run("ip", "link", "delete", "other")
+    assert diff_machines(before, racks.snapshot(), ignore) == []
+    for rack in racks:
         rack.netorch("apply")
     assert one.reaches("a", "10.0.0.2")
     assert one.reaches("a", "fd00::2")
@@ -99,8 +110,6 @@ def test_tunnels_inside_wireguard(machines: Callable[[int], Machines], ipv6: boo
     assert one.reaches("a", "10.0.0.2")
     for rack in racks:
         rack.netorch("destroy", "lab")
-    # WireGuard itself turns it off when an interface comes up (wg_open), and never on again
-    ignore = ["host: sysctl net/ipv4/conf/all/send_redirects"]
     assert diff_machines(before, racks.snapshot(), ignore) == []
 
 

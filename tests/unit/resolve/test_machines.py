@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,9 +13,14 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from netorch.errors import FileError
+from netorch.kinds.address import Address
 from netorch.kinds.fdb import Fdb
 from netorch.kinds.file import NodeFile
+from netorch.kinds.peer import Peer
+from netorch.kinds.route import Route
+from netorch.kinds.up import Up
 from netorch.kinds.vxlan import Vxlan
+from netorch.kinds.wireguard import Wireguard
 from netorch.resolve import stored
 from netorch.resolve.desired import Desired
 from netorch.resolve.loader import load
@@ -376,6 +382,7 @@ def test_one_mac_behind_two_ends_is_an_error_of_the_file(text: str) -> None:
 
 
 MACHINES = ("rack1", "rack2", "rack3")
+PUBLIC_KEYS = [b64encode(bytes([number]) * 32).decode() for number in (1, 2, 3)]
 _CANNOT_CROSS = {"crosses-machines", "parent-elsewhere", "no-way-between", "needs-machine"}
 
 
@@ -405,6 +412,10 @@ def spread(draw: st.DrawFn) -> dict[str, Any]:
     }
     for entry in (*file.get("nodes", {}).values(), *file.get("networks", {}).values()):
         entry["on"] = draw(st.sampled_from(MACHINES))
+    if draw(st.booleans()):
+        file["tunnels"] = {"wireguard": True}
+        for machine, key in zip(file["hosts"].values(), PUBLIC_KEYS, strict=True):
+            machine["public_key"] = key
     return file
 
 
@@ -487,7 +498,11 @@ def test_a_node_that_moves_changes_only_two_machines_and_the_tunnels_to_it(
         was, now = partition(before, machine).state, partition(after, machine).state
         differs = {key for key in was.keys() | now.keys() if was.get(key) != now.get(key)}
         # the far ends of its links, and what its networks need to reach it
-        assert {type(was.get(key) or now[key]) for key in differs} <= {Fdb, Vxlan}, differs
+        kinds = {type(was.get(key) or now[key]) for key in differs}
+        # a pair of machines that had no tunnel before, or has none any more
+        pairs = {Address, Peer, Route, Up, Wireguard} if "tunnels" in file else set()
+        assert kinds <= {Fdb, Vxlan, *pairs}, differs
+        assert all(key.netns == f"host.{machine}" for key in differs if key.kind == "peer")
 
 
 @laws
