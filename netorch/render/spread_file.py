@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 if TYPE_CHECKING:
     from netorch.resolve.loaded import Loaded
+
+_KEY_FILES = frozenset({"private_key_file", "preshared_key_file"})
+"""The keys whose values are paths of files."""
 
 
 def document(loaded: Loaded) -> str:
@@ -16,7 +20,7 @@ def document(loaded: Loaded) -> str:
     Its part of each machine is that of the original, whatever the name and the variables with which
     that was applied.
     """
-    tree = _escaped(plain(loaded.tree))
+    tree = _escaped(_with_folder(plain(loaded.tree), loaded.desired.folder))
     tree["name"] = loaded.desired.topology
     if loaded.desired.prefix:
         tree["prefix"] = loaded.desired.prefix
@@ -26,6 +30,18 @@ def document(loaded: Loaded) -> str:
             first | tree, sort_keys=False, allow_unicode=True, default_flow_style=None, width=140
         )
     ).rstrip()
+
+
+def _with_folder(tree: Any, folder: str) -> Any:
+    """Return a tree whose paths of key files do not depend on the folder of the file."""
+    if isinstance(tree, dict):
+        return {
+            key: str(PurePath(folder, value))
+            if key in _KEY_FILES and isinstance(value, str)
+            else _with_folder(value, folder)
+            for key, value in tree.items()
+        }
+    return [_with_folder(value, folder) for value in tree] if isinstance(tree, list) else tree
 
 
 def _escaped(tree: Any) -> Any:

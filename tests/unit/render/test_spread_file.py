@@ -39,3 +39,15 @@ def test_it_asks_for_the_same_on_each_machine(name: str | None, machine: str) ->
     assert again.desired.state == once.desired.state
     assert again.desired.prefix == once.desired.prefix
     assert document(again) == text
+
+
+def test_paths_of_key_files_do_not_depend_on_the_folder() -> None:
+    text = TEXT.replace("{vni: 20000}", "{private_key_file: keys/own.key}")
+    text = text.replace(
+        "  host.rack1: {}",
+        "  host.rack1: {interfaces: {w: {kind: wireguard, private_key_file: /k}}}",
+    )
+    once = load(text.encode(), "lab.yaml", folder="/srv/lab")
+    again = load(document(once).encode(), "other.yaml", folder="/tmp")
+    assert "private_key_file: /srv/lab/keys/own.key" in document(once)
+    assert again.desired.state == once.desired.state
