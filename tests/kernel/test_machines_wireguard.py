@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from netorch.kinds.base.curve25519 import public_key
+from tests.kernel.host import SOURCE
 from tests.kernel.kindcase import require
 from tests.kernel.machines import Machine, Machines, diff_machines
 
@@ -89,6 +90,11 @@ def test_tunnels_inside_wireguard(machines: Callable[[int], Machines], ipv6: boo
         lines = dump.stdout.read().splitlines()
     assert len(lines) == 4
     assert all(".51820 > " in line and ".51820: UDP" in line for line in lines), lines
+    # the rule of docs/security.md
+    page = (SOURCE / "docs/security.md").read_text()
+    one.run("sh", "-ec", next(line for line in page.splitlines() if line.startswith("nft ")))
+    assert one.ping("a", "10.0.0.2")
+    one.run("nft", "delete", "table", "inet", "tunnels")
     for rack in racks:
         assert rack.netorch("diff").stdout == "lab: in sync\n"
     answer = json.loads(one.netorch("explain", "a", "10.0.0.2", "-o", "json").stdout)
