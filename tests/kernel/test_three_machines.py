@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -38,6 +39,11 @@ def test_each_machine_makes_its_part_and_leaves_nothing(
     for rack in racks:
         assert "in sync" in differences(rack, path)
         assert "in sync" in rack.netorch("apply", path).stdout
+        report = json.loads(rack.netorch("check", path, "-o", "json", check=False).stdout)
+        pairs = [pair for check in report["checks"] for pair in check["pairs"]]
+        assert pairs, rack.name
+        assert [pair for pair in pairs if not pair["passed"]] == []
+        assert report["passed"] is True
     for rack in racks:
         rack.netorch("destroy", "-q", path)
     assert diff_machines(before, racks.snapshot()) == []
