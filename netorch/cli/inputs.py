@@ -303,6 +303,13 @@ def only_live_topology(name: str | None, how: str = "by its name") -> str:
     )
 
 
+def _any_machine(topology: str, machines: Mapping[str, Machine]) -> str:
+    """Return the machine as which a topology was applied here, else the first one."""
+    applied, _ = records.read_record(topology)
+    known = applied.machine if applied is not None else ""
+    return known if known in machines else next(iter(machines))
+
+
 def topology_of(target: str | None, name: str | None = None, settings: Sequence[str] = ()) -> str:
     """Return the name of the topology that FILE|NAME of destroy and show means.
 
@@ -328,7 +335,9 @@ def topology_of(target: str | None, name: str | None = None, settings: Sequence[
     source = absolute(target)
     try:
         record = _record_of(target, settings, None)
-        loaded = recorded_state.load(record, printable_name(target), Given(_names_of(settings)))
+        # one machine is enough for the name, and all of them may be very large
+        given = Given(_names_of(settings))
+        loaded = recorded_state.load(record, printable_name(target), given, _any_machine)
     except FileError as error:
         wrong = {one.object for one in error.problems if one.code == "unknown-variable"}
         if not wrong.isdisjoint(_names_of(settings)):

@@ -37,6 +37,10 @@ from netorch.topology.interfaces.vxlan import VxlanModel
 from netorch.topology.tunnels import TunnelsModel
 
 LARGEST_VNI = 2**24 - 1
+MOST_ENTRIES = 2_000_000
+"""The most entries in the forwarding databases of a network, of all machines together, when all of
+them are resolved at once. They take about 2.5 GB.
+"""
 
 
 class TunnelModel(VxlanModel):
@@ -366,6 +370,8 @@ class Spread(Struct):
         has_centre = segment.model.port_isolation and not segment.owner.is_fabric
         # the bridge of a segment sends nothing itself, and one with an uplink has its MAC
         is_plain = segment.model.is_segment or segment.model.uplink is not None
+        if not self.here and not self._has_room(segment):
+            return
         for machine, part in segment.ends.items():
             # Only this machine needs its entries. All machines together have very many.
             if self.here not in {"", machine}:
@@ -384,6 +390,21 @@ class Spread(Struct):
             vni = self.vnis[segment.path]
             model = self._tunnel(part.owner, vni, entries=unique(entries))
             tunnel.role = replace(role, model=model)
+
+    def _has_room(self, segment: Segment) -> bool:
+        """Complain if all machines together would have too many entries for the memory."""
+        members = sum(len(part.members) for part in segment.ends.values())
+        entries = (len(segment.ends) - 1) * (members + len(segment.ends))
+        if entries > MOST_ENTRIES:
+            self.draft.complain(
+                "too-many-entries",
+                segment.path,
+                f"network {segment.name} has {members} members on {len(segment.ends)} machines, so"
+                f" the forwarding databases of all machines together have {entries} entries, which"
+                f" are more than the {MOST_ENTRIES} that netorch makes at once.",
+                "Look at one machine, with `--host MACHINE`.",
+            )
+        return entries <= MOST_ENTRIES
 
     def _mac(self, iface: Iface) -> str:
         mac: str | None = iface.explicit_value("mac")

@@ -503,5 +503,13 @@ TOPOLOGY = Area(
             "24 bits.",
             "Choose a smaller `vni`.",
         ),
+        Code(
+            "too-many-entries",
+            "All machines together are too large to be looked at",
+            "Each machine of a network has an entry for each member on another machine. A machine "
+            "needs only its own entries, but `validate`, `graph` and `diff OLD NEW` make those of "
+            "all machines unless they have `--host`.",
+            "Use `--host MACHINE`, or route between smaller networks.",
+        ),
     ),
 )

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from netorch.cli import main
+from netorch.cli import inputs, main
 from netorch.cli.machine_report import compare
 from netorch.cli.status import DIFFERENT, DONE
 from netorch.render.markdown import machines_report
+from netorch.resolve import machines
 from netorch.resolve.desired import Desired
 from netorch.resolve.loader import load
 
@@ -166,6 +167,14 @@ def test_a_file_without_hosts_says_what_to_do(
     assert main(["diff", "old.yaml", "new.yaml", "--host", "rack1"]) == DIFFERENT
     captured = capsys.readouterr()
     assert not captured.err and not re.search(r"^[-+] netns a\b", captured.out, re.MULTILINE)
+
+
+def test_the_name_of_a_topology_needs_one_machine_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, monkeypatch, lab=LAB)
+    monkeypatch.setattr(machines, "MOST_ENTRIES", 0)
+    assert inputs.topology_of("lab.yaml") == "lab"
 
 
 def test_validate_counts_what_each_machine_has(

@@ -21,7 +21,7 @@ from netorch.kinds.route import Route
 from netorch.kinds.up import Up
 from netorch.kinds.vxlan import Vxlan
 from netorch.kinds.wireguard import Wireguard
-from netorch.resolve import stored
+from netorch.resolve import machines, stored
 from netorch.resolve.desired import Desired
 from netorch.resolve.loader import load
 from netorch.resolve.machines import partition
@@ -350,6 +350,19 @@ def test_errors(text: str, expected: str) -> None:
 )
 def test_errors_about_the_machines(text: str, expected: str) -> None:
     assert problems(text, "name: lab\n") == [expected]
+
+
+def test_too_many_entries_of_all_machines_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "nodes: {a: {networks: lan}, b: {on: rack2, networks: lan}}\nnetworks: {lan: {}}\n"
+    monkeypatch.setattr(machines, "MOST_ENTRIES", 4)
+    assert len(tunnels(whole(text))) == 2
+    monkeypatch.setattr(machines, "MOST_ENTRIES", 3)
+    (problem,) = problems(text)
+    assert problem.startswith(
+        "too-many-entries: network lan has 2 members on 2 machines, so the forwarding databases of"
+        " all machines together have 4 entries"
+    )
+    assert len(tunnels(part(text, "rack1"))) == 1
 
 
 @pytest.mark.parametrize(
