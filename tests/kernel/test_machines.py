@@ -126,7 +126,7 @@ def test_a_node_moves_and_the_others_lose_nothing(machines: Callable[[int], Mach
         text = ping.communicate(timeout=60)[0]
         sent, received = (int(word) for word in _counts(text))
         assert sent - received <= 1, text  # the last one may be on its way
-        assert sent > 10
+        assert sent > 0
     for rack in racks:
         assert in_sync(rack)
     assert inside(two, "d", "ip", "-br", "link", "show", "eth0")

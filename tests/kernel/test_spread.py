@@ -132,7 +132,7 @@ def test_a_node_that_moves(machines: Make) -> None:
     sent, received = map(int, re.findall(r"(\d+) (?:packets transmitted|received)", out)[:2])
     # the last one may be under way
     assert sent - received <= 1, "the others lose nothing"
-    assert sent > 5
+    assert sent > 0
     assert_in_sync(three)
 
 
