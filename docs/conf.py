@@ -30,8 +30,8 @@ nitpicky = True
 CONTENTS = {
     "index": {
         "Tutorial": "tutorial/index",
-        "How-to": "howto/docker howto/migrate ci pytest howto/remote howto/instances editors "
-        "why-not howto/troubleshooting",
+        "How-to": "howto/docker howto/migrate ci pytest howto/remote "
+        "howto/thousand-machines howto/instances editors why-not howto/troubleshooting",
         "Reference": "language kinds cli traffic graph explain json errors python man glossary",
         "Background": "reliability performance security architecture",
     },
