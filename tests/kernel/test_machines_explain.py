@@ -108,13 +108,29 @@ def test_what_is_broken_here_is_seen_and_what_is_broken_there_is_not(
             " add rule ip x in udp dport 14789 drop'",
             "r1",
             "10.0.0.2",
-            "rack1 (198.51.100.1): host: ",
+            "rack1 (198.51.100.1): host: nft rule `udp dport 14789 drop` in ip x in drops packets",
+        ),
+        (
+            f"ip netns exec {fabric} bridge link set dev lan-vtep isolated on;"
+            f" ip netns exec {fabric} bridge link set dev h1-eth0 isolated on",
+            "h1",
+            far,
+            "are isolated ports of bridge netorch-lab:lan",
+        ),
+        (
+            "ip rule add to 198.51.100.2 unreachable",
+            "r1",
+            "10.0.0.2",
+            "r1:eth1, whose packets go to 198.51.100.2: host: packets for 198.51.100.2 match",
         ),
     ]
     mends = [
         f"ip netns exec {fabric} bridge fdb replace {mac} dev lan-vtep dst 198.51.100.3 self",
         "ip route del blackhole 198.51.100.2/32",
         "nft delete table ip x",
+        f"ip netns exec {fabric} bridge link set dev lan-vtep isolated off;"
+        f" ip netns exec {fabric} bridge link set dev h1-eth0 isolated off",
+        "ip rule del to 198.51.100.2 unreachable",
     ]
     for (damage, source, target, cause), mend in zip(breaks, mends, strict=True):
         one.run("sh", "-c", damage)
