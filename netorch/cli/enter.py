@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from netorch.cli.output import Output
     from netorch.converge.attached import NodePlace
@@ -87,7 +87,7 @@ def _place(node: str, topology: str | None) -> NodePlace:
     from netorch.kernel.files import records
 
     places: dict[str, NodePlace] = {}
-    elsewhere: Machine | None = None
+    elsewhere: dict[str, tuple[str, Machine]] = {}
     known: list[str] = []
     for name in records.applied_names() if topology is None else [topology]:
         record, _ = records.read_record(name)
@@ -99,25 +99,27 @@ def _place(node: str, topology: str | None) -> NodePlace:
             continue
         known += desired.labels
         if (machines := desired.machines) is not None:
-            there_is = machines.of_node.get(node, machines.here)
+            own = _node_named(node, desired.prefix, machines.of_node)
+            there_is = machines.of_node.get(own, machines.here)
             if there_is != machines.here:
-                elsewhere = machines.all[there_is]
+                elsewhere[name] = own, machines.all[there_is]
         if (there := place(desired, node)) is not None:
             places[name] = there
     if len({place[:2] for place in places.values()}) == 1:
         return next(iter(places.values()))
-    if places:
+    if places or len(elsewhere) > 1:
         raise NetorchError(
             Problem(
                 "ambiguous-node",
-                f"node {node!r} is in several topologies ({', '.join(places)}): "
+                f"node {node!r} is in several topologies ({', '.join(places or elsewhere)}): "
                 "choose one with --name",
                 object=node,
             )
         )
-    if elsewhere is not None:
-        what = f"node {node} is on {elsewhere.name}: run the command there."
-        command = f"ssh {elsewhere.address} netorch exec {node} CMD"
+    for name, (own, machine) in elsewhere.items():
+        what = f"node {own} is on {machine.name}: run the command there."
+        # with the name, because another topology of that machine may have a node of the same name
+        command = f"ssh {machine.address} netorch exec --name {name} {own} CMD"
         raise NetorchError(
             Problem("node-elsewhere", what, None, f"`{command}`", object=node, command=command)
         )
@@ -128,3 +130,11 @@ def _place(node: str, topology: str | None) -> NodePlace:
     what = f"no live topology has a node {node!r}."
     remedy = which_node(node, [*known, *labels]) or "`netorch list` shows the live topologies."
     raise NetorchError(Problem("unknown-node", what, remedy=remedy, object=node))
+
+
+def _node_named(word: str, prefix: str, of_node: Mapping[str, str]) -> str:
+    """Return the node that a word means. It is the name of a node or of its namespace."""
+    if word in of_node or not prefix:
+        return word
+    own = word.removeprefix(prefix)
+    return own if own in of_node else word

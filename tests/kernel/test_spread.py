@@ -313,7 +313,7 @@ def test_commands_say_on_which_machine_a_node_is(machines: Make) -> None:
     refused = one.netorch("exec", "leaf1", "true", check=False)
     assert refused.stderr == (
         "netorch: node leaf1 is on rack2: run the command there."
-        " `ssh 198.51.100.2 netorch exec leaf1 CMD`\n"
+        " `ssh 198.51.100.2 netorch exec --name lab leaf1 CMD`\n"
     )
     assert one.netorch("shell", "leaf1", check=False).stderr == refused.stderr
     assert one.netorch("list").stdout.splitlines()[1].split()[:2] == ["lab", "rack1"]
@@ -321,6 +321,15 @@ def test_commands_say_on_which_machine_a_node_is(machines: Make) -> None:
     assert json.loads(one.netorch("show", "-o", "json").stdout)["machine"] == "rack1"
     one.write("whole.yaml", one.netorch("show", "-o", "yaml").stdout)
     assert "in sync" in one.netorch("diff", "whole.yaml").stdout
+    # another topology has nodes of the same names
+    second = FILE[: FILE.index("nodes:")] + "nodes: {r1: {}, leaf1: {on: rack2}}\n"
+    one.write("second.yaml", second)
+    one.netorch("apply", "--name", "z", "second.yaml")
+    for words in (["--name", "z", "leaf1"], ["z-leaf1"]):
+        refused = one.netorch("exec", *words, "true", check=False)
+        assert "`ssh 198.51.100.2 netorch exec --name z leaf1 CMD`" in refused.stderr
+    refused = one.netorch("exec", "leaf1", "true", check=False)
+    assert "node 'leaf1' is in several topologies (lab, z): choose one" in refused.stderr
 
 
 def test_the_python_interface_takes_the_part_of_a_machine(machines: Make) -> None:
