@@ -26,6 +26,7 @@ from netorch.resolve.desired import Desired
 from netorch.resolve.loader import load
 from netorch.resolve.machines import partition
 from netorch.state.key import HOST, Key
+from netorch.state.planner import plan, replay
 from netorch.state.resource import Resource
 from netorch.values.tagged import to_plain
 from tests.strategies import Sketch, topologies
@@ -516,6 +517,18 @@ def test_a_node_that_moves_changes_only_two_machines_and_the_tunnels_to_it(
         pairs = {Address, Peer, Route, Up, Wireguard} if "tunnels" in file else set()
         assert kinds <= {Fdb, Vxlan, *pairs}, differs
         assert all(key.netns == f"host.{machine}" for key in differs if key.kind == "peer")
+
+
+@laws
+@given(spread(), st.data())
+def test_each_machine_gets_to_its_new_part(file: dict[str, Any], data: st.DataObject) -> None:
+    nodes = [name for name in file["nodes"] if name != "host.rack1"]
+    assume(nodes)
+    before = {machine: loaded(file, machine).state for machine in MACHINES}
+    file["nodes"][data.draw(st.sampled_from(nodes))]["on"] = data.draw(st.sampled_from(MACHINES))
+    for machine in MACHINES:
+        was, now = before[machine], loaded(file, machine).state
+        assert replay(was, plan(was, now).steps) == now
 
 
 @laws
