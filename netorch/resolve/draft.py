@@ -17,6 +17,7 @@ from netorch.resolve.desired import Complaint, Path
 from netorch.resolve.roles import (
     REFUSED,
     UNMADE,
+    BridgeRole,
     ExistingRole,
     Role,
     StandaloneRole,
@@ -333,6 +334,15 @@ class Draft(Struct):
         """Return the label of the host of a machine."""
         is_here = self.spread is None or machine == self.spread.here
         return HOST if is_here else host_name(machine)
+
+    def mac_of(self, iface: Iface) -> str:
+        """Return the MAC address that an interface has if the file does not set one.
+
+        That of a network's bridge on a host does not depend on the machine. So the members need
+        not learn it again when the network gets its owner on another machine.
+        """
+        shared = iface.site.is_host and isinstance(iface.role, BridgeRole)
+        return self.mark.mac(HOST if shared else iface.site.name, iface.name)
 
     def site_of(self, node: str, machine: str) -> Site | None:
         """Return the site that the file means by `node`, or None if there is none.

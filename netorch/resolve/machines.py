@@ -16,6 +16,7 @@ from msgspec import Struct
 from netorch.errors import listing
 from netorch.immutable import Value, field, replace
 from netorch.kinds.base.standalone import StandaloneLink
+from netorch.kinds.fdb import ALL
 from netorch.kinds.vxlan import HEADROOM, Vxlan
 from netorch.kinds.wireguard import HEADERS
 from netorch.language.addresses import Address
@@ -33,6 +34,7 @@ from netorch.resolve.topology import resolve
 from netorch.state.key import HOST, Key
 from netorch.state.resource import Resource
 from netorch.topology import LinkModel, NetworkModel, NodeModel
+from netorch.topology.interfaces.port import PortModel
 from netorch.topology.interfaces.vxlan import VxlanModel
 from netorch.topology.tunnels import TunnelsModel
 
@@ -99,6 +101,8 @@ class Spread(Struct):
     """The WireGuard interfaces, if the tunnels are encrypted."""
     vnis: Mapping[Path, int] = field(default_factory=dict)
     """Place of a network or of a link → its network identifier."""
+    _versions_agree: bool = True
+    """Whether the addresses of all machines are of one IP version. If not, `_check` complains."""
     members: dict[str, list[Site]] = field(default_factory=dict)
     """Network → the nodes that are its members, empty until somebody asks."""
 
@@ -118,6 +122,9 @@ class Spread(Struct):
             )
             for name, words in topology.hosts.items()
         }
+        self._versions_agree = (
+            len({machine.tunnel_address.version for machine in self.machines.values()}) == 1
+        )
         # Each network and each link has a number, whether it crosses or not. So a node that moves
         # to another machine does not change the numbers of the others.
         first = self.tunnels.vni
@@ -160,6 +167,11 @@ class Spread(Struct):
                 f" {LARGEST_VNI}: begin at a smaller `vni`",
             )
 
+    def tunnel_port(self, machine: str) -> tuple[Machine, int]:
+        """Return a machine and its UDP port for the packets of the others."""
+        here = self.machines[machine]
+        return here, here.port if self.tunnels.wireguard else self.tunnels.port
+
     @property
     def reserved(self) -> set[str]:
         """The labels that nodes cannot have, because hosts and fabrics of machines have them."""
@@ -170,8 +182,12 @@ class Spread(Struct):
 
     def machine_of(self, name: str, node: NodeModel) -> str:
         """Return the machine of a node. Complain if the file does not say it."""
-        if name.startswith(f"{HOST}.") and (own := name.removeprefix(f"{HOST}.")) in self.machines:
-            return own
+        if name.startswith(f"{HOST}."):
+            own = name.removeprefix(f"{HOST}.")
+            if own in self.machines:
+                return own
+            self._unknown(own, ("nodes", name))
+            return next(iter(self.machines))
         if node.on in self.machines:
             return str(node.on)
         path: Path = ("nodes", name)
@@ -374,7 +390,7 @@ class Spread(Struct):
             return
         for machine, part in segment.ends.items():
             # Only this machine needs its entries. All machines together have very many.
-            if self.here not in {"", machine}:
+            if self.here not in {"", machine} or not self._versions_agree:
                 continue
             tunnel, role = tunnel_of(part)
             entries: list[dict[str, str]] = []
@@ -390,6 +406,12 @@ class Spread(Struct):
             vni = self.vnis[segment.path]
             model = self._tunnel(part.owner, vni, entries=unique(entries))
             tunnel.role = replace(role, model=model)
+            # The bridge must not learn either: a frame that is still on its way from a node that
+            # has moved here would lead the others to the machine that it has left.
+            macs = dict.fromkeys(entry["mac"] for entry in entries if entry["mac"] != ALL)
+            tunnel.port.path = segment.path
+            words = {"learning": False, "fdb": [*macs]}
+            tunnel.port.model = PortModel.model_validate(words)
 
     def _has_room(self, segment: Segment) -> bool:
         """Complain if all machines together would have too many entries for the memory."""
@@ -408,7 +430,7 @@ class Spread(Struct):
 
     def _mac(self, iface: Iface) -> str:
         mac: str | None = iface.explicit_value("mac")
-        return mac or self.draft.mark.mac(iface.site.name, iface.name)
+        return mac or self.draft.mac_of(iface)
 
     # Both
 
@@ -421,13 +443,13 @@ class Spread(Struct):
         entries: list[dict[str, str]] | None = None,
     ) -> TunnelModel:
         values = {
-            "vni": vni,
+            "vni": min(vni, LARGEST_VNI),  # `_check` complains of a larger one
             "port": self.tunnels.port,
             "local": str(self.machines[site.machine].tunnel_address),
             "learning": False,
             "underlay": "" if site.is_host else self.draft.host_label(site.machine),
         }
-        if remote:
+        if remote and self._versions_agree:
             values["remote"] = str(self.machines[remote].tunnel_address)
         return TunnelModel.model_validate(values | ({"fdb": entries} if entries else {}))
 

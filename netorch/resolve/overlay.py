@@ -121,10 +121,7 @@ def set_mtu(draft: Draft, segment: Segment, mtu: int, most: int) -> None:
 def entries_behind(draft: Draft, end: Segment, address: str) -> list[dict[str, str]]:
     """Return the entries of a forwarding database for what is behind the end at an address."""
     ifaces = [member.iface for member in end.members]
-    macs = [
-        iface.explicit_value("mac") or draft.mark.mac(iface.site.name, iface.name)
-        for iface in ifaces
-    ]
+    macs = [iface.explicit_value("mac") or draft.mac_of(iface) for iface in ifaces]
     return [{"mac": mac, "dst": address} for mac in dict.fromkeys((ALL, *macs))]
 
 

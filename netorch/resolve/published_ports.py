@@ -138,6 +138,7 @@ def check_published(draft: Draft, owner: Site, entries: Sequence[Published]) -> 
         positions[id(entry)] = position
         taken.setdefault((entry.model.proto, entry.version, entry.address), []).append(entry)
         draft.origins[publish_key(owner.label, entry.text)] = entry.path
+    _check_tunnel_port(draft, owner, entries)
     reported: set[Path] = set()
     for group in taken.values():
         ordered = sorted(group, key=lambda entry: entry.model.port)
@@ -155,6 +156,28 @@ def check_published(draft: Draft, owner: Site, entries: Sequence[Published]) -> 
                         f" publishes {ports_text(earlier.model.port)} already",
                     )
             widest = max(widest, entry, key=lambda entry: entry.model.port[1])
+
+
+def _check_tunnel_port(draft: Draft, owner: Site, entries: Sequence[Published]) -> None:
+    """Complain of a port at which the tunnels from other machines arrive."""
+    if draft.spread is None or not owner.is_host:
+        return
+    machine, port = draft.spread.tunnel_port(owner.machine)
+    for entry in entries:
+        first, last = entry.model.port
+        if (
+            entry.model.proto == "udp"
+            and first <= port <= last
+            and entry.version == machine.address.version
+            and entry.address in {None, machine.address}
+        ):
+            draft.complain(
+                "port-of-tunnels",
+                entry.path,
+                f"{entry.node} publishes UDP port {port} of {machine.name}, at which the tunnels"
+                " from the other machines arrive.",
+                "Publish another port, or choose another one for the tunnels.",
+            )
 
 
 def prepare(draft: Draft, owner: Site, entries: Sequence[Published]) -> None:

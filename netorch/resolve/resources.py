@@ -483,9 +483,7 @@ def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> LinkFie
         )
     _check_mtu(draft, iface)
     queue = iface.explicit_value("txqueuelen")
-    own_mac = iface.explicit_value("mac") or (
-        "" if origin else draft.mark.mac(site.name, iface.name)
-    )
+    own_mac = iface.explicit_value("mac") or ("" if origin else draft.mac_of(iface))
     return {
         "netns": site.label,
         "name": iface.dev,

@@ -44,6 +44,13 @@ def resolve(
         from netorch.resolve.machines import Spread
 
         draft.spread = Spread(draft, here)
+    elif topology.tunnels is not None:
+        draft.complain(
+            "unknown-machine",
+            ("tunnels",),
+            "`tunnels` lead to other machines, but the file has no `hosts`.",
+            "Declare the machines under `hosts`, or remove `tunnels`.",
+        )
     _sites(draft)
     interfaces.declare(draft)
     interfaces.wire_links(draft)

@@ -434,6 +434,13 @@ TOPOLOGY = Area(
             "Change one of the ports, or publish it on another address.",
         ),
         Code(
+            "port-of-tunnels",
+            "A published port is that of the tunnels between machines",
+            "The tunnels from the other machines in `hosts` arrive at this UDP port. If it led to a"
+            " node, this machine would be cut off from the others.",
+            "Publish another port, or write another `port` under `tunnels`.",
+        ),
+        Code(
             "bad-check-target",
             "A check cannot send packets to its target",
             "A check sends packets to a single host. A link-local address needs the interface to "
