@@ -176,7 +176,7 @@ StrictModes no
 UsePAM no
 PidFile none
 PermitRootLogin yes
-SetEnv PATH={path}
+SetEnv PATH={path} HOME={folder}
 Subsystem sftp internal-sftp
 """
 
@@ -184,7 +184,8 @@ Subsystem sftp internal-sftp
 def serve_ssh(folder: Path, machines: Machines, here: Machine, path: str) -> None:
     """Start an sshd on all machines but `here`, and wait until they answer.
 
-    The key is `FOLDER/key`. Commands there have `path` as their PATH.
+    The key is `FOLDER/key`. Commands there have `path` as their PATH, and a HOME without the
+    files that a shell would read at its start.
     """
     for name in ("key", "host_key"):
         here.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name)
@@ -210,8 +211,7 @@ class SshController(Controller):
         serve_ssh(folder, machines, here, PATH)
 
     def environment(self) -> dict[str, str]:
-        # a socket's path has at most 108 bytes
-        return super().environment() | {"ANSIBLE_SSH_CONTROL_PATH_DIR": "/run/ansible"}
+        return super().environment() | {"ANSIBLE_SSH_ARGS": SSH_ARGS}
 
     def connection(self, machine: Machine) -> dict[str, str]:
         return {
@@ -222,8 +222,18 @@ class SshController(Controller):
         }
 
 
+SSH_ARGS = "-o ControlMaster=no"
+"""Replaces Ansible's own, because a shared connection would hold the output open for a minute."""
+
 SSH_OPTIONS = [
-    *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
+    *(
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+    ),
     *("-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=5", "-o", "LogLevel=ERROR"),
 ]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.kernel.ansible_runs import MODULES, SSH_OPTIONS, serve_ssh
+from tests.kernel.ansible_runs import MODULES, SSH_ARGS, SSH_OPTIONS, serve_ssh
 from tests.kernel.engine import Engine
 from tests.kernel.host import PATH, Background, Host
 from tests.kernel.machines import Machines
@@ -50,7 +50,8 @@ ANSIBLE = {
     "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
     "ANSIBLE_LOCALHOST_WARNING": "false",
     "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-    "ANSIBLE_SSH_CONTROL_PATH_DIR": "/run/ansible",
+    "ANSIBLE_PIPELINING": "true",
+    "ANSIBLE_SSH_ARGS": SSH_ARGS,
 }
 
 
