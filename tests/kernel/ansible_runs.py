@@ -120,11 +120,15 @@ class Controller:
         }
 
     def start(
-        self, *words: str | Path, program: str = "ansible-playbook", inventory: bool = True
+        self,
+        *words: str | Path,
+        program: str = "ansible-playbook",
+        inventory: bool = True,
+        env: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[str]:
         """Start Ansible in a session of its own, and return."""
         self._write_inventory()
-        environment = self.environment()
+        environment = self.environment() | dict(env or {})
         chosen = ["-i", str(self.inventory)] if inventory else []
         argv = [
             *(sys.executable, "-c", f"from ansible.cli.{MODULES[program]} import main; main()"),
@@ -160,8 +164,10 @@ class Controller:
         program: str = "ansible-playbook",
         inventory: bool = True,
         timeout: float = 240,
+        env: Mapping[str, str] | None = None,
     ) -> Run:
-        return self.end(self.start(*words, program=program, inventory=inventory), timeout)
+        process = self.start(*words, program=program, inventory=inventory, env=env)
+        return self.end(process, timeout)
 
     def play(self, name: str, file: Path, *words: str) -> Run:
         """Run a playbook of the collection with a topology file."""

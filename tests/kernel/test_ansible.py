@@ -345,3 +345,65 @@ def test_a_node_of_this_machine(controller: Controller, racks: Machines, topo: P
     assert_ok(run)
     assert racks[0].run("ip", "-n", "a", "link", "show", "of-ansible").returncode == 0
     assert (controller.folder / "copied").read_text() == "from the controller\n"
+
+
+MODULES = """
+- hosts: rack1
+  gather_facts: false
+  module_defaults: {group/netorch.netorch.netorch: {executable: "{{ netorch_executable }}"}}
+  tasks:
+    - {name: apply, netorch.netorch.topology: {src: topo.yaml, set: {size: 1400, loud: true}}}
+    - {name: check, netorch.netorch.check: {name: alone}, ignore_errors: true}
+    - {name: would remove, netorch.netorch.topology: {name: alone, state: absent}, check_mode: true}
+    - {name: remove, netorch.netorch.topology: {src: topo.yaml, state: absent}}
+    - {name: remove again, netorch.netorch.topology: {name: alone, state: absent}}
+    - {name: on the machine, netorch.netorch.topology: {src: "{{ playbook_dir }}/topo.yaml", remote_src: true}}
+    - name: wrong
+      netorch.netorch.topology: {content: "name: alone\\nnodes: {a: {x: 1}}\\n"}
+      ignore_errors: true
+    - name: nowhere
+      netorch.netorch.confirm: {name: alone, executable: /nowhere/netorch}
+"""
+
+ALONE = """
+name: alone
+vars: {size: 1500, loud: false}
+nodes: {a: {rules: [{iif: eth9, table: 100}]}, b: {}}
+links: [{endpoints: ['a:eth0', 'b:eth0'], mtu: $(size)}]
+checks: [{from: a, to: 192.0.2.1}]
+"""
+
+
+def test_modules(controller: Controller, racks: Machines, topo: Path) -> None:
+    topo.write_text(ALONE)
+    play = controller.folder / "modules.yml"
+    play.write_text(MODULES)
+    run = controller.run(play)
+    steps = {event.task: event for event in run.events}
+    assert steps["apply"].changed, run.out
+    assert any("eth9" in warning for warning in steps["apply"].result["warnings"])
+    titles = [change["title"] for change in steps["apply"].result["changes"]]
+    assert "veth a/eth0" in titles
+    assert steps["check"].status == "ignored"
+    assert steps["check"].result["summary"] == {"ok": 0, "failed": 1}
+    assert "a → 192.0.2.1: " in steps["check"].result["msg"]
+    assert steps["would remove"].changed
+    assert "  mtu: 1400\n" in steps["would remove"].result["diff"]["before"]
+    assert steps["would remove"].result["diff"]["after"] == ""
+    assert steps["remove"].changed and not steps["remove again"].changed
+    assert steps["on the machine"].changed
+    (problem,) = steps["wrong"].result["problems"]
+    assert (problem["code"], problem["file"], problem["line"]) == ("unknown-key", "content", 2)
+    assert steps["nowhere"].status == "failed"
+    assert "/nowhere/netorch cannot be run" in steps["nowhere"].result["msg"]
+    assert "applied" not in steps["nowhere"].result
+    assert str(topo) in racks[0].netorch("list").stdout
+
+
+def test_a_topology_file_is_an_inventory(controller: Controller, topo: Path) -> None:
+    command = ("-i", str(topo), "--graph")
+    enabled = {"ANSIBLE_INVENTORY_ENABLED": "netorch.netorch.hosts"}
+    graph = controller.run(*command, program="ansible-inventory", inventory=False, env=enabled)
+    assert_ok(graph)
+    racks = ["@hosts:", "|", "|--rack1", "|", "|--rack2", "|", "|--rack3"]
+    assert " ".join(racks) in " ".join(graph.out.replace("|--@", "@").split())
