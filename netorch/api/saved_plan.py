@@ -54,6 +54,8 @@ class Document(Value, kw_only=True):
     """When the plan was saved, in seconds since the epoch."""
     text: str
     """The text of the topology file."""
+    machine: str = ""
+    """The machine whose changes the plan has, "" if the file has no `hosts`."""
 
 
 class Saved(Value):
@@ -84,6 +86,7 @@ def document(topology: str, record: Record, difference: Difference) -> str:
         variables=record.variables,
         saved=record.applied,
         text=record.text,
+        machine=record.machine,
     )
     return encode(document, indent=1)
 
@@ -140,8 +143,25 @@ def _saved(document: Document) -> Saved:
         applied=document.saved,
         version=document.netorch,
         folder=document.folder,
+        machine=document.machine,
     )
     return Saved(document.topology, record, document.looked_at, document.digest)
+
+
+def check_machine(saved: Saved, machine: str, file: str) -> None:
+    """Raise NetorchError if the plan is not for this machine."""
+    planned = saved.record.machine
+    if planned and planned != machine:
+        raise NetorchError(
+            Problem(
+                "plan-elsewhere",
+                f"this plan is for {planned}, and this machine is {machine}.",
+                None,
+                f"Apply it on {planned}, or save one here with `netorch diff FILE --out PLAN`.",
+                object=file,
+            ),
+            file,
+        )
 
 
 def verify(saved: Saved, difference: Difference, file: str) -> None:

@@ -139,6 +139,7 @@ def _record_of(file: str, settings: Sequence[str], name: str | None) -> Record:
 
 def from_plan(file: str, options: FileOptions) -> tuple[Saved, Loaded, Record]:
     """Load a plan that `diff --out` saved, and the topology in it."""
+    from netorch.api.saved_plan import check_machine
     from netorch.api.saved_plan import read as read_plan
 
     saved = read_plan(read(file), printable_name(file))
@@ -156,6 +157,7 @@ def from_plan(file: str, options: FileOptions) -> tuple[Saved, Loaded, Record]:
             ),
             printable_name(file),
         )
+    check_machine(saved, record.machine, printable_name(file))
     return saved, loaded, record
 
 

@@ -456,6 +456,12 @@ def test_a_saved_plan_is_that_of_the_machine(machines: Make) -> None:
     (one,) = machines(1)
     one.write("lab.yaml", FILE)
     one.netorch("diff", "lab.yaml", "--host", "rack2", "--out", "plan.json", check=False)
+    # by its address it is rack1
+    refused = one.netorch("apply", "--plan", "plan.json", check=False)
+    assert refused.stderr == (
+        "plan.json: this plan is for rack2, and this machine is rack1."
+        " Apply it on rack2, or save one here with `netorch diff FILE --out PLAN`.\n"
+    )
     one.netorch("apply", "--plan", "plan.json", "--host", "rack2")
     assert one.netorch("show").stdout.startswith("lab: rack2, in sync")
 

@@ -120,5 +120,11 @@ RUNNING = Area(
             "differ from those that you reviewed.",
             "Make it again: `netorch diff FILE --out PLAN`.",
         ),
+        Code(
+            "plan-elsewhere",
+            "A saved plan is for another machine",
+            "The file has `hosts`, and the plan has the changes of another of these machines.",
+            "Apply the plan there, or make one on this machine: `netorch diff FILE --out PLAN`.",
+        ),
     ),
 )
