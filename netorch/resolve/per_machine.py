@@ -32,17 +32,24 @@ class Share(Value):
 def tunnels(desired: Desired) -> Iterator[tuple[Key, Vxlan]]:
     """Yield the tunnels between the machines."""
     for key, resource in desired.state.items():
-        if isinstance(resource, Vxlan) and is_tunnel(desired, key):
+        if isinstance(resource, Vxlan) and _is_tunnel(desired, key, resource):
             yield key, resource
 
 
-def is_tunnel(desired: Desired, key: Key) -> bool:
+def _is_tunnel(desired: Desired, key: Key, link: Vxlan) -> bool:
     """Whether netorch makes a vxlan because a link or a network is on several machines."""
-    if desired.machines is None:
+    machines = desired.machines
+    if machines is None:
         return False
+    if link.underlay:
+        return True
     match desired.origins.get(key):
         case ("links", *_) | ("networks", _):
             return True
+        case ("nodes", *_):
+            # the end of a link on a host may have an entry under `interfaces`
+            here = machines.all[machines.of_label[key.netns]]
+            return not link.learning and link.local == str(here.tunnel_address)
     return False
 
 

@@ -16,6 +16,7 @@ from netorch.render.markdown import machines_report
 from netorch.resolve import machines
 from netorch.resolve.desired import Desired
 from netorch.resolve.loader import load
+from netorch.resolve.per_machine import shares
 
 LAB = """\
 name: lab
@@ -202,3 +203,17 @@ def test_validate_counts_what_each_machine_has(
         "tunnels": 2,
         "neighbours": 1,
     }
+
+
+@pytest.mark.parametrize("address", ["198.51.100.", "2001:db8::"])
+@pytest.mark.parametrize("node", ["a", "host.rack1"])
+def test_the_end_of_a_link_with_settings_is_a_tunnel(address: str, node: str) -> None:
+    file = desired(f"""
+name: lab
+hosts: {{rack1: {{address: "{address}1"}}, rack2: {{address: "{address}2"}}}}
+nodes:
+  {node}: {{on: rack1, interfaces: {{p1: {{addresses: 10.0.0.1/24}}}}}}
+  b: {{on: rack2, interfaces: {{mine: {{kind: vxlan, vni: 7, remote: 10.0.0.1}}}}}}
+links: [["{node}:p1", b:p1]]
+""")
+    assert [(share.tunnels, share.neighbours) for share in shares(file)] == [(1, 1), (1, 1)]
