@@ -36,6 +36,11 @@ class Live(Value):
     attached: Mapping[str, Attachment] = field(default_factory=dict)
     """Label → what the node is attached to."""
 
+    @property
+    def is_live(self) -> bool:
+        """Whether it has objects here, or was applied and needs none on this machine."""
+        return bool(self.state) or (self.difference is not None and not self.difference)
+
 
 def names(kernel: LinuxKernel) -> list[str]:
     """Return every topology with a record or a mark on this machine, sorted."""

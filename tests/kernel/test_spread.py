@@ -504,3 +504,17 @@ def test_numbers_that_move_on(machines: Make) -> None:
     apply(two, FILE)
     assert_in_sync(two)
     assert two[0].reaches("r1", "10.0.0.2")
+
+
+def test_a_machine_without_a_part_shows_the_topology(machines: Make) -> None:
+    three = machines(3)
+    apply(three, FILE[: FILE.index("nodes:")] + "nodes: {a: {}, b: {on: rack2}}\n")
+    last = three[2]
+    assert last.netorch("list").stdout.splitlines()[1].split()[:2] == ["lab", "rack3"]
+    summary = last.netorch("show").stdout
+    assert summary.startswith("lab: rack3, in sync, 0 nodes, 0 links, from ")
+    assert json.loads(last.netorch("show", "-o", "json").stdout)["resources"] == []
+    assert "hosts:" in last.netorch("show", "-o", "yaml").stdout
+    last.netorch("destroy", "lab")
+    refused = last.netorch("show", "lab", check=False)
+    assert refused.stderr.startswith("netorch: topology 'lab' is not live here.")

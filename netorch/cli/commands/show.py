@@ -39,10 +39,10 @@ def run(options: ShowOptions, output: Output) -> int:
     name = inputs.topology_of(options.target)
     with Orchestrator() as orchestrator:
         entry = orchestrator.look(name)
-        if options.output == "yaml" and entry.state:
+        if options.output == "yaml" and entry.is_live:
             return _show_as_file(orchestrator, entry, output)
     output.warn(entry.warnings)
-    if not entry.state:
+    if not entry.is_live:
         raise inputs.not_live(name)
     if output.json:
         output.result(json.document(**live_table.row(entry), resources=tree.resources(entry.state)))
