@@ -13,6 +13,7 @@ TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.checks.probes import Outcome
     from netorch.checks.unreachable import UnreachableMachine
+    from netorch.checks.untried import UntriedLink
     from netorch.cli.output import Output
     from netorch.converge.orchestrator import Orchestrator
     from netorch.resolve.desired import Desired
@@ -81,6 +82,7 @@ def run(options: CheckOptions, output: Output) -> int:
         in_sync, warnings = _drift(orchestrator, loaded) if outcomes else (None, [])
     output.warn(warnings)
     skipped = desired.machines.skipped if desired.machines is not None else {}
+    untried = _untried(desired)
     passed = all(outcome.passed for outcome in outcomes)
     if output.json:
         output.result(
@@ -91,7 +93,7 @@ def run(options: CheckOptions, output: Output) -> int:
                 summary=checks.counts(desired.checks, outcomes),
                 in_sync=in_sync,
                 warnings=warnings,
-                **_of_machines(desired, unreachable),
+                **_of_machines(desired, unreachable, untried),
                 seconds=round(duration, 3),
             )
         )
@@ -102,6 +104,8 @@ def run(options: CheckOptions, output: Output) -> int:
             output.result(line)
         for machine in unreachable:
             output.result(machine.sentence)
+        for link in untried:
+            output.result(link.sentence)
         time_taken = f" in {duration:.2f} s" if outcomes else ""
         output.result(f"{name}: {checks.summarize(desired.checks, outcomes, skipped)}{time_taken}")
     return DONE if passed else DIFFERENT
@@ -121,7 +125,9 @@ def _why(desired: Desired, walks: LiveWalks, failed: Outcome) -> tuple[str, ...]
 
 
 def _of_machines(
-    desired: Desired, unreachable: tuple[UnreachableMachine, ...]
+    desired: Desired,
+    unreachable: tuple[UnreachableMachine, ...],
+    untried: tuple[UntriedLink, ...],
 ) -> dict[str, object]:
     """Return the fields of the document that only a topology over several machines has."""
     if desired.machines is None:
@@ -135,7 +141,17 @@ def _of_machines(
         }
         for machine in unreachable
     ]
-    return {"elsewhere": desired.machines.skipped, "unreachable": rows}
+    links = [{"link": link.name, "machine": link.machine} for link in untried]
+    return {"elsewhere": desired.machines.skipped, "unreachable": rows, "untried": links}
+
+
+def _untried(desired: Desired) -> tuple[UntriedLink, ...]:
+    if desired.machines is None:
+        return ()
+    # here, because few files have `hosts`
+    from netorch.checks.untried import untried_links
+
+    return untried_links(desired)
 
 
 def _unreachable(
