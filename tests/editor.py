@@ -31,7 +31,7 @@ MEANING = {
     "|is an address of|exists on every link|is not an address of one host|contradict each other|in several VRFs|has this address|no IPv[46] address|not an IPv[46] address|IPv4 and IPv6|IP versions?\\b|over IPv"
     "|turns IPv6 off|IPv6 needs|endpoints have the address|gets all frames for unknown|needs a `subnet`",
     "which machine something is on": "needs a machine|is open which machine|has no `public_key`|have the same public key|has the name of the WireGuard|tunnel uses only one|has members on|is on rack|is on none of|has no `hosts`|must be on one machine"
-    "|are the same: write one|are of different IP|an IPv[46] address|at which other machines|at which the tunnels|would have the VNI|of all machines together have|endpoint .* is on",
+    "|are the same: write one|are of different IP|an IPv[46] address|at which other machines|at which the tunnels|isolated, but the tunnel|would have the VNI|of all machines together have|endpoint .* is on",
     "numbers that depend on each other": "cannot have MTU|has 1[0-9]{3}|forward_delay` must be|varies the delay|none waits|overtake delayed|no queue|not a queue"
     "|comes before|ends before|differ in length|one range|not between 8bit|longer than 2.147|VLAN [0-9]+ appears twice",
     "what a kind of interface cannot do, when its kind is given elsewhere": "loopback interface|cannot be set for host|cannot be called lo"

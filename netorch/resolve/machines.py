@@ -39,7 +39,7 @@ from netorch.topology.interfaces.vxlan import VxlanModel
 from netorch.topology.tunnels import TunnelsModel
 
 LARGEST_VNI = 2**24 - 1
-MOST_ENTRIES = 2_000_000
+MOST_ENTRIES = 1_000_000
 """The most entries in the forwarding databases of a network, of all machines together, when all of
 them are resolved at once. They take about 2.5 GB.
 """
@@ -370,6 +370,7 @@ class Spread(Struct):
 
     def complete_parts(self, segment: Segment) -> None:
         """Set the MTU and the forwarding databases of a network that is on several machines."""
+        self._check_isolated(segment)
         most = self._most(segment.ends)
         mtu = segment.model.mtu
         if mtu is not None and mtu > most:
@@ -518,6 +519,25 @@ class Spread(Struct):
     def _may_reach(segment: Segment, machine: str, other: str) -> bool:
         has_centre = segment.model.port_isolation
         return not has_centre or segment.owner.machine in {machine, other}
+
+    def _check_isolated(self, segment: Segment) -> None:
+        """Complain of isolated ports on several machines, because tunnels do not carry that."""
+        isolated = {
+            machine: member
+            for machine, part in segment.ends.items()
+            for member in reversed(part.members)
+            if member.model.port is not None and member.model.port.isolated
+        }
+        if len(isolated) > 1 and not segment.model.port_isolation:
+            (first, one), (second, other) = list(isolated.items())[:2]
+            self.draft.complain(
+                "isolated-on-machines",
+                (*other.path, "port"),
+                f"{one.iface.display} on {first} and {other.iface.display} on {second} are"
+                " isolated, but the tunnel between the machines does not say which frames come from"
+                " isolated ports.",
+                "Write `port_isolation: true` in the network, or put them on one machine.",
+            )
 
 
 def _tunnel_check(path: Path, near: Iface, far: Iface) -> Iterator[Check]:

@@ -436,9 +436,18 @@ TOPOLOGY = Area(
         Code(
             "port-of-tunnels",
             "A published port is that of the tunnels between machines",
-            "The tunnels from the other machines in `hosts` arrive at this UDP port. If it led to a"
-            " node, this machine would be cut off from the others.",
+            "The tunnels from the other machines in `hosts` arrive at this UDP port. If it led to "
+            "a node, this machine would be cut off from the others.",
             "Publish another port, or write another `port` under `tunnels`.",
+        ),
+        Code(
+            "isolated-on-machines",
+            "Isolated ports are on several machines",
+            "A bridge forwards nothing from one isolated port to another. A frame that comes "
+            "through a tunnel does not say by what port it came into the bridge of the other "
+            "machine.",
+            "Write `port_isolation: true` in the network, which holds over several machines, or "
+            "put the nodes on one machine.",
         ),
         Code(
             "bad-check-target",

@@ -26,6 +26,9 @@ REFUSED = {
     "port-of-tunnels": HOSTS
     + NODES.replace("networks: [n]}, b", "networks: [n], publish: '14789:80/udp'}, b")
     + NAT,
+    "isolated-on-machines": HOSTS
+    + NODES.replace("[n]", "{n: {port: {isolated: true}}}")
+    + "networks: {n: {}}\n",
     "unknown-machine": HOSTS + NODES[:-2] + ", host.rack3: {}}\n" + NAT,
 }
 
