@@ -33,7 +33,8 @@ def enter_on_record(node: str, topology: str | None, argv: Sequence[str]) -> Exc
                 return None
             if node in places["labels"]:
                 labels.add(places["labels"][node])
-        if len(labels) != 1 or node == "host" or not argv:
+        # the host has no name in /run/netns
+        if len(labels) != 1 or "host" in labels or node == "host" or not argv:
             return None
         (label,) = labels
         fd = netns_fd(f"/run/netns/{label}", follow=True)
@@ -85,6 +86,8 @@ def _place(node: str, topology: str | None) -> NodePlace:
     from netorch.converge.recorded_state import reload
     from netorch.errors import NetorchError, Problem, which_node
     from netorch.kernel.files import records
+    from netorch.kernel.namespaces.open_namespaces import OWN_NETNS
+    from netorch.state.key import HOST
 
     places: dict[str, NodePlace] = {}
     elsewhere: dict[str, tuple[str, Machine]] = {}
@@ -99,9 +102,13 @@ def _place(node: str, topology: str | None) -> NodePlace:
             continue
         known += desired.labels
         if (machines := desired.machines) is not None:
+            hosts = {f"{HOST}.{machine}": machine for machine in machines.all}
             own = _node_named(node, desired.prefix, machines.of_node)
-            there_is = machines.of_node.get(own, machines.here)
-            if there_is != machines.here:
+            there_is = hosts.get(own) or machines.of_node.get(own, machines.here)
+            # the file may use either name for the host of this machine, or none
+            if own == HOST or hosts.get(own) == machines.here:
+                places[name] = "path", OWN_NETNS, None
+            elif there_is != machines.here:
                 elsewhere[name] = own, machines.all[there_is]
         if (there := place(desired, node)) is not None:
             places[name] = there

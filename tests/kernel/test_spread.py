@@ -518,3 +518,22 @@ def test_a_machine_without_a_part_shows_the_topology(machines: Make) -> None:
     last.netorch("destroy", "lab")
     refused = last.netorch("show", "lab", check=False)
     assert refused.stderr.startswith("netorch: topology 'lab' is not live here.")
+
+
+@pytest.mark.parametrize("nodes", ["a: {}", "a: {}, host.rack1: {}"])
+def test_the_host_of_a_machine_has_two_names(machines: Make, nodes: str) -> None:
+    two = machines(2)
+    one = two[0]
+    # a namespace that somebody made has the name of the host
+    one.run("ip", "netns", "add", "host")
+    text = f"{FILE[: FILE.index('nodes:')]}nodes: {{{nodes}, b: {{on: rack2}}}}\n"
+    apply(two, text)
+    own = one.run("readlink", "/proc/self/ns/net").stdout
+    for name in ("host", "host.rack1"):
+        assert one.netorch("exec", name, "readlink", "/proc/self/ns/net").stdout == own
+    refused = one.netorch("exec", "host.rack2", "true", check=False)
+    assert refused.stderr == (
+        "netorch: node host.rack2 is on rack2: run the command there."
+        " `ssh 198.51.100.2 netorch exec --name lab host.rack2 CMD`\n"
+    )
+    assert two[1].netorch("exec", "--name", "lab", "host.rack2", "true").returncode == 0
