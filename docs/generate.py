@@ -133,6 +133,7 @@ netorch resolves these keys in the YAML tree, before it makes models of it.
 TYPES = {
     "interface_name": "interface name",
     "node_name": "node name",
+    "machine_name": "machine name",
     "host_name": "DNS name",
     "topology_name": "topology name",
     "prefix_name": "text",

@@ -125,6 +125,21 @@ def node_name(value: object) -> str:
     return name
 
 
+_MACHINE = rf"(?!(?:host|all)$){_NODE}"
+
+
+@accepts(schema_shapes.text(_MACHINE, f"machine name: {_NODE_RULE}", numbers=True))
+def machine_name(value: object) -> str:
+    """Check the name of a machine, whose host is the node `host.NAME`."""
+    name = _text(value, "a machine name")
+    if name in {"host", "all"}:
+        means = "the machine itself" if name == "host" else "all machines to Ansible"
+        wrong(f"{name!r} cannot be a machine name: it means {means}", "bad-name")
+    if not re.fullmatch(_NODE, name):
+        wrong(f"{name!r} cannot be a machine name: {_NODE_RULE}", "bad-name")
+    return name
+
+
 END = f"{_NODE}:{INTERFACE}"
 """An endpoint of a link, `NODE:IF`."""
 
@@ -403,6 +418,7 @@ def plain_text(value: object) -> str:
 
 InterfaceName = Annotated[str, BeforeValidator(interface_name)]
 NodeName = Annotated[str, BeforeValidator(node_name)]
+MachineName = Annotated[str, BeforeValidator(machine_name)]
 HostName = Annotated[str, BeforeValidator(host_name)]
 TopologyName = Annotated[str, BeforeValidator(topology_name)]
 Prefix = Annotated[str, BeforeValidator(prefix_name)]

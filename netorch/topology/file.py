@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, Field, PlainValidator
 
 from netorch.language.scalars import (
     Flag,
+    MachineName,
     Model,
     NodeName,
     Prefix,
@@ -84,7 +85,7 @@ class TopologyFile(Model):
         description="Prefix for the names of all namespaces that netorch makes, and of all"
         " interfaces that it makes on the host.",
     )
-    hosts: dict[NodeName, _Host] = Field(
+    hosts: dict[MachineName, _Host] = Field(
         default_factory=empty_dict,
         description="Machines over which the topology is spread, by their names; a node is on the"
         " machine in its `on` (this machine alone).",

@@ -12,6 +12,7 @@ from netorch.language.scalars import (
     Flag,
     InterfaceName,
     IPAddress,
+    MachineName,
     Mtu,
     NodeName,
     Subnet,
@@ -85,7 +86,7 @@ class NetworkModel(BridgeSettings):
         description="Node that has the bridge or the `parent`"
         " (segment: the fabric; other modes, or with a `parent`: `host`).",
     )
-    on: NodeName | None = Field(
+    on: MachineName | None = Field(
         None,
         description="Machine in `hosts` whose `host` has the bridge or the `parent`"
         " (the machine of `node`, or of all members).",

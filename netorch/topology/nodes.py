@@ -11,8 +11,8 @@ from netorch.language.scalars import (
     HostName,
     InterfaceName,
     IPAddress,
+    MachineName,
     Model,
-    NodeName,
     SysctlName,
     SysctlValue,
     empty_dict,
@@ -63,7 +63,7 @@ class NodeModel(Model):
         description="Existing namespace that is this node: `docker:NAME`, `podman:NAME`,"
         " `netns:NAME`, `pid:NUMBER` or `path:/…`.",
     )
-    on: NodeName | None = Field(
+    on: MachineName | None = Field(
         None, description="Machine in `hosts` that has the node (required with `hosts`)."
     )
     forwarding: Flag | None = Field(None, description="Forward IPv4 and IPv6 packets (false).")

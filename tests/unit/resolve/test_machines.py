@@ -338,6 +338,19 @@ def test_errors(text: str, expected: str) -> None:
             "address-twice: the machines m and n both have 192.0.2.1",
         ),
         (
+            "hosts: {host: {address: 192.0.2.1}}",
+            "bad-name: hosts.host: 'host' cannot be a machine name: it means the machine itself",
+        ),
+        (
+            "hosts: {all: {address: 192.0.2.1}}",
+            "bad-name: hosts.all: 'all' cannot be a machine name: it means all machines to Ansible",
+        ),
+        (
+            "hosts: {m: {address: 192.0.2.1}}\nnodes: {a: {on: -m}}",
+            "bad-name: nodes.a.on: '-m' cannot be a machine name: use at most 63 letters, digits, '_',"
+            " '.' and '-', with no '.' or '-' first",
+        ),
+        (
             "hosts: {m: {address: 192.0.2.1}, n: {address: '2001:db8::1'}}",
             "mixed-families: n has the IPv6 address 2001:db8::1, but the machines before it have"
             " IPv4 addresses: a tunnel uses only one of them",
