@@ -156,7 +156,10 @@ class Spread(Struct):
                 )
             elif (first := owners.setdefault(address, name)) != name:
                 draft.complain(
-                    "address-twice", path, f"the machines {first} and {name} both have {address}"
+                    "address-twice",
+                    path,
+                    f"the machines {first} and {name} both have {address}.",
+                    "Write for each of them an address that only this machine has.",
                 )
         last = max(self.vnis.values(), default=0)
         if last > LARGEST_VNI:

@@ -335,7 +335,8 @@ def test_errors(text: str, expected: str) -> None:
         ),
         (
             "hosts: {m: {address: 192.0.2.1}, n: {address: 192.0.2.1}}",
-            "address-twice: the machines m and n both have 192.0.2.1",
+            "address-twice: the machines m and n both have 192.0.2.1. Write for each of them an"
+            " address that only this machine has.",
         ),
         (
             "hosts: {host: {address: 192.0.2.1}}",
