@@ -537,3 +537,22 @@ def test_the_host_of_a_machine_has_two_names(machines: Make, nodes: str) -> None
         " `ssh 198.51.100.2 netorch exec --name lab host.rack2 CMD`\n"
     )
     assert two[1].netorch("exec", "--name", "lab", "host.rack2", "true").returncode == 0
+
+
+def test_check_names_a_link_to_the_port_of_a_bridge(machines: Make) -> None:
+    two = machines(2)
+    apply(
+        two,
+        f"""{FILE[: FILE.index("nodes:")]}
+nodes:
+  sw: {{interfaces: {{br0: {{kind: bridge, ports: [p1], addresses: 10.0.0.1/24}}}}}}
+  b: {{on: rack2, interfaces: {{p1: {{addresses: 10.0.0.2/24}}}}}}
+links: [[sw:p1, b:p1]]
+""",
+    )
+    assert two[0].netorch("check").stdout.splitlines()[:1] == [
+        "sw:p1: nothing was tried over the link to rack2, because its ends do not both have an"
+        " address. Write `checks` between nodes behind it."
+    ]
+    document = json.loads(two[1].netorch("check", "-o", "json").stdout)
+    assert document["untried"] == [{"link": "b:p1", "machine": "rack1"}]
