@@ -293,7 +293,7 @@ class Spread(Struct):
         for crossing in self.crossings:
             ends = (crossing.near, crossing.far)
             most = self._most({end.site.machine for end in ends})
-            own = next((end.own_mtu for end in ends if end.own_mtu is not None), None)
+            own = min((end.own_mtu for end in ends if end.own_mtu is not None), default=None)
             usual = next((end.explicit_mtu for end in ends if end.explicit_mtu is not None), most)
             for end in ends:
                 mtu = end.own_mtu if bond_of(end) is None else mtu_of(end)

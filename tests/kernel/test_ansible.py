@@ -361,6 +361,9 @@ MODULES = """
     - name: wrong
       netorch.netorch.topology: {content: "name: alone\\nnodes: {a: {x: 1}}\\n"}
       ignore_errors: true
+    - name: wrong and absent
+      netorch.netorch.topology: {content: "name: alone\\nnodes: {a: {x: 1}}\\n", state: absent}
+      ignore_errors: true
     - name: nowhere
       netorch.netorch.confirm: {name: alone, executable: /nowhere/netorch}
 """
@@ -392,8 +395,10 @@ def test_modules(controller: Controller, racks: Machines, topo: Path) -> None:
     assert steps["would remove"].result["diff"]["after"] == ""
     assert steps["remove"].changed and not steps["remove again"].changed
     assert steps["on the machine"].changed
-    (problem,) = steps["wrong"].result["problems"]
-    assert (problem["code"], problem["file"], problem["line"]) == ("unknown-key", "content", 2)
+    for step in ("wrong", "wrong and absent"):
+        (problem,) = steps[step].result["problems"]
+        assert (problem["code"], problem["file"], problem["line"]) == ("unknown-key", "content", 2)
+        assert "unknown key 'x'" in steps[step].result["msg"]
     assert steps["nowhere"].status == "failed"
     assert "/nowhere/netorch cannot be run" in steps["nowhere"].result["msg"]
     assert "applied" not in steps["nowhere"].result

@@ -146,6 +146,7 @@ def test_the_mtu_is_that_of_the_narrower_machine_less_the_headers() -> None:
         ("{endpoints: [a:e, b:e], mtu: 1400}", 1400),
         ("{endpoints: [{node: a, interface: e, mtu: 1300}, b:e]}", 1300),
         ("{endpoints: [a:e, {node: b, interface: e, mtu: 1300}]}", 1300),
+        ("{endpoints: [a:e, {node: b, interface: e, mtu: 1300}], mtu: 1400}", 1300),
     ],
 )
 def test_a_smaller_mtu_is_that_of_both_ends(words: str, expected: int) -> None:

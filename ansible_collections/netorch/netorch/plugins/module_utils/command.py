@@ -100,7 +100,11 @@ class Command:
 
     def fail(self, document: dict[str, Any], status: int) -> NoReturn:
         """End the module with the problems that netorch found."""
-        problems = [self._with_source(problem) for problem in document.get("problems", ())]
+        # `validate` has the problems of each file apart
+        found = [document, *document.get("files", ())]
+        problems = [
+            self._with_source(problem) for one in found for problem in one.get("problems", ())
+        ]
         lines = [_text(problem) for problem in problems]
         self._end(
             msg="\n".join(lines) or f"netorch failed with exit status {status}",
