@@ -6,7 +6,7 @@ This module does no I/O.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from netorch.converge.hazards import publications
 from netorch.immutable import Value
@@ -18,7 +18,7 @@ from netorch.kinds.port import Port, port_key
 from netorch.kinds.sysctl import Sysctl
 from netorch.kinds.veth import Veth
 from netorch.state.key import label_text
-from netorch.state.resource import State
+from netorch.state.resource import Resource, State
 from netorch.values.filter_rules import DestinationTo, Hook
 from netorch.values.snapshot import Snapshot
 
@@ -82,18 +82,32 @@ def _is_on(desired: State, snapshot: Snapshot, broken: Broken) -> bool:
 
 def _broken(desired: State) -> Iterator[Broken]:
     filters = [one for one in desired.values() if isinstance(one, PacketFilter)]
-    isolated = _isolated_addresses(desired) if any(map(_publishing, filters)) else {}
+    publishes = any(map(_publishing, filters))
+    ports = _ports_of_addresses(desired) if publishes else {}
+    isolated = {
+        (port.netns, address): port.master for address, port in ports.items() if port.isolated
+    }
+    tunnelled = _tunnelled_subnets(desired) if publishes else {}
     for one in filters:
         if _at_loopback(one):
             # Connections to ::1 fail, because conntrack sees the answers while they are still in
             # the bridge, and the kernel then loses them.
             yield Broken(one.netns, 6, "on ::1")
         bridges: dict[tuple[str, int], None] = {}
+        elsewhere: dict[tuple[str, int], None] = {}
         for rule in publications(one.rules):
             assert isinstance(rule.act, DestinationTo)
-            bridge = isolated.get((one.netns, str(rule.act.address)))
+            target = rule.act.address
+            bridge = isolated.get((one.netns, str(target)))
             if bridge is not None:
                 bridges[bridge, rule.family] = None
+            port = ports.get(str(target))
+            if port is None or port.netns != one.netns:
+                elsewhere |= {
+                    (bridge, rule.family): None
+                    for (netns, bridge), subnets in tunnelled.items()
+                    if netns == one.netns and any(target in subnet for subnet in subnets)
+                }
         for bridge, version in bridges:
             # Isolated ports fail, because the address is translated while the frame is still in the
             # bridge. The bridge then forwards the frame from port to port, which isolated ports do
@@ -101,24 +115,49 @@ def _broken(desired: State) -> Iterator[Broken]:
             yield Broken(
                 one.netns, version, f"members on bridge {bridge}, whose ports are isolated"
             )
+        for bridge, version in elsewhere:
+            # The frame would leave by the tunnel by which it came, because the address is
+            # translated while it is still in the bridge. A bridge sends no frame back to its port.
+            yield Broken(
+                one.netns,
+                version,
+                f"members of bridge {bridge} behind a tunnel if the node is behind one too",
+            )
 
 
 def _publishing(one: PacketFilter) -> bool:
     return any(True for _ in publications(one.rules))
 
 
-def _isolated_addresses(desired: State) -> dict[tuple[str, str], str]:
-    """Return (namespace of a bridge, address behind an isolated port of it) → the bridge."""
-    if not any(isinstance(one, Port) and one.isolated for one in desired.values()):
-        return {}
-    bridges: dict[tuple[str, str], str] = {}
+def _ports_of_addresses(desired: State) -> dict[str, Port]:
+    """Return address of a node → the bridge port that leads to it."""
+    ports: dict[str, Port] = {}
     for one in desired.values():
         link = desired.get(link_key(one.netns, one.link)) if isinstance(one, Address) else None
         if isinstance(one, Address) and isinstance(link, Veth):
             port = desired.get(port_key(*link.peer))
-            if isinstance(port, Port) and port.isolated:
-                bridges[port.netns, one.address.local] = port.master
+            if isinstance(port, Port):
+                ports[one.address.local] = port
+    return ports
+
+
+def _tunnelled_subnets(desired: State) -> dict[tuple[str, str], list[IPv4Network | IPv6Network]]:
+    """Return (namespace, bridge with a VXLAN tunnel as a port) → the subnets of the bridge."""
+    bridges: dict[tuple[str, str], list[IPv4Network | IPv6Network]] = {
+        (one.netns, one.master): []
+        for one in desired.values()
+        if isinstance(one, Port) and _is_tunnel(desired.get(link_key(one.netns, one.link)))
+    }
+    for one in desired.values() if bridges else ():
+        if isinstance(one, Address) and (one.netns, one.link) in bridges:
+            subnet = ip_network(f"{one.address.local}/{one.address.length}", strict=False)
+            bridges[one.netns, one.link].append(subnet)
     return bridges
+
+
+def _is_tunnel(link: Resource | None) -> bool:
+    # by its name, because few topologies have tunnels, and importing the kind takes time
+    return link is not None and link.KIND == "vxlan"
 
 
 def _at_loopback(one: PacketFilter) -> bool:

@@ -101,9 +101,9 @@ class Command:
     def fail(self, document: dict[str, Any], status: int) -> NoReturn:
         """End the module with the problems that netorch found."""
         # `validate` has the problems of each file apart
-        found = [document, *document.get("files", ())]
+        reports = [document, *document.get("files", ())]
         problems = [
-            self._with_source(problem) for one in found for problem in one.get("problems", ())
+            self._with_source(problem) for one in reports for problem in one.get("problems", ())
         ]
         lines = [_text(problem) for problem in problems]
         self._end(
