@@ -213,10 +213,17 @@ def _watch(name: str, token: str, take_back: TakeBack, describe: Callable[[Plan]
         waiting = pending.read(name)
         return waiting is None or waiting.token != token or waiting.left <= 0
 
+    def is_called_off() -> bool:
+        waiting = pending.read(name)
+        return waiting is None or waiting.token != token
+
     plans: list[Plan] = []
     ended = False
     while True:
         ended = watcher.wait(over) or ended
+        if is_called_off():
+            # without the lock, whose file would be there again after the apply has removed it
+            return
         with records.lock(name, PATIENCE):
             waiting = pending.read(name)
             if waiting is None or waiting.token != token:
