@@ -5,6 +5,7 @@ This module does no I/O.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
@@ -143,10 +144,14 @@ def _ports_of_addresses(desired: State) -> dict[str, Port]:
 
 def _tunnelled_subnets(desired: State) -> dict[tuple[str, str], list[IPv4Network | IPv6Network]]:
     """Return (namespace, bridge with a VXLAN tunnel as a port) → the subnets of the bridge."""
+    # with a single member behind the tunnel, there is no other one that could ask for its port
+    behind = Counter((key.netns, key.parts[0]) for key in desired if key.kind == "fdb")
     bridges: dict[tuple[str, str], list[IPv4Network | IPv6Network]] = {
         (one.netns, one.master): []
         for one in desired.values()
-        if isinstance(one, Port) and _is_tunnel(desired.get(link_key(one.netns, one.link)))
+        if isinstance(one, Port)
+        and behind[one.netns, one.link] > 2  # the entry for floods, and that of one member
+        and _is_tunnel(desired.get(link_key(one.netns, one.link)))
     }
     for one in desired.values() if bridges else ():
         if isinstance(one, Address) and (one.netns, one.link) in bridges:
