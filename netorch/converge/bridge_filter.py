@@ -84,11 +84,12 @@ def _is_on(desired: State, snapshot: Snapshot, broken: Broken) -> bool:
 def _broken(desired: State) -> Iterator[Broken]:
     filters = [one for one in desired.values() if isinstance(one, PacketFilter)]
     publishes = any(map(_publishing, filters))
-    ports = _ports_of_addresses(desired) if publishes else {}
+    tunnelled = _tunnelled_subnets(desired) if publishes else {}
+    matters = tunnelled or (publishes and any(map(_is_isolated, desired.values())))
+    ports = _ports_of_addresses(desired) if matters else {}
     isolated = {
         (port.netns, address): port.master for address, port in ports.items() if port.isolated
     }
-    tunnelled = _tunnelled_subnets(desired) if publishes else {}
     for one in filters:
         if _at_loopback(one):
             # Connections to ::1 fail, because conntrack sees the answers while they are still in
@@ -158,6 +159,10 @@ def _tunnelled_subnets(desired: State) -> dict[tuple[str, str], list[IPv4Network
             subnet = ip_network(f"{one.address.local}/{one.address.length}", strict=False)
             bridges[one.netns, one.link].append(subnet)
     return bridges
+
+
+def _is_isolated(one: Resource) -> bool:
+    return isinstance(one, Port) and one.isolated
 
 
 def _is_tunnel(link: Resource | None) -> bool:

@@ -209,24 +209,24 @@ def _watch(name: str, token: str, take_back: TakeBack, describe: Callable[[Plan]
     This runs in the watching process.
     """
 
-    def over() -> bool:
+    def own() -> Pending | None:
         waiting = pending.read(name)
-        return waiting is None or waiting.token != token or waiting.left <= 0
+        return waiting if waiting is not None and waiting.token == token else None
 
-    def is_called_off() -> bool:
-        waiting = pending.read(name)
-        return waiting is None or waiting.token != token
+    def over() -> bool:
+        waiting = own()
+        return waiting is None or waiting.left <= 0
 
     plans: list[Plan] = []
     ended = False
     while True:
         ended = watcher.wait(over) or ended
-        if is_called_off():
+        if own() is None:
             # without the lock, whose file would be there again after the apply has removed it
             return
         with records.lock(name, PATIENCE):
-            waiting = pending.read(name)
-            if waiting is None or waiting.token != token:
+            waiting = own()
+            if waiting is None:
                 return
             if waiting.left > 0 and not ended:
                 continue  # because the time to confirm starts again when the apply is done

@@ -341,7 +341,7 @@ class Draft(Struct):
         That of a network's bridge on a host does not depend on the machine. So the members need
         not learn it again when the network gets its owner on another machine.
         """
-        shared = iface.site.is_host and isinstance(iface.role, BridgeRole)
+        shared = iface.internal and iface.site.is_host and isinstance(iface.role, BridgeRole)
         return self.mark.mac(HOST if shared else iface.site.name, iface.name)
 
     def site_of(self, node: str, machine: str) -> Site | None:

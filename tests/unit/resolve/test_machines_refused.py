@@ -77,3 +77,13 @@ def test_the_gateway_keeps_its_mac_on_another_machine() -> None:
     assert one == gateway(HOSTS + NODES + NAT.replace("rack1", "rack2"))
     alone = NODES.replace("on: rack1, ", "").replace("on: rack2, ", "")
     assert one == gateway(alone + NAT.replace("on: rack1, ", ""))
+
+
+def test_bridges_of_two_hosts_have_their_own_macs() -> None:
+    """They may be on one segment, although they have the same name."""
+    nodes = "nodes: {host.rack1: {interfaces: {br0: {kind: bridge, ports: [x]}}}, "
+    nodes += "host.rack2: {interfaces: {br0: {kind: bridge, ports: [x]}}}}\n"
+    text = "name: x\n" + HOSTS + "defaults: {node: {on: rack1}}\n" + nodes
+    text += "links: [['host.rack1:x', 'host.rack2:x']]\n"
+    state = load(text.encode(), "x.yaml").desired.state
+    assert len({each.mac for each in state.values() if isinstance(each, Bridge)}) == 2
