@@ -143,10 +143,7 @@ class Machines(Sequence[Machine]):
         """End a machine at once: its network, processes and namespaces, like a power failure."""
         self.router.run("ip", "link", "delete", f"to-{machine.name}")
         machine.on = False
-        machine.close()
-        deadline = time.monotonic() + 20
-        while Path(f"/proc/{machine.pid}").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        _end(machine)
 
     def cut(self, machine: Machine) -> None:
         """Take a machine off the network. It keeps running."""
@@ -165,7 +162,15 @@ class Machines(Sequence[Machine]):
     def close(self) -> None:
         """End all machines and the router."""
         for host in (*self._all, self.router):
-            host.close()
+            _end(host)
+
+
+def _end(host: Host) -> None:
+    """End a host, and wait until its processes are gone, because Linux ends them a little later."""
+    host.close()
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{host.pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def diff_machines(
