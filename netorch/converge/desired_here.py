@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netorch.converge import bridge_filter, hazards
-from netorch.converge.observe import observe
 from netorch.converge.original_settings import Memory
 from netorch.errors import NetorchError, Problem
 from netorch.firewall.syntax import AUTO
 from netorch.immutable import Value, replace
 from netorch.kernel.linux import LinuxKernel
-from netorch.kinds.file import NodeFile
+from netorch.kinds.file import foreign_files
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.sysctl import Sysctl
 from netorch.resolve.desired import Desired
@@ -133,9 +132,13 @@ def _without_foreign_files(
 
     These files stay as they are, and are not a conflict.
     """
-    files = {key: resource for key, resource in desired.state.items() if key.kind == "file"}
-    conflicts = observe(snapshot, desired.mark, files, kinds=(NodeFile,)).conflicts if files else {}
-    foreign = {key: whose for key, whose in conflicts.items() if key.kind == "file"}
+    files = {label: netns.files for label, netns in snapshot.namespaces.items()}
+    foreign = {
+        key: whose
+        for label, contents in {**files, **snapshot.orphans}.items()
+        for key, whose in foreign_files(label, contents, desired.topology)
+        if key in desired.state
+    }
     warnings = sorted(f"{whose}: netorch leaves it as it is" for whose in foreign.values())
     return {
         key: resource for key, resource in desired.state.items() if key not in foreign

@@ -33,6 +33,20 @@ def file_key(netns: str, name: str) -> Key:
     return Key("file", netns, name)
 
 
+def foreign_files(label: str, files: Mapping[str, str], topology: str) -> Iterator[tuple[Key, str]]:
+    """Yield the files of `/etc/netns/LABEL` that `topology` did not write, with a sentence each.
+
+    `files` is name → content.
+    """
+    mark = first_line(topology) + "\n"
+    for name, content in files.items():
+        if not content.startswith(mark):
+            yield (
+                file_key(label, name),
+                f"/etc/netns/{label}/{name} exists and netorch did not write it",
+            )
+
+
 @observed
 class NodeFile(Resource):
     KIND: ClassVar[str] = "file"
@@ -64,13 +78,7 @@ class NodeFile(Resource):
 
     @classmethod
     def foreign_objects(cls, view: View) -> Iterator[tuple[Key, str]]:
-        mark = first_line(view.mark.topology) + "\n"
-        for name, content in view.netns.files.items():
-            if not content.startswith(mark):
-                yield (
-                    file_key(view.label, name),
-                    f"/etc/netns/{view.label}/{name} exists and netorch did not write it",
-                )
+        return foreign_files(view.label, view.netns.files, view.mark.topology)
 
     def create(self) -> Iterable[Request]:
         return (FileWrite(self.netns, self.name, self.content),)
