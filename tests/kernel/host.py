@@ -41,27 +41,40 @@ echo "$pid"
 exec cat >/dev/null
 """
 
-# One namespace as other tools print it: sections of `0x1e NAME newline CONTENT`. $1 is its path
-# below /run/netns, or "". It skips the commands that can print nothing here, because starting a
-# process costs 70 ms under user-mode Linux.
+# One namespace as other tools print it: sections of `0x1e NAME newline CONTENT`. It starts few
+# processes, because the start of one costs 70 ms under user-mode Linux: a tool prints all its
+# objects in one batch, and a command that can print nothing here is left out.
 LOOK = r"""
 section() { printf '\036%s\n' "$1"; }
-section addresses; links=$(ip -j -d address show); printf '%s' "$links"
-section routes; ip -j -d route show table all
-section rules4; ip -j -d rule show
+section ip
+links=$(ip -j -d -batch - <<END
+address show
+route show table all
+rule show
+neighbour show nud permanent
+neighbour show proxy
+END
+)
+printf '%s' "$links"
 section rules6; ip -j -d -6 rule show
-section neighbours; ip -j neighbour show nud permanent
-section proxies; ip -j neighbour show proxy
-case $links in *'"info_kind":"bridge"'*)
-    section ports; bridge -j -d link show
-    section vlans; bridge -j vlan show ;; esac
-case $links in *'"info_kind":"bridge"'*|*'"info_kind":"vxlan"'*) section fdb; bridge -j fdb show ;; esac
+case $links in *'"info_kind":"bridge"'*) section vlans; bridge -j vlan show ;; esac
+case $links in *'"info_kind":"bridge"'*|*'"info_kind":"vxlan"'*) section bridge; bridge -j -d -batch - <<END
+link show
+fdb show
+END
+;; esac
 section qdiscs; tc -j qdisc show
 if command -v nft >/dev/null; then section nft; nft list ruleset; fi
-if grep -q . /proc/net/ip_tables_names; then section iptables; iptables-legacy-save; fi
-if grep -q . /proc/net/ip6_tables_names; then section ip6tables; ip6tables-legacy-save; fi
+if read -r table </proc/net/ip_tables_names; then section iptables; iptables-legacy-save; fi
+if read -r table </proc/net/ip6_tables_names; then section ip6tables; ip6tables-legacy-save; fi
 section sysctls; grep -r '' /proc/sys/net
 """
+
+# The sections of a tool that prints several kinds of objects, one JSON list each.
+BATCHES = {
+    "ip": ("addresses", "routes", "rules4", "neighbours", "proxies"),
+    "bridge": ("ports", "fdb"),
+}
 
 LOOK_EVERYWHERE = r"""
 exec 2>/dev/null
@@ -411,17 +424,25 @@ def _netns(text: str) -> Iterator[tuple[str, str]]:
                 yield from _ruleset(section, content)
             case "broken":
                 yield "broken", content
-            case "addresses":
-                yield from _links(content)
             case _:
-                yield from _numbered(
-                    section, (item for item in _items(content) if not _of_the_kernels_own(item))
-                )
+                lists = list(_lists(content))
+                # a kernel without IPv6 rules prints nothing, but a batch is complete
+                names = BATCHES.get(section, (section,) if lists else ())
+                for name, items in zip(names, lists, strict=True):
+                    if name == "addresses":
+                        yield from _links(items)
+                    else:
+                        own = (item for item in items if not _of_the_kernels_own(item))
+                        yield from _numbered(name, own)
 
 
-def _items(content: str) -> list[dict[str, Any]]:
-    items = json.loads(content) if content.strip() else []
-    return [item for item in items if item]
+def _lists(content: str) -> Iterator[list[dict[str, Any]]]:
+    """Yield each JSON list of the text, without its empty entries."""
+    decoder, text = json.JSONDecoder(), content.strip()
+    while text:
+        items, end = decoder.raw_decode(text)
+        yield [item for item in items if item]
+        text = text[end:].lstrip()
 
 
 def _steady(value: Any) -> Any:
@@ -441,8 +462,8 @@ def _text(value: Any) -> str:
     return json.dumps(_steady(value), sort_keys=True)
 
 
-def _links(content: str) -> Iterator[tuple[str, str]]:
-    for link in _items(content):
+def _links(items: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    for link in items:
         name = link["ifname"]
         addresses = [address for address in link.pop("addr_info", []) if address]
         if "::" in link.get("permaddr", ""):
