@@ -26,6 +26,11 @@ def has_arrived() -> bool:
     return bool(_numbers)
 
 
+def is_terminated() -> bool:
+    """Whether the first signal was SIGTERM, with which service managers end a service."""
+    return _numbers[:1] == [15]
+
+
 def trap() -> None:
     """Let the first signal raise KeyboardInterrupt, so that the command rolls back its changes.
 

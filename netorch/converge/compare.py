@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ from netorch.kinds.physical import Physical
 from netorch.kinds.sysctl import Sysctl
 from netorch.resolve.desired import Desired
 from netorch.resolve.loaded import Loaded
-from netorch.state.key import Key
+from netorch.state.key import HOST, Key
 from netorch.state.plan import Plan
 from netorch.state.planner import plan as make_plan
 from netorch.state.resource import Resource
@@ -86,6 +86,7 @@ def compare(
     *,
     attached: Attached | None = None,
     before: Difference | None = None,
+    changed: Collection[str] | None = None,
 ) -> Difference:
     """Read the kernel, refuse what cannot be done, and plan the rest.
 
@@ -93,8 +94,11 @@ def compare(
     gives errors their position in the file. Without `attached`, the attached namespaces are looked
     up again. `before` is the comparison whose plan has just been carried out: in the namespaces
     that no step of that plan touched, only files are read again.
+
+    With `changed`, `before` is any earlier comparison with the same file. Of all namespaces except
+    the host and the attached ones, only those with these labels may have changed since.
     """
-    unchanged = untouched(before.plan, before.snapshot) if before is not None else None
+    unchanged = None if before is None else _unchanged(before, changed)
     attached = attached or attach(kernel, desired, previous.attached)
     memory = previous.memory.moved(attached.moved)
 
@@ -123,12 +127,23 @@ def compare(
         else {}
     )
     observed = observe_ours(kernel, previous, snapshot, state, memory, same)
-    if before is not None and lost_its_other_end(same, before.observed.state, observed.state):
-        return compare(kernel, desired, previous, loaded, attached=attached)
+    if before is not None and (
+        lost := lost_its_other_end(same, before.observed.state, observed.state)
+    ):
+        if changed is None:
+            return compare(kernel, desired, previous, loaded, attached=attached)
+        changed = {*changed, *lost}
+        return compare(
+            kernel, desired, previous, loaded, attached=attached, before=before, changed=changed
+        )
+    # what differed before still does, where nothing has changed since
+    settled = same if before is None or changed is None else _without_steps(same, before)
     state, left_alone = _adapted(previous, observed, state)
     refuse_conflicts(desired, observed, snapshot, previous, loaded)
     taken = refuse_hazards(desired, observed, snapshot, previous, loaded)
-    plan = make_plan(exclude_namespaces(same, observed.state), exclude_namespaces(same, state))
+    plan = make_plan(
+        exclude_namespaces(settled, observed.state), exclude_namespaces(settled, state)
+    )
     refuse_obstacles(plan, snapshot, state, desired, loaded)
     # before what needs a namespace for a trial, which the limit may forbid
     shortages = refuse_shortages(kernel, plan, state, loaded) if before is None else []
@@ -171,6 +186,24 @@ def compare(
         warnings,
         tuple(shortages),
     )
+
+
+def _unchanged(before: Difference, changed: Collection[str] | None) -> Untouched:
+    if changed is None:
+        return untouched(before.plan, before.snapshot)
+    return {
+        label: netns
+        for label, netns in before.snapshot.namespaces.items()
+        if label != HOST and label not in changed
+    }
+
+
+def _without_steps(
+    resources: Mapping[str, Sequence[Resource]], before: Difference
+) -> Mapping[str, Sequence[Resource]]:
+    """Return the namespaces among `resources` in which nothing differed in a comparison."""
+    settled = untouched(before.plan, before.snapshot)
+    return {label: there for label, there in resources.items() if label in settled}
 
 
 def plan_back(

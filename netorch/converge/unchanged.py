@@ -63,13 +63,17 @@ def lost_its_other_end(
     resources: Mapping[str, Sequence[Resource]],
     before: Mapping[Key, Resource],
     now: Mapping[Key, Resource],
-) -> bool:
-    """Whether one of these resources depends on one in another namespace that no longer exists."""
-    return any(
-        key.netns not in resources and key in before and key not in now
-        for known in resources.values()
+) -> frozenset[str]:
+    """Return the labels of resources that depend on one in another namespace that is gone."""
+    gone = {key for key in before if key.netns not in resources and key not in now}
+    if not gone:
+        return frozenset()
+    return frozenset(
+        label
+        for label, known in resources.items()
         for resource in known
         for key in _linked(resource)
+        if key in gone
     )
 
 

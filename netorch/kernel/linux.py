@@ -19,7 +19,7 @@ from netorch.kernel.namespaces.worker import Worker
 from netorch.kernel.reader import ParallelReader, Reader, attach_unnamed
 from netorch.kernel.shared_reader import Readings, SharedReader
 from netorch.kernel.system import sysctl
-from netorch.kernel.system.error_text import MORE_FILES
+from netorch.kernel.system.error_text import MORE_FILES, problem_of
 from netorch.netlink.codec import DecodeError
 from netorch.values.connections import Connection
 from netorch.values.filter_rules import Address, Ruleset
@@ -36,6 +36,7 @@ from netorch.values.requests import (
 from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Scope, Snapshot
 
 if TYPE_CHECKING:
+    from netorch.kernel.events.netlink_sockets import NetnsSockets
     from netorch.kernel.machine.limits import Limits
     from netorch.kernel.namespaces.attach import NotAttached
     from netorch.kernel.probe.probes import Probe, Reply
@@ -44,6 +45,8 @@ _CAP_NET_ADMIN = 12
 _CAP_SYS_ADMIN = 21
 _OTHER_NAMESPACES = 2
 """The namespaces of this process, which have no names: its own one, and one for trials."""
+_MANY_FILTERS = 64
+"""The number of packet filters whose texts are remembered."""
 
 
 def has_root() -> bool:
@@ -90,6 +93,7 @@ class LinuxKernel:
         self._readings: Readings | None = None
         self._etc = EtcFiles()
         self._backends: dict[str, str] = {}
+        self._filter_texts: dict[tuple[str, str, Ruleset], str] = {}
         self._worker = Worker(self._namespaces.home, self._end_reader)
 
     def __enter__(self) -> Self:
@@ -121,6 +125,31 @@ class LinuxKernel:
         Call it after a failure that too many open files may have caused.
         """
         self._worker.call(self._namespaces.close_cached_files)
+
+    def rest(self) -> None:
+        """Close what keeps namespaces alive or takes memory, because nothing is read for a while.
+
+        Attached namespaces lose their labels.
+        """
+
+        def act() -> None:
+            self._namespaces.unpin()
+            self._namespaces.close_cached_files()
+
+        self._worker.call(act)
+
+    def event_sockets(self, labels: Iterable[str]) -> list[NetnsSockets]:
+        """Open sockets that receive the notifications of these namespaces.
+
+        Namespaces that do not exist are left out. Raise NetorchError if there are too many files.
+        """
+        from netorch.kernel.events.netlink_sockets import open_sockets
+
+        names = tuple(labels)
+        try:
+            return self._worker.call(lambda: open_sockets(self._namespaces, names))
+        except OSError as error:
+            raise NetorchError(problem_of(error)) from error
 
     def read(self, scope: Scope, previous: Mapping[str, NetnsSnapshot] | None = None) -> Snapshot:
         """Read what `scope` asks for.
@@ -430,10 +459,14 @@ class LinuxKernel:
     def filter_text(self, backend: str, topology: str, rules: Ruleset) -> str:
         """Return the rules as the backend would list them.
 
-        Raise NetorchError if the backend cannot express one.
+        The last answers are remembered, because loading the rules takes long. Raise NetorchError if
+        the backend cannot express one.
         """
+        asked = backend, topology, rules
+        if asked in self._filter_texts:
+            return self._filter_texts[asked]
         try:
-            return self._worker.call(
+            text = self._worker.call(
                 lambda: filters.backend(backend).text_of(
                     topology, rules, self._namespaces.enter_new
                 )
@@ -442,6 +475,10 @@ class LinuxKernel:
             raise NetorchError(
                 Problem("rule-not-expressible", f"{backend}: {error}", object=backend)
             ) from None
+        if len(self._filter_texts) == _MANY_FILTERS:
+            self._filter_texts.clear()
+        self._filter_texts[asked] = text
+        return text
 
     def attach(self, attachments: Mapping[str, Attachment]) -> Mapping[str, NotAttached]:
         """Give labels to namespaces that already exist, and hold these open until the next call.

@@ -12,6 +12,7 @@ NAMES = (
     "apply",
     "confirm",
     "diff",
+    "watch",
     "destroy",
     "list",
     "show",

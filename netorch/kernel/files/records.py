@@ -200,6 +200,20 @@ def _holder(fd: int) -> str:
         return "another process"
 
 
+def last_holder(name: str) -> Holder | None:
+    """Return the process that holds the topology's lock, or held it last; None if not known."""
+    try:
+        fd = os.open(f"{RUN_NETORCH}/{_checked(name)}.lock", _READ)
+    except OSError:
+        return None
+    try:
+        return decode(os.pread(fd, 65536, 0), Holder)
+    except (ValueError, OSError):
+        return None
+    finally:
+        os.close(fd)
+
+
 def _command() -> str:
     try:
         with open("/proc/self/cmdline", "rb") as file:
@@ -304,6 +318,11 @@ def stamp(name: str) -> Stamp | None:
         return None
     finally:
         os.close(fd)
+
+
+def is_locked(name: str) -> bool:
+    """Tell whether a process holds the topology's lock."""
+    return stamp(name) is None and os.path.lexists(f"{RUN_NETORCH}/{name}.lock")
 
 
 @contextmanager

@@ -1,0 +1,79 @@
+"""`watch`: tell what drifts, as soon as Linux reports it."""
+
+from __future__ import annotations
+
+import argparse
+
+from netorch.cli.command import Command
+from netorch.cli.options import Options, add_output_option
+from netorch.cli.status import DONE
+
+TYPE_CHECKING = False  # because importing `typing` takes time
+if TYPE_CHECKING:
+    from netorch.cli.output import Output
+
+
+class WatchOptions(Options):
+    names: list[str]
+    """The topologies; all of this machine if there are none."""
+    interval: float
+    """Seconds between two looks at what Linux does not report."""
+    once: bool
+    timeout: float | None
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_output_option(parser, about="output format (default: text); json: one object on each line")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="topology (default: all of this machine, also those that are applied later)",
+    )
+    parser.add_argument(
+        "--interval",
+        type=interval,
+        default=30.0,
+        metavar="SECONDS",
+        help="look this often at what Linux does not report: sysctls, iptables (default: 30)",
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="end with status 2 as soon as something differs"
+    )
+    parser.add_argument(
+        "--timeout", type=interval, metavar="SECONDS", help="end with status 0 after this time"
+    )
+
+
+def interval(text: str) -> float:
+    """Convert `30` or `30s` to seconds, of which there must be more than none."""
+    from netorch.cli.options import seconds
+
+    value = seconds(text)
+    if not value:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
+
+
+def run(options: WatchOptions, output: Output) -> int:
+    from netorch.cli import signals, watch_report
+    from netorch.kernel.linux import require_root
+
+    require_root()
+    try:
+        return watch_report.watch(options, output)
+    except KeyboardInterrupt:
+        # a service manager ends a service with SIGTERM
+        if signals.is_terminated():
+            return DONE
+        raise
+
+
+COMMAND = Command(
+    name="watch",
+    summary="tell what differs from the file that was applied last, as soon as it happens",
+    options=WatchOptions,
+    add_options=add_options,
+    run=run,
+    preload=("netorch.cli.watch_report",),
+)

@@ -1,0 +1,70 @@
+"""Runs a watch and prints its events, for the command `watch`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netorch.cli.status import DIFFERENT, DONE, FAILED
+from netorch.cli.streams import flush_output
+from netorch.errors import NetorchError, Problem, did_you_mean, printable
+from netorch.kernel.files import records
+from netorch.render.text import paint
+from netorch.watch import text
+from netorch.watch.events import Event, Sort
+from netorch.watch.observer import Silent
+from netorch.watch.watcher import Ending, Options, Watcher
+
+if TYPE_CHECKING:
+    from netorch.cli.commands.watch import WatchOptions
+    from netorch.cli.output import Output
+
+_STATUS = {Ending.DRIFT: DIFFERENT, Ending.TIMEOUT: DONE, Ending.NOTHING: FAILED}
+
+
+class Printer(Silent):
+    """Prints each event on a line of its own, at once."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def event(self, event: Event) -> None:
+        """Print an event. With `--quiet`, only problems are printed."""
+        if self._output.json:
+            self._output.result(text.as_json(event))
+        elif not self._output.quiet or event.sort in (Sort.FAILED, Sort.GAVE_UP, Sort.COMMAND):
+            colour = text.COLOURS.get(event.sort)
+            line = printable(text.line(event))
+            self._output.result(
+                paint(line, colour, self._output.colour) if colour is not None else line
+            )
+        flush_output()
+
+
+def watch(options: WatchOptions, output: Output) -> int:
+    """Watch, and return the exit status."""
+    _require_live(options.names)
+    watcher = Watcher(
+        Options(tuple(options.names), options.interval, options.once, options.timeout),
+        [Printer(output)],
+    )
+    if not options.names and not options.once:
+        output.note("waiting for what happens to the topologies of this machine (Ctrl-C ends)")
+    return _STATUS[watcher.run()]
+
+
+def _require_live(names: list[str]) -> None:
+    """Raise NetorchError for a name that no topology of this machine has."""
+    there = records.applied_names()
+    problems = [
+        Problem(
+            "not-live",
+            f"no topology {name!r} is applied on this machine.",
+            remedy=did_you_mean(name, there) or "`netorch list` shows those that are.",
+            object=name,
+            command="netorch list",
+        )
+        for name in names
+        if name not in there
+    ]
+    if problems:
+        raise NetorchError(problems)

@@ -1,0 +1,1 @@
+"""Receives the notifications of Linux: what changes in network namespaces, and files of netorch."""

@@ -1,0 +1,157 @@
+"""One topology that is watched: what is known of it, and how it is compared again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from netorch.converge.attached import attach
+from netorch.converge.compare import Difference, compare
+from netorch.converge.previous import Previous
+from netorch.converge.recorded_state import reload
+from netorch.immutable import replace
+from netorch.kernel.events.notification import Inode, News, Notification
+from netorch.kernel.files import pending, records
+from netorch.state.key import HOST, is_attached
+from netorch.watch.drift import Drift, Place
+
+if TYPE_CHECKING:
+    from netorch.kernel.files.records import Holder, Record
+    from netorch.kernel.linux import LinuxKernel
+    from netorch.resolve.loaded import Loaded
+
+_WIREGUARD = "wireguard"
+_NOTIFYING_BACKENDS = frozenset(("nftables",))
+"""Packet filters of which Linux tells every change."""
+
+
+class Subject:
+    """A topology on this machine."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.record: Record | None = None
+        """What was applied last; None as long as nothing is applied."""
+        self.loaded: Loaded | None = None
+        self.difference: Difference | None = None
+        """The last comparison."""
+        self.reports: Mapping[Place, Drift] = {}
+        """The drifts that users were told."""
+        self.failure = ""
+        """Why it cannot be compared, as users were told."""
+        self.holder: Holder | None = None
+        """The process that holds the lock, or held it last."""
+        self.is_due = True
+        """Whether it has to be compared."""
+        self.everything = True
+        """Whether all namespaces have to be read again."""
+        self.labels: set[str] = set()
+        """The namespaces to read again."""
+        self.notifications: dict[str, list[Notification]] = {}
+        """Namespace → what was notified since the last comparison."""
+        self.inodes: dict[Inode, str] = {}
+        """Namespace → its label."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether another netorch works on it, or an apply waits to be confirmed."""
+        return records.is_locked(self.name) or pending.read(self.name) is not None
+
+    def names(self) -> tuple[str, ...]:
+        """Return the labels of all its namespaces that it knows of."""
+        desired = self.loaded.desired if self.loaded is not None else None
+        if desired is None:
+            return ()
+        made = {key.netns for key in desired.state if key.kind == "netns"}
+        return (HOST, *sorted(made), *sorted(desired.attached))
+
+    def mark(self, labels: Iterable[str]) -> None:
+        """Let these namespaces be read again."""
+        self.labels.update(labels)
+        self.is_due = True
+
+    def mark_all(self) -> None:
+        """Let everything be read again."""
+        self.is_due = self.everything = True
+
+    def hear(self, news: News) -> None:
+        """Take over what concerns this topology."""
+        for inode, notifications in news.notifications.items():
+            label = self.inodes.get(inode)
+            if label is None:
+                continue
+            self.mark((label,))
+            self.notifications.setdefault(label, []).extend(notifications)
+            # links that others lost show that a namespace is in trouble as well
+        if news.lost & self.inodes.keys():
+            self.mark_all()
+        if news.names or news.files:
+            self.is_due = True
+        if self.name in news.records or "" in news.records:
+            self.is_due = True
+
+    def look(self, kernel: LinuxKernel) -> Difference:
+        """Compare. Raise NetorchError if that is not possible.
+
+        The record has been read before.
+        """
+        record = self.record
+        assert record is not None
+        if self.loaded is None:
+            self.loaded = reload(self.name, record)
+        desired = self.loaded.desired
+        previous = replace(Previous.read(self.name), loaded=desired)
+        attached = attach(kernel, desired, previous.attached)
+        before = None if self.everything else self.difference
+        changed = frozenset(self.labels)
+        self.labels, self.everything, self.is_due = set(), False, False
+        try:
+            difference = compare(
+                kernel,
+                desired,
+                previous,
+                None,
+                attached=attached,
+                before=before,
+                changed=None if before is None else changed,
+            )
+        except BaseException:
+            # what was notified meanwhile is not known
+            self.everything = True
+            self.difference = None
+            raise
+        self.difference = difference
+        self.inodes = {
+            netns.inode: label for label, netns in difference.snapshot.namespaces.items()
+        }
+        return difference
+
+    def quiet_labels(self) -> list[str]:
+        """Return the namespaces with something of which Linux does not tell all changes.
+
+        These are the peers of WireGuard, and packet filters of iptables.
+        """
+        if self.difference is None:
+            return []
+        snapshot, desired = self.difference.snapshot, self.difference.desired
+        others = {
+            getattr(resource, "netns", HOST)
+            for resource in desired.values()
+            if resource.KIND == "filter"
+            and getattr(resource, "backend", "") not in _NOTIFYING_BACKENDS
+        }
+        return [
+            label
+            for label, netns in snapshot.namespaces.items()
+            if netns.wireguard or label in others
+        ]
+
+    def settings(self) -> dict[str, dict[str, str]]:
+        """Return label → path → value of the sysctls that were read last."""
+        if self.difference is None:
+            return {}
+        return {
+            label: dict(netns.sysctls)
+            for label, netns in self.difference.snapshot.namespaces.items()
+            if netns.sysctls and not is_attached(label)
+        }
