@@ -13,24 +13,35 @@ if TYPE_CHECKING:
     from netorch.cli.commands.diff import DiffOptions
     from netorch.cli.options import FileOptions
     from netorch.cli.output import Output
+    from netorch.converge.intended import Deviation
     from netorch.render.changes import Change
     from netorch.resolve.loaded import Loaded
     from netorch.state.plan import Plan
 
 
-def from_kernel(options: ApplyOptions | DiffOptions, output: Output, out: str | None = None) -> int:
-    """Compare a file with the kernel. `out` is the file for the plan."""
+def from_kernel(
+    options: ApplyOptions | DiffOptions,
+    output: Output,
+    out: str | None = None,
+    *,
+    reset: bool = False,
+) -> int:
+    """Compare a file with the kernel. `out` is the file for the plan.
+
+    `reset` takes what users have done on purpose for drift.
+    """
     from netorch.converge.orchestrator import Orchestrator
 
     loaded, record = inputs.load_chosen(options.file, options, live=True)
     with Orchestrator(reader=options.reader) as orchestrator:
-        difference = orchestrator.diff(loaded)
+        difference = orchestrator.diff(loaded, reset=reset)
     output.warn(difference.warnings)
     if out is not None:
         from netorch.api.saved_plan import document
 
         inputs.write(out, document(loaded.desired.topology, record, difference))
-    return report(loaded, difference.plan, list(difference.warnings), output)
+    warnings = list(difference.warnings)
+    return report(loaded, difference.plan, warnings, output, difference.intended)
 
 
 def between_files(old: str, new: str, options: FileOptions, output: Output) -> int:
@@ -50,8 +61,17 @@ def between_files(old: str, new: str, options: FileOptions, output: Output) -> i
     return report(after, plan(before.desired.state, after.desired.state), warnings, output)
 
 
-def report(loaded: Loaded, plan: Plan, warnings: list[str], output: Output) -> int:
-    """Print a plan as a difference, in the format of the output. Returns the exit status."""
+def report(
+    loaded: Loaded,
+    plan: Plan,
+    warnings: list[str],
+    output: Output,
+    intended: tuple[Deviation, ...] = (),
+) -> int:
+    """Print a plan as a difference, in the format of the output. Returns the exit status.
+
+    `intended` is what users have done on purpose, which is not part of the plan.
+    """
     differences: list[Change] = []
     summary = f"{loaded.desired.topology}: in sync"
     if plan:
@@ -62,11 +82,11 @@ def report(loaded: Loaded, plan: Plan, warnings: list[str], output: Output) -> i
         summary = f"{loaded.desired.topology}: {summarize(differences)}"
     name = loaded.desired.topology
     if output.form == "github":
-        _annotate(loaded, differences, warnings, output, summary)
+        _annotate(loaded, differences, warnings, output, summary, intended)
     elif output.form == "markdown":
         from netorch.render import markdown
 
-        output.result(markdown.report(name, differences, warnings).rstrip())
+        output.result(markdown.report(name, differences, warnings, intended=intended).rstrip())
     elif output.json:
         from netorch.render import json
 
@@ -76,18 +96,25 @@ def report(loaded: Loaded, plan: Plan, warnings: list[str], output: Output) -> i
                 topology=name,
                 in_sync=not differences,
                 changes=json.changes(differences, place_in(loaded), commands),
+                intended=json.intended(intended),
                 summary=json.counts(differences),
                 warnings=warnings,
             )
         )
     elif not output.quiet:
         output.listing(differences, loaded)
+        output.intended(intended)
         output.result(summary)
     return DIFFERENT if plan else DONE
 
 
 def _annotate(
-    loaded: Loaded, differences: list[Change], warnings: list[str], output: Output, summary: str
+    loaded: Loaded,
+    differences: list[Change],
+    warnings: list[str],
+    output: Output,
+    summary: str,
+    intended: tuple[Deviation, ...],
 ) -> None:
     """Print annotations for a GitHub Actions job, and add the table to the job's summary."""
     from netorch.cli.repository import path_in, summarise
@@ -96,6 +123,9 @@ def _annotate(
     name = loaded.desired.topology
     for line in github.annotate(name, differences, path_in(loaded.file), place_in(loaded)):
         output.result(line)
+    for line in github.notices(name, intended):
+        output.result(line)
     if not output.quiet:
         output.result(summary)
-    summarise(markdown.report(name, differences, warnings, markdown.SUMMARY), output.warn)
+    text = markdown.report(name, differences, warnings, markdown.SUMMARY, intended)
+    summarise(text, output.warn)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     # Most commands print little, and do not need these.
     from netorch.cli.options import Options
     from netorch.cli.progress import Bar
+    from netorch.converge.intended import Deviation
     from netorch.errors import NetorchError, Position, Problem
     from netorch.render.changes import Change
     from netorch.resolve.loaded import Loaded
@@ -187,6 +188,16 @@ class Output:
             self.result(line)
         if cut < len(lines):
             self.result(f"… and {len(lines) - cut} more (-v lists them all)")
+
+    def intended(self, deviations: Iterable[Deviation]) -> None:
+        """Print what users have done on purpose, one line for each."""
+        for deviation in deviations:
+            # here, because most topologies have none
+            from netorch.errors import printable
+            from netorch.render.text import paint
+
+            line = printable(f"! intended: {deviation.text()}")
+            self.result(paint(line, "36", self.colour))
 
     def phase(self, name: str) -> None:
         """Show the name of the phase that begins now, on a terminal."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from netorch.converge import bridge_filter, hazards
 from netorch.converge.attached import Attached, attach, check_attached
 from netorch.converge.desired_here import desired_here, further_settings
+from netorch.converge.intended import Deviation, with_intended
 from netorch.converge.observe import Observed
 from netorch.converge.original_settings import Memory
 from netorch.converge.own_default_routes import keep_own_default_routes
@@ -64,6 +65,9 @@ class Difference(Value):
     warnings: tuple[str, ...] = ()
     shortages: tuple[Shortage, ...] = ()
     """The limits that are probably too low. `warnings` has a sentence for each of them."""
+    intended: tuple[Deviation, ...] = ()
+    """What users have done on purpose, as far as it has an effect. `desired` contains it already.
+    """
 
     @property
     def is_live(self) -> bool:
@@ -98,6 +102,10 @@ def compare(
     With `changed`, `before` is any earlier comparison with the same file. Of all namespaces except
     the host and the attached ones, only those with these labels may have changed since.
     """
+    file_asks = desired
+    desired, deviations = with_intended(desired, previous.intended)
+    if before is not None and before.intended != deviations:
+        before = None  # because other things are in sync now, wherever nothing has changed
     unchanged = None if before is None else _unchanged(before, changed)
     attached = attached or attach(kernel, desired, previous.attached)
     memory = previous.memory.moved(attached.moved)
@@ -131,10 +139,10 @@ def compare(
         lost := lost_its_other_end(same, before.observed.state, observed.state)
     ):
         if changed is None:
-            return compare(kernel, desired, previous, loaded, attached=attached)
+            return compare(kernel, file_asks, previous, loaded, attached=attached)
         changed = {*changed, *lost}
         return compare(
-            kernel, desired, previous, loaded, attached=attached, before=before, changed=changed
+            kernel, file_asks, previous, loaded, attached=attached, before=before, changed=changed
         )
     # what differed before still does, where nothing has changed since
     settled = same if before is None or changed is None else _without_steps(same, before)
@@ -185,6 +193,7 @@ def compare(
         previous.mark,
         warnings,
         tuple(shortages),
+        deviations,
     )
 
 

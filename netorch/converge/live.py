@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from netorch.converge.attached import reach
 from netorch.converge.compare import compare
+from netorch.converge.intended import Deviation
 from netorch.converge.previous import Previous, RecordsOfAll
 from netorch.converge.read import read_all
 from netorch.converge.recorded_state import reload
@@ -35,6 +36,8 @@ class Live(Value):
     warnings: tuple[str, ...] = ()
     attached: Mapping[str, Attachment] = field(default_factory=dict)
     """Label → what the node is attached to."""
+    intended: tuple[Deviation, ...] = ()
+    """What users have done on purpose. `difference` does not contain it."""
 
     @property
     def is_live(self) -> bool:
@@ -61,13 +64,15 @@ def look(kernel: LinuxKernel, name: str, every: RecordsOfAll | None = None) -> L
     `every` saves reading the records of the other topologies.
     """
     previous = Previous.read(name, every)
-    warnings = [previous.warning] if previous.warning else []
+    warnings = [*filter(None, (previous.warning, previous.intended_warning))]
     difference: Plan | None = None
+    deviations = previous.intended
     if previous.record is not None:
         try:
             desired = reload(name, previous.record).desired
             previous = replace(previous, loaded=desired)
-            difference = compare(kernel, desired, previous, None).plan
+            compared = compare(kernel, desired, previous, None)
+            difference, deviations = compared.plan, compared.intended
         except NetorchError as error:
             warnings += error.lines()
     with_left = previous.desired_with_left
@@ -81,4 +86,5 @@ def look(kernel: LinuxKernel, name: str, every: RecordsOfAll | None = None) -> L
         difference,
         (*warnings, *within.warnings),
         attached,
+        deviations,
     )

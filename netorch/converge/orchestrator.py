@@ -12,6 +12,7 @@ from netorch.converge.execute import Progress, ignore_progress
 from netorch.converge.previous import Previous, RecordsOfAll
 from netorch.converge.report import Observers, Report
 from netorch.errors import NetorchError
+from netorch.immutable import replace
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
 from netorch.kernel.linux import LinuxKernel
@@ -63,11 +64,17 @@ class Orchestrator:
         if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
             raise NetorchError(problem_of(error)) from error
 
-    def diff(self, loaded: Loaded) -> Difference:
-        """Return what `apply` would do. Raise ConflictError if a foreign object is in the way."""
+    def diff(self, loaded: Loaded, *, reset: bool = False) -> Difference:
+        """Return what `apply` would do. Raise ConflictError if a foreign object is in the way.
+
+        `reset` is that of `apply`.
+        """
         desired = loaded.desired
         records.require_usable_path(desired.topology)
-        return compare(self.kernel, desired, Previous.read(desired.topology), loaded)
+        previous = Previous.read(desired.topology)
+        if reset:
+            previous = replace(previous, intended=())
+        return compare(self.kernel, desired, previous, loaded)
 
     def apply(
         self,
@@ -80,12 +87,14 @@ class Orchestrator:
         planned: Callable[[Difference], None] = lambda _: None,
         lock_timeout: float = 10.0,
         trial: Trial | None = None,
+        reset: bool = False,
     ) -> Report:
         """Make the kernel match the file, or leave it as it was.
 
         `planned` is called with the plan before anything changes, `phase` with what is being done,
         and `progress` with how much of it is done. A `trial` is rolled back, unless `confirm` is
-        called in time. With `keep_partial` a failed apply is not rolled back.
+        called in time. With `keep_partial` a failed apply is not rolled back. `reset` ends what
+        users have done to the topology on purpose, which stays otherwise.
         """
         from netorch.converge.transaction import Transaction
 
@@ -94,7 +103,7 @@ class Orchestrator:
         with records.lock(loaded.desired.topology, lock_timeout) as stamp:
             if self._reader is not None:
                 self._reader.locked(stamp)
-            transaction = Transaction(self.kernel, loaded, record, observers, trial)
+            transaction = Transaction(self.kernel, loaded, record, observers, trial, reset)
             on_record = False
             try:
                 while not on_record:

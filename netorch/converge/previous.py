@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
+from netorch.converge import intended
 from netorch.converge.attached import has_left, with_left
 from netorch.converge.observe import Evidence
 from netorch.converge.original_settings import Memory, memory_of
@@ -75,6 +76,10 @@ class Previous(Value, dict=True):
     """What the recorded file asks for, if it is loaded already."""
     filters: Mapping[str, str] = field(default_factory=dict)
     """Label → the backend of its packet filter, "" for a filter of a version without marks."""
+    intended: intended.Deviations = ()
+    """What users have done to the topology on purpose."""
+    intended_warning: str = ""
+    """The sentence about a fault in the record of intended deviations, or ""."""
 
     @classmethod
     def read(cls, topology: str, every: RecordsOfAll | None = None) -> Previous:
@@ -85,6 +90,7 @@ class Previous(Value, dict=True):
         record, warning = records.read_record(topology)
         settings, settings_warning = records.read_sysctls(topology)
         ownership, ownership_warning = records.read_ownership(topology)
+        deviations, intended_warning = intended.read(topology)
         every = every or RecordsOfAll.read()
         return cls(
             topology=topology,
@@ -97,12 +103,15 @@ class Previous(Value, dict=True):
             ownership=ownership,
             ownership_warning=ownership_warning,
             filters=_filters(topology, record),
+            intended=deviations,
+            intended_warning=intended_warning,
         )
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """The sentences about faults in the records, except for the record of the file."""
-        return tuple(filter(None, (self.settings_warning, self.ownership_warning)))
+        faults = (self.settings_warning, self.ownership_warning, self.intended_warning)
+        return tuple(filter(None, faults))
 
     @cached_property
     def mark(self) -> Mark:

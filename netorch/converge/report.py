@@ -13,6 +13,7 @@ from netorch.state.plan import Plan
 
 if TYPE_CHECKING:
     from netorch.converge.compare import Difference
+    from netorch.converge.intended import Deviation
 
 
 class Report(Struct):
@@ -30,6 +31,8 @@ class Report(Struct):
     """When an apply on trial will be rolled back, in seconds since 1970."""
     token: str | None = None
     """A text that distinguishes the trial from others of the same topology."""
+    intended: tuple[Deviation, ...] = ()
+    """What users have done on purpose, and the command has kept."""
 
 
 class Observers(Value):

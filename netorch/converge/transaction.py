@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from netorch.converge import confirmation
+from netorch.converge import confirmation, intended
 from netorch.converge.attached import forget_left, remember_left
 from netorch.converge.compare import Difference, compare, plan_back
 from netorch.converge.concurrent_changes import describe_changes, describe_deviation, name_processes
@@ -68,10 +68,12 @@ class Transaction:
         record: Record,
         observers: Observers,
         trial: confirmation.Trial | None,
+        reset: bool = False,
     ) -> None:
+        """`reset` ends the intended deviations, so that all becomes as the file says."""
         desired = loaded.desired
         self.kernel, self.loaded, self.desired = kernel, loaded, desired
-        self.observers, self.trial = observers, trial
+        self.observers, self.trial, self.reset = observers, trial, reset
         # The record has no list of namespaces if some are attached, because `destroy` then needs
         # the file anyway, for the names of the attached ones.
         made = tuple(sorted(namespaces_of(desired))) if not desired.attached else None
@@ -87,7 +89,8 @@ class Transaction:
         self.observers.phase("reading")
         unconfirmed = confirmation.refuse_pending(topology)
         records.require_usable_path(topology)
-        self.previous = Previous.read(topology)
+        self.on_record = Previous.read(topology)
+        self.previous = replace(self.on_record, intended=()) if self.reset else self.on_record
         self.first = self.last = compare(self.kernel, self.desired, self.previous, self.loaded)
         self.record = replace(self.record, filters=_filters(self.first.desired))
         self._looks += 1
@@ -95,8 +98,29 @@ class Transaction:
             self.observers.compared(self.first)
         damaged = [self.previous.warning] if self.previous.warning else []
         self.report = Report(
-            self.first.plan, warnings=[*unconfirmed, *self.first.warnings, *damaged]
+            self.first.plan,
+            warnings=[*unconfirmed, *self.first.warnings, *damaged],
+            notes=[*self._ended()],
+            intended=self.first.intended,
         )
+
+    def _ended(self) -> Iterator[str]:
+        """Yield a sentence for each intended deviation that this apply ends."""
+        for deviation in self.on_record.intended:
+            if deviation not in self.first.intended:
+                place = f"{deviation.node} {deviation.interface}"
+                why = (
+                    "--reset"
+                    if self.reset
+                    else intended.why_without_effect(self.desired.state, deviation)
+                )
+                yield f"{place}: what `{deviation.command}` did at {deviation.clock} ends: {why}"
+
+    @property
+    def _changes_intended(self) -> bool:
+        """Whether the record of intended deviations has to change."""
+        was = self.on_record
+        return was.intended != self.first.intended or bool(was.intended_warning)
 
     @property
     def is_done(self) -> bool:
@@ -107,6 +131,7 @@ class Transaction:
             and last is not None
             and replace(last, applied=self.record.applied) == self.record
             and self.previous.ownership == self._ownership_after
+            and not self._changes_intended
         )
 
     @property
@@ -123,7 +148,7 @@ class Transaction:
         """
         first = self.first
         reclaim = namespaces_of(self.previous.desired) if first.observed.stale else frozenset[str]()
-        self.start = Start(self.desired, first, reclaim, self.previous)
+        self.start = Start(self.desired, first, reclaim, self.on_record)
         self.has_begun = True
         needed = places_of(first.desired)
         if not (needed or first.memory.shared):
@@ -164,6 +189,8 @@ class Transaction:
         state = {**first.observed.state, **first.desired}
         self.ownership = ownership_of(state, first.snapshot, first.mark).also(previous.ownership)
         records.write_record(name, record, known, self.ownership)
+        if self._changes_intended:
+            intended.write(name, first.intended)
         self.previous = previous.rewritten(record, self.desired, self.settings, self.ownership)
 
     def carry_out(self) -> None:
@@ -362,6 +389,7 @@ def roll_back(
         records.restore_sysctls(name, before.settings)
         # if something of the failed apply is left, the record must contain that, too
         records.restore_ownership(name, ownership if problems else before.ownership)
+        intended.restore(name, before.intended)
         records.restore(name, before.record)
         records.forget_previous(name)
         forget_left(name)

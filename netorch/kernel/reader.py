@@ -225,10 +225,10 @@ class Reader:
 
         Return `other_names` and `foreign_files` of the Snapshot.
         """
-        namespaces = self._namespaces
+        namespaces, scope = self._namespaces, self._scope
         foreign: dict[str, str | None] = {}
         foreign_files: dict[str, str] = {}
-        names = sorted(namespaces.names().items())
+        names = sorted(namespaces.names(scope.only).items())
         self._total = len(names)
         unread: dict[str, tuple[int, int]] = {}
         results: dict[str, NetnsSnapshot | str] = {}

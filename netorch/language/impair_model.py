@@ -8,7 +8,13 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from netorch.language import schema_shapes
-from netorch.language.impairment import Impairment, share_of
+from netorch.language.impairment import (
+    FASTEST,
+    LONGEST_DELAY,
+    LONGEST_JITTER,
+    Impairment,
+    share_of,
+)
 from netorch.language.scalars import Model, integer, wrong
 from netorch.language.schema_shapes import Shape, accepts
 
@@ -38,16 +44,6 @@ _RATES = {
 
 
 _NUMBER = r"([0-9]{1,18}(?:\.[0-9]{1,18})?|\.[0-9]{1,18})\s*([A-Za-z%]*)"
-
-
-LONGEST_DELAY = 3600 * 10**9
-
-
-LONGEST_JITTER = 2**31 - 1
-"""The largest jitter of netem in nanoseconds (netem_change in net/sched/sch_netem.c)."""
-
-
-FASTEST = 10**12 // 8
 
 
 def _written(units: Mapping[str, float], what: str, *examples: str, nothing: bool = True) -> Shape:

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 
 CERTAIN = 2**32 - 1
 """The kernel's number for a probability of 100 %."""
+LONGEST_DELAY = 3600 * 10**9
+"""The longest delay in nanoseconds."""
+LONGEST_JITTER = 2**31 - 1
+"""The largest jitter of netem in nanoseconds (netem_change in net/sched/sch_netem.c)."""
+FASTEST = 10**12 // 8
+"""The highest rate in bytes per second."""
 PACKETS = 1000
 """The default limit of waiting packets, which is tc's default for netem."""
 OFF = {
@@ -52,6 +58,18 @@ class Impairment(Value):
     def packets(self) -> int:
         """The number of packets that can wait."""
         return PACKETS if self.limit is None else self.limit
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether each value is one that a file can have."""
+        shares = (self.loss, self.duplicate, self.corrupt, self.reorder)
+        return (
+            0 <= self.delay <= LONGEST_DELAY
+            and 0 <= self.jitter <= LONGEST_JITTER
+            and all(0 <= share <= CERTAIN for share in shares)
+            and 0 <= self.rate <= FASTEST
+            and (self.limit is None or 1 <= self.limit < 2**32)
+        )
 
     def normal(self) -> Self:
         """Return the same impairment without `limit` if it is the default."""

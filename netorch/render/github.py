@@ -6,13 +6,17 @@ of a step. Changes that come from the same line of the file therefore share one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from netorch.errors import NetorchError, Position, printable
 from netorch.render import text
 from netorch.render.changes import Change
 from netorch.state.resource import Disruption
+
+if TYPE_CHECKING:
+    from netorch.converge.intended import Deviation
 
 MAX_ANNOTATIONS = 10
 """The most annotations of one level that GitHub shows for a step."""
@@ -49,6 +53,15 @@ def annotate(
                 file,
                 title=f"{name} differs: {text.count_text(len(rest), 'further change')}",
             )
+
+
+def notices(name: str, deviations: Iterable[Deviation]) -> Iterator[str]:
+    """Yield a notice for what users have done to a topology on purpose."""
+    lines = [printable(deviation.text()) for deviation in deviations]
+    if lines:
+        more = [f"… and {len(lines) - _MAX_LINES} more"] if len(lines) > _MAX_LINES else []
+        message = "\n".join([*lines[:_MAX_LINES], *more])
+        yield command("notice", message, title=f"{name}: intended")
 
 
 def failure(error: NetorchError, path: Callable[[str], str]) -> Iterator[str]:

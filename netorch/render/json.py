@@ -6,11 +6,15 @@ The format is stable within a `version`.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from netorch.errors import NetorchError, Position, Problem
+from netorch.errors import NetorchError, Position, Problem, printable
 from netorch.render.changes import Change, summary, with_same_lines
+
+if TYPE_CHECKING:
+    from netorch.converge.intended import Deviation
 
 VERSION = 1
 
@@ -37,6 +41,30 @@ def changes(
 
 def counts(entries: Sequence[Change]) -> Mapping[str, int]:
     return summary(entries)
+
+
+def intended(deviations: Sequence[Deviation]) -> list[dict[str, Any]]:
+    """Return the intended deviations for a document."""
+    return [
+        {
+            "node": deviation.node,
+            "interface": deviation.interface,
+            "netns": deviation.netns,
+            "name": deviation.link,
+            "state": ("down" if deviation.is_down else "up")
+            if deviation.impairment is None
+            else None,
+            "impair": None
+            if deviation.impairment is None
+            else dict(deviation.impairment.file_values()),
+            "flap": None if deviation.flap is None else deviation.flap.every,
+            "since": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(deviation.since)),
+            "by": deviation.who or None,
+            "command": deviation.command,
+            "text": printable(deviation.text()),
+        }
+        for deviation in deviations
+    ]
 
 
 def problems(entries: Iterable[Problem], file: str) -> list[dict[str, Any]]:

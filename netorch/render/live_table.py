@@ -9,6 +9,7 @@ from typing import Any
 from netorch.converge.live import Live
 from netorch.errors import printable
 from netorch.render.changes import count_differences
+from netorch.render.json import intended
 from netorch.state.key import HOST
 from netorch.values.marks import Mark
 
@@ -31,6 +32,7 @@ def row(entry: Live) -> dict[str, Any]:
         "links": sum(len(pair) == 2 for pair in links),
         "status": _status(entry),
         "differences": None if entry.difference is None else count_differences(entry.difference),
+        "intended": intended(entry.intended),
         "applied": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(entry.record.applied))
         if entry.record
         else None,
@@ -53,7 +55,7 @@ def listing(live: Sequence[Live]) -> Iterator[str]:
                 *([values.get("machine", "-")] if on_machines else []),
                 str(values["nodes"]),
                 str(values["links"]),
-                values["status"],
+                values["status"] + (f", {len(entry.intended)} intended" if entry.intended else ""),
                 applied,
                 values["file"] or "-",
             )

@@ -16,6 +16,7 @@ from netorch.render.changes import Change, with_same_lines
 from netorch.state.resource import Disruption
 
 if TYPE_CHECKING:
+    from netorch.converge.intended import Deviation
     from netorch.render.machine_changes import MachineChanges
 
 COMMENT = 65_536
@@ -40,15 +41,19 @@ _TRAFFIC = {
 
 
 def report(
-    name: str, changes: Sequence[Change], warnings: Iterable[str] = (), limit: int = COMMENT
+    name: str,
+    changes: Sequence[Change],
+    warnings: Iterable[str] = (),
+    limit: int = COMMENT,
+    intended: Iterable[Deviation] = (),
 ) -> str:
-    """Return a heading, the table of changes, changed lines and warnings.
+    """Return a heading, the table of changes, changed lines, intended deviations and warnings.
 
     The report has at most `limit` bytes of UTF-8.
     """
     summed = text.summarize(changes) if changes else "in sync"
     head = f"### netorch: {code(name)} {'is ' if not changes else 'differs: '}{summed}\n"
-    tail = _warnings(warnings, limit)
+    tail = _intended(intended, limit) + _warnings(warnings, limit)
     if not changes:
         return head + tail
     return f"{head}\n{_body(changes, limit - len((head + tail).encode()) - _RESERVE)}{tail}"
@@ -79,6 +84,13 @@ def machines_report(
         blocks.append(title + _body(entry.changes, room))
         room -= len(blocks[-1].encode()) - len(title.encode())
     return f"{head}{''.join(blocks)}{tail}"
+
+
+def _intended(deviations: Iterable[Deviation], limit: int) -> str:
+    tail = "".join(f"\n> **Intended:** {code(one.text())}\n" for one in deviations)
+    if len(tail.encode()) > limit // 4:
+        return f"\n> **Intended:** there is more than fits here: run {code('netorch diff')}\n"
+    return tail
 
 
 def _warnings(lines: Iterable[str], limit: int) -> str:

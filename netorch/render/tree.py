@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from netorch.converge.live import Live
@@ -47,6 +47,8 @@ def _lines(entry: Live) -> Iterator[str]:
         status = f"{values['machine']}, {status}"
     if values["differences"]:
         status += f" in {count_text(values['differences'], 'place')}"
+    if entry.intended:
+        status += f", {count_text(len(entry.intended), 'intended deviation')}"
     nodes, links = count_text(values["nodes"], "node"), count_text(values["links"], "link")
     yield f"{entry.name}: {status}, {nodes}, {links}{source}"
     fabric = Mark(entry.name).fabric
@@ -61,6 +63,9 @@ def _lines(entry: Live) -> Iterator[str]:
         and step.resource.part_of not in entry.state
     }
     differences = _differences(plan, {**entry.state, **missing})
+    for deviation in entry.intended:
+        line = link_key(deviation.netns, deviation.link)
+        differences.setdefault(line, []).append(f"intended: {deviation.text()}")
     by_namespace: dict[str, dict[Key, Resource]] = {}
     for key, resource in {**entry.state, **missing}.items():
         by_namespace.setdefault(key.netns, {})[key] = resource
@@ -73,11 +78,11 @@ def _lines(entry: Live) -> Iterator[str]:
         yield from _branch(by_namespace[label], "   " if last else "│  ", differences)
 
 
-Differences = Mapping[Key, Sequence[str]]
+Differences = Mapping[Key, list[str]]
 """Key of an object that has a line → how it differs from the file."""
 
 
-def _differences(plan: Plan, state: Mapping[Key, Resource]) -> Differences:
+def _differences(plan: Plan, state: Mapping[Key, Resource]) -> dict[Key, list[str]]:
     """Return what `netorch diff` lists, by the key of the line in which the tree shows it.
 
     That is the line of the object, or of its namespace if the object has none.

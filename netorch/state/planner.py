@@ -29,7 +29,7 @@ def plan(observed: State, desired: State) -> Plan:
         if key not in desired or (key in changed and _needs_replacement(before, desired[key]))
     ]
     roots += _claim_holders(observed, desired, frozenset(roots))
-    deleted = _deleted_with(observed, roots) if roots else {}
+    deleted = deleted_with(observed, roots) if roots else {}
     deletes, implied = _deletes(observed, deleted, desired)
     resets = _resets(observed, desired, changed - deleted.keys())
     return Plan(deletes, _changes(observed, desired, deleted, changed, resets), implied)
@@ -40,7 +40,7 @@ def replay(state: State, steps: Iterable[Step]) -> State:
     result = dict(state)
     for step in steps:
         if step.after is None:
-            for key in _deleted_with(result, [step.key]):
+            for key in deleted_with(result, [step.key]):
                 result.pop(key, None)
         else:
             result[step.key] = step.after
@@ -165,7 +165,7 @@ def _claim_holders(observed: State, desired: State, roots: frozenset[Key]) -> li
     )
 
 
-def _deleted_with(state: State, roots: Sequence[Key]) -> dict[Key, Key | None]:
+def deleted_with(state: State, roots: Sequence[Key]) -> dict[Key, Key | None]:
     """Return everything that the kernel removes together with the roots.
 
     Each key is mapped to the key whose deletion removes it, and a root to None.

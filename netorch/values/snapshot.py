@@ -295,6 +295,8 @@ class Scope(Value):
     """Names in /run/netns to read in full if they exist, whoever made them."""
     attached: frozenset[str] = frozenset()
     """Labels of attached namespaces."""
+    only: frozenset[str] | None = None
+    """The only names in /run/netns to look at, None for all."""
     sysctls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Label → paths below /proc/sys to read."""
     topology: str = ""

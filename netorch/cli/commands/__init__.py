@@ -19,6 +19,7 @@ NAMES = (
     "check",
     "explain",
     "graph",
+    "link",
     "exec",
     "shell",
     "validate",

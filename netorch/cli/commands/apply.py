@@ -36,6 +36,8 @@ class ApplyOptions(FileOptions, LockOptions):
     """The number of seconds in which the user has to confirm the changes."""
     plan: str | None
     """The file of a saved plan."""
+    reset: bool
+    """Whether to end what users have done to the topology on purpose."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +64,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="PLAN",
         help="apply the plan of `diff --out PLAN`; refuse if the kernel has changed since",
     )
+    parser.add_argument(
+        "--reset",
+        action="store_true",
+        help="also end what `netorch link` and `netorch impair` have done",
+    )
 
 
 def run(options: ApplyOptions, output: Output) -> int:
@@ -69,7 +76,7 @@ def run(options: ApplyOptions, output: Output) -> int:
     from netorch.converge.orchestrator import Orchestrator
 
     if options.dry_run and options.plan is None:
-        return diff_report.from_kernel(options, output)
+        return diff_report.from_kernel(options, output, reset=options.reset)
     saved: Saved | None = None
     output.phase("reading the file")
     if options.plan is None:
@@ -78,6 +85,8 @@ def run(options: ApplyOptions, output: Output) -> int:
         return output.usage(
             "the saved plan has its file, name and variables: leave out FILE, --name and --set"
         )
+    elif options.reset:
+        return output.usage("the saved plan does not end what is intended: leave out --reset")
     else:
         saved, loaded, record = inputs.from_plan(options.plan, options)
     started = time.monotonic()
@@ -106,7 +115,9 @@ def run(options: ApplyOptions, output: Output) -> int:
         if options.dry_run:
             difference = orchestrator.diff(loaded)
             verify_saved(difference)
-            return diff_report.report(loaded, difference.plan, list(difference.warnings), output)
+            warnings = list(difference.warnings)
+            intended = difference.intended
+            return diff_report.report(loaded, difference.plan, warnings, output, intended)
         try:
             report = orchestrator.apply(
                 loaded,
@@ -117,6 +128,7 @@ def run(options: ApplyOptions, output: Output) -> int:
                 planned=planned,
                 lock_timeout=options.lock_timeout,
                 trial=_trial(options.confirm_within),
+                reset=options.reset,
             )
         except KeyboardInterrupt:
             result = (
@@ -168,6 +180,7 @@ def _print_report(
                 changed=bool(made),
                 changes=json.changes(made, place_in(loaded)),
                 summary=json.counts(made),
+                intended=json.intended(report.intended),
                 rounds=report.rounds,
                 warnings=report.warnings,
                 notes=report.notes,
@@ -176,12 +189,14 @@ def _print_report(
                 token=report.token,
             )
         )
-    elif not output.quiet and made:
-        from netorch.render import text
-
-        output.result(f"{name}: {text.summarize(made, done=True)} in {duration:.2f} s")
     elif not output.quiet:
-        output.result(f"{name}: in sync, nothing to do")
+        output.intended(report.intended)
+        if made:
+            from netorch.render import text
+
+            output.result(f"{name}: {text.summarize(made, done=True)} in {duration:.2f} s")
+        else:
+            output.result(f"{name}: in sync, nothing to do")
     if report.confirm_until is not None:
         clock = time.strftime("%H:%M:%S", time.localtime(report.confirm_until))
         output.note(

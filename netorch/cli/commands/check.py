@@ -176,18 +176,24 @@ def _drift(orchestrator: Orchestrator, loaded: Loaded) -> tuple[bool | None, lis
 
     name = loaded.desired.topology
     try:
-        differences = count_differences(orchestrator.diff(loaded).plan)
+        difference = orchestrator.diff(loaded)
+        differences = count_differences(difference.plan)
     except NetorchError as error:
         return None, [
             f"{name}: netorch cannot tell whether the kernel matches the file: {line}"
             for line in error.lines()
         ]
+    intended = [
+        f"{deviation.text()}: the checks tried the network as it is"
+        for deviation in difference.intended
+    ]
     if not differences:
-        return True, []
+        return True, intended
     places = "1 place" if differences == 1 else f"{differences} places"
     return False, [
+        *intended,
         f"{name}: the kernel differs from the file in {places}, and the checks tried the kernel: "
-        "`netorch diff` lists the differences"
+        "`netorch diff` lists the differences",
     ]
 
 

@@ -60,8 +60,14 @@ def _show_as_file(orchestrator: Orchestrator, entry: Live, output: Output) -> in
     desired = recorded(entry.name, entry.record)
     if entry.record is not None and desired is not None and desired.machines is not None:
         return _show_spread_file(entry, entry.record, output)
-    state, warnings = in_file_words(orchestrator.kernel, entry.state, desired)
-    output.warn([*entry.warnings, *warnings, *topology_file.left_out(entry.state)])
+    live, intended = entry.state, []
+    if desired is not None and entry.intended:
+        from netorch.converge.intended import without_intended
+
+        live = without_intended(live, desired.state, entry.intended)
+        intended = [f"{one.text()}, which is not in this file" for one in entry.intended]
+    state, warnings = in_file_words(orchestrator.kernel, live, desired)
+    output.warn([*entry.warnings, *intended, *warnings, *topology_file.left_out(entry.state)])
     prefix = desired.prefix if desired else ""
     output.result(topology_file.topology(entry.name, state, prefix, entry.attached))
     return DONE

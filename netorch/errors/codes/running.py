@@ -121,6 +121,39 @@ RUNNING = Area(
             "Make it again: `netorch diff FILE --out PLAN`.",
         ),
         Code(
+            "link-gone",
+            "The interface does not exist in the kernel",
+            "The topology has this interface, but somebody has deleted it.",
+            "Run `netorch apply`, which makes it again.",
+        ),
+        Code(
+            "not-own-link",
+            "The interface is not one that netorch made",
+            "`netorch link` and `netorch impair` change only interfaces that netorch made. A link "
+            "of this name exists, but it is not that of the topology.",
+            "Use `ip link` or `tc` for it.",
+        ),
+        Code(
+            "link-down-in-file",
+            "The file says that the link is down",
+            "`netorch link NODE:IF up` ends what was done on purpose. The interface has "
+            "`state: down` in the file.",
+            "Delete `state: down`, and run `netorch apply`.",
+        ),
+        Code(
+            "parent-down",
+            "The parent of the link is down",
+            "Linux does not bring up a VLAN whose parent is down.",
+            "Set the parent up first.",
+        ),
+        Code(
+            "uplink-in-use",
+            "The bridge carries the network of this machine",
+            "The bridge has an `uplink`, so the addresses and routes of this machine are on it. "
+            "Linux would delete the routes, and netorch does not know all of them.",
+            "Set down the interface of a node instead.",
+        ),
+        Code(
             "plan-elsewhere",
             "A saved plan is for another machine",
             "The file has `hosts`, and the plan has the changes of another of these machines.",

@@ -34,6 +34,8 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = state_cache.READ
 _TOPOLOGY, _META, _SYSCTLS = state_cache.TOPOLOGY, state_cache.META, "sysctls.json"
 _OWNERSHIP = "ownership.json"
+INTENDED = "intended.json"
+"""The file of the deviations that users want. See `netorch.converge.intended`."""
 
 Originals = Mapping[str, Mapping[tuple[str, ...], tuple[tuple[int, int], tuple[str, ...]]]]
 """Label → paths of a setting below /proc/sys → (inode of the namespace it was read in, values).
@@ -450,10 +452,12 @@ def _write_new(directory: int, file: str, content: str | bytes) -> None:
 
 
 _RECORD = (_META, _TOPOLOGY)
+_SAVED_FILES = (*_RECORD, _SYSCTLS, _OWNERSHIP, INTENDED)
+"""The files that `keep` saves."""
 
 
 def keep(name: str) -> None:
-    """Save the current record for `restore`, `restore_sysctls` and `restore_ownership`.
+    """Save the current record, for the functions that restore it.
 
     The files get a second name, so that restoring them needs no room in the file system. Raise
     NetorchError if that fails; then nothing is saved.
@@ -461,7 +465,7 @@ def keep(name: str) -> None:
     forget_previous(name)
     try:
         with _opened(name, make=False) as directory:
-            for file in (*_RECORD, _SYSCTLS, _OWNERSHIP):
+            for file in _SAVED_FILES:
                 with suppress(FileNotFoundError):
                     os.link(file, _old(file), src_dir_fd=directory, dst_dir_fd=directory)
     except FileNotFoundError:
@@ -497,6 +501,11 @@ def restore_ownership(name: str, ownership: Ownership | None) -> None:
     _restore_file(name, _OWNERSHIP)
     if read_ownership(name)[0] != ownership:
         write_ownership(name, ownership)
+
+
+def restore_intended(name: str) -> None:
+    """Restore the intended deviations that `keep` saved, if there were any."""
+    _restore_file(name, INTENDED)
 
 
 def forget_sysctls(name: str) -> None:
@@ -536,7 +545,7 @@ def _put_in_place(saved: str, file: str, directory: int) -> None:
 
 def forget_previous(name: str) -> None:
     """Remove the files that `keep` saved."""
-    _remove(name, [_old(file) for file in (*_RECORD, _SYSCTLS, _OWNERSHIP)])
+    _remove(name, [_old(file) for file in _SAVED_FILES])
 
 
 def _remove(name: str, files: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ import stat
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from netorch.kernel.files import owned_directories
@@ -175,8 +175,8 @@ class Namespaces:
         for label in self.pinned():
             self.drop(label)
 
-    def names(self) -> Mapping[str, tuple[int, int] | None]:
-        """Return the entries of /run/netns: name → inode.
+    def names(self, only: Collection[str] | None = None) -> Mapping[str, tuple[int, int] | None]:
+        """Return the entries of /run/netns: name → inode. `only` are the names to look at.
 
         The inode is None for an entry that is not a namespace (a symbolic link, a stale file …).
         """
@@ -185,7 +185,7 @@ class Namespaces:
             entries = os.listdir(RUN_NETNS)
         except (FileNotFoundError, NotADirectoryError):
             return inodes
-        for name in entries:
+        for name in entries if only is None else [name for name in entries if name in only]:
             try:
                 status = os.lstat(f"{RUN_NETNS}/{name}")
             except FileNotFoundError:
