@@ -11,6 +11,7 @@ from msgspec import Struct, convert
 from msgspec.structs import asdict
 
 from netorch.immutable import field
+from netorch.state.groups import groups
 from netorch.state.key import Key
 from netorch.state.plan import Plan, Step
 from netorch.state.resource import Disruption, Resource
@@ -58,75 +59,33 @@ def changes(plan: Plan) -> list[Change]:
 
     An attribute that has a step of its own (state, master) belongs to the change of its object.
     """
-    replaced = {step.key for step in plan.changes if step.disruption is Disruption.REPLACE}
-    deleted = (
-        {
-            resource.key: resource
-            for resource in (*plan.implied, *(step.resource for step in plan.deletes))
-        }
-        if replaced
-        else {}
-    )
-    lost_parts = {
-        resource.part_of: resource
-        for resource in plan.implied
-        if resource.part_of is not None and resource.key not in replaced
-    }
-    by_key: dict[Key, Change] = {}
-    by_parent: dict[Key, Change] = {}
-    moves = _Moves()
+    titles: dict[Key, str] = {}
+    moves: _Moves = {}
     result: list[Change] = []
-    deletions: dict[Key, Step] = {}
-    for step in plan.steps:
-        if step.after is None and step.key in replaced:
-            deletions[step.key] = step
-            continue
-        own = [deletions[step.key], step] if step.key in deletions else [step]
-        parent = step.resource.part_of
-        if (
-            parent is not None
-            and step.before is None
-            and parent in by_key
-            and by_key[parent].disruption in _NEW
-        ):
-            by_key[parent].values |= {
-                name: (None, value) for name, value in step.resource.attributes().items()
-            }
-            by_key[step.key] = by_key[parent]
-            by_key[parent].steps += own
-            continue
-        if parent is not None and step.disruption is Disruption.REPLACE and parent in by_parent:
-            # part of the link's change, because the link goes down and up again when it joins or
-            # leaves a master
-            by_key[step.key] = by_parent[parent]
-            by_parent[parent].steps += own
-            by_parent[parent].disruption = max(
-                by_parent[parent].disruption, Disruption.FLAP, key=list(Disruption).index
-            )
-            continue
-        if parent in lost_parts and step.disruption is Disruption.REPLACE:
-            # The change shows the lost master. It took no step of its own, because the master was
-            # deleted.
-            lost = lost_parts[parent]
-            absent = lost.absent()
+    for group in groups(plan):
+        step, title = group.step, group.step.resource.title()
+        if group.lost is not None:
+            absent = group.lost.absent()
             values: dict[str, AttributeChanges] = {
-                name: (value, absent.get(name)) for name, value in lost.attributes().items()
+                name: (value, absent.get(name)) for name, value in group.lost.attributes().items()
             }
-            change = Change(Disruption.FLAP, step.key, step.resource.title(), values)
+            change = Change(group.disruption, step.key, title, values, steps=group.steps)
         else:
-            values = _values(step, deleted.get(step.key) if step.after is not None else None)
+            values = _values(step, group.deleted)
+            for part in group.parts:
+                values |= {
+                    name: (None, value) for name, value in part.resource.attributes().items()
+                }
             change = Change(
-                _disruption(step),
+                group.disruption,
                 step.key,
-                step.resource.title(),
+                title,
                 values,
-                _because(step, by_key),
+                _because(step, titles),
                 *_lines(step, moves),
+                steps=group.steps,
             )
-        change.steps += own
-        by_key[step.key] = change
-        if parent is not None and parent.kind == "link":
-            by_parent[parent] = change
+        titles |= dict.fromkeys((entry.key for entry in group.steps), title)
         result.append(change)
     return result
 
@@ -167,36 +126,6 @@ def summary(entries: Sequence[Change]) -> Mapping[str, int]:
         for sort in Disruption
         if (count := sum(change.disruption is sort for change in entries))
     }
-
-
-def gone_objects(plan: Plan) -> int:
-    """Return how many objects a plan of deletes removes.
-
-    It counts as `changes` counts objects that are made: a part belongs to its object.
-    """
-    deleted = [*plan.implied, *(step.resource for step in plan.steps)]
-    keys = {resource.key for resource in deleted}
-    return sum(resource.part_of not in keys for resource in deleted)
-
-
-_NEW = {Disruption.CREATE, Disruption.REPLACE}
-
-
-def _disruption(step: Step) -> Disruption:
-    if (
-        step.resource.part_of is None
-        or step.resource.part_of.kind != "link"
-        or step.key.kind == "link"
-        or (step.disruption is Disruption.REPLACE and step.cause is not None)
-    ):
-        return step.disruption
-    # a link that comes up or joins a bridge is updated; one that goes down or leaves a bridge
-    # stops traffic
-    if step.before is not None and step.after is not None:
-        return step.disruption
-    if step.before is None and step.disruption is not Disruption.REPLACE:
-        return Disruption.UPDATE
-    return step.disruption if step.after is not None else step.resource.REMOVAL
 
 
 def _values(step: Step, deleted: Resource | None) -> dict[str, AttributeChanges]:
@@ -313,7 +242,7 @@ def _moved_of_many(old: Lines, new: Lines) -> tuple[Lines, Lines]:
     )
 
 
-def _because(step: Step, by_key: Mapping[Key, Change]) -> str:
+def _because(step: Step, titles: Mapping[Key, str]) -> str:
     if step.cause is None:
         return ""
-    return by_key[step.cause].title if step.cause in by_key else str(step.cause)
+    return titles.get(step.cause) or str(step.cause)

@@ -96,7 +96,8 @@ def _destroy_one(
     from netorch.kernel.files import records
     from netorch.language.names import topology_name
     from netorch.render import json
-    from netorch.render.changes import changes, gone_objects
+    from netorch.render.changes import changes
+    from netorch.state.groups import gone_objects
 
     try:
         topology_name(name)
