@@ -93,6 +93,9 @@ def confirm(name: str, lock_timeout: float = 10.0, token: str = "") -> bool:
         pending.remove(name)
         records.forget_previous(name)
         watcher.log(f"{name}: confirmed")
+        from netorch.converge import journal
+
+        journal.record_act("confirm", name, records.read_record(name)[0])
     return True
 
 
@@ -126,6 +129,8 @@ def undo(name: str, lock_timeout: float = 10.0, token: str = "") -> Outcome | No
     the apply that has it is rolled back. Raise NetorchError if there is no such topology, and
     KernelRefused if not everything could be rolled back.
     """
+    from netorch.kernel.journal.write import caller
+
     with records.lock(name, lock_timeout):
         waiting = to_undo(name, token)
         if waiting is None:
@@ -138,7 +143,7 @@ def undo(name: str, lock_timeout: float = 10.0, token: str = "") -> Outcome | No
             )
             remedy = f"Apply the old file, or remove everything: `{command}`."
             raise NetorchError(Problem("not-rolled-back", what, None, remedy, name, command))
-        pending.write(name, replace(waiting, deadline=time.monotonic(), undo=True))
+        pending.write(name, replace(waiting, deadline=time.monotonic(), undo=True, caller=caller()))
     while waiting.watched:
         time.sleep(_POLL)
     outcome = pending.take_outcome(waiting.token)
@@ -230,14 +235,20 @@ def _watch(name: str, token: str, take_back: TakeBack, describe: Callable[[Plan]
                 return
             if waiting.left > 0 and not ended:
                 continue  # because the time to confirm starts again when the apply is done
+            record, _ = records.read_record(name)
+            began = time.monotonic()
             problems = take_back(plans.append)
             pending.remove(name)
             if waiting.undo:
                 changes = describe(plans[0]) if plans else ""
                 pending.write_outcome(token, Outcome(tuple(problems), changes))
         break
+    from netorch.converge import journal
+
+    done = _UNDONE if waiting.undo else _EXPIRED
+    journal.record_rollback(name, record, plans, problems, done, began, waiting.caller)
     text = " ".join(problem.text() for problem in problems)
     watcher.log(
-        f"{name}: {_UNDONE if waiting.undo else _EXPIRED}, "
+        f"{name}: {done}, "
         + (f"and not everything could be rolled back: {text}" if problems else "rolled back")
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -26,6 +27,7 @@ from netorch.values.snapshot import Scope
 if TYPE_CHECKING:
     from netorch.converge.confirmation import Trial
     from netorch.converge.live import Live
+    from netorch.converge.transaction import Transaction
     from netorch.kernel.reader import ParallelReader
 
 
@@ -88,39 +90,58 @@ class Orchestrator:
         lock_timeout: float = 10.0,
         trial: Trial | None = None,
         reset: bool = False,
+        act: str = "apply",
     ) -> Report:
         """Make the kernel match the file, or leave it as it was.
 
         `planned` is called with the plan before anything changes, `phase` with what is being done,
         and `progress` with how much of it is done. A `trial` is rolled back, unless `confirm` is
         called in time. With `keep_partial` a failed apply is not rolled back. `reset` ends what
-        users have done to the topology on purpose, which stays otherwise.
+        users have done to the topology on purpose, which stays otherwise. `act` is what the log of
+        the machine calls it.
         """
         from netorch.converge.transaction import Transaction
 
+        began, topology = time.monotonic(), loaded.desired.topology
         observers = Observers(phase, progress, planned)
+        transaction = Transaction(self.kernel, loaded, record, observers, trial, reset)
         phase("waiting for the lock")
-        with records.lock(loaded.desired.topology, lock_timeout) as stamp:
-            if self._reader is not None:
-                self._reader.locked(stamp)
-            transaction = Transaction(self.kernel, loaded, record, observers, trial, reset)
-            on_record = False
-            try:
-                while not on_record:
-                    transaction.look_and_plan()
-                    if transaction.is_done:
-                        transaction.save_state()
-                        return transaction.report
-                    on_record = transaction.remember()
-                transaction.carry_out()
-                return transaction.finish()
-            except BaseException as error:
-                if not transaction.has_begun or (on_record and keep_partial):
-                    raise
-                after = transaction.roll_back(error)
-                if after is error:
-                    raise
-                raise after from None
+        try:
+            with records.lock(topology, lock_timeout) as stamp:
+                if self._reader is not None:
+                    self._reader.locked(stamp)
+                report = self._carry_out(transaction, keep_partial)
+        except BaseException as error:
+            from netorch.converge import journal
+
+            journal.record_failure(act, topology, record, transaction.outcome, error, began)
+            raise
+        if report.changed:
+            from netorch.converge import journal
+
+            seconds = trial.seconds if trial is not None else None
+            journal.record_changes(act, topology, record, report.plan, began, seconds)
+        return report
+
+    @staticmethod
+    def _carry_out(transaction: Transaction, keep_partial: bool) -> Report:
+        on_record = False
+        try:
+            while not on_record:
+                transaction.look_and_plan()
+                if transaction.is_done:
+                    transaction.save_state()
+                    return transaction.report
+                on_record = transaction.remember()
+            transaction.carry_out()
+            return transaction.finish()
+        except BaseException as error:
+            if not transaction.has_begun or (on_record and keep_partial):
+                raise
+            after = transaction.roll_back(error)
+            if after is error:
+                raise
+            raise after from None
 
     def destroy(
         self,
@@ -138,11 +159,26 @@ class Orchestrator:
         """
         from netorch.converge.teardown import tear_down
 
+        began = time.monotonic()
+        report = Report(Plan())
         phase("waiting for the lock")
-        with records.lock(name, lock_timeout) as stamp:
-            if self._reader is not None:
-                self._reader.locked(stamp)
-            return tear_down(self.kernel, name, Observers(phase, progress), planned, brief)
+        try:
+            with records.lock(name, lock_timeout) as stamp:
+                if self._reader is not None:
+                    self._reader.locked(stamp)
+                observers = Observers(phase, progress)
+                tear_down(self.kernel, name, observers, planned, brief, report)
+        except BaseException as error:
+            from netorch.converge import journal
+
+            outcome = "incomplete" if report.changed else "refused"
+            journal.record_failure("destroy", name, report.record, outcome, error, began)
+            raise
+        if report.changed:
+            from netorch.converge import journal
+
+            journal.record_removal(name, report.record, report.plan, began)
+        return report
 
     def one_after_the_other(self) -> AbstractContextManager[None]:
         """Return a context in which several topologies are destroyed.

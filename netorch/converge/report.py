@@ -14,6 +14,7 @@ from netorch.state.plan import Plan
 if TYPE_CHECKING:
     from netorch.converge.compare import Difference
     from netorch.converge.intended import Deviation
+    from netorch.kernel.files.records import Record
 
 
 class Report(Struct):
@@ -21,6 +22,8 @@ class Report(Struct):
 
     plan: Plan
     """The first plan; further rounds may have had other plans."""
+    changed: bool = False
+    """Whether anything changed, in the kernel or in the record."""
     rounds: int = 0
     """How many times a plan was carried out until nothing differed."""
     warnings: list[str] = field(default_factory=list)
@@ -29,6 +32,8 @@ class Report(Struct):
     """What happened on the way, such as a process that was ended."""
     confirm_until: float | None = None
     """When an apply on trial will be rolled back, in seconds since 1970."""
+    record: Record | None = None
+    """What `destroy` found on record; None if there was none."""
     token: str | None = None
     """A text that distinguishes the trial from others of the same topology."""
     intended: tuple[Deviation, ...] = ()

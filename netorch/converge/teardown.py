@@ -34,8 +34,9 @@ def tear_down(
     observers: Observers,
     planned: Callable[[Plan], None],
     brief: bool,
-) -> Report:
-    """Delete what topology `name` has. The caller holds its lock.
+    report: Report,
+) -> None:
+    """Delete what topology `name` has, and fill in the report. The caller holds the lock.
 
     It continues after a refusal, and raises KernelRefused at the end if anything is left. With
     `brief` the plan leaves out objects that the kernel deletes with their namespaces.
@@ -48,23 +49,22 @@ def tear_down(
     began = snapshot
     plan = make_plan(observed.state, {})
     planned(plan)
-    report = Report(
-        plan,
-        warnings=[
-            *([previous.warning] if previous.warning else []),
-            *previous.warnings,
-            *within.warnings,
-            *observed.unproven.values(),
-            *cautions(plan, snapshot, name),
-            *_missing(plan, reclaim, snapshot),
-            *_foreign_filters(observed, snapshot),
-            *_second_names(snapshot),
-        ],
-        notes=[*_unrestorable(previous, observed), *_others(previous, plan)],
-    )
+    report.plan, report.record = plan, previous.record
+    report.warnings += [
+        *([previous.warning] if previous.warning else []),
+        *previous.warnings,
+        *within.warnings,
+        *observed.unproven.values(),
+        *cautions(plan, snapshot, name),
+        *_missing(plan, reclaim, snapshot),
+        *_foreign_filters(observed, snapshot),
+        *_second_names(snapshot),
+    ]
+    report.notes += [*_unrestorable(previous, observed), *_others(previous, plan)]
     problems: list[Problem] = []
     while (plan or previous.memory.shared) and report.rounds < ROUNDS:
         report.rounds += 1
+        report.changed = True
         observers.phase("removing")
         report.notes += end_processes_of(plan, snapshot)
         given_up = previous.memory.shared
@@ -90,7 +90,7 @@ def tear_down(
     report.warnings += end_wrong_connections(kernel, name, began, snapshot)
     remove_stale_names(kernel, snapshot, reclaim)
     records.remove_record(name, keep=lent.FILE if _may_come_back(name, snapshot) else "")
-    return report
+    report.changed = report.changed or previous.record is not None
 
 
 def _put_settings_back(

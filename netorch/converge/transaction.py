@@ -81,6 +81,7 @@ class Transaction:
         self.watch: confirmation.ConfirmationWatch | None = None
         self.has_begun = False
         """Whether a failure needs a rollback."""
+        self._is_rolled_back = False
         self._looks = 0
 
     def look_and_plan(self) -> None:
@@ -121,6 +122,13 @@ class Transaction:
         """Whether the record of intended deviations has to change."""
         was = self.on_record
         return was.intended != self.first.intended or bool(was.intended_warning)
+
+    @property
+    def outcome(self) -> str:
+        """What is left after a failure, as the log calls it (`netorch.values.act`)."""
+        if not self.has_begun:
+            return "refused"
+        return "rolled-back" if self._is_rolled_back else "incomplete"
 
     @property
     def is_done(self) -> bool:
@@ -246,6 +254,7 @@ class Transaction:
         """Step 5: roll back. Returns the error to raise, which says how the rollback ended."""
         self.observers.phase("rolling back")
         problems = self._roll_back_despite_interrupts()
+        self._is_rolled_back = not problems
         if self.watch is not None:
             self.watch.call_off()
         if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
@@ -277,6 +286,7 @@ class Transaction:
 
     def finish(self) -> Report:
         """Delete what only a rollback needs, or start the time to confirm if there is one."""
+        self.report.changed = True
         first, name = self.first, self.desired.topology
         needed = self.memory.after(first.desired, first.snapshot)
         if needed != self.settings:

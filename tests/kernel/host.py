@@ -35,6 +35,7 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t tmpfs -o mode=755 tmpfs /etc/netns
+[ ! -S /dev/log ] || mount --bind /dev/null /dev/log
 echo 0 >/proc/sys/net/ipv4/ip_forward
 ip link set lo up
 echo "$pid"

@@ -14,6 +14,7 @@ from netorch.errors import Problem
 from netorch.immutable import Value
 from netorch.kernel.files import records
 from netorch.kernel.files.owned_directories import RUN_NETORCH
+from netorch.values.act import Caller
 from netorch.values.typed_json import decode, encode
 
 _FILE = "confirm.json"
@@ -34,6 +35,8 @@ class Pending(Value):
     """Start time of that process (proc(5), field 22), because PIDs are used again."""
     undo: bool = False
     """Whether somebody asks that process to roll back at once, and to write the outcome."""
+    caller: Caller | None = None
+    """Who asks for that; None if nobody does."""
 
     @classmethod
     def new(cls, token: str, seconds: float, watcher: int = 0) -> Self:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
+from netorch.kernel.journal.write import SETTINGS
 from netorch.kernel.private_host.calls import Calls, send_error
 from netorch.kernel.private_host.isolate import (
     enter_new_namespaces,
@@ -99,6 +100,7 @@ def _supervise(connection: socket.socket, program: int, calls: Calls) -> None:
 def _begin(connection: socket.socket, program: int, user: bool, calls: Calls) -> None:
     """Run process 1: reap orphans, and end the whole host when its call server ends."""
     die_with_parent()
+    SETTINGS["silent"] = True
     try:
         mount_and_bring_up(user)
     except Exception as error:

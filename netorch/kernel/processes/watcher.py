@@ -58,7 +58,10 @@ def _detached(work: Callable[[], None]) -> None:
             signal.signal(number, signal.SIG_IGN)
         work()
     except BaseException as error:
-        log(f"the process that waits for a confirmation failed: {type(error).__name__}: {error}")
+        what = f"the process that waits for a confirmation failed: {type(error).__name__}: {error}"
+        log(what)
+        syslog.openlog("netorch", syslog.LOG_PID)
+        syslog.syslog(syslog.LOG_ERR, what)
     finally:
         os._exit(0)
 
@@ -73,9 +76,7 @@ def wait(ready: Callable[[], bool]) -> bool:
 
 
 def log(line: str) -> None:
-    """Write a line to the system's log and to netorch's own."""
-    syslog.openlog("netorch", syslog.LOG_PID)
-    syslog.syslog(syslog.LOG_NOTICE, line)
+    """Write a line to netorch's own log."""
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         os.makedirs(RUN_NETORCH, 0o700, exist_ok=True)
