@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from netorch.errors import FileError, Position, Problem
+from netorch.language.spans import Spans
 from netorch.language.yaml_tree import Findings, locate, parse
 from netorch.resolve.loader import load
 from netorch.topology.schema import schema
@@ -154,4 +155,11 @@ def let_pass(text: str, reported: list[Problem]) -> list[str]:
     if not shape or any(words in problem.what for problem in shape for words in _NO_FILE):
         return []
     positions = places(text)
-    return [problem.what for problem in shape if problem.where not in positions]
+    spans = Spans(text.encode())
+    parts = [span for place in positions if place for span in spans.parts(place)]
+    return [
+        problem.what
+        for problem in shape
+        if problem.where not in positions
+        and not any(start <= problem.where < end for start, end in parts if problem.where)
+    ]

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from netorch.cli.status import USAGE
 from netorch.cli.streams import put, tell
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from netorch.render.changes import Change
     from netorch.resolve.loaded import Loaded
     from netorch.state.plan import Step
+
+EXCERPTS = 20
+"""The number of errors whose line in the file is shown."""
+
+SAME_PLACE = 3
+"""The number of errors of one place that are listed, because a range may cause hundreds."""
 
 FIRST_LINES = 60
 """The number of changes that apply and destroy list before they only count the rest."""
@@ -43,11 +49,7 @@ class Output:
 
     @cached_property
     def colour(self) -> bool:
-        return (
-            sys.stdout.isatty()
-            and not os.environ.get("NO_COLOR")
-            and os.environ.get("TERM") != "dumb"
-        )
+        return _has_colour(sys.stdout)
 
     def result(self, line: str) -> None:
         self.done()
@@ -112,8 +114,21 @@ class Output:
     def say(self, error: NetorchError) -> None:
         """Print an error as lines for the user."""
         self.done()
-        for line in error.lines():
-            tell(f"netorch: {line}" if not error.file else line)
+        from netorch.render import excerpt
+
+        start = "" if error.file else "netorch: "
+        groups = excerpt.groups(error.problems)
+        for number, group in enumerate(groups):
+            for problem in group[:SAME_PLACE]:
+                tell(f"{start}{problem.text(error.file)}")
+            if len(group) > SAME_PLACE:
+                tell(f"… and {len(group) - SAME_PLACE} more errors at this place")
+            if number < EXCERPTS:
+                colour = _has_colour(sys.stderr)
+                for line in excerpt.lines(group[0], error_columns(), colour=colour):
+                    tell(line)
+        if len(error.problems) > EXCERPTS:
+            tell(f"{len(error.problems)} errors")
 
     def confirm(self, question: str) -> bool:
         """Ask the user at a terminal.
@@ -227,6 +242,18 @@ class Output:
         """Remove the progress line, because the work has ended or a message follows."""
         if self._bar is not None:
             self._bar.clear()
+
+
+def _has_colour(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def error_columns() -> int:
+    """Return the width of the terminal that shows errors, 80 if it is none."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (AttributeError, ValueError, OSError):
+        return 80
 
 
 def _bar() -> Bar | None:

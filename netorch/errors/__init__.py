@@ -77,6 +77,12 @@ class Problem(Value):
     """
     command: str = ""
     """The command in the remedy. It removes the fault, or shows more details."""
+    end: Position | None = None
+    """The place after the wrong word of the file, None if it is not known."""
+    line: str = ""
+    """The line of the file with the wrong word. It is "" if netorch does not know the line, or if
+    the line may contain a secret.
+    """
 
     def text(self, file: str = "") -> str:
         """Return the line that users read, with the place in `file`."""

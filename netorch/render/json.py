@@ -73,6 +73,8 @@ def problems(entries: Iterable[Problem], file: str) -> list[dict[str, Any]]:
             "file": file or None,
             "line": problem.where.line if problem.where else None,
             "column": problem.where.column if problem.where else None,
+            "end_line": problem.end.line if problem.end else None,
+            "end_column": problem.end.column if problem.end else None,
             "code": problem.code,
             "object": problem.object or None,
             "what": problem.what,

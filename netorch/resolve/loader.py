@@ -17,6 +17,7 @@ from netorch.errors import FileError, NetorchError, Position, Problem, did_you_m
 from netorch.immutable import Value
 from netorch.language.expand import expand
 from netorch.language.names import topology_name
+from netorch.language.spans import aim
 from netorch.language.variables import names_in, refuse_unknown
 from netorch.language.yaml_tree import Findings, Map, locate, parse, quote
 from netorch.resolve.desired import Complaint, Desired, Machine
@@ -71,6 +72,7 @@ def load(
         folder,
         given,
         choose,
+        data,
     )
 
 
@@ -89,6 +91,7 @@ def _load(
     folder: str | None,
     given: Given | None = None,
     choose: Choose | None = None,
+    data: bytes | None = None,
 ) -> Loaded:
     here = _Here(choose)
     try:
@@ -109,9 +112,9 @@ def _load(
         ]
         problems = [*early, *_independent([*rest.problems, *sure], early)]
     except NetorchError as error:
-        raise FileError(error.problems, file) from None
+        raise FileError(aim(error.problems, data), file) from None
     if problems:
-        raise FileError(_sorted(problems), file)
+        raise FileError(aim(_sorted(problems), data), file)
     if here.error is not None:
         raise here.error
     assert desired is not None

@@ -22,7 +22,7 @@ netwroks: {}
             "2:32: unknown key 'forwardin' in nodes.a. Did you mean 'forwarding'?",
             "3:18: network 'lan' does not exist. Declare it under networks.",
             "3:24: unknown key 'adress' in nodes.b.networks.lan. Did you mean 'address'?",
-            "3:57: nodes.b.interfaces.eth0: 'brige' is not a kind of interface. Did you mean 'bridge'?",
+            "3:70: nodes.b.interfaces.eth0: 'brige' is not a kind of interface. Did you mean 'bridge'?",
             "4:1: unknown key 'netwroks'. Did you mean 'networks'?",
         ],
     ),
@@ -51,15 +51,15 @@ links:
         [
             "1:1: unknown key 'vras'. Did you mean 'vars'?",
             "2:1: unknown key 'profile'. Did you mean 'profiles'?",
-            "4:3: There is no variable 'm'. Declare it under vars, or write $(name:-default).",
-            "6:5: There is no profile 'routr'. Did you mean 'router'?",
+            "4:10: There is no variable 'm'. Declare it under vars, or write $(name:-default).",
+            "6:14: There is no profile 'routr'. Did you mean 'router'?",
             "7:5: unknown key 'forwardin' in nodes.a. Did you mean 'forwarding'?",
             "9:5: unknown key 'forwardin' in nodes.b. Did you mean 'forwarding'?",
             "10:3: The key 'b' appears twice, first in line 8. Remove one of them.",
-            "13:26: There is no variable 'gw'. Declare it under vars, or write $(name:-default).",
-            "14:27: nodes.c.routes.1.via: 'here' is not an IP address",
+            "13:33: There is no variable 'gw'. Declare it under vars, or write $(name:-default).",
+            "14:32: nodes.c.routes.1.via: 'here' is not an IP address",
             "16:12: unknown key 'nodes' in defaults. Did you mean 'node'?",
-            "19:6: links.1.endpoints.0: 'eth99999999999999' is longer than the 15 bytes that an interface name can have",
+            "19:8: links.1.endpoints.0: 'eth99999999999999' is longer than the 15 bytes that an interface name can have",
             "19:27: links.1.endpoints.1: 'b' is not an end of a link: write NODE:INTERFACE, such as b:eth0",
         ],
     ),
@@ -75,9 +75,9 @@ links: [[a:eth0, b:eth0]]
 """,
         [
             "4:26: nodes.a.interfaces.eth0.addresses.0: '10.0.0.1' has no prefix length: write 10.0.0.1/24, or the length of its subnet",
-            "4:37: nodes.a.interfaces.eth0.mtu: 20 is not between 68 and 2147483647",
-            "4:46: nodes.a.interfaces.eth0.mac: '01:00:00:00:00:01' is a multicast address: the first byte of an interface's MAC must be even",
-            "4:70: nodes.a.interfaces.eth0.state: 'upp' is not one of 'up' or 'down'",
+            "4:42: nodes.a.interfaces.eth0.mtu: 20 is not between 68 and 2147483647",
+            "4:51: nodes.a.interfaces.eth0.mac: '01:00:00:00:00:01' is a multicast address: the first byte of an interface's MAC must be even",
+            "4:77: nodes.a.interfaces.eth0.state: 'upp' is not one of 'up' or 'down'",
             "5:7: nothing makes the interface a:eth1: it is in no link and no network. Add it to `links`, or give it a `kind`.",
             "5:26: nodes.a.interfaces.eth1.addresses.0: '10.0.0.0/24' is the network address of 10.0.0.0/24: a host needs an address between it and the broadcast address",
             "5:39: nodes.a.interfaces.eth1.addresses.1: '10.0.0.255/24' is the broadcast address of 10.0.0.0/24",
@@ -85,10 +85,10 @@ links: [[a:eth0, b:eth0]]
             "5:68: nodes.a.interfaces.eth1.addresses.3: '0.0.0.0/0' is the unspecified address: an interface cannot have it",
             "5:79: nodes.a.interfaces.eth1.addresses.4: '10.0.0.300/24' is not an IP address such as 10.0.0.1/24 or fd00::1/64",
             "6:7: nothing makes the interface a:eth2: it is in no link and no network. Add it to `links`, or give it a `kind`.",
-            "6:14: nodes.a.interfaces.eth2.mac: an interface cannot have the MAC address 00:00:00:00:00:00",
-            "6:38: nodes.a.interfaces.eth2.mtu: 'big' is not a whole number",
-            "6:48: nodes.a.interfaces.eth2.txqueuelen: -1 is not between 0 and 4294967295",
-            "6:64: nodes.a.interfaces.eth2.sysctls: this must be a mapping, not a list",
+            "6:19: nodes.a.interfaces.eth2.mac: an interface cannot have the MAC address 00:00:00:00:00:00",
+            "6:43: nodes.a.interfaces.eth2.mtu: 'big' is not a whole number",
+            "6:60: nodes.a.interfaces.eth2.txqueuelen: -1 is not between 0 and 4294967295",
+            "6:73: nodes.a.interfaces.eth2.sysctls: this must be a mapping, not a list",
             "7:18: node 'b' does not exist. Declare it under nodes.",
         ],
     ),
@@ -98,8 +98,8 @@ nodes: {a: {networks: [lna]}, b: {networks: {lan: 10.1.0.5}}}
 networks: {lan: {subnet: 10.0.0.0/24, node: c}}
 """,
         [
-            "1:13: network 'lna' does not exist. Did you mean 'lan'?",
-            "2:39: node 'c' does not exist.",
+            "1:24: network 'lna' does not exist. Did you mean 'lan'?",
+            "2:45: node 'c' does not exist.",
         ],
     ),
     "a subnet with host bits": (
@@ -107,7 +107,7 @@ networks: {lan: {subnet: 10.0.0.0/24, node: c}}
 networks: {lan: {subnet: 10.0.0.1/24}, dmz: {subnet: [fd00::/64, fd00::1/64]}}
 """,
         [
-            "1:18: networks.lan.subnet: '10.0.0.1/24' has bits set to the right of its prefix length: write 10.0.0.0/24",
+            "1:26: networks.lan.subnet: '10.0.0.1/24' has bits set to the right of its prefix length: write 10.0.0.0/24",
             "1:66: networks.dmz.subnet.1: 'fd00::1/64' has bits set to the right of its prefix length: write fd00::/64",
         ],
     ),
@@ -144,8 +144,8 @@ networks: {lan: {subnet: 10.0.0.0/24}}
 links: [[c:eth0, d:eth0]]
 """,
         [
-            "3:18: 10.0.0.5 is given to b:eth0, but it is the address of a:eth0 already",
-            "5:27: d:eth0 and c:eth0 are on one segment, but both have 10.1.0.1",
+            "3:23: 10.0.0.5 is given to b:eth0, but it is the address of a:eth0 already",
+            "5:38: d:eth0 and c:eth0 are on one segment, but both have 10.1.0.1",
         ],
     ),
     "addresses that no member can have": (
@@ -154,10 +154,10 @@ nodes: {a: {networks: {lan: 10.0.0.0, dmz: 10.1.0.255, out: 10.9.0.1, bare: 10.0
 networks: {lan: {subnet: 10.0.0.0/24}, dmz: {subnet: 10.1.0.0/24}, out: {subnet: 10.2.0.0/24}, bare: {}}
 """,
         [
-            "1:24: 10.0.0.0 is the network or broadcast address of 10.0.0.0/24",
-            "1:39: 10.1.0.255 is the network or broadcast address of 10.1.0.0/24",
-            "1:56: 10.9.0.1 is outside the subnet of network out (10.2.0.0/24)",
-            "1:71: 10.0.0.1 needs a prefix length, because network bare has no subnet",
+            "1:29: 10.0.0.0 is the network or broadcast address of 10.0.0.0/24",
+            "1:44: 10.1.0.255 is the network or broadcast address of 10.1.0.0/24",
+            "1:61: 10.9.0.1 is outside the subnet of network out (10.2.0.0/24)",
+            "1:77: 10.0.0.1 needs a prefix length, because network bare has no subnet",
         ],
     ),
     "overlapping networks of one node": (
@@ -166,7 +166,7 @@ nodes: {a: {networks: [lan, dmz]}}
 networks: {lan: {subnet: 10.0.0.0/16}, dmz: {subnet: 10.0.1.0/24}, two: {subnet: [10.7.0.0/16, 10.7.1.0/24]}}
 """,
         [
-            "2:46: the subnets of the networks lan (10.0.0.0/16) and dmz (10.0.1.0/24) overlap, and a is in both",
+            "2:54: the subnets of the networks lan (10.0.0.0/16) and dmz (10.0.1.0/24) overlap, and a is in both",
             "2:96: network two: the subnets 10.7.0.0/16 and 10.7.1.0/24 overlap",
         ],
     ),
@@ -180,8 +180,8 @@ links:
 checks: [a -> b]
 """,
         [
-            "1:1: nodes: this must be a mapping, not a list. Write `NAME: {}` for each node.",
-            "2:1: networks: this must be a mapping, not a list. Write `NAME: {subnet: 10.0.0.0/24}` for each network.",
+            "1:8: nodes: this must be a mapping, not a list. Write `NAME: {}` for each node.",
+            "2:11: networks: this must be a mapping, not a list. Write `NAME: {subnet: 10.0.0.0/24}` for each network.",
             "4:5: links.0: this must be a mapping, not 'a:eth0 -- b:eth0'. Write [NODE:INTERFACE, NODE:INTERFACE], or a mapping with `endpoints`.",
             "5:35: unknown key 'delay' in links.1. Write impair: {delay: …}.",
             "6:10: checks.0: this must be a mapping, not 'a -> b'. Write {from: NODE, to: NODE}.",
@@ -201,14 +201,14 @@ networks:
   seven: {subnet: 10.7.0.0/24, gateway: gw}
 """,
         [
-            "3:30: gateway 10.1.0.1 is outside the subnet of network lan",
+            "3:39: gateway 10.1.0.1 is outside the subnet of network lan",
             "4:3: network one: mode host-only needs a `subnet`, from which the bridge gets an address",
-            "5:30: node 'b' is not a member of network two. Add two to its networks.",
-            "6:32: gateway 10.3.0.9: no member of network three has this address. A segment's bridge has no address: name the member that routes, or take mode host-only.",
-            "7:31: ip_range 10.5.0.0/25 is in no subnet of network four",
-            "8:48: network five: in mode host-only the gateway is the bridge's own address, not a node",
+            "5:39: node 'b' is not a member of network two. Add two to its networks.",
+            "6:41: gateway 10.3.0.9: no member of network three has this address. A segment's bridge has no address: name the member that routes, or take mode host-only.",
+            "7:41: ip_range 10.5.0.0/25 is in no subnet of network four",
+            "8:57: network five: in mode host-only the gateway is the bridge's own address, not a node",
             "9:3: gateway 10.6.0.255 is the network or broadcast address of 10.6.0.0/24",
-            "10:32: node 'gw' does not exist. Declare it under nodes.",
+            "10:41: node 'gw' does not exist. Declare it under nodes.",
         ],
     ),
     "two default routes": (
@@ -260,7 +260,7 @@ links:
             "4:5: a:eth0 is already connected to b:eth0: use another interface name",
             "5:5: a link cannot have a:eth3 at both its ends",
             "6:14: node 'c' does not exist. Declare it under nodes.",
-            "7:35: 10.0.0.0/32 has no room for the two ends of a link: use a larger subnet",
+            "7:43: 10.0.0.0/32 has no room for the two ends of a link: use a larger subnet",
             "8:5: a:lo is the loopback interface: no link can end there",
             "9:5: a:eth5 is already in another link: use another interface name",
             "10:5: a:d is of kind dummy: no link can end there",
@@ -286,7 +286,7 @@ links: [[a:p1, b:p1], [a:p3, b:p3]]
             "4:48: a:lo is the loopback interface: it cannot be a port of the bridge br0",
             "5:35: a:p1 is a port of br0 already, so it cannot be a port of br1 too",
             "6:24: a:p1 is a port of br0, so it cannot have the address 10.0.0.2/24. Give it to a:br0.",
-            "7:12: node a: bridge, bond or VRF 'br2' does not exist. Did you mean 'br1'?",
+            "7:20: node a: bridge, bond or VRF 'br2' does not exist. Did you mean 'br1'?",
             "8:7: nothing makes the interface a:p4: it is in no link and no network. Add it to `links`, or give it a `kind`.",
         ],
     ),
@@ -314,11 +314,11 @@ links: [[a:p1, b:p1], [a:p3, b:p3]]
 nodes: {a: {interfaces: {br0: {kind: bridge, forward_delay: 31s, hello_time: 1, priority: 70000, ageing_time: soon, stp: on}}}}
 """,
         [
-            "1:46: nodes.a.interfaces.br0.forward_delay: 3100 is not a time between 0 and 3000 centiseconds, the unit of `ip link`: write for example 1500 or 15s for 15 seconds",
-            "1:66: nodes.a.interfaces.br0.hello_time: 1 is not a time between 100 and 1000 centiseconds, the unit of `ip link`: write for example 1500 or 15s for 15 seconds",
-            "1:81: nodes.a.interfaces.br0.priority: 70000 is not between 0 and 65535",
-            "1:98: nodes.a.interfaces.br0.ageing_time: 'soon' is not a time between 0 and 2147483647 centiseconds, the unit of `ip link`: write for example 1500 or 15s for 15 seconds",
-            "1:117: nodes.a.interfaces.br0.stp: 'on' is neither true nor false",
+            "1:61: nodes.a.interfaces.br0.forward_delay: 3100 is not a time between 0 and 3000 centiseconds, the unit of `ip link`: write for example 1500 or 15s for 15 seconds",
+            "1:78: nodes.a.interfaces.br0.hello_time: 1 is not a time between 100 and 1000 centiseconds, the unit of `ip link`: write for example 1500 or 15s for 15 seconds",
+            "1:91: nodes.a.interfaces.br0.priority: 70000 is not between 0 and 65535",
+            "1:111: nodes.a.interfaces.br0.ageing_time: 'soon' is not a time between 0 and 2147483647 centiseconds, the unit of `ip link`: write for example 1500 or 15s for 15 seconds",
+            "1:122: nodes.a.interfaces.br0.stp: 'on' is neither true nor false",
         ],
     ),
     "spanning tree with a short delay": (
@@ -358,19 +358,19 @@ nodes:
             "6:9: nodes.a.routes.1: the route mixes IPv4 and IPv6: only its gateways can be of the other version, and only for an IPv4 route",
             "7:9: nodes.a.routes.2: a route with `nexthops` cannot have `via`, `dev` or `onlink`: write these in its next hops",
             "8:9: nodes.a.routes.3: a route of type blackhole cannot have `via`, `dev` or `nexthops`: it drops the packets",
-            "9:10: nodes.a.routes.4.to: '10.4.0.1/16' has bits set to the right of its prefix length: write 10.4.0.0/16",
-            "10:42: node a: interface 'eht0' does not exist.",
+            "9:14: nodes.a.routes.4.to: '10.4.0.1/16' has bits set to the right of its prefix length: write 10.4.0.0/16",
+            "10:47: node a: interface 'eht0' does not exist.",
             "11:9: nodes.a.routes.6: `onlink` needs `via` and `dev`",
             "12:9: nodes.a.routes.7 lacks the key 'to'.",
-            "13:42: nodes.a.routes.8.metric: -1 is not between 0 and 4294967295",
-            "13:54: nodes.a.routes.8.table: 0 is not between 1 and 4294967295",
-            "14:27: nodes.a.routes.9.via: '10.0.0.300' is not an IP address",
-            "15:67: nodes.a.routes.10.nexthops.1.weight: 0 is not between 1 and 256",
+            "13:50: nodes.a.routes.8.metric: -1 is not between 0 and 4294967295",
+            "13:61: nodes.a.routes.8.table: 0 is not between 1 and 4294967295",
+            "14:32: nodes.a.routes.9.via: '10.0.0.300' is not an IP address",
+            "15:75: nodes.a.routes.10.nexthops.1.weight: 0 is not between 1 and 256",
             "17:9: nodes.a.rules.0: a rule with action lookup needs a `table`",
             "18:9: nodes.a.rules.1: a rule with action prohibit cannot have a `table`: it drops the packets",
             "19:9: nodes.a.rules.2: the rule mixes IPv4 and IPv6: use one of them, or write two rules",
-            "20:10: nodes.a.rules.3.fwmark: 'abc' is not a whole number",
-            "21:20: nodes.a.rules.4.action: 'masquerade' is not one of 'lookup', 'blackhole', 'unreachable' or 'prohibit'",
+            "20:18: nodes.a.rules.3.fwmark: 'abc' is not a whole number",
+            "21:28: nodes.a.rules.4.action: 'masquerade' is not one of 'lookup', 'blackhole', 'unreachable' or 'prohibit'",
         ],
     ),
     "routes and rules that cannot be": (
@@ -389,10 +389,10 @@ nodes:
       - {from: 10.0.0.0/8, table: 6, priority: 5}
 """,
         [
-            "5:42: node a: interface 'eht0' does not exist.",
+            "5:47: node a: interface 'eht0' does not exist.",
             "7:9: route a 10.6.0.0/16 appears twice: give one of them another metric or table",
-            "8:42: 10.0.0.77 is not an address of node a",
-            "9:29: node a: the gateway fd00::1 is an address of the node's own interface lo. Name the address of the next router.",
+            "8:47: 10.0.0.77 is not an address of node a",
+            "9:34: node a: the gateway fd00::1 is an address of the node's own interface lo. Name the address of the next router.",
             "12:9: rule a priority 5 from 10.0.0.0/8 appears twice: remove one of them",
         ],
     ),
@@ -409,10 +409,10 @@ nodes:
 """,
         [
             "4:7: nodes.a.sysctls.kernel.hostname: 'kernel.hostname' belongs to the whole machine, not to a network namespace: only net.* can be set",
-            "5:7: node a: interface 'eth9' does not exist.",
+            "5:21: node a: interface 'eth9' does not exist.",
             "6:7: nodes.a.sysctls.../../etc/passwd: '../../etc/passwd' is not a sysctl such as net.ipv4.conf.all.rp_filter",
             "7:7: nodes.a.sysctls.net: 'net' is not a sysctl such as net.ipv4.conf.all.rp_filter",
-            "8:7: nodes.a.sysctls.net.ipv4.tcp_rmem: [1, 2, 3] is not a sysctl's value: write a number or a text",
+            "8:26: nodes.a.sysctls.net.ipv4.tcp_rmem: [1, 2, 3] is not a sysctl's value: write a number or a text",
         ],
     ),
     "booleans": (
@@ -421,9 +421,9 @@ nodes: {a: {forwarding: yes}, b: {forwarding: 1}}
 names: off
 """,
         [
-            "1:13: nodes.a.forwarding: 'yes' is neither true nor false",
-            "1:35: nodes.b.forwarding: 1 is neither true nor false",
-            "2:1: names: 'off' is neither true nor false",
+            "1:25: nodes.a.forwarding: 'yes' is neither true nor false",
+            "1:47: nodes.b.forwarding: 1 is neither true nor false",
+            "2:8: names: 'off' is neither true nor false",
         ],
     ),
     "two ways to say forwarding": (
@@ -431,7 +431,7 @@ names: off
 nodes: {c: {sysctls: {net.ipv4.ip_forward: 0}, forwarding: true}}
 """,
         [
-            "1:23: node c: `forwarding` and the sysctl net.ipv4.ip_forward contradict each other: leave out one of them",
+            "1:44: node c: `forwarding` and the sysctl net.ipv4.ip_forward contradict each other: leave out one of them",
         ],
     ),
     "aliases and dns": (
@@ -439,9 +439,9 @@ nodes: {c: {sysctls: {net.ipv4.ip_forward: 0}, forwarding: true}}
 nodes: {a: {aliases: [b, 'x y']}, c: {dns: {servers: [dns.example], options: ['a b'], serch: lab}}}
 """,
         [
-            "1:26: nodes.a.aliases.1: 'x y' is not a valid DNS name",
-            "1:39: nodes.c.dns: 'a b' is not a resolv.conf option",
+            "1:27: nodes.a.aliases.1: 'x y' is not a valid DNS name",
             "1:55: nodes.c.dns.servers.0: 'dns.example' is not an IP address",
+            "1:80: nodes.c.dns: 'a b' is not a resolv.conf option",
             "1:87: unknown key 'serch' in nodes.c.dns. Did you mean 'search'?",
         ],
     ),
@@ -452,7 +452,7 @@ nodes: {a: {aliases: [b, localhost]}, b: {aliases: [www]}, c: {aliases: www}}
         [
             "1:23: the alias 'b' is already a name of b: use another one",
             "1:26: the alias 'localhost' is already a name of localhost: use another one",
-            "1:64: the alias 'www' is already a name of b: use another one",
+            "1:73: the alias 'www' is already a name of b: use another one",
         ],
     ),
     "attach": (
@@ -468,14 +468,14 @@ nodes:
   h: {attach: 'docker:'}
 """,
         [
-            "2:7: nodes.a.attach: 'nowhere' is not a namespace: write docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…",
-            "3:7: nodes.b.attach: 'x' is not a whole number",
-            "4:7: nodes.c.attach: 'run' is not an absolute path",
-            "5:7: nodes.d.attach: '..' is not a network namespace name",
-            "6:7: nodes.e.attach: 'my box' is not a container name: write letters, digits, `_`, `.` and `-`, and begin with a letter or a digit",
-            "7:7: nodes.f.attach: 'dokcer:box' is not a namespace: write docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…. Did you mean 'docker'?",
-            "8:7: nodes.g.attach: '../x' is not a container name: write letters, digits, `_`, `.` and `-`, and begin with a letter or a digit",
-            "9:7: nodes.h.attach: 'docker:' is not a namespace: write docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…",
+            "2:15: nodes.a.attach: 'nowhere' is not a namespace: write docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…",
+            "3:20: nodes.b.attach: 'x' is not a whole number",
+            "4:21: nodes.c.attach: 'run' is not an absolute path",
+            "5:22: nodes.d.attach: '..' is not a network namespace name",
+            "6:23: nodes.e.attach: 'my box' is not a container name: write letters, digits, `_`, `.` and `-`, and begin with a letter or a digit",
+            "7:16: nodes.f.attach: 'dokcer:box' is not a namespace: write docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…. Did you mean 'docker'?",
+            "8:23: nodes.g.attach: '../x' is not a container name: write letters, digits, `_`, `.` and `-`, and begin with a letter or a digit",
+            "9:16: nodes.h.attach: 'docker:' is not a namespace: write docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…",
         ],
     ),
     "IPv6 addresses where the file turns IPv6 off": (
@@ -517,9 +517,9 @@ nodes:
 networks: {lan: {}}
 """,
         [
-            "2:7: nodes.a.networks: a network is in the list twice: a node joins each network once",
+            "2:17: nodes.a.networks: a network is in the list twice: a node joins each network once",
             "3:7: nodes.b.networks: a list of `networks` holds names only: for further keys write a mapping, `NETWORK: {…}`",
-            "4:7: nodes.c.networks: this must be a mapping, not 7",
+            "4:17: nodes.c.networks: this must be a mapping, not 7",
         ],
     ),
     "lists in place of mappings, and the other way round": (
@@ -529,11 +529,11 @@ networks: {lan: 7}
 links: {a: b}
 """,
         [
-            "1:9: nodes.a: this must be a mapping, not 7",
-            "1:15: nodes.b: this must be a mapping, not a list",
-            "1:22: nodes.c: this must be a mapping, not 'text'",
+            "1:12: nodes.a: this must be a mapping, not 7",
+            "1:18: nodes.b: this must be a mapping, not a list",
+            "1:25: nodes.c: this must be a mapping, not 'text'",
             "1:35: nodes.d.routes: this must be a list, not a mapping",
-            "2:12: networks.lan: this must be a mapping, not 7",
+            "2:17: networks.lan: this must be a mapping, not 7",
             "3:1: links: this must be a list, not a mapping",
         ],
     ),
@@ -543,8 +543,8 @@ name: My Lab
 prefix: ../x
 """,
         [
-            "1:1: name: 'My Lab' cannot be a topology's name: use at most 32 lower-case letters, digits and '-', with no '-' first or last",
-            "2:1: prefix: '../x' cannot be a prefix: use at most 32 letters, digits, '_', '.' and '-', with no '.' or '-' first",
+            "1:7: name: 'My Lab' cannot be a topology's name: use at most 32 lower-case letters, digits and '-', with no '-' first or last",
+            "2:9: prefix: '../x' cannot be a prefix: use at most 32 letters, digits, '_', '.' and '-', with no '.' or '-' first",
         ],
     ),
     "checks": (
@@ -559,12 +559,12 @@ checks:
   - {from: a, to: 10.0.0.1, tcp: 99999}
 """,
         [
-            "3:15: node or address 'c' does not exist.",
-            "4:6: node 'x' does not exist.",
-            "5:6: network 'lan' does not exist.",
+            "3:19: node or address 'c' does not exist.",
+            "4:12: node 'x' does not exist.",
+            "5:11: network 'lan' does not exist.",
             "6:5: checks.3: a check needs `from` and `to`, or only `all`",
-            "7:15: node a: interface 'eth0' does not exist.",
-            "8:29: checks.5.tcp: 99999 is not between 1 and 65535",
+            "7:21: node a: interface 'eth0' does not exist.",
+            "8:34: checks.5.tcp: 99999 is not between 1 and 65535",
         ],
     ),
     "one MAC twice on a segment": (
@@ -575,7 +575,7 @@ nodes:
 networks: {lan: {}}
 """,
         [
-            "3:24: b:eth0 and a:eth0 are on one segment, but both have MAC 02:00:00:00:00:01",
+            "3:29: b:eth0 and a:eth0 are on one segment, but both have MAC 02:00:00:00:00:01",
         ],
     ),
     "IPv6 with a small MTU": (
@@ -613,9 +613,9 @@ nodes: {a: {profile: rooter}, b: {profile: one}}
 profiles: {router: {forwarding: true}, one: {profile: two}, two: {profile: one}}
 """,
         [
-            "1:13: There is no profile 'rooter'. Did you mean 'router'?",
-            "2:46: The profiles use each other in a circle: two -> one -> two.",
-            "2:67: The profiles use each other in a circle: one -> two -> one.",
+            "1:22: There is no profile 'rooter'. Did you mean 'router'?",
+            "2:55: The profiles use each other in a circle: two -> one -> two.",
+            "2:76: The profiles use each other in a circle: one -> two -> one.",
         ],
     ),
     "ranges and variables": (
@@ -630,7 +630,7 @@ nodes:
             "2:3: The range '[3-1]' ends before it starts. Write [1-3].",
             "3:3: 'r[1-2]x[1-2]' has more than one range. Use one range in a name.",
             "4:3: '${' does not begin a variable here. Write $(i), in parentheses. A dollar sign itself is $$.",
-            "5:3: There is no variable 'j'. Declare it under vars, or write $(name:-default).",
+            "5:6: There is no variable 'j'. Declare it under vars, or write $(name:-default).",
         ],
     ),
     "the loopback interface": (
@@ -688,7 +688,7 @@ nodes:
       t6: {kind: sit, remote: 192.0.2.1, ttl: 256}
 """,
         [
-            "4:25: nodes.a.interfaces.v1.vni: 16777216 is not between 0 and 16777215",
+            "4:30: nodes.a.interfaces.v1.vni: 16777216 is not between 0 and 16777215",
             "5:7: nodes.a.interfaces.v2: a vxlan has a `remote` or a `group`, not both",
             "5:7: nodes.a.interfaces.v2: a `group` is joined on an interface: name it with `parent`",
             "6:7: nodes.a.interfaces.v3: a `group` is joined on an interface: name it with `parent`",
@@ -703,8 +703,8 @@ nodes:
             "15:7: nodes.a.interfaces.t3: ipip does not support `key`: use gre, gretap, ip6gre or ip6gretap, whose packets have one",
             "16:7: nodes.a.interfaces.t4: ip6tnl runs over IPv6, but `local` 192.0.2.1 is an IPv4 address",
             "17:7: nodes.a.interfaces.t5: 239.0.0.1 is a multicast address, which gre does not support as `local`",
-            "17:60: nodes.a.interfaces.t5.key: '1.2.3' is not a whole number",
-            "18:42: nodes.a.interfaces.t6.ttl: 256 is not between 0 and 255",
+            "17:65: nodes.a.interfaces.t5.key: '1.2.3' is not a whole number",
+            "18:47: nodes.a.interfaces.t6.ttl: 256 is not between 0 and 255",
         ],
     ),
     "tunnels that Linux would refuse": (
@@ -729,7 +729,7 @@ links: [["a:eth0", "b:eth0"]]
             "4:7: a:gre0: Linux itself makes a device gre0 in every namespace when it loads the module. Take another name.",
             "6:7: a:t2 and a:t1 have the same `local`, `remote`, `key`, so Linux could not tell their packets apart",
             "10:7: a:v3 and a:v2 have the same `vni`, `port`, so Linux could not tell their packets apart",
-            "11:47: a:v4 cannot have MTU 1451: a:eth0 has 1500, which leaves 1450 after the headers",
+            "11:52: a:v4 cannot have MTU 1451: a:eth0 has 1500, which leaves 1450 after the headers",
             "14:7: b:v and a:v2 have the same `vni`, `port`, so Linux could not tell their packets apart",
         ],
     ),
@@ -773,14 +773,14 @@ nodes:
 links: [{endpoints: ["v1:eth0", "v2:eth0"], subnet: 192.0.2.0/30}]
 """,
         [
-            "2:32: network lan cannot have MTU 1451: endpoint v1 has 1500, which leaves 1450 after VXLAN's headers",
-            "2:91: endpoint v2: 192.0.2.22 is not an address of v2. Did you mean '192.0.2.2'?",
+            "2:37: network lan cannot have MTU 1451: endpoint v1 has 1500, which leaves 1450 after VXLAN's headers",
+            "2:95: endpoint v2: 192.0.2.22 is not an address of v2. Did you mean '192.0.2.2'?",
             "2:107: node 'v3' does not exist. Declare it under nodes.",
-            "8:7: network lan has several endpoints: add `at: NODE`, one of v1, v2, v3",
-            "9:24: node 'v4' is not an endpoint of network lan.",
+            "8:17: network lan has several endpoints: add `at: NODE`, one of v1, v2, v3",
+            "9:28: node 'v4' is not an endpoint of network lan.",
             "10:26: network plain has no endpoints: `at` is for networks of driver vxlan only",
-            "12:24: e:eth0 cannot have MTU 1500: network one carries at most 1450 inside VXLAN",
-            "13:32: f:eth0 and d:eth0 are on one segment, but both have MAC 02:00:00:00:00:07",
+            "12:29: e:eth0 cannot have MTU 1500: network one carries at most 1450 inside VXLAN",
+            "13:37: f:eth0 and d:eth0 are on one segment, but both have MAC 02:00:00:00:00:07",
         ],
     ),
     "neighbours that cannot be": (
@@ -970,5 +970,5 @@ def test_an_address_with_a_zone_is_refused() -> None:
 
 def test_one_mistake_of_many_instances_is_reported_once() -> None:
     assert problems('name: t\nnodes: {"h[1-30]": {networks: [lan]}}\n') == [
-        "2:21: network 'lan' does not exist. Declare it under networks."
+        "2:32: network 'lan' does not exist. Declare it under networks."
     ]
