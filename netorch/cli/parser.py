@@ -71,8 +71,6 @@ class Parser(argparse.ArgumentParser):
     """An argparse parser with netorch's exit status for wrong usage, and with suggestions."""
 
     def error(self, message: str) -> NoReturn:
-        from netorch.errors import did_you_mean
-
         known = list(self.commands)
         wrong = (
             message.rsplit("invalid choice: ", maxsplit=1)[-1].split("'")[1]
@@ -84,11 +82,25 @@ class Parser(argparse.ArgumentParser):
 
             remedy = did_you_mean(wrong, known) or "`netorch --help` lists the commands."
             message = f"there is no command {wrong!r}. {remedy}"
+        elif wrong:
+            message = self._not_one_of(message, wrong)
         elif known and message.endswith("required: COMMAND"):
             message = "a command is missing. `netorch --help` lists the commands."
         with suppress(OSError):
             self._print_message(f"{self.prog}: {message}\n{self.format_usage()}", sys.stderr)
         raise WrongUsage(message)
+
+    def _not_one_of(self, message: str, wrong: str) -> str:
+        """Return the error message for a value that its option does not accept."""
+        from netorch.errors import did_you_mean
+
+        for action in self._actions:
+            names = "/".join(action.option_strings) or action.metavar or action.dest
+            if action.choices is not None and message.startswith(f"argument {names}:"):
+                choices = [str(choice) for choice in action.choices]
+                guess = did_you_mean(wrong, choices)
+                return f"{names}: {wrong!r} is not one of {', '.join(choices)}. {guess}".rstrip()
+        return message
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse a command line.

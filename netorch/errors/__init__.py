@@ -176,10 +176,47 @@ def printable(text: str) -> str:
 
 def did_you_mean(word: str, known: Sequence[str] | Iterable[str]) -> str:
     """Return a question that suggests the most similar word, as `Did you mean 'mtu'?`, or ""."""
-    from difflib import get_close_matches
+    close = most_similar(word, known)
+    return f"Did you mean {close!r}?" if close else ""
 
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"Did you mean {close[0]!r}?" if close else ""
+
+def most_similar(word: str, known: Iterable[str]) -> str:
+    """Return the known word for which `word` is most probably a mistake, "" if there is none.
+
+    It is the word with the smallest distance of optimal string alignment, which counts letters
+    that are added, left out, replaced, or exchanged with their neighbour. `h2` is not a mistake
+    for `h1`: words that differ only in digits are two names.
+    """
+    from rapidfuzz.distance import OSA
+
+    wrong, shape = _folded(word), word.translate(_NO_DIGITS)
+    nearest, best = LARGEST_DISTANCE + 1, ""
+    beginnings = []
+    for name in known:
+        right = _folded(name)
+        if right == wrong:
+            return name
+        if name.translate(_NO_DIGITS) == shape:
+            continue
+        distance = OSA.distance(wrong, right, score_cutoff=nearest - 1)
+        if distance < nearest and 1 - distance / max(len(wrong), len(right)) > SIMILARITY:
+            nearest, best = distance, name
+        elif len(wrong) > LARGEST_DISTANCE and right.startswith(wrong):
+            beginnings.append(name)
+    return best or (beginnings[0] if len(beginnings) == 1 else "")
+
+
+LARGEST_DISTANCE = 3
+"""The number of mistakes in a word from which on netorch does not guess what it means."""
+
+SIMILARITY = 0.6
+"""The part of a word that must be right, so that netorch guesses what it means."""
+
+_NO_DIGITS = str.maketrans("", "", "0123456789")
+
+
+def _folded(word: str) -> str:
+    return word.lower().replace("-", "_")
 
 
 COMPARISONS = 50_000

@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
+from netorch.errors import did_you_mean
 from netorch.language import names, schema_shapes
 from netorch.language.addresses import Address, Interface, Network
 from netorch.language.limits import IFNAMSIZ, LARGEST_MTU
@@ -254,6 +255,10 @@ def network(value: object) -> Network:
 def destination(value: object) -> Network | None:
     """Parse the destination of a route: None is `default`, an address is a single host."""
     text = _text(value, "a destination")
+    if text != "default" and re.fullmatch("[A-Za-z_-]+", text):
+        guess = did_you_mean(text, ("default",))
+        rest = f". {guess}" if guess else ": write `default`, a subnet or an address"
+        wrong(f"{text!r} is not a destination{rest}", "bad-subnet")
     return None if text == "default" else network(text)
 
 

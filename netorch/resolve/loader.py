@@ -6,6 +6,7 @@ checks the rest, and drops those errors of the rest that the missing parts may h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import PurePath
@@ -408,6 +409,9 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
     code, text, remedy = "bad-value", "", ""
     if kind == "literal_error":
         code, text = "not-one-of", f"{entry['input']!r} is not one of {context['expected']}"
+        choices = re.findall(r"'([^']+)'", context["expected"])
+        remedy = did_you_mean(str(entry["input"]), choices)
+        text += "." if remedy else ""
     elif kind in {"model_type", "dict_type", "model_attributes_type"}:
         remedy = _AS_WRITTEN.get((str(path[0]) if path else "", len(path)), "")
         end = "." if remedy else ""

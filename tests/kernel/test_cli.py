@@ -436,11 +436,7 @@ def test_exec_passes_the_status_on_and_names_resolve(host: Host) -> None:
     wrong = host.netorch("exec", "c", "true", check=False)
     assert wrong.returncode == 1
     assert "'c'" in wrong.stderr
-    assert (
-        host.netorch("exec", "aa", "true", check=False)
-        .stderr.rstrip()
-        .endswith("Did you mean 'a'?")
-    )
+    assert "There are a" in host.netorch("exec", "aa", "true", check=False).stderr
 
 
 def test_exec_of_a_command_that_a_signal_ends(host: Host) -> None:

@@ -236,7 +236,7 @@ def test_a_kill_while_it_moves_is_survived(
 def test_what_cannot_be_lent_is_refused_before_anything_changes(host: Host, nics: Snapshot) -> None:
     place = "lab.yaml:2:26: physical a/lan0: "
     for command, origin, message in (
-        ("", "eth55", "the host has no interface 'eth55'. Did you mean 'eth5'?"),
+        ("", "eth55", "the host has no interface 'eth55'. It has "),
         ("", "wlan0", "the host has no interface 'wlan0'. It has "),
         (
             "ip link add br9 type bridge; ip link set eth5 master br9",

@@ -148,7 +148,7 @@ def test_which_machine_this_is(machines: Make) -> None:
     # the record knows it, as long as the topology is live
     assert "in sync" in one.netorch("diff", "lab.yaml").stdout
     assert "in sync" in one.netorch("diff", "lab").stdout
-    wrong = one.netorch("diff", "lab.yaml", "--host", "rack8", check=False)
+    wrong = one.netorch("diff", "lab.yaml", "--host", "rakc1", check=False)
     assert "Did you mean" in wrong.stderr
     one.netorch("apply", "lab.yaml", "--host", "rack3")
     tree = one.netorch("show").stdout

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar, Self
 
-from netorch.errors import did_you_mean
+from netorch.errors import did_you_mean, listing
 from netorch.immutable import Value, defaults, replace
 from netorch.kinds.base.link import Link, common_fields, link_key
 from netorch.kinds.netns import netns_key
@@ -145,9 +145,9 @@ class StandaloneLink(NoForeignObjects, Link):
                     f" `id: {number}`, or in a network `vlan: {number}`."
                 )
             else:
-                remedy = did_you_mean(
-                    name, [link.name for link in netns.links if link.name != "lo"]
-                )
+                others = [link.name for link in netns.links if link.name != "lo"]
+                has = f"It has {listing(others)}." if others else "It has only lo."
+                remedy = did_you_mean(name, others) or has
             what = f"there is no interface {name} in {label} that could be its parent"
             yield Obstacle("no-parent", what, remedy)
         elif self.FITS_PARENT and self.mtu > below.mtu:

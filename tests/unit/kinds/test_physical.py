@@ -26,7 +26,7 @@ def problem(text: str) -> str:
     [
         (
             "nodes: {host: {interfaces: {eth1: {kind: physical}}}}",
-            "t.yaml:2:36: host:eth1: `kind: physical` moves a NIC from the host",
+            "t.yaml:2:42: host:eth1: `kind: physical` moves a NIC from the host",
         ),
         (
             "nodes: {a: {interfaces: {eth1: {kind: physical, from: lo}}}}",

@@ -8,7 +8,7 @@ from netorch.errors import Position, Problem
 from netorch.render import excerpt
 
 
-def shown(line: str, first: int, last: int, columns: int = 40) -> str:
+def excerpt_of(line: str, first: int, last: int, columns: int = 40) -> str:
     """Return the excerpt of a line whose columns from `first` up to `last` are wrong."""
     problem = Problem("x", "wrong.", Position(7, first), end=Position(7, last), line=line)
     return "\n".join(excerpt.lines(problem, columns))
@@ -27,7 +27,7 @@ def shown(line: str, first: int, last: int, columns: int = 40) -> str:
     ],
 )
 def test_what_is_underlined(line: str, first: int, last: int, expected: str) -> None:
-    assert shown(line, first, last) == expected
+    assert excerpt_of(line, first, last) == expected
 
 
 @pytest.mark.parametrize("first", [1, 20, 100, 480, 495])
@@ -35,7 +35,7 @@ def test_what_is_underlined(line: str, first: int, last: int, expected: str) -> 
 @pytest.mark.parametrize("letter", ["x", "日", "\t"])
 def test_of_a_long_line_only_the_part_around_the_word(first: int, length: int, letter: str) -> None:
     line = letter * (first - 1) + "W" * length + letter * 500 + "x"
-    above, below = shown(line, first, first + length).split("\n")
+    above, below = excerpt_of(line, first, first + length).split("\n")
     assert excerpt._width(above) <= 40
     assert excerpt._width(below) <= 40
     assert "^" in below

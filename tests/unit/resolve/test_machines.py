@@ -273,7 +273,7 @@ def test_the_hosts_files_have_all_nodes() -> None:
     [
         (
             "nodes: {a: {on: rack9}}",
-            "unknown-machine: machine 'rack9' does not exist. Did you mean 'rack3'?",
+            "unknown-machine: machine 'rack9' does not exist. Declare it under hosts.",
         ),
         (
             "nodes: {a: {networks: n}, b: {on: rack2, networks: n}}\n"

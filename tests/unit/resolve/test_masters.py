@@ -79,12 +79,12 @@ WRONG = {
             "nodes.a.interfaces.x: `lacp_rate` is for mode 802.3ad, not for balance-rr",
             "nodes.a.interfaces.y: mode balance-rr has no primary port: `primary` is for active-backup, balance-tlb, balance-alb",
             "nodes.a.interfaces.z.mode: '802.3-ad' is not one of 'balance-rr', 'active-backup', 'balance-xor', 'broadcast', '802.3ad',"
-            " 'balance-tlb' or 'balance-alb'",
+            " 'balance-tlb' or 'balance-alb'. Did you mean '802.3ad'?",
         ],
     ),
     "a primary that is not a port": (
         a("x: {kind: bond, mode: active-backup, ports: [eth0], primary: eth1}"),
-        ["interface 'eth1' is not a port of a:x. Did you mean 'eth0'?"],
+        ["interface 'eth1' is not a port of a:x. Add it to its ports."],
     ),
     "tables of VRFs": (
         a("x: {kind: vrf, table: 5}, y: {kind: vrf, table: 5}"),

@@ -172,7 +172,7 @@ NETWORKS = {
     "driver: macvlan, parent: eth0, vlan: 4095": "4095 is not between 0 and 4094",
     "driver: macvlan, parent: 'a:eth0', node: c": "the parent a:eth0 is not in `node: c`: remove `node`",
     "driver: macvlan, parent: 'a:eth0/1'": "'eth0/1'",
-    "driver: macvlan, parent: 'a:eth9'": "node a: interface 'eth9' does not exist. Did you mean 'eth1'?",
+    "driver: macvlan, parent: 'a:eth9'": "node a: interface 'eth9' does not exist.",
     "driver: macvlan, parent: 'q:eth0'": "node 'q' does not exist.",
     "driver: macvlan, parent: eth0, node: q": "node 'q' does not exist.",
     "driver: macvlan, parent: 'a:eth0', stp: true": "driver macvlan does not support `stp`: it makes no bridge",
@@ -302,7 +302,7 @@ OBSTACLES = {
         MACVLAN,
         host(record(2, "eth0")),
         "there is no interface eth7 in host",
-        "Did you mean 'eth0'?",
+        "It has eth0.",
     ),
     "a VLAN device that does not exist": (
         replace(MACVLAN, parent=("host", "eth7.20")),
