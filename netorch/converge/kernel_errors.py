@@ -114,6 +114,16 @@ _REMEDIES: tuple[tuple[type | tuple[type, ...], frozenset[int], Remedy], ...] = 
         ),
     ),
     (
+        (LinkAdd, LinkSet),
+        frozenset({numbers.EADDRINUSE}),
+        Remedy(
+            "port-in-use",
+            "Another program or tunnel already uses the UDP port of this one: write another `port`."
+            " `ss -lunp` lists the programs.",
+            "ss -lunp",
+        ),
+    ),
+    (
         LinkSet,
         frozenset({numbers.ENETDOWN}),
         Remedy("link-down", "Is its parent interface up?"),

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.kernel.campaign import LONG
-from tests.kernel.host import Host
+from tests.kernel.host import Host, diff_snapshots
 from tests.kernel.test_failure import sh
 
 NAT = """\
@@ -180,3 +180,24 @@ def test_what_is_missing(host: Host, what: str) -> None:
         assert "internal error" not in output, (command, output)
         assert "Traceback" not in output, (command, output)
     host.netorch("destroy", "lab", check=False)
+
+
+def test_a_udp_port_that_a_program_has(host: Host) -> None:
+    node = (
+        "name: lab\nnodes: {r1: {interfaces: {d0: {kind: tap, addresses: [10.0.0.1/24]}TUNNEL}}}\n"
+    )
+    tunnel = ", x0: {kind: vxlan, vni: 7, port: 14789, local: 10.0.0.1, remote: 10.0.0.2}"
+    host.write("topo.yaml", node.replace("TUNNEL", ""))
+    host.netorch("apply")
+    program = host.start(
+        *("ip", "netns", "exec", "r1", sys.executable, "-c"),
+        "import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+        "s.bind(('', 14789)); print('ready', flush=True); time.sleep(1000)",
+    )
+    assert program.stdout is not None and program.stdout.readline() == "ready\n"
+    before = host.snapshot()
+    host.write("topo.yaml", node.replace("TUNNEL", tunnel))
+    done = host.netorch("apply", check=False)
+    assert done.returncode == 1
+    assert "Address already in use" in done.stderr and "`ss -lunp`" in done.stderr, done.stderr
+    assert diff_snapshots(before, host.snapshot(), ("files: /run/netorch/lab.lock",)) == []

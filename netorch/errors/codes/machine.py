@@ -80,10 +80,9 @@ MACHINE = Area(
             "port-in-use",
             "A port is in use",
             "A program listens on the port that the file publishes, or another topology publishes "
-            "it. One of the two would become unreachable. Or the UDP port for encrypted tunnels "
-            "between machines is not free.",
+            "it. One of the two would become unreachable. Or the UDP port of a tunnel is not free.",
             "Publish another port, or stop the program: `ss -lnp sport = PORT` names it. For "
-            "tunnels, write another `port` for the machine.",
+            "tunnels, write another `port`; `ss -lunp` lists the programs with UDP ports.",
         ),
         Code(
             "vni-taken",
