@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from netorch.cli.service import hooks
 from netorch.cli.status import DIFFERENT, DONE, FAILED
 from netorch.cli.streams import flush_output
 from netorch.errors import NetorchError, Problem, did_you_mean, printable
@@ -42,10 +43,14 @@ class Printer(Silent):
 
 def watch(options: WatchOptions, output: Output) -> int:
     """Watch, and return the exit status."""
-    _require_live(options.names)
+    service = hooks()
+    if service is None:
+        # a service waits for topologies that are applied later
+        _require_live(options.names)
     watcher = Watcher(
         Options(tuple(options.names), options.interval, options.once, options.timeout),
         [Printer(output)],
+        service,
     )
     if not options.names and not options.once:
         output.note("waiting for what happens to the topologies of this machine (Ctrl-C ends)")

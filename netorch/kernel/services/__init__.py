@@ -1,0 +1,1 @@
+"""Speaks to systemd: notifications of a service, units, and the programs that manage them."""
