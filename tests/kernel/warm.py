@@ -13,8 +13,11 @@ and the entry point.
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import os
+import pkgutil
 import select
 import subprocess
 import sys
@@ -23,10 +26,21 @@ import threading
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import netorch
 from netorch.kernel.system.syscalls import setns
+from netorch.resolve import loader, stored
 
-KINDS = ("net", "mnt", "pid")
+LEFT_OUT = ("netorch.__main__", "netorch.pytest_plugin", "netorch.render.graph")
+"""Modules that few commands use, and that import large packages."""
+FILE = """
+name: lab
+nodes: {a: {networks: [lan]}, b: {networks: [lan], routes: [{to: 10.9.0.0/16, via: 10.0.0.1}]}}
+networks: {lan: {}}
+links: [{endpoints: ["a:eth0", "b:eth0"], subnet: 10.0.0.0/30}]
+checks: [{from: a, to: b}]
+"""
 
 
 class Warm:
@@ -91,59 +105,71 @@ class Warm:
         return self._process
 
 
+def prepare() -> None:
+    """Do what each command does at its first use of a module, so that no child does it again.
+
+    It imports all modules, and loads a file, because pydantic makes its models at the first use.
+    """
+    for module in pkgutil.walk_packages(netorch.__path__, "netorch."):
+        if not module.name.startswith(LEFT_OUT):
+            importlib.import_module(module.name)
+    loaded = loader.load(FILE.encode(), "topo.yaml")
+    stored.decode(*stored.encode(loaded), "topo.yaml", lambda: loaded.source)
+    # because the collector would write into the memory that the children share with this process
+    gc.collect()
+    gc.freeze()
+
+
 def serve() -> None:
     """Run jobs from standard input until it ends."""
-    import netorch.checks.run
-    import netorch.cli.diff_report
-    import netorch.cli.dispatch
-    import netorch.cli.enter
-    import netorch.cli.parser
-    import netorch.converge.orchestrator
-    import netorch.doctor
-    import netorch.kernel.probe.run
-    import netorch.render.checks
-    import netorch.render.doctor
-    import netorch.render.live_table
-    import netorch.render.topology_file
-    import netorch.render.tree  # noqa: F401
-
+    prepare()
     for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            try:
-                _enter(json.loads(line))
-            except BaseException:
-                traceback.print_exc()
-            os._exit(255)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        try:
+            status = _fork(json.loads(line))
+        except OSError:  # the private host has ended
+            traceback.print_exc()
+            status = 255
+        print(status, flush=True)
 
 
-def _enter(job: dict[str, object]) -> None:
-    """Run the job in its namespaces.
+def _fork(job: dict[str, Any]) -> int:
+    """Run a job in a child, and return its exit status as a shell does."""
+    # this process stays in its own PID namespace, and its next child begins in the other one
+    _join(job["pid"], "pid")
+    child = os.fork()
+    if child == 0:
+        try:
+            _run(job)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(255)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return status if status >= 0 else 128 - status
 
-    Forks once more, because only children of the process that enters a PID namespace are in it.
-    """
-    streams = [
-        os.open(str(file), os.O_RDONLY if index == 0 else os.O_WRONLY | os.O_CREAT, 0o600)
-        for index, file in enumerate(job["files"])
-    ]  # type: ignore[arg-type]
-    namespaces = [os.open(f"/proc/{job['pid']}/ns/{kind}", os.O_RDONLY) for kind in KINDS]
-    for fd in namespaces:
+
+def _join(pid: int, *kinds: str) -> None:
+    for kind in kinds:
+        fd = os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY)
         setns(fd, 0)
         os.close(fd)
-    os.chdir(str(job["folder"]))
-    child = os.fork()
-    if child != 0:
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        os._exit(status if status >= 0 else 128 - status)
+
+
+def _run(job: dict[str, Any]) -> None:
+    """Run the job in its namespaces."""
+    streams = [
+        os.open(file, os.O_RDONLY if index == 0 else os.O_WRONLY | os.O_CREAT, 0o600)
+        for index, file in enumerate(job["files"])
+    ]
+    _join(job["pid"], "net", "mnt")
+    os.chdir(job["folder"])
     for fd, stream in enumerate(streams):
         os.dup2(stream, fd)
     sys.stdin = open(0, encoding="utf-8")
     sys.stdout = open(1, "w", encoding="utf-8")
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1)
     os.environ.clear()
-    os.environ.update(job["env"])  # type: ignore[arg-type]
-    argv = [str(word) for word in job["argv"]]  # type: ignore[attr-defined]
+    os.environ.update(job["env"])
+    argv = job["argv"]
     sys.argv = ["netorch", *argv]
 
     from netorch.cli import main
