@@ -15,6 +15,7 @@ NAMES = (
     "watch",
     "destroy",
     "list",
+    "history",
     "show",
     "check",
     "explain",

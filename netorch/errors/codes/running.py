@@ -154,6 +154,19 @@ RUNNING = Area(
             "Set down the interface of a node instead.",
         ),
         Code(
+            "no-log",
+            "The machine has no log",
+            "`netorch history` reads the journal of systemd, or the files of syslog. This machine "
+            "has neither, so the acts of netorch are not on record.",
+            "Start the journal or syslog. Acts from then on are in it.",
+        ),
+        Code(
+            "log-unreadable",
+            "The log cannot be read",
+            "The journal or the files of syslog exist, but reading them failed.",
+            "Follow the reason in the message. `journalctl --verify` examines the journal.",
+        ),
+        Code(
             "plan-elsewhere",
             "A saved plan is for another machine",
             "The file has `hosts`, and the plan has the changes of another of these machines.",

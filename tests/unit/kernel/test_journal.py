@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import struct
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from netorch.kernel.journal import native, syslog, write
+from netorch.errors import NetorchError
+from netorch.immutable import replace
+from netorch.kernel.journal import native, read, syslog, write
+from netorch.render.history import listing, row
 from netorch.values.act import Act, Caller
 
 ACT = Act(
@@ -219,3 +223,91 @@ def test_the_caller_is_who_logged_in(monkeypatch: pytest.MonkeyPatch) -> None:
     assert write.caller().uid == os.getuid()
     monkeypatch.setenv("SUDO_USER", "alice")
     assert write.caller().text() == "by alice"
+
+
+def entry(**fields: object) -> bytes:
+    """Return a line of `journalctl -o json`."""
+    usual = {f"NETORCH_{name}": value for name, value in fields.items()}
+    return json.dumps({"__REALTIME_TIMESTAMP": "1700000000000000", **usual}).encode()
+
+
+def test_an_entry_of_the_journal_is_the_act_again() -> None:
+    fields = dict(native.fields(ACT)) | {"__REALTIME_TIMESTAMP": "1700000000000000"}
+    assert read.act_of_entry(json.dumps(fields).encode()) == replace(ACT, seconds=0.425)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("/a", "/a"),
+        ([47, 255, 10], "/\udcff\n"),
+        (["/a", "/b"], "/a"),
+        ([[47, 97], "/b"], "/a"),
+        (None, ""),
+        ([300], ""),
+        ([], ""),
+        ({}, ""),
+    ],
+)
+def test_a_field_of_any_form_is_read(value: object, text: str) -> None:
+    act = read.act_of_entry(entry(ACT="apply", TOPOLOGY="lab", OUTCOME="done", FILE=value))
+    assert act is not None
+    assert act.file == text
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"{", b"[]", b"1", entry(ACT="apply"), entry(ACT="a", TOPOLOGY=None, OUTCOME="b")]
+)
+def test_an_entry_without_an_act_is_left_out(line: bytes) -> None:
+    assert read.act_of_entry(line) is None
+
+
+def test_the_files_of_syslog_are_read_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [tmp_path / "syslog.1", tmp_path / "syslog", tmp_path / "messages"]
+    monkeypatch.setattr(read, "FILES", tuple(map(str, files)))
+    monkeypatch.setattr(read, "JOURNALS", (str(tmp_path / "none"),))
+    monkeypatch.setattr(read, "JOURNAL", str(tmp_path / "none"))
+    with pytest.raises(NetorchError, match="no journal"):
+        read.history(None, 10, None)
+    acts = [replace(ACT, topology=f"lab{number}", time=1e9 + number) for number in range(6)]
+    lines = [syslog.line(act, 1) + b"\n" for act in acts]
+    files[0].write_bytes(b"".join(lines[:3]) + b"\xff noise\n")
+    files[1].write_bytes(b"".join(lines[3:]))
+    os.mkfifo(files[2])
+    past = read.history(None, 4, None)
+    assert (past.acts, past.source, past.more) == (tuple(acts[2:]), "syslog", True)
+    assert read.history("lab1", 4, None).acts == (acts[1],)
+    assert read.history(None, 9, 1e9 + 4).acts == tuple(acts[4:])
+
+
+def test_the_table_has_no_control_characters() -> None:
+    bad = "\x1b[2J\nx\u202e"
+    act = Act(
+        act=f"apply{bad}",
+        topology=f"lab{bad}",
+        outcome=f"refused{bad}",
+        reason=f"It is{bad}. And more.",
+        file=f"/{bad}",
+        caller=Caller(0, None, bad),
+    )
+    lines = list(listing([act], str, full=True))
+    assert len(lines) == 2
+    assert all(line.isprintable() for line in lines)
+    assert str(row(act, str)).isprintable()
+    assert list(listing([act], str, full=False))[1].endswith("x\\u202e")
+
+
+@pytest.mark.parametrize(
+    ("act", "who"),
+    [
+        (Act(act="apply", topology="l", caller=Caller(0, 1000, "alice")), "alice"),
+        (Act(act="apply", topology="l", caller=Caller(0, 1000)), "user1000"),
+        (Act(act="apply", topology="l", unit="netorch@l.service"), "netorch@l"),
+        (Act(act="apply", topology="l", unit="session-3.scope"), "user0"),
+        (Act(act="apply", topology="l", caller=Caller(0, 7), unit="ssh.service"), "user7"),
+    ],
+)
+def test_the_table_names_the_person(act: Act, who: str) -> None:
+    assert row(act, lambda number: f"user{number}")["user"] == who
