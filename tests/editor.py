@@ -50,6 +50,7 @@ _MEANING = re.compile("|".join(f"(?:{words})" for words in MEANING.values()))
 
 _NO_FILE = (
     "The file is not YAML",
+    "which netorch does not read",
     "The file is empty",
     "The file is not a mapping",
     "control character",

@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from netorch.resolve.loaded import Loaded
     from netorch.state.plan import Step
 
-EXCERPTS = 20
-"""The number of errors whose line in the file is shown."""
-
-SAME_PLACE = 3
-"""The number of errors of one place that are listed, because a range may cause hundreds."""
-
 FIRST_LINES = 60
 """The number of changes that apply and destroy list before they only count the rest."""
 
@@ -116,19 +110,8 @@ class Output:
         self.done()
         from netorch.render import excerpt
 
-        start = "" if error.file else "netorch: "
-        groups = excerpt.groups(error.problems)
-        for number, group in enumerate(groups):
-            for problem in group[:SAME_PLACE]:
-                tell(f"{start}{problem.text(error.file)}")
-            if len(group) > SAME_PLACE:
-                tell(f"… and {len(group) - SAME_PLACE} more errors at this place")
-            if number < EXCERPTS:
-                colour = _has_colour(sys.stderr)
-                for line in excerpt.lines(group[0], error_columns(), colour=colour):
-                    tell(line)
-        if len(error.problems) > EXCERPTS:
-            tell(f"{len(error.problems)} errors")
+        for line in excerpt.report(error, error_columns(), colour=_has_colour(sys.stderr)):
+            tell(line)
 
     def confirm(self, question: str) -> bool:
         """Ask the user at a terminal.

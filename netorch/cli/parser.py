@@ -78,9 +78,11 @@ class Parser(argparse.ArgumentParser):
             else ""
         )
         if wrong and known:
+            from netorch.cli.other_words import WORDS
             from netorch.errors import did_you_mean
 
-            remedy = did_you_mean(wrong, known) or "`netorch --help` lists the commands."
+            lists = "`netorch --help` lists the commands."
+            remedy = WORDS.get(wrong.lower()) or did_you_mean(wrong, known) or lists
             message = f"there is no command {wrong!r}. {remedy}"
         elif wrong:
             message = self._not_one_of(message, wrong)

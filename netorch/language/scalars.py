@@ -354,7 +354,10 @@ def setting_name(value: object) -> str:
 @accepts({"type": "boolean", "errorMessage": "This is neither true nor false."})
 def boolean(value: object) -> bool:
     if not isinstance(value, bool):
-        wrong(f"{value!r} is neither true nor false")
+        meant = {"yes": "true", "on": "true", "y": "true", "1": "true"}
+        meant |= {"no": "false", "off": "false", "n": "false", "0": "false"}
+        right = meant.get(str(value).lower())
+        wrong(f"{value!r} is neither true nor false{f': write {right}' if right else ''}")
     return value
 
 
@@ -366,7 +369,12 @@ def integer(low: int, high: int) -> Callable[[object], int]:
         if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}|0x[0-9a-fA-F]{1,16}", value):
             value = int(value, 0 if value.startswith("0x") else 10)
         if isinstance(value, bool) or not isinstance(value, int):
-            wrong(f"{value!r} is not a whole number", "bad-number")
+            digits = re.fullmatch(r"([0-9_,' ]+)(?:\.0*)?", str(value))
+            whole = re.sub("[^0-9]", "", digits[1]) if digits else ""
+            wrong(
+                f"{value!r} is not a whole number{f': write {whole}' if whole else ''}",
+                "bad-number",
+            )
         if not low <= value <= high:
             wrong(f"{value} is not between {low} and {high}", "bad-number")
         return value

@@ -86,8 +86,10 @@ class Spans:
 
     def _span(self, problem: Problem, where: Position) -> Span:
         entry = self._keys.get(where) or self._items.get(where)
-        if entry is None or (problem.code == "missing-key" and where in self._items):
-            entry = self._items.get(where, entry)
+        if where in self._items and problem.code != "unknown-key":
+            # an item and the first key in it begin at one place
+            is_item = problem.object.rpartition(".")[2].isdecimal()
+            entry = self._items[where] if is_item or problem.code == "missing-key" else entry
         if entry is None:
             return Span(where, self._end_of_word(where))
         key, value = entry.key, entry.value

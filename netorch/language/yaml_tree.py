@@ -436,13 +436,18 @@ def _syntax(findings: Findings, error: yaml.MarkedYAMLError, text: str) -> None:
     words = error.problem or "syntax error"
     remedy = next((hint for start, hint in _HINTS.items() if start in words), "")
     at = Position(mark.line + 1, mark.column + 1) if mark else None
-    if "cannot start any token" in words and at:
+    if at is not None:
+        from netorch.language.yaml_traps import explain
+
         lines = re.split(r"\r\n|[\n\r\x85\u2028\u2029]", text)
+        start = error.context_mark
+        opening = Position(start.line + 1, start.column + 1) if start else None
+        if (trap := explain(words, at, opening, lines)) is not None:
+            findings.stop("not-yaml", f"The file is not YAML: {trap.what}.", trap.at, trap.remedy)
         rest = lines[at.line - 1][at.column - 1 :] if at.line <= len(lines) else ""
-        if rest.startswith("\t"):
-            words, remedy = "a tab cannot be used for indentation", "Use spaces."
-        elif rest:
+        if "cannot start any token" in words and rest:
             words, remedy = f"a plain text cannot begin with {rest[0]!r}", "Quote it."
+            error.context = None
     if "nesting depth" in words:
         # The parser reads ahead, and has reached its own limit of 1,000 levels.
         findings.stop("too-deep", _TOO_DEEP, at)

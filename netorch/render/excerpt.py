@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
-from netorch.errors import Problem, printable
+from netorch.errors import NetorchError, Problem, printable
 
 _CUT = "…"
 _TAB = " " * 4
 _RED, _FAINT, _PLAIN = "\033[1;31m", "\033[2m", "\033[0m"
+
+
+EXCERPTS = 20
+"""The number of places whose line is shown."""
+
+SAME_PLACE = 3
+"""The number of errors of one place that are listed, because a range may cause hundreds."""
+
+
+def report(error: NetorchError, columns: int = 80, *, colour: bool = False) -> Iterator[str]:
+    """Yield the lines of an error for a user, with the lines of the file that they are about."""
+    start = "" if error.file else "netorch: "
+    for number, group in enumerate(groups(error.problems)):
+        for problem in group[:SAME_PLACE]:
+            yield f"{start}{problem.text(error.file)}"
+        if len(group) > SAME_PLACE:
+            yield f"… and {len(group) - SAME_PLACE} more errors at this place"
+        if number < EXCERPTS:
+            yield from lines(group[0], columns, colour=colour)
+    if len(error.problems) > EXCERPTS:
+        yield f"{len(error.problems)} errors"
 
 
 def groups(problems: Iterable[Problem]) -> list[list[Problem]]:

@@ -20,6 +20,7 @@ from netorch.language.expand import expand
 from netorch.language.names import topology_name
 from netorch.language.spans import aim
 from netorch.language.variables import names_in, refuse_unknown
+from netorch.language.yaml_traps import without_space
 from netorch.language.yaml_tree import Findings, Map, locate, parse, quote
 from netorch.resolve.desired import Complaint, Desired, Machine
 from netorch.resolve.loaded import Choose, Given, Loaded, Source
@@ -35,6 +36,9 @@ from netorch.resolve.partial import (
 from netorch.resolve.topology import resolve
 from netorch.topology import TopologyFile, by_kind, words_of
 from netorch.topology.file import LateModel
+from netorch.topology.links import EndpointModel
+from netorch.topology.networks import NetworkModel
+from netorch.topology.nodes import NodeModel
 
 NAME = 60
 """The length in characters from which errors shorten a key."""
@@ -97,7 +101,7 @@ def _load(
     here = _Here(choose)
     try:
         text = Findings()
-        raw = read(text)
+        raw = _topology(read, text, data)
         if given is not None and given.names:
             known = names_in(raw) | given.elsewhere
             refuse_unknown(given.names - known, known, text)
@@ -127,6 +131,28 @@ def _load(
     source = Source(tree, rest.topology)
     names = given.names if given is not None else frozenset[str]()
     return Loaded(file, desired, tuple(warnings), source, names)
+
+
+_OF_OTHERS = frozenset(("services", "topology", "network", "apiVersion"))
+"""Keys at the top of files of other tools."""
+
+
+def _topology(read: Callable[[Findings], Map], text: Findings, data: bytes | None) -> Map:
+    """Read the tree of a file. Raise FileError if it is the file of another tool."""
+    try:
+        tree = read(text)
+    except FileError:
+        from netorch.language import other_formats
+
+        if data is not None and (problem := other_formats.of_text(data)):
+            raise FileError(problem) from None
+        raise
+    if not _OF_OTHERS.isdisjoint(tree):
+        from netorch.language import other_formats
+
+        if problem := other_formats.of_tree(tree, tree.where):
+            raise FileError(problem)
+    return tree
 
 
 def _independent(problems: Sequence[Problem], early: Sequence[Problem]) -> list[Problem]:
@@ -391,16 +417,34 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
     kind, context = entry["type"], entry.get("ctx", {})
     where = locate(tree, path)
     named = where.before_name(here) if where is not None else None
+    model = _model(entry["loc"], tree) if kind in {"extra_forbidden", "missing"} else None
+    if model is EndpointModel and _is_end_with_space(model, end := _value(tree, path[:-1])):
+        [(node, iface)] = end.items()
+        where, what = locate(tree, path[:-1]), f"{parent}: '{node}: {iface}' is a mapping."
+        remedy = f"Write {node}:{iface}, without a space after the colon."
+        return Problem("bad-end", what, where, remedy, parent)
     if kind == "extra_forbidden":
-        model = _model(entry["loc"], tree)
+        from netorch.topology.other_words import sentence, similar
+
         known = [*_keys(model), *_expanded_keys(path[:-1])]
-        remedy = did_you_mean(str(last), known) or _further_in(model, str(last)) or _listing(known)
+        remedy = (
+            _indented_wrong(tree, path)
+            or without_space(str(last))
+            or _here(sentence, model, str(last), entry["input"])
+            or did_you_mean(str(last), known)
+            or _further_in(model, str(last))
+            or _here(similar, model, str(last), entry["input"])
+            or _listing(known)
+        )
         what = f"unknown key {last!r}{f' in {parent}' if parent else ''}."
         return Problem("unknown-key", what, where, remedy, here)
     if kind == "missing":
         what = f"{parent or 'the file'} lacks the key {last!r}."
         before = where.before_name(parent) if where is not None and parent else where
-        return Problem("missing-key", what, before, object=here)
+        remedy = (
+            "Write `endpoints: [NODE:INTERFACE, NODE:INTERFACE]`." if last == "endpoints" else ""
+        )
+        return Problem("missing-key", what, before, remedy, here)
     if kind in {"wrong", "value_error"}:
         code, text = _code_and_text(kind, context)
         if not path:
@@ -413,12 +457,15 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
         remedy = did_you_mean(str(entry["input"]), choices)
         text += "." if remedy else ""
     elif kind in {"model_type", "dict_type", "model_attributes_type"}:
-        remedy = _AS_WRITTEN.get((str(path[0]) if path else "", len(path)), "")
-        end = "." if remedy else ""
-        text = f"this must be a mapping, not {_shape(entry['input'])}{end}"
+        remedy = _as_mapping(tree, entry["input"], path)
+        text = _instead("a mapping", entry["input"], remedy)
         code = "not-a-mapping"
     elif kind == "list_type":
-        code, text = "not-a-list", f"this must be a list, not {_shape(entry['input'])}"
+        remedy = "Write [a, b], or leave out the key." if entry["input"] is None else ""
+        remedy = _AS_WRITTEN.get((str(path[0]), len(path)), remedy)
+        if isinstance(entry["input"], str):
+            remedy = without_space(entry["input"])
+        code, text = "not-a-list", _instead("a list", entry["input"], remedy)
     elif kind in {"too_short", "too_long"} and last == "endpoints":
         count = context.get("actual_length", "that many")
         code, text = "not-two-ends", f"a link must have two ends, not {count}"
@@ -426,6 +473,39 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
         message = str(entry["msg"])
         text = f"{message[:1].lower()}{message[1:]}"
     return Problem(code, f"{here}: {text}", named, remedy, here)
+
+
+def _instead(shape: str, value: object, remedy: str) -> str:
+    """Return the sentence about a value of the wrong shape."""
+    what = "this is empty" if value is None else f"this must be {shape}, not {_shape(value)}"
+    return f"{what}{'.' if remedy else ''}"
+
+
+def _as_mapping(tree: Map, value: object, path: TreePath) -> str:
+    """Return what to write in place of a value that is not a mapping."""
+    section, depth = str(path[0]) if path else "", len(path)
+    is_row = section in ("links", "checks")
+    if isinstance(value, str) and not is_row and (remedy := without_space(value)):
+        return remedy
+    if section in ("nodes", "networks") and depth == 2 and not isinstance(tree[section], list):
+        model = NodeModel if section == "nodes" else NetworkModel
+        if path[1] in _keys(model):
+            one = section.removesuffix("s")
+            return f"`{path[1]}` is a key of a {one}: indent it further than the {one}'s name."
+    if remedy := _AS_WRITTEN.get((section, depth), ""):
+        return remedy
+    return "Write `KEY: VALUE` lines below it, or leave out the key." if value is None else ""
+
+
+def _is_end_with_space(model: type[BaseModel] | None, value: object) -> bool:
+    """Whether an end of a link is `a: eth0`, which is a mapping because of the space."""
+    return (
+        model is EndpointModel
+        and isinstance(value, dict)
+        and len(value) == 1
+        and not any(key in _keys(model) for key in value)
+        and all(isinstance(name, (str, int)) for name in value.values())
+    )
 
 
 def _code_and_text(kind: str, context: Mapping[str, Any]) -> tuple[str, str]:
@@ -473,6 +553,8 @@ def _has(tree: Any, part: str | int) -> bool:
 _AS_WRITTEN = {
     ("nodes", 1): "Write `NAME: {}` for each node.",
     ("networks", 1): "Write `NAME: {subnet: 10.0.0.0/24}` for each network.",
+    ("links", 1): "Write `- [NODE:INTERFACE, NODE:INTERFACE]` lines below it, or leave it out.",
+    ("checks", 1): "Write `- {from: NODE, to: NODE}` lines below it, or leave it out.",
     ("links", 2): "Write [NODE:INTERFACE, NODE:INTERFACE], or a mapping with `endpoints`.",
     ("checks", 2): "Write {from: NODE, to: NODE}.",
 }
@@ -517,6 +599,26 @@ def _keys(model: type[BaseModel] | None) -> list[str]:
         if model
         else []
     )
+
+
+def _indented_wrong(tree: Map, path: TreePath) -> str:
+    """Return the remedy for a key at the top of a file whose `nodes` or `networks` is empty."""
+    if len(path) != 1 or not isinstance(tree.get(str(path[0])), (dict, type(None))):
+        return ""
+    section = next((name for name in ("nodes", "networks") if tree.get(name, ...) is None), "")
+    return f"Indent it, to make it an entry of `{section}`, which is empty." if section else ""
+
+
+def _here(
+    find: Callable[[tuple[str, ...], str, object], str],
+    model: type[BaseModel] | None,
+    word: str,
+    value: object,
+) -> str:
+    """Return what a key of another tool is here, or ""."""
+    if model is None:
+        return ""
+    return find(tuple(base.__name__ for base in model.__mro__), word, value)
 
 
 def _further_in(model: type[BaseModel] | None, word: str) -> str:

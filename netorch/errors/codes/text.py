@@ -43,6 +43,14 @@ TEXT = Area(
             "Pass a path or a text, or set the variables when you make the `Topology`.",
         ),
         Code(
+            "other-format",
+            "The file belongs to another tool",
+            "The file is one of Docker Compose, containerlab, netplan, Kathara, Mininet or another "
+            "tool, or a shell script. netorch reads only its own language.",
+            "The error says how to write it here. [From other tools](howto/migrate.md) compares "
+            "the languages.",
+        ),
+        Code(
             "file-too-large",
             "The file is too large",
             "A topology file can have at most 10 MB.",

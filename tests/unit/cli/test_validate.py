@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from netorch.cli import main
-from netorch.cli.output import EXCERPTS
 from netorch.cli.status import DONE, FAILED
+from netorch.render.excerpt import EXCERPTS
 
 RIGHT = "name: right\nnodes: {a: {}}\n"
 WITH_A_WARNING = """\

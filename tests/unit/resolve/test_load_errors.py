@@ -18,7 +18,7 @@ nodes:
 netwroks: {}
 """,
         [
-            "2:7: unknown key 'adresses' in nodes.a. The known keys are: attach, on, forwarding, sysctls, networks, interfaces, routes, rules, aliases, dns, nat, publish, profile.",
+            "2:7: unknown key 'adresses' in nodes.a. An address belongs to an interface: write `networks: {NETWORK: 10.0.0.5}`, or `interfaces: {eth0: {addresses: [10.0.0.5/24]}}`.",
             "2:32: unknown key 'forwardin' in nodes.a. Did you mean 'forwarding'?",
             "3:18: network 'lan' does not exist. Declare it under networks.",
             "3:24: unknown key 'adress' in nodes.b.networks.lan. Did you mean 'address'?",
@@ -236,7 +236,7 @@ links:
         [
             "3:5: links.0.endpoints: a link must have two ends, not 1",
             "4:6: links.1.endpoints.0: 'a' is not an end of a link: write NODE:INTERFACE, such as a:eth0",
-            "5:5: links.2 lacks the key 'endpoints'.",
+            "5:5: links.2 lacks the key 'endpoints'. Write `endpoints: [NODE:INTERFACE, NODE:INTERFACE]`.",
             "5:6: unknown key 'endpoint' in links.2. Did you mean 'endpoints'?",
             "6:14: node 'c' does not exist. Declare it under nodes.",
             "7:44: links.4.subnet.0: '10.0.0.0/33' is not a subnet such as 10.0.0.0/24 or fd00::/64",
@@ -318,7 +318,7 @@ nodes: {a: {interfaces: {br0: {kind: bridge, forward_delay: 31s, hello_time: 1, 
             "1:78: nodes.a.interfaces.br0.hello_time: 1 is not a time between 100 and 1000 centiseconds, the unit of `ip link`: write for example 1500 or 15s for 15 seconds",
             "1:91: nodes.a.interfaces.br0.priority: 70000 is not between 0 and 65535",
             "1:111: nodes.a.interfaces.br0.ageing_time: 'soon' is not a time between 0 and 2147483647 centiseconds, the unit of `ip link`: write for example 1500 or 15s for 15 seconds",
-            "1:122: nodes.a.interfaces.br0.stp: 'on' is neither true nor false",
+            "1:122: nodes.a.interfaces.br0.stp: 'on' is neither true nor false: write true",
         ],
     ),
     "spanning tree with a short delay": (
@@ -421,9 +421,9 @@ nodes: {a: {forwarding: yes}, b: {forwarding: 1}}
 names: off
 """,
         [
-            "1:25: nodes.a.forwarding: 'yes' is neither true nor false",
-            "1:47: nodes.b.forwarding: 1 is neither true nor false",
-            "2:8: names: 'off' is neither true nor false",
+            "1:25: nodes.a.forwarding: 'yes' is neither true nor false: write true",
+            "1:47: nodes.b.forwarding: 1 is neither true nor false: write true",
+            "2:8: names: 'off' is neither true nor false: write false",
         ],
     ),
     "two ways to say forwarding": (
@@ -534,7 +534,7 @@ links: {a: b}
             "1:25: nodes.c: this must be a mapping, not 'text'",
             "1:35: nodes.d.routes: this must be a list, not a mapping",
             "2:17: networks.lan: this must be a mapping, not 7",
-            "3:1: links: this must be a list, not a mapping",
+            "3:1: links: this must be a list, not a mapping. Write `- [NODE:INTERFACE, NODE:INTERFACE]` lines below it, or leave it out.",
         ],
     ),
     "names of the topology": (
@@ -837,7 +837,7 @@ def test_a_file_that_is_not_a_topology() -> None:
             "1:1: The file is not a mapping: a topology is a mapping with keys such as `nodes`, `networks` and `links`.",
         ),
         ("nodes: [", "2:1: The file is not YAML"),
-        ("nodes: {a: {}\nlinks: []", "2:1: The file is not YAML"),
+        ("nodes: {a: {}\nlinks: []", "1:8: The file is not YAML"),
     ):
         assert problems(text)[0].startswith(expected), text
 
