@@ -17,7 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from netorch.api.running import Lab
     from netorch.api.topology import Source
-    from netorch.kernel.probe.capture import Capture
+    from netorch.kernel.capture.to_files import Capture
 
 MARK = (
     "topology(source, *, variables=None, name=None, scope='function', pcap=None): "

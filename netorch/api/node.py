@@ -19,9 +19,9 @@ from netorch.api.topology import Topology
 from netorch.converge.attached import NodePlace, place
 from netorch.errors import NetorchError, Problem, which_node
 from netorch.immutable import Value
+from netorch.kernel.capture.to_files import BUFFER, ETH_P_ALL, Capture
 from netorch.kernel.namespaces.inspect import look, open_socket, wait_for_port
 from netorch.kernel.private_host.client import Machine
-from netorch.kernel.probe.capture import BUFFER, ETH_P_ALL, Capture
 from netorch.kernel.probe.echo import echo
 from netorch.kernel.processes import spawn
 from netorch.kernel.processes.spawn import Completed, Process

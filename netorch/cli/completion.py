@@ -158,6 +158,33 @@ def _node(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str
     return [name for name in nodes(getattr(parsed_args, "name", None)) if name.startswith(prefix)]
 
 
+def interfaces(node: str, topology: str | None) -> list[str]:
+    """Return the interfaces that a live node has now. Only root can see them."""
+    import socket
+
+    from netorch.kernel.files import state_cache
+    from netorch.kernel.system.nsfs import netns_fd
+    from netorch.kernel.system.syscalls import setns
+
+    with suppress(OSError, LookupError, TypeError):
+        for name in state_cache.names() if topology is None else [topology]:
+            label = (state_cache.places_on_record(name) or {"labels": {}})["labels"].get(node)
+            if label is not None and label != "host":
+                setns(netns_fd(f"/run/netns/{label}", follow=True))
+            if label is not None or node == "host":
+                return [interface for _, interface in socket.if_nameindex()]
+    return []
+
+
+def _interface(prefix: str, parsed_args: argparse.Namespace, **others: object) -> list[str]:
+    """Complete NODE:IF."""
+    node, colon, start = prefix.partition(":")
+    if not colon:
+        return _node(prefix, parsed_args, **others)
+    names = interfaces(node, getattr(parsed_args, "name", None))
+    return [f"{node}:{name}" for name in names if name.startswith(start) and name.isprintable()]
+
+
 def _end(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
     """Complete an argument of `explain`: a node, or a file if it is the only argument.
 
@@ -182,6 +209,9 @@ _NAMES: dict[str, Completer] = {
     "FILE|NAME": _file_or_name,
     "NAME|FILE": _file_or_name,
     "NODE": _node,
+    "NODE:IF": _interface,
+    "NODE[:IF]": _interface,
+    "NODE[:IF]|FILTER": _interface,
     "FILE|A B": _end,
     "PLAN": _any_file,
     "PATH": _any_file,

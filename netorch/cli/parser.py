@@ -70,6 +70,9 @@ def _columns() -> int:
 class Parser(argparse.ArgumentParser):
     """An argparse parser with netorch's exit status for wrong usage, and with suggestions."""
 
+    spreads = ""
+    """The list of arguments that may be in several places between the options, "" for none."""
+
     def error(self, message: str) -> NoReturn:
         known = list(self.commands)
         wrong = (
@@ -114,6 +117,17 @@ class Parser(argparse.ArgumentParser):
             command = self.commands[options.command]
             command.error(command.unknown(rest))
         return options
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse a command line, whose `words` may also stand after options."""
+        values, rest = super().parse_known_args(args, namespace)
+        # argparse takes arguments of a list only from one place (`r1 -w FILE icmp`)
+        if self.spreads and not any(word.startswith("-") for word in rest):
+            getattr(values, self.spreads).extend(rest)
+            rest = []
+        return values, rest
 
     def unknown(self, rest: Sequence[str]) -> str:
         """Return the error message for arguments that the command does not accept."""

@@ -52,3 +52,25 @@ def trap() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, interrupt)
+
+
+def collect() -> int:
+    """Let the signals of `trap` only be noted, for a command that ends by them without an error.
+
+    `has_arrived` tells whether there was one. Return a file descriptor that is readable then.
+    """
+    import signal
+
+    readable, writable = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+
+    def note(number: int, frame: object) -> None:
+        _numbers.append(number)
+        try:
+            os.write(writable, b".")
+        except OSError:
+            return
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, note)
+    return readable

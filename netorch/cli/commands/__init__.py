@@ -23,6 +23,7 @@ NAMES = (
     "link",
     "exec",
     "shell",
+    "capture",
     "validate",
     "doctor",
     "schema",

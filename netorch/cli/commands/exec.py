@@ -48,5 +48,5 @@ COMMAND = Command(
     add_options=add_options,
     run=run,
     shortcut=shortcut,
-    preload=("netorch.converge.orchestrator", "netorch.cli.enter"),
+    preload=("netorch.cli.nodes", "netorch.cli.enter"),
 )

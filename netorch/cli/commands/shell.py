@@ -36,5 +36,5 @@ COMMAND = Command(
     add_options=add_node_options,
     run=run,
     shortcut=shortcut,
-    preload=("netorch.converge.orchestrator", "netorch.cli.enter"),
+    preload=("netorch.cli.nodes", "netorch.cli.enter"),
 )

@@ -226,6 +226,13 @@ MACHINE = Area(
             "Run `apt install iptables && pip install 'netorch[iptables]'`.",
         ),
         Code(
+            "no-libpcap",
+            "libpcap is missing",
+            "A filter of `netorch capture` needs the library libpcap, which is not installed or "
+            "does not work.",
+            "Run `apt install libpcap0.8`, or capture without a filter.",
+        ),
+        Code(
             "no-igraph",
             "igraph is missing",
             "Pictures in SVG and HTML need the library igraph.",

@@ -11,7 +11,7 @@ NODES = Area(
         Code(
             "ambiguous-node",
             "Several topologies have this node",
-            "`netorch exec` and `shell` look for the node in every live topology.",
+            "`netorch exec`, `shell` and `capture` look for the node in every live topology.",
             "Choose one with `--name TOPOLOGY`.",
         ),
         Code(
@@ -62,6 +62,27 @@ NODES = Area(
             "A command did not end in time",
             "The command ran longer than `timeout` and was killed.",
             "Give it more time, or find out what it waits for.",
+        ),
+        Code(
+            "no-such-interface",
+            "A node has no such interface",
+            "You named an interface as NODE:IF, and the node does not have it now.",
+            "Correct the name. `netorch exec NODE ip link` lists the interfaces.",
+        ),
+        Code(
+            "not-captured",
+            "An interface cannot be captured",
+            "The interface carries packets of a kind that netorch does not capture, or that the "
+            "filter of `netorch capture` cannot match.",
+            "Name other interfaces, or leave out the filter.",
+        ),
+        Code(
+            "bad-filter",
+            "The filter of a capture is wrong",
+            "libpcap does not understand the filter of `netorch capture`, or it names a host that "
+            "is not in `/etc/hosts`.",
+            "Filters are in the language of tcpdump: `man 7 pcap-filter`. Write the address of the "
+            "host, and quote a filter with parentheses.",
         ),
         Code(
             "not-listening",

@@ -24,6 +24,7 @@ TYPED = {
     "netorch completion f": "netorch completion fish",
     "netorch exec g": "netorch exec gw",
     "netorch explain g": "netorch explain gw",
+    "netorch capture h1 g": "netorch capture h1 gw",
     "netorch exec --name nobody g": "netorch exec --name nobody g",
     "netorch validate b": "netorch validate b c.yaml",
     "netorch diff a.yaml fol": "netorch diff a.yaml folder/",

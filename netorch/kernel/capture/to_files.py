@@ -1,4 +1,4 @@
-"""Captures packets of nodes to pcapng files (draft-ietf-opsawg-pcapng), in a thread.
+"""Captures packets of nodes to pcapng files in a thread, for programs.
 
 It reads AF_PACKET sockets, as tcpdump does (packet(7)).
 """
@@ -15,6 +15,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import BinaryIO
 
+from netorch.kernel.capture import pcapng
+from netorch.kernel.capture.pcapng import Interface
+from netorch.version import __version__
+
 ETH_P_ALL = 3
 BUFFER = 8 << 20
 """Size of a socket's receive buffer in bytes."""
@@ -29,6 +33,9 @@ _VLAN_VALID, _TPID_VALID = 1 << 4, 1 << 6
 _AUXDATA = struct.Struct("=IIIHHHH")
 _TIME = struct.Struct("=qq")
 _LARGEST = 1 << 18
+
+Ancillary = list[tuple[int, int, bytes]]
+"""What recvmsg(2) returns beside a packet: level, type and data."""
 
 
 class Capture:
@@ -119,7 +126,7 @@ class _Writer:
         except BaseException:
             self.packets.close()
             raise
-        self.file.write(_block(0x0A0D0D0A, struct.pack("=IHHq", 0x1A2B3C4D, 1, 0, -1)))
+        self.file.write(pcapng.section_header(f"netorch {__version__}", ""))
 
     def drain(self) -> None:
         while True:
@@ -133,31 +140,25 @@ class _Writer:
                 continue  # the socket reports once that a link went down
             if hardware == _LOOPBACK and sort == _PACKET_OUTGOING:
                 continue  # every packet on lo is received a second time as an incoming one
-            self._put(name, _framed(frame, protocol, hardware, extra), _stamp(extra))
+            self._put(name, _framed(frame, protocol, hardware, extra), extra, pcapng.flags(sort))
 
-    def _put(self, name: str, frame: bytes, stamp: int) -> None:
+    def _put(self, name: str, frame: bytes, extra: Ancillary, flags: int) -> None:
         number = self.interfaces.get(name)
         if number is None:
             number = self.interfaces[name] = len(self.interfaces)
-            options = _option(2, name.encode()) + _option(9, b"\x09") + _option(0, b"")
-            self.file.write(_block(1, struct.pack("=HHI", 1, 0, 0) + options))
-        head = struct.pack(
-            "=IIIII", number, stamp >> 32, stamp & 0xFFFFFFFF, len(frame), len(frame)
-        )
-        self.file.write(_block(6, head + _padded(frame)))
+            self.file.write(pcapng.interface_description(Interface(name, pcapng.ETHERNET)))
+        self.file.write(pcapng.packet(number, _stamp(extra), frame, len(frame), flags))
 
     def close(self) -> None:
         self.packets.close()
         self.file.close()
 
 
-def _framed(
-    frame: bytes, protocol: int, hardware: int, extra: list[tuple[int, int, bytes]]
-) -> bytes:
+def _framed(frame: bytes, protocol: int, hardware: int, extra: Ancillary) -> bytes:
     """Return the frame as an Ethernet frame.
 
     The VLAN tag, which the kernel strips, is put back. If the link has no Ethernet header, the
-    frame gets one whose addresses are zero.
+    frame gets one whose addresses are zero, because tcpdump reads only files with one link type.
     """
     aux = next(
         (
@@ -176,23 +177,10 @@ def _framed(
     return frame
 
 
-def _stamp(extra: list[tuple[int, int, bytes]]) -> int:
+def _stamp(extra: Ancillary) -> int:
     """Return when the packet was received, in nanoseconds since 1970."""
     for level, kind, data in extra:
         if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS) and len(data) >= _TIME.size:
             seconds, nanoseconds = _TIME.unpack_from(data)
             return int(seconds) * 10**9 + int(nanoseconds)
     return time.time_ns()
-
-
-def _padded(data: bytes) -> bytes:
-    return data + bytes(-len(data) % 4)
-
-
-def _option(code: int, value: bytes) -> bytes:
-    return struct.pack("=HH", code, len(value)) + _padded(value)
-
-
-def _block(kind: int, body: bytes) -> bytes:
-    length = struct.pack("=I", len(body) + 12)
-    return struct.pack("=I", kind) + length + body + length

@@ -1,0 +1,126 @@
+"""Finds the nodes of the live topologies, for commands that enter them."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from netorch.converge.attached import NodePlace, place
+from netorch.converge.orchestrator import Orchestrator
+from netorch.converge.recorded_state import reload
+from netorch.errors import NetorchError, Problem, did_you_mean, which_node
+from netorch.kernel.files import records
+from netorch.kernel.namespaces.open_namespaces import OWN_NETNS, RUN_NETNS
+from netorch.state.key import HOST
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from netorch.resolve.desired import Desired, Machine
+
+
+class LiveNodes:
+    """The nodes of one live topology, or of all."""
+
+    def __init__(self, topology: str | None) -> None:
+        self._topologies: dict[str, Desired] = {}
+        for name in records.applied_names() if topology is None else [topology]:
+            record, _ = records.read_record(name)
+            if record is None:
+                continue
+            try:
+                self._topologies[name] = reload(name, record).desired
+            except NetorchError:
+                continue
+
+    def place(self, node: str, command: str) -> NodePlace:
+        """Return the place of a node. Raise NetorchError if there is none, or more than one.
+
+        `command` is how the user runs the command on the machine that has the node, with `{}` for
+        the topology and the node: `netorch exec {} CMD`.
+        """
+        places, elsewhere = self._places(node), self._elsewhere(node)
+        if len({place[:2] for place in places.values()}) == 1:
+            return next(iter(places.values()))
+        if places or len(elsewhere) > 1:
+            raise NetorchError(
+                Problem(
+                    "ambiguous-node",
+                    f"node {node!r} is in several topologies ({', '.join(places or elsewhere)}): "
+                    "choose one with --name",
+                    object=node,
+                )
+            )
+        for name, (own, machine) in elsewhere.items():
+            what = f"node {own} is on {machine.name}: run the command there."
+            # with the name, because another topology of that machine may have a node of the same
+            # name
+            there = f"ssh {machine.address} {command.format(f'--name {name} {own}')}"
+            raise NetorchError(
+                Problem("node-elsewhere", what, None, f"`{there}`", object=node, command=there)
+            )
+        if node == HOST:
+            # topologies need not mention the host
+            return "path", OWN_NETNS, None
+        if node in self._by_marks:
+            return "netns", node, node
+        what = f"no live topology has a node {node!r}."
+        remedy = which_node(node, self._known())
+        remedy = remedy or "`netorch list` shows the live topologies."
+        raise NetorchError(Problem("unknown-node", what, remedy=remedy, object=node))
+
+    def suggest(self, word: str) -> str:
+        """Return a question that suggests the node with the most similar name, or ""."""
+        return did_you_mean(word, self._known())
+
+    def _known(self) -> list[str]:
+        known = [known for desired in self._topologies.values() for known in desired.labels]
+        return [*known, *self._by_marks]
+
+    def has(self, node: str) -> bool:
+        """Whether a live topology has the node."""
+        if node == HOST or self._places(node) or self._elsewhere(node):
+            return True
+        # because reading the marks of all namespaces takes longer
+        return os.access(f"{RUN_NETNS}/{node}", os.F_OK) and node in self._by_marks
+
+    def _places(self, node: str) -> dict[str, NodePlace]:
+        """Return topology → the place of the node, on this machine."""
+        places: dict[str, NodePlace] = {}
+        for name, desired in self._topologies.items():
+            if (machines := desired.machines) is not None:
+                hosts = {f"{HOST}.{machine}": machine for machine in machines.all}
+                own = _node_named(node, desired.prefix, machines.of_node)
+                # the file may use either name for the host of this machine, or none
+                if own == HOST or hosts.get(own) == machines.here:
+                    places[name] = "path", OWN_NETNS, None
+            if (there := place(desired, node)) is not None:
+                places[name] = there
+        return places
+
+    def _elsewhere(self, node: str) -> dict[str, tuple[str, Machine]]:
+        """Return topology → the own name of the node and its machine, if that is another one."""
+        elsewhere: dict[str, tuple[str, Machine]] = {}
+        for name, desired in self._topologies.items():
+            if (machines := desired.machines) is not None:
+                hosts = {f"{HOST}.{machine}": machine for machine in machines.all}
+                own = _node_named(node, desired.prefix, machines.of_node)
+                there = hosts.get(own) or machines.of_node.get(own, machines.here)
+                if own != HOST and there != machines.here:
+                    elsewhere[name] = own, machines.all[there]
+        return elsewhere
+
+    @cached_property
+    def _by_marks(self) -> frozenset[str]:
+        """The names of namespaces with the mark of a topology, which may have lost its record."""
+        with Orchestrator() as orchestrator:
+            return frozenset(orchestrator.labels())
+
+
+def _node_named(word: str, prefix: str, of_node: Mapping[str, str]) -> str:
+    """Return the node that a word means. It is the name of a node or of its namespace."""
+    if word in of_node or not prefix:
+        return word
+    own = word.removeprefix(prefix)
+    return own if own in of_node else word

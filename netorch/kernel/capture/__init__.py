@@ -1,0 +1,1 @@
+"""Captures packets of nodes, and encodes them as pcapng."""
