@@ -233,9 +233,9 @@ MACHINE = Area(
             "Run `apt install libpcap0.8`, or capture without a filter.",
         ),
         Code(
-            "no-igraph",
-            "igraph is missing",
-            "Pictures in SVG and HTML need the library igraph.",
+            "no-mini-racer",
+            "mini-racer is missing",
+            "Pictures in SVG and HTML need the library mini-racer.",
             "Run `pip install 'netorch[graph]'`, or use `-o mermaid` or `-o dot`.",
         ),
         Code(

@@ -56,7 +56,7 @@ class Entry(Value):
             parent, "g", {"class": f"{self.element} {self.kind} {self.status.value}"}
         )
         if self.element == "edge":
-            ET.SubElement(group, "line", {"x1": "0", "y1": "0", "x2": "24", "y2": "0"})
+            ET.SubElement(group, "path", {"class": "wire", "d": "M0 0 L24 0"})
         else:
             shape(group, self.kind, 0.0, -7.0, 24.0, 14.0)
 

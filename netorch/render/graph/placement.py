@@ -1,9 +1,26 @@
-"""A picture with positions in pixels, from which svg and html are written. y points downwards."""
+"""A picture with positions in pixels, from which svg, html, png and drawio are written.
+
+y points downwards.
+"""
 
 from __future__ import annotations
 
-from netorch.immutable import Value, replace
+from netorch.immutable import Value
 from netorch.render.graph.picture import Edge, EdgeEnd, Frame, Picture, Thing
+
+Point = tuple[float, float]
+
+
+class Row(Value):
+    """The end of an edge, with its texts inside the box of its thing."""
+
+    edge: int
+    """The number of the edge in the picture."""
+    end: EdgeEnd
+    y: float
+    """The height at which the edge meets the border of the box."""
+    right: bool
+    """Whether it is at the right side of the box."""
 
 
 class Spot(Value):
@@ -15,29 +32,27 @@ class Spot(Value):
     y: float
     width: float
     height: float
-    angle: float = 0.0
-    """Degrees by which a leaf is rotated."""
-    leaf: EdgeEnd | None = None
-    """The leaf's end of its only edge, if the thing is drawn as one line. None if it is a box."""
+    middle: float
+    """The horizontal position of the middle of its name, which the rows leave free."""
+    rows: tuple[Row, ...] = ()
 
-    def moved(self, x: float, y: float) -> Spot:
-        return replace(self, x=self.x + x, y=self.y + y)
+    @property
+    def left(self) -> float:
+        return self.x - self.width / 2
+
+    @property
+    def top(self) -> float:
+        return self.y - self.height / 2
 
 
 class PlacedEdge(Value):
-    """The position of an edge, from border to border."""
+    """The position of an edge."""
 
     edge: Edge
-    start: tuple[float, float]
-    stop: tuple[float, float]
-    unlabelled: tuple[bool, bool] = (False, False)
-    """Which ends get no text, because their leaf has it in its own line."""
-    swapped: tuple[bool, bool] = (False, False)
-    """Which ends have their text at the other end, because their own has too little room."""
-    offsets: tuple[float, float] = (0.0, 0.0)
-    """How far from each end its text begins."""
-    labels_at: float | None = None
-    """The part of the edge before its labels, None for the middle of what the texts leave free."""
+    points: tuple[Point, ...]
+    """The corners of its line, from the first end to the second."""
+    label: Point | None = None
+    """The middle of its labels, None if it has none."""
 
 
 class PlacedFrame(Value):
@@ -48,8 +63,6 @@ class PlacedFrame(Value):
     y: float
     width: float
     height: float
-    title: tuple[float, float] = (0.0, 0.0)
-    """The position at which its text begins."""
 
 
 class Placed(Value):
@@ -59,5 +72,7 @@ class Placed(Value):
     width: float
     height: float
     spots: tuple[Spot, ...]
+    """The things, in the order of the picture."""
     edges: tuple[PlacedEdge, ...]
+    """The edges, in the order of the picture."""
     frames: tuple[PlacedFrame, ...] = ()

@@ -22,7 +22,7 @@ def shape(
 
 def corner(kind: str, height: float) -> float:
     """Return the radius of a shape's corners."""
-    return min(height / 2, 26.0 if kind == "network" else 6.0)
+    return min(height / 2, 14.0 if kind == "network" else 5.0)
 
 
 def rect(

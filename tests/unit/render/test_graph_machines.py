@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from math import cos, radians, sin
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -17,13 +16,12 @@ from netorch.render.graph import dot, html, mermaid, svg
 from netorch.render.graph.build import build
 from netorch.render.graph.layout import place
 from netorch.render.graph.picture import Picture, Status
-from netorch.render.graph.placement import Placed
 from netorch.render.graph.scene import of_file, of_kernel
 from netorch.resolve.loaded import Loaded
 from netorch.resolve.loader import load
 from netorch.state.planner import plan
 from tests.programs import require_program
-from tests.unit.render.test_graph import SVG, edges, overlapping, texts, thing
+from tests.unit.render.test_graph import edges, texts, thing
 
 LAB = """
 name: lab
@@ -194,133 +192,6 @@ def test_a_live_topology_has_the_part_of_its_machine_with_its_drift() -> None:
 def test_a_machine_without_nodes_is_drawn_too() -> None:
     drawn = picture(APART)
     assert [entry.name for entry in drawn.things if entry.kind == "machine"] == ["m7"]
-
-
-# positions
-
-
-def covers(
-    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
-) -> bool:
-    """Whether two rectangles (left, top, width, height) have a common point."""
-    return (
-        one[0] < other[0] + other[2]
-        and other[0] < one[0] + one[2]
-        and one[1] < other[1] + other[3]
-        and other[1] < one[1] + one[3]
-    )
-
-
-def check_frames(placed: Placed) -> None:
-    """Assert that each frame has its own things inside, and nothing else."""
-    boxes = {box.frame.name: (box.x, box.y, box.width, box.height) for box in placed.frames}
-    for name, box in boxes.items():
-        assert not [other for other, it in boxes.items() if other != name and covers(box, it)]
-        assert box[0] > 0 and box[1] > 0
-        assert box[0] + box[2] < placed.width and box[1] + box[3] < placed.height
-    for spot in placed.spots:
-        angle = radians(spot.angle)
-        width = abs(spot.width * cos(angle)) + abs(spot.height * sin(angle))
-        height = abs(spot.width * sin(angle)) + abs(spot.height * cos(angle))
-        own = (spot.x - width / 2, spot.y - height / 2, width, height)
-        for name, box in boxes.items():
-            if name != spot.thing.machine:
-                assert not covers(own, box), (spot.thing.name, name)
-                continue
-            assert own[0] >= box[0] and own[0] + width <= box[0] + box[2], spot.thing.name
-            assert own[1] >= box[1] and own[1] + height <= box[1] + box[3], spot.thing.name
-
-
-@pytest.mark.parametrize("machine", ["", "first"])
-@pytest.mark.parametrize("name", EVERY)
-def test_frames_have_their_own_things_inside_and_nothing_else(name: str, machine: str) -> None:
-    text = EVERY[name]
-    here = next(iter(loaded(text).topology.hosts)) if machine else ""
-    placed = place(picture(text, here))
-    assert {spot.thing.id for spot in placed.spots} == {entry.id for entry in placed.picture.things}
-    assert overlapping(placed.spots) == []
-    check_frames(placed)
-    assert svg.document(placed) == svg.document(place(picture(text, here)))
-
-
-def test_members_on_one_machine_are_lines_below_one_another() -> None:
-    placed = place(picture(LARGE))
-    columns: dict[str, set[float]] = {}
-    for spot in placed.spots:
-        if spot.thing.name.startswith("far"):
-            assert spot.leaf is not None
-            side = spot.x - spot.width / 2 * cos(radians(spot.angle))
-            columns.setdefault(spot.thing.machine, set()).add(round(side, 3))
-    assert {machine: len(sides) for machine, sides in columns.items()} == dict.fromkeys(
-        ("m1", "m2", "m3", "m4"), 1
-    )
-
-
-Corners = list[tuple[float, float]]
-
-
-def words_of(root: ET.Element) -> list[tuple[str, Corners]]:
-    """Return the texts of edges and frames with the corners of their boxes, and the labels."""
-    boxes: list[tuple[str, Corners]] = []
-    for text in root.iter(f"{SVG}text"):
-        words = "".join(text.itertext())
-        if text.get("class") == "end":
-            place_of = re.match(
-                r"translate\((\S+) (\S+)\) rotate\((\S+)\)", text.get("transform", "")
-            )
-            assert place_of is not None
-            x, y, angle = (float(group) for group in place_of.groups())
-            width, down = 5.6 * len(words), float(text.get("y", ""))
-            left = 0.0 if text.get("text-anchor") == "start" else -width
-            turn = radians(angle)
-            boxes.append(
-                (
-                    words,
-                    [
-                        (x + dx * cos(turn) - dy * sin(turn), y + dx * sin(turn) + dy * cos(turn))
-                        for dx, dy in _corners(left, down - 8, width, 10)
-                    ],
-                )
-            )
-    for group in root.iter(f"{SVG}g"):
-        for text in group.findall(f"{SVG}text") if group.get("class") == "frame" else ():
-            x, y = float(text.get("x", "")), float(text.get("y", ""))
-            boxes.append(("".join(text.itertext()), _corners(x, y - 10, 120, 13)))
-    for rect in root.iter(f"{SVG}rect"):
-        if rect.get("class") == "label":
-            box = [float(rect.get(name, "")) for name in ("x", "y", "width", "height")]
-            boxes.append(("label", _corners(*box)))
-    return boxes
-
-
-def _corners(x: float, y: float, width: float, height: float) -> Corners:
-    return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
-
-
-def are_apart(one: Corners, other: Corners) -> bool:
-    """Whether a line separates two rectangles, which may be rotated."""
-    for shape in (one, other):
-        for (x1, y1), (x2, y2) in zip(shape, [*shape[1:], shape[0]], strict=True):
-            near, far = (
-                [(y2 - y1) * x + (x1 - x2) * y for x, y in corners] for corners in (one, other)
-            )
-            if max(near) <= min(far) + 0.01 or max(far) <= min(near) + 0.01:
-                return True
-    return False
-
-
-@pytest.mark.parametrize("machine", ["", "rack1", "rack2", "rack3"])
-@pytest.mark.parametrize("name", ["lab", "leaf-spine"])
-def test_no_text_covers_another_one(name: str, machine: str) -> None:
-    root = ET.fromstring(svg.document(place(picture(EVERY[name], machine))))
-    boxes = words_of(root)
-    assert len(boxes) >= 5
-    assert not [
-        (words, more)
-        for number, (words, box) in enumerate(boxes)
-        for more, other in boxes[:number]
-        if not are_apart(box, other)
-    ]
 
 
 # forms
