@@ -21,7 +21,7 @@ from netorch.resolve.loader import load
 from netorch.topology.schema import schema
 
 MEANING = {
-    "a name exists, and only once": "does not exist|There is no profile|appears twice|is already a name of|in a circle"
+    "a name exists, and only once": "does not exist|has no (?:interface|bridge|VRF)|There is no profile|appears twice|is already a name of|in a circle"
     "|is given to .* already|nothing makes the interface|is not an address of|have the same name",
     "how objects may be combined": "is already connected to|no link can end there|already in another link|both its ends|is a port of|cannot be a port|be one of|is not a port"
     "|is on top of|of kind .* itself|are both the host's|stays there|on one segment, but both|cannot both be"

@@ -110,7 +110,8 @@ class Output:
         self.done()
         from netorch.render import excerpt
 
-        for line in excerpt.report(error, error_columns(), colour=_has_colour(sys.stderr)):
+        colour, is_terminal = _has_colour(sys.stderr), sys.stderr.isatty()
+        for line in excerpt.report(error, error_columns(), colour=colour, wrap=is_terminal):
             tell(line)
 
     def confirm(self, question: str) -> bool:

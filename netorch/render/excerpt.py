@@ -19,18 +19,32 @@ SAME_PLACE = 3
 """The number of errors of one place that are listed, because a range may cause hundreds."""
 
 
-def report(error: NetorchError, columns: int = 80, *, colour: bool = False) -> Iterator[str]:
-    """Yield the lines of an error for a user, with the lines of the file that they are about."""
+def report(
+    error: NetorchError, columns: int = 80, *, colour: bool = False, wrap: bool = False
+) -> Iterator[str]:
+    """Yield the lines of an error for a user, with the lines of the file that they are about.
+
+    With `wrap`, a sentence that is longer than `columns` takes several lines, which are indented.
+    """
     start = "" if error.file else "netorch: "
     for number, group in enumerate(groups(error.problems)):
         for problem in group[:SAME_PLACE]:
-            yield f"{start}{problem.text(error.file)}"
+            line = f"{start}{problem.text(error.file)}"
+            yield from _wrapped(line, columns) if wrap else [line]
         if len(group) > SAME_PLACE:
             yield f"… and {len(group) - SAME_PLACE} more errors at this place"
         if number < EXCERPTS:
             yield from lines(group[0], columns, colour=colour)
     if len(error.problems) > EXCERPTS:
         yield f"{len(error.problems)} errors"
+
+
+def _wrapped(line: str, columns: int) -> list[str]:
+    from textwrap import wrap
+
+    return wrap(
+        line, columns, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def groups(problems: Iterable[Problem]) -> list[list[Problem]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from netorch.errors import Suggestions
+from netorch.errors import FEW, Suggestions
 from netorch.immutable import Value, field
 from netorch.language.addresses import Address, Interface
 from netorch.language.impair_model import ImpairModel
@@ -292,8 +293,14 @@ class Draft(Struct):
         group: str = "",
     ) -> None:
         """Add an error about a name that does not exist, or that is not in the `group`."""
-        remedy = self.suggestions.did_you_mean(name, known) or remedy
-        text = f"{what} {name!r} is not {group}." if group else f"{what} {name!r} does not exist."
+        owner, _, thing = what.rpartition(": ")
+        remedy = self.suggestions.did_you_mean(name, known) or remedy or _existing(owner, known)
+        if group:
+            text = f"{what} {name!r} is not {group}."
+        elif owner:
+            text = f"{owner} has no {thing} {name!r}."
+        else:
+            text = f"{what} {name!r} does not exist."
         # Other parts of the file decide which names are in a group, so an error about a group is
         # not about the name alone.
         self.complaints.append(Complaint(code, path, text, remedy, naming=not group, about=name))
@@ -357,6 +364,15 @@ class Draft(Struct):
             name = node.removeprefix(f"{HOST}.")
             return self.host_of(name) if name in self.spread.machines else None
         return None
+
+
+def _existing(owner: str, known: Iterable[str]) -> str:
+    """Return a sentence with the names that exist, "" if there are none or too many."""
+    names = [*islice(known, FEW + 1)]
+    if not names or len(names) > FEW:
+        return ""
+    has = "It has" if owner else "There are" if names[1:] else "There is only"
+    return f"{has} {', '.join(names)}."
 
 
 def host_name(machine: str) -> str:

@@ -434,7 +434,7 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
             or did_you_mean(str(last), known)
             or _further_in(model, str(last))
             or _here(similar, model, str(last), entry["input"])
-            or _listing(known)
+            or _listing(model, known, path, tree)
         )
         what = f"unknown key {last!r}{f' in {parent}' if parent else ''}."
         return Problem("unknown-key", what, where, remedy, here)
@@ -738,8 +738,17 @@ def _dotted(tree: Any, path: Sequence[str | int]) -> str:
     return ".".join(parts)
 
 
-def _listing(known: Sequence[str]) -> str:
-    return f"The known keys are: {', '.join(known)}." if known else ""
+def _listing(model: type[BaseModel] | None, known: Sequence[str], path: TreePath, tree: Any) -> str:
+    """Return the keys of a mapping with an unknown key."""
+    from netorch.topology.key_lists import keys_of
+
+    if model is None:
+        return ""
+    kind = ""
+    if len(path) > 4 and path[0] == "nodes" and path[2] == "interfaces":
+        value = _value(tree, path[:-1]).get("kind") if len(path) == 5 else None
+        kind = value if isinstance(value, str) else ""
+    return keys_of(tuple(base.__name__ for base in model.__mro__), known, kind)
 
 
 def _shape(value: object) -> str:

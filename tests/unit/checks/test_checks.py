@@ -162,7 +162,7 @@ def test_a_second_instance_is_tried_in_its_own_namespaces() -> None:
         ("{from: a, to: 'ff02::1%eth0'}", "is not an address of one host"),
         ("{from: a, to: 255.255.255.255}", "is not an address of one host"),
         ("{from: a, to: 0.0.0.0}", "is not an address of one host"),
-        ("{from: a, to: 'b:eth7'}", "node b: interface 'eth7' does not exist."),
+        ("{from: a, to: 'b:eth7'}", "node b has no interface 'eth7'."),
         ("{from: a, to: example.org}", "node or address 'example.org' does not exist."),
         ("{from: a, all: lan}", "a check needs `from` and `to`, or only `all`"),
         ("{from: a, to: b, all: lan}", "a check needs `from` and `to`, or only `all`"),

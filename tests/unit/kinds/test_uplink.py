@@ -175,7 +175,7 @@ def test_the_alias_names_the_uplink() -> None:
             "outside the subnet",
         ),
         ("{mode: bridged, uplink: lo}", "cannot be an uplink"),
-        ("{mode: bridged, uplink: eth7, node: vm}", "node vm: interface 'eth7' does not exist"),
+        ("{mode: bridged, uplink: eth7, node: vm}", "node vm has no interface 'eth7'"),
         ("{mode: bridged, uplink: eth0, node: vm}", "leads elsewhere"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netorch.errors import Position, Problem
+from netorch.errors import FileError, Position, Problem
 from netorch.render import excerpt
 
 
@@ -61,3 +61,13 @@ def test_errors_of_one_place_are_together() -> None:
     same = [Problem("x", f"{name} is wrong", Position(1, 1)) for name in "abc"]
     other = Problem("x", "wrong", Position(2, 1))
     assert excerpt.groups([*same, other]) == [same, [other]]
+
+
+def test_a_terminal_gets_long_sentences_on_several_lines() -> None:
+    error = FileError(Problem("x", "word " * 30, Position(7, 1), end=Position(7, 2), line="a"), "f")
+    lines = list(excerpt.report(error, 40, wrap=True))
+    assert lines[0].startswith("f:7:1: word word")
+    assert lines[1].startswith("  word")
+    assert all(len(line) <= 40 for line in lines)
+    assert lines[-2:] == ["   7 | a", "     | ^"]
+    assert len(list(excerpt.report(error, 40))) == 3

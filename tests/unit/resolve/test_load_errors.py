@@ -99,7 +99,7 @@ networks: {lan: {subnet: 10.0.0.0/24, node: c}}
 """,
         [
             "1:24: network 'lna' does not exist. Did you mean 'lan'?",
-            "2:45: node 'c' does not exist.",
+            "2:45: node 'c' does not exist. There are a, b.",
         ],
     ),
     "a subnet with host bits": (
@@ -281,12 +281,12 @@ nodes:
 links: [[a:p1, b:p1], [a:p3, b:p3]]
 """,
         [
-            "4:39: node a: interface 'p2' does not exist. A port must be an interface that this file declares.",
+            "4:39: node a has no interface 'p2'. A port must be an interface that this file declares.",
             "4:43: a:br1 is a bridge: it cannot be a port of the bridge br0",
             "4:48: a:lo is the loopback interface: it cannot be a port of the bridge br0",
             "5:35: a:p1 is a port of br0 already, so it cannot be a port of br1 too",
             "6:24: a:p1 is a port of br0, so it cannot have the address 10.0.0.2/24. Give it to a:br0.",
-            "7:20: node a: bridge, bond or VRF 'br2' does not exist. Declare it under nodes.a.interfaces.",
+            "7:20: node a has no bridge, bond or VRF 'br2'. Declare it under nodes.a.interfaces.",
             "8:7: nothing makes the interface a:p4: it is in no link and no network. Add it to `links`, or give it a `kind`.",
         ],
     ),
@@ -359,7 +359,7 @@ nodes:
             "7:9: nodes.a.routes.2: a route with `nexthops` cannot have `via`, `dev` or `onlink`: write these in its next hops",
             "8:9: nodes.a.routes.3: a route of type blackhole cannot have `via`, `dev` or `nexthops`: it drops the packets",
             "9:14: nodes.a.routes.4.to: '10.4.0.1/16' has bits set to the right of its prefix length: write 10.4.0.0/16",
-            "10:47: node a: interface 'eht0' does not exist.",
+            "10:47: node a has no interface 'eht0'. It has lo.",
             "11:9: nodes.a.routes.6: `onlink` needs `via` and `dev`",
             "12:9: nodes.a.routes.7 lacks the key 'to'.",
             "13:50: nodes.a.routes.8.metric: -1 is not between 0 and 4294967295",
@@ -389,7 +389,7 @@ nodes:
       - {from: 10.0.0.0/8, table: 6, priority: 5}
 """,
         [
-            "5:47: node a: interface 'eht0' does not exist.",
+            "5:47: node a has no interface 'eht0'. It has lo.",
             "7:9: route a 10.6.0.0/16 appears twice: give one of them another metric or table",
             "8:47: 10.0.0.77 is not an address of node a",
             "9:34: node a: the gateway fd00::1 is an address of the node's own interface lo. Name the address of the next router.",
@@ -409,7 +409,7 @@ nodes:
 """,
         [
             "4:7: nodes.a.sysctls.kernel.hostname: 'kernel.hostname' belongs to the whole machine, not to a network namespace: only net.* can be set",
-            "5:21: node a: interface 'eth9' does not exist.",
+            "5:21: node a has no interface 'eth9'.",
             "6:7: nodes.a.sysctls.../../etc/passwd: '../../etc/passwd' is not a sysctl such as net.ipv4.conf.all.rp_filter",
             "7:7: nodes.a.sysctls.net: 'net' is not a sysctl such as net.ipv4.conf.all.rp_filter",
             "8:26: nodes.a.sysctls.net.ipv4.tcp_rmem: [1, 2, 3] is not a sysctl's value: write a number or a text",
@@ -559,11 +559,11 @@ checks:
   - {from: a, to: 10.0.0.1, tcp: 99999}
 """,
         [
-            "3:19: node or address 'c' does not exist.",
-            "4:12: node 'x' does not exist.",
+            "3:19: node or address 'c' does not exist. There is only a.",
+            "4:12: node 'x' does not exist. There is only a.",
             "5:11: network 'lan' does not exist.",
             "6:5: checks.3: a check needs `from` and `to`, or only `all`",
-            "7:21: node a: interface 'eth0' does not exist.",
+            "7:21: node a has no interface 'eth0'.",
             "8:34: checks.5.tcp: 99999 is not between 1 and 65535",
         ],
     ),
@@ -777,7 +777,7 @@ links: [{endpoints: ["v1:eth0", "v2:eth0"], subnet: 192.0.2.0/30}]
             "2:95: endpoint v2: 192.0.2.22 is not an address of v2. It has 192.0.2.2.",
             "2:107: node 'v3' does not exist. Declare it under nodes.",
             "8:17: network lan has several endpoints: add `at: NODE`, one of v1, v2, v3",
-            "9:28: node 'v4' is not an endpoint of network lan.",
+            "9:28: node 'v4' is not an endpoint of network lan. There are v1, v2.",
             "10:26: network plain has no endpoints: `at` is for networks of driver vxlan only",
             "12:29: e:eth0 cannot have MTU 1500: network one carries at most 1450 inside VXLAN",
             "13:37: f:eth0 and d:eth0 are on one segment, but both have MAC 02:00:00:00:00:07",

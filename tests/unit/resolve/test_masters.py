@@ -103,7 +103,7 @@ WRONG = {
             ", routes: [{to: default, via: 10.0.0.2}, {to: 10.9.0.0/16, via: 10.0.0.2, vrf: z}, {to: 10.8.0.0/16, dev: x, vrf: x, table: 5}]",
         ),
         [
-            "node a: VRF 'z' does not exist. Declare it under nodes.a.interfaces.",
+            "node a has no VRF 'z'. Declare it under nodes.a.interfaces.",
             "nodes.a.routes.2: a route cannot have both `vrf` and `table`: a VRF is a table",
         ],
     ),

@@ -172,7 +172,7 @@ NETWORKS = {
     "driver: macvlan, parent: eth0, vlan: 4095": "4095 is not between 0 and 4094",
     "driver: macvlan, parent: 'a:eth0', node: c": "the parent a:eth0 is not in `node: c`: remove `node`",
     "driver: macvlan, parent: 'a:eth0/1'": "'eth0/1'",
-    "driver: macvlan, parent: 'a:eth9'": "node a: interface 'eth9' does not exist.",
+    "driver: macvlan, parent: 'a:eth9'": "node a has no interface 'eth9'.",
     "driver: macvlan, parent: 'q:eth0'": "node 'q' does not exist.",
     "driver: macvlan, parent: eth0, node: q": "node 'q' does not exist.",
     "driver: macvlan, parent: 'a:eth0', stp: true": "driver macvlan does not support `stp`: it makes no bridge",
@@ -207,7 +207,7 @@ INTERFACES = {
     "x: {kind: ipvlan, parent: eth0, mac: '02:00:00:00:00:01'}": [
         "a:x is of kind ipvlan, which has no MAC of its own"
     ],
-    "x: {kind: macvlan, parent: eth9}": ["node a: interface 'eth9' does not exist."],
+    "x: {kind: macvlan, parent: eth9}": ["node a has no interface 'eth9'."],
     "x: {kind: macvlan, parent: eth0, mtu: 9000}": ["a:x cannot have MTU 9000: a:eth0 has 1500"],
     "x: {kind: ipvlan, parent: eth0, mtu: 9000}": ["a:x cannot have MTU 9000: a:eth0 has 1500"],
     "x: {kind: vlan, parent: eth0, id: 5, mtu: 9000}": [
