@@ -245,31 +245,59 @@ class Host:
         It behaves like `run`, but does not start Python anew.
         """
         words = [str(word) for word in args]
-        # with its own environment, or while another command runs, netorch is a process of its own
+        # with its own environment, netorch is a process of its own, because Python reads some of it
         if env is not None or not _WARM.busy.acquire(blocking=False):
             return self.run(
-                sys.executable,
-                "-m",
-                "netorch",
-                *words,
+                *(sys.executable, "-m", "netorch", *words),
                 check=check,
                 input=stdin,
                 timeout=timeout,
                 env=env,
             )
+        return self._run_warm(["netorch", *words], self.environment(), check, stdin, timeout)
+
+    def python(
+        self,
+        program: str,
+        *args: str | Path,
+        check: bool = True,
+        timeout: float = 240,
+        env: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a Python program that uses netorch.
+
+        It behaves like `run` of `python -c PROGRAM`, but does not start Python anew.
+        """
+        words = ["-c", *(str(word) for word in args)]
+        if not _WARM.busy.acquire(blocking=False):
+            argv = (sys.executable, "-c", program, *words[1:])
+            return self.run(*argv, check=check, timeout=timeout, env=env)
+        environment = self.environment() | dict(env or {})
+        return self._run_warm(words, environment, check, None, timeout, program)
+
+    def _run_warm(
+        self,
+        words: list[str],
+        env: dict[str, str],
+        check: bool,
+        stdin: str | None,
+        timeout: float,
+        program: str = "",
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the warm process, which is locked, and unlock that."""
         try:
             done = _WARM.run(
-                self.pid, self.directory, words, stdin or "", self.environment(), timeout
+                self.pid, self.directory, words[1:], stdin or "", env, timeout, program
             )
         finally:
             _WARM.busy.release()
         if done is None:
             self.close()
-            raise subprocess.TimeoutExpired(["netorch", *words], timeout)
+            raise subprocess.TimeoutExpired(words, timeout)
         status, out, err = done
         if check and status != 0:
-            raise AssertionError(f"exit status {status}: netorch {' '.join(words)}\n{out}{err}")
-        return subprocess.CompletedProcess(["netorch", *words], status, out, err)
+            raise AssertionError(f"exit status {status}: {' '.join(words)}\n{out}{err}")
+        return subprocess.CompletedProcess(words, status, out, err)
 
     @contextmanager
     def refusing_names(self) -> Iterator[None]:
@@ -283,7 +311,7 @@ class Host:
     def unforeseen(self, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a netorch that refuses no wrong gateways, settings and limits, so that Linux does."""
         program = f"{UNFORESEEN}sys.exit(main(sys.argv[1:]))"
-        return self.run(sys.executable, "-c", program, *args, check=check)
+        return self.python(program, *args, check=check)
 
     def write(self, name: str, text: str) -> Path:
         """Write a file into `directory` and return its path."""

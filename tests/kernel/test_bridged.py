@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import sys
 import time
 from typing import Any
 
@@ -345,14 +344,13 @@ def test_a_kill_while_it_moves_is_survived(
     lan: Host, moment: str, command: tuple[str, str]
 ) -> None:
     before = lan.snapshot()
-    script = lan.write("killed.py", KILLED)
     if command[0] == "destroy":
         lan.netorch("apply", "lab.yaml")
-    assert lan.run(sys.executable, script, moment, *command, check=False).returncode == 9
+    assert lan.python(KILLED, moment, *command, check=False).returncode == 9
     lan.netorch("apply", "lab.yaml")
     assert "nothing to do" in lan.netorch("apply", "lab.yaml").stdout
     assert lan.ping("lan", "192.168.5.2") and lan.ping("lan", "192.168.5.50")
-    assert lan.run(sys.executable, script, moment, *command, check=False).returncode in {0, 9}
+    assert lan.python(KILLED, moment, *command, check=False).returncode in {0, 9}
     lan.netorch("destroy", "lab")
     assert differences(before, lan.snapshot()) == []
 

@@ -657,7 +657,7 @@ def test_a_change_of_any_kind_costs_what_it_changes(host: Host, old: str, new: s
     host.netorch("apply", "topo.yaml")
     assert old in MANY
     host.write("topo.yaml", MANY.replace(old, new, 1))
-    done = host.run(sys.executable, "-c", program, "apply", "-q", "topo.yaml")
+    done = host.python(program, "apply", "-q", "topo.yaml")
     counts = [int(word) for word in done.stdout.split()]
     assert counts[0] >= 43
     assert all(count <= 5 for count in counts[1:]), counts

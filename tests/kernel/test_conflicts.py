@@ -503,7 +503,7 @@ def test_what_somebody_makes_at_the_last_moment_stays_theirs(host: Host, theirs:
     host.run("sh", "-c", theirs)
     alone = host.snapshot()
     host.run("sh", "-c", "ip link del br-mine || ip link del v-host || ip link del v-other || ip route del 10.99.0.0/16 || ip rule del priority 1000 || ip netns del a || rm -r /etc/netns/a")  # fmt: skip
-    done = host.run(sys.executable, "-c", LATE, theirs, check=False)
+    done = host.python(LATE, theirs, check=False)
     assert "Traceback" not in done.stderr, done.stderr
     if theirs.startswith("ip rule"):
         # the kernel has one rule of each owner, because they differ in their protocol

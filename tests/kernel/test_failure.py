@@ -308,7 +308,7 @@ sys.exit(main(["apply", "bad.yaml"]))
 def test_ctrl_c_does_not_stop_a_rollback(host: Host, times: int) -> None:
     host.write("bad.yaml", GOOD.replace("via: 10.6.0.9", "via: 10.66.0.9"))
     before = shot(host)
-    process = host.run(sys.executable, "-c", UNFORESEEN + INTERRUPTED, str(times), check=False)
+    process = host.python(UNFORESEEN + INTERRUPTED, str(times), check=False)
     assert process.returncode == 1
     assert "Rolled back: the kernel is as it was before." in process.stderr
     assert settled(before, host) == []
@@ -318,7 +318,7 @@ def test_ctrl_c_does_not_stop_a_rollback(host: Host, times: int) -> None:
 
 SERVER = r"""
 import errno, json, os, signal, sys, time
-import netorch.converge.orchestrator, netorch.cli.diff_report, netorch.cli.enter
+from tests.kernel.warm import prepare
 from netorch.cli import main
 from netorch.kernel import writer
 from netorch.kernel.namespaces import open_namespaces as namespaces
@@ -371,6 +371,7 @@ def arm(kill_at, fail_at, error, executed):
     os.open = careful
     return lambda: (acts, requests, failed)
 
+prepare()
 for line in sys.stdin:
     order = json.loads(line)
     pid = os.fork()

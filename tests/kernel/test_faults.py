@@ -248,13 +248,11 @@ sys.exit(status)
 
 def test_torn_dumps_are_asked_for_again(host: Host, before: Snapshot) -> None:
     host.netorch("apply", "topo.yaml")
-    whole_run = host.run(sys.executable, "-c", TORN, "diff", "topo.yaml", env={"TEAR": "0"})
+    whole_run = host.python(TORN, "diff", "topo.yaml", env={"TEAR": "0"})
     total = int(whole_run.stderr.split()[-1])
     assert total > 10
     for at in range(1, total + 1) if LONG else range(1, total + 1, 5):
-        done = host.run(
-            sys.executable, "-c", TORN, "diff", "topo.yaml", env={"TEAR": str(at)}, check=False
-        )
+        done = host.python(TORN, "diff", "topo.yaml", env={"TEAR": str(at)}, check=False)
         assert done.stdout == "lab: in sync\n", (at, done.stdout, done.stderr)
         assert int(done.stderr.split()[-1]) == total, "the second try is part of the same dump"
 
@@ -312,16 +310,12 @@ def test_somebody_changes_things_in_the_middle(host: Host, before: Snapshot, wha
     Status 0 always means that the state is the file's.
     """
     dice = random.Random(what)
-    run = host.run(
-        sys.executable, "-c", MEDDLER, "apply", "-q", "topo.yaml", env={"AT": "0", "COMMAND": ""}
-    )
+    run = host.python(MEDDLER, "apply", "-q", "topo.yaml", env={"AT": "0", "COMMAND": ""})
     acts = int(run.stderr.split()[-1])
     host.netorch("destroy", "lab")
     for _ in range(10 if LONG else 2):
         environment = {"AT": str(dice.randint(acts // 3, acts)), "COMMAND": MEDDLING[what]}
-        done = host.run(
-            sys.executable, "-c", MEDDLER, "apply", "-q", "topo.yaml", env=environment, check=False
-        )
+        done = host.python(MEDDLER, "apply", "-q", "topo.yaml", env=environment, check=False)
         assert "Traceback" not in done.stderr, done.stderr
         assert "internal error" not in done.stderr, done.stderr
         if done.returncode == 0 and what != "the records removed":

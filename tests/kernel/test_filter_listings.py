@@ -101,9 +101,7 @@ def test_a_library_without_json_is_a_doubt(host: Host) -> None:
         "nft",
         "add table ip mine; add chain ip mine c { type filter hook output priority 0; }",
     )
-    done = host.run(
-        sys.executable, "-c", WITHOUT_JSON, "explain", "a", "b", "--file", file, check=False
-    )
+    done = host.python(WITHOUT_JSON, "explain", "a", "b", "--file", file, check=False)
     assert (
         "not certain: a: nftables has rules that netorch cannot read: this libnftables is built without JSON\n"
         in done.stdout
@@ -116,7 +114,7 @@ def test_a_listing_that_is_not_understood_is_a_doubt(host: Host) -> None:
     host.netorch("apply", file)
     host.run("ip", "netns", "exec", "a", "nft", "add table ip mine")
     program = WITHOUT_JSON.replace('("refused without an error message", "")', '(None, "[]")')
-    done = host.run(sys.executable, "-c", program, "explain", "a", "b", "--file", file, check=False)
+    done = host.python(program, "explain", "a", "b", "--file", file, check=False)
     assert (
         "not certain: a: nftables has rules that netorch could not read: libnftables' JSON is not understood: "
         in done.stdout

@@ -77,7 +77,7 @@ def test_a_namespace_that_somebody_deletes(host: Host) -> None:
     host.netorch("apply", file)
     file.write_text(file.read_text().replace("10.0.0.3", "10.0.0.4"))
     environment = {"TIMES": "1", "COMMAND": "ip netns del b"}
-    done = host.run(sys.executable, "-c", MEDDLER, "apply", str(file), env=environment, check=False)
+    done = host.python(MEDDLER, "apply", str(file), env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert "changed by something else meanwhile, and set again" in done.stdout + done.stderr
     assert host.netorch("diff", file).stdout == "lab: in sync\n"
@@ -99,7 +99,7 @@ def test_processes_of_a_node_in_which_a_change_does_not_stay(host: Host) -> None
     ):
         pass
     environment = {"TIMES": "9", "COMMAND": "ip -n r addr flush dev eth0"}
-    done = host.run(sys.executable, "-c", MEDDLER, "apply", str(file), env=environment, check=False)
+    done = host.python(MEDDLER, "apply", str(file), env=environment, check=False)
     assert done.returncode == 1
     assert "lab.yaml:3:" in done.stderr
     assert (

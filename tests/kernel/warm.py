@@ -58,8 +58,9 @@ class Warm:
         stdin: str,
         env: dict[str, str],
         timeout: float,
+        program: str = "",
     ) -> tuple[int, str, str] | None:
-        """Run `netorch ARGV` in the namespaces of process `pid`.
+        """Run `netorch ARGV`, or a Python program with `ARGV`, in the namespaces of process `pid`.
 
         Returns (exit status, stdout, stderr), or None if it takes longer than `timeout` seconds.
         """
@@ -76,6 +77,7 @@ class Warm:
                         "argv": list(argv),
                         "files": files,
                         "env": env,
+                        "program": program,
                     }
                 )
                 + "\n"
@@ -170,18 +172,27 @@ def _run(job: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(job["env"])
     argv = job["argv"]
-    sys.argv = ["netorch", *argv]
-
-    from netorch.cli import main
-
+    sys.argv = ["-c" if job["program"] else "netorch", *argv]
     try:
-        status = main(argv)
+        status = _execute(job["program"], argv)
     except Exception:
         traceback.print_exc()
         status = 1
     for file in (sys.stdout, sys.stderr):
         file.flush()
     os._exit(status)
+
+
+def _execute(program: str, argv: list[str]) -> int:
+    from netorch.cli import main
+
+    if not program:
+        return main(argv)
+    try:
+        exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    return 0
 
 
 if __name__ == "__main__":
