@@ -33,7 +33,10 @@ def manual() -> str:
     first = next(iter(table.values()))[1]
     common = _list(action for action in _documented(first) if spelled(action) in shared)
     sections.append(f"### Options of every command\n\n{common}")
-    sections.append("`netorch --version` prints the version, `netorch --help` the commands.\n")
+    sections.append(
+        "`netorch --version` prints the version, `netorch --help` the commands, and\n"
+        "`netorch help COMMAND` the options and examples of a command.\n"
+    )
     return "\n".join(sections)
 
 

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     Values = TypeVar("Values", bound=Options)
 
 
+CHANGE, LOOK, NODES, FILES = GROUPS = (
+    "Change a topology",
+    "See what there is",
+    "Work in nodes",
+    "Files and this machine",
+)
+"""The groups of commands, in the order in which the help lists them."""
+
+
 class Command:
     """One command, made by its file in `netorch.cli.commands`.
 
@@ -26,6 +35,9 @@ class Command:
         *,
         name: str,
         summary: str,
+        group: str = "",
+        examples: tuple[tuple[str, str], ...] = (),
+        page: str = "",
         options: type[Values],
         add_options: Callable[[argparse.ArgumentParser], None],
         run: Callable[[Values, Output], int],
@@ -36,6 +48,12 @@ class Command:
         """The name of the command, and of its file."""
         self.summary = summary
         """One sentence about the command, for the list of commands."""
+        self.group = group
+        """The group of the command in `netorch --help`, one of `GROUPS`."""
+        self.examples = examples
+        """Two command lines, each without `netorch`, with what it does."""
+        self.page = page
+        """The page of the documentation that describes the command."""
         self.options: type[Options] = options
         """The class of the option values that `run` receives."""
         self.add_options = add_options

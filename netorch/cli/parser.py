@@ -7,6 +7,7 @@ import os
 import sys
 from contextlib import suppress
 
+from netorch.cli.command import GROUPS
 from netorch.cli.commands import NAMES, find
 from netorch.cli.options import Options, add_common_options
 from netorch.cli.status import USAGE
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import NoReturn
 
+    from netorch.cli.command import Command
+
 _EPILOG = """\
+`netorch help COMMAND` shows the options and examples of a command.
+
 exit status:
   0    success; diff: no differences
   1    an error
@@ -26,8 +31,12 @@ exit status:
   130  interrupted
 exec and shell end with the exit status of their command.
 
-Without FILE, netorch uses topo.yaml in the current folder. If there is none, it uses the only
-live topology (except with apply, graph and validate). With `-` it reads standard input."""
+Without FILE, netorch uses topo.yaml in the current folder. If there is none, it
+uses the only live topology (except with apply, graph and validate). With `-` it
+reads standard input."""
+
+_WITH_VALUE = ("-o", "--output", "--set", "--name", "--host")
+"""Options with a value that may stand before the command."""
 
 
 class WrongUsage(SystemExit):
@@ -38,6 +47,10 @@ class WrongUsage(SystemExit):
         self.what = what
 
 
+COLUMNS = 80
+"""The largest width of help."""
+
+
 class _Formatter(argparse.HelpFormatter):
     """A formatter that finds out the columns of the terminal without `shutil`.
 
@@ -46,11 +59,12 @@ class _Formatter(argparse.HelpFormatter):
     """
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=_columns() - 2)
+        super().__init__(prog, width=min(_columns(), COLUMNS) - 2)
 
-
-class _Raw(_Formatter, argparse.RawDescriptionHelpFormatter):
-    """A formatter that keeps the lines of the epilog."""
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" in text:  # because the lines of an epilog are as they must be
+            return "".join(f"{indent}{line}\n" for line in text.splitlines())
+        return super()._fill_text(text, width, indent)
 
 
 def _columns() -> int:
@@ -141,6 +155,31 @@ class Parser(argparse.ArgumentParser):
         suggestion = did_you_mean(option, self._option_string_actions)
         return f"there is no option {option}. {suggestion}".rstrip()
 
+    def format_help(self) -> str:
+        """Return the help. That of netorch has its commands in groups."""
+        choices = {
+            choice.dest: choice
+            for action in self._actions
+            if isinstance(action, argparse._SubParsersAction)
+            for choice in action._choices_actions
+        }
+        if not choices:
+            return super().format_help()
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, self._actions, self._mutually_exclusive_groups)
+        formatter.add_text(self.description)
+        for group in GROUPS:
+            formatter.start_section(group)
+            formatter.add_arguments(
+                [choice for name, choice in choices.items() if find(name).group == group]
+            )
+            formatter.end_section()
+        formatter.start_section("Options")
+        formatter.add_arguments([action for action in self._actions if action.option_strings])
+        formatter.end_section()
+        formatter.add_text(self.epilog)
+        return formatter.format_help()
+
     @property
     def commands(self) -> Mapping[str, Parser]:
         """The parsers of the commands, by name."""
@@ -152,8 +191,20 @@ class Parser(argparse.ArgumentParser):
 
 def parse(words: Sequence[str]) -> Options:
     """Parse a command line. Returns the values in the options class of its command."""
+    words = command_first(words)
     values = parser(words[0] if words else "").parse(words)
     return find(values.command).options(**vars(values))
+
+
+def command_first(words: Sequence[str]) -> list[str]:
+    """Return the words with the command first, as in `netorch -v diff`, and for `help diff`."""
+    if words and words[0] == "help":
+        return [*words[1:2], "--help"]
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        at += 2 if words[at] in _WITH_VALUE else 1
+    is_moved = 0 < at < len(words) and words[at] in NAMES
+    return [words[at], *words[:at], *words[at + 1 :]] if is_moved else [*words]
 
 
 def parser(first: str = "") -> Parser:
@@ -166,7 +217,7 @@ def parser(first: str = "") -> Parser:
         prog="netorch",
         description="Make the network that one YAML file declares in the Linux kernel.",
         epilog=_EPILOG,
-        formatter_class=_Raw,
+        formatter_class=_Formatter,
     )
     top.add_argument("--version", action="version", version=f"netorch {__version__}")
     commands = top.add_subparsers(
@@ -176,10 +227,24 @@ def parser(first: str = "") -> Parser:
         command = find(name)
         summary = command.summary
         about = f"{summary[:1].upper()}{summary[1:]}."
-        own = commands.add_parser(name, help=summary, description=about, formatter_class=_Formatter)
+        own = commands.add_parser(
+            name,
+            help=summary,
+            description=about,
+            epilog=_examples(command),
+            formatter_class=_Formatter,
+        )
         add_common_options(own)
         command.add_options(own)
     return top
+
+
+def _examples(command: Command) -> str:
+    """Return the end of a command's help: its examples, and its page."""
+    lines = ["examples:"]
+    for words, about in command.examples:
+        lines += [f"  netorch {words}", f"      {about}"]
+    return "\n".join([*lines, "", f"See {command.page} and netorch(1)."])
 
 
 def _chosen(first: str) -> tuple[str, ...]:

@@ -6,9 +6,54 @@ import io
 import os
 import sys
 
+TYPE_CHECKING = False  # because importing `typing` takes time
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class OutputError(Exception):
     """Standard output cannot be written. The text is the reason from the operating system."""
+
+
+_ascii = {"out": False, "err": False}
+"""Whether standard output and standard error are terminals without Unicode."""
+
+_SIGNS: dict[str, str | int | None] = {
+    "…": "...",
+    "→": "->",
+    "←": "<-",
+    "↔": "<->",
+    "–": "-",
+    "—": "-",
+    "×": "x",
+    "·": ".",
+    "≥": ">=",
+    "≤": "<=",
+    "─": "-",
+    "│": "|",
+    "├": "|",
+    "└": "`",
+    "┌": "+",
+    "┐": "+",
+    "┘": "+",
+    "█": "#",
+    "░": ".",
+    "✓": "ok",
+    "✗": "x",
+}
+"""Characters in netorch's own words → ASCII."""
+
+
+def is_without_unicode(environment: Mapping[str, str]) -> bool:
+    """Whether the locale of a terminal has no Unicode. A terminal without a locale has it."""
+    names = (environment.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    locale = next(filter(None, names), "")
+    return bool(locale) and not locale.lower().replace("-", "").endswith("utf8")
+
+
+def _readable(line: str, stream: str) -> str:
+    """Return a line with netorch's own signs in ASCII, if the terminal has no others."""
+    return line.translate(str.maketrans(_SIGNS)) if _ascii[stream] else line
 
 
 def put(line: str) -> None:
@@ -17,7 +62,7 @@ def put(line: str) -> None:
     Raise OutputError, or BrokenPipeError if the reader has closed the pipe.
     """
     try:
-        print(line)
+        print(_readable(line, "out"))
     except OSError as error:
         raise _of_output(error) from None
 
@@ -40,7 +85,7 @@ def _of_output(error: OSError) -> Exception:
 def tell(line: str) -> None:
     """Print a line for the user on standard error. Ignore errors, so that the work continues."""
     try:
-        print(line, file=sys.stderr)
+        print(_readable(line, "err"), file=sys.stderr)
     except OSError:
         return
 
@@ -59,6 +104,8 @@ def open_all() -> None:
                 os.close(fd)
             stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
             setattr(sys, name, stream)
+    if is_without_unicode(os.environ):
+        _ascii.update(out=sys.stdout.isatty(), err=sys.stderr.isatty())
     for stream in (sys.stdout, sys.stderr):
         # a terminal keeps its encoding; for other readers the output is UTF-8, like the names in
         # the kernel

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from netorch.cli.command import Command
+from netorch.cli.command import CHANGE, Command
 from netorch.cli.options import (
     FileOptions,
     LockOptions,
@@ -207,6 +207,12 @@ def _print_report(
 COMMAND = Command(
     name="apply",
     summary="make the kernel match a topology file",
+    group=CHANGE,
+    examples=(
+        ("apply lab.yaml", "make the network of the file, or change what differs"),
+        ("apply --confirm-within 60s", "roll back, unless `netorch confirm` follows"),
+    ),
+    page="docs/cli.md#apply",
     options=ApplyOptions,
     add_options=add_options,
     run=run,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from netorch.cli.command import Command
+from netorch.cli.command import NODES, Command
 from netorch.cli.options import Options, seconds
 from netorch.cli.status import DONE
 
@@ -248,6 +248,12 @@ def _report(events: Events, output: Output) -> None:
 COMMAND = Command(
     name="capture",
     summary="show the packets of nodes as they pass, or write them as pcapng for Wireshark",
+    group=NODES,
+    examples=(
+        ("capture r1 r2:eth0", "print the packets of a node and of an interface"),
+        ("capture r1 'icmp'", "only those that match a filter"),
+    ),
+    page="docs/cli.md#capture",
     options=CaptureOptions,
     add_options=add_options,
     run=run,

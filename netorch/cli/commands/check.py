@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from netorch.cli.command import Command
+from netorch.cli.command import LOOK, Command
 from netorch.cli.options import FileOptions, add_file_options, add_output_option, seconds
 from netorch.cli.status import DIFFERENT, DONE
 
@@ -200,6 +200,12 @@ def _drift(orchestrator: Orchestrator, loaded: Loaded) -> tuple[bool | None, lis
 COMMAND = Command(
     name="check",
     summary="try the checks of a topology file with real packets",
+    group=LOOK,
+    examples=(
+        ("check lab.yaml", "try all `checks` of the file"),
+        ("check lab -v", "with what was sent and received"),
+    ),
+    page="docs/cli.md#check",
     options=CheckOptions,
     add_options=add_options,
     run=run,

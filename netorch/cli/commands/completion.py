@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from netorch.cli.command import Command
+from netorch.cli.command import FILES, Command
 from netorch.cli.options import Options
 from netorch.cli.status import DONE
 
@@ -34,6 +34,12 @@ def run(options: CompletionOptions, output: Output) -> int:
 COMMAND = Command(
     name="completion",
     summary="print the shell script that completes netorch's commands, options and names",
+    group=FILES,
+    examples=(
+        ("completion bash", "print the script for bash"),
+        ("completion zsh > ~/.zfunc/_netorch", "install that for zsh"),
+    ),
+    page="docs/cli.md#completion",
     options=CompletionOptions,
     add_options=add_options,
     run=run,

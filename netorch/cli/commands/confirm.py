@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from netorch.cli.command import Command
+from netorch.cli.command import CHANGE, Command
 from netorch.cli.options import LockOptions, add_lock_option, add_output_option
 from netorch.cli.status import DONE
 
@@ -149,6 +149,12 @@ def _print(
 COMMAND = Command(
     name="confirm",
     summary="keep the changes of apply --confirm-within, or undo them",
+    group=CHANGE,
+    examples=(
+        ("confirm lab", "keep the changes of `apply --confirm-within`"),
+        ("confirm lab --undo", "undo them at once"),
+    ),
+    page="docs/cli.md#confirm",
     options=ConfirmOptions,
     add_options=add_options,
     run=run,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from netorch.cli.command import Command
+from netorch.cli.command import CHANGE, Command
 from netorch.cli.options import LockOptions, add_lock_option, add_output_option
 from netorch.cli.status import DONE, FAILED
 
@@ -144,6 +144,12 @@ def _destroy_one(
 COMMAND = Command(
     name="destroy",
     summary="remove all objects of a topology",
+    group=CHANGE,
+    examples=(
+        ("destroy lab", "remove everything that the topology made"),
+        ("destroy --all", "remove all live topologies"),
+    ),
+    page="docs/cli.md#destroy",
     options=DestroyOptions,
     add_options=add_options,
     run=run,

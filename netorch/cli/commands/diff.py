@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from netorch.cli.command import Command
+from netorch.cli.command import LOOK, Command
 from netorch.cli.options import FileOptions, add_file_options, add_output_option
 
 TYPE_CHECKING = False  # because importing `typing` takes time
@@ -57,6 +57,12 @@ def run(options: DiffOptions, output: Output) -> int:
 COMMAND = Command(
     name="diff",
     summary="show the changes that apply would make, or the changes from one file to another",
+    group=LOOK,
+    examples=(
+        ("diff lab.yaml", "what `apply` would change here"),
+        ("diff old.yaml new.yaml", "what differs between two files"),
+    ),
+    page="docs/cli.md#output",
     options=DiffOptions,
     add_options=add_options,
     run=run,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from netorch.cli.command import Command
+from netorch.cli.command import FILES, Command
 from netorch.cli.options import FileOptions, add_file_options, add_output_option
 from netorch.cli.status import DONE, FAILED
 
@@ -50,6 +50,12 @@ def run(options: DoctorOptions, output: Output) -> int:
 COMMAND = Command(
     name="doctor",
     summary="report what this kernel can do, and the problems of this machine with their remedies",
+    group=FILES,
+    examples=(
+        ("doctor", "what this kernel can do, and what is in the way"),
+        ("doctor lab.yaml", "what this file needs"),
+    ),
+    page="docs/cli.md#doctor",
     options=DoctorOptions,
     add_options=add_options,
     run=run,

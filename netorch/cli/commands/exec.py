@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from netorch.cli.command import Command
+from netorch.cli.command import NODES, Command
 from netorch.cli.options import NodeOptions, add_node_options
 
 TYPE_CHECKING = False  # because importing `typing` takes time
@@ -44,6 +44,12 @@ def run(options: ExecOptions, output: Output) -> int:
 COMMAND = Command(
     name="exec",
     summary="run a command in a node",
+    group=NODES,
+    examples=(
+        ("exec h1 ping -c 1 h2", "run one command in h1"),
+        ("exec h1 -- ip -br addr", "words after `--` belong to the command"),
+    ),
+    page="docs/cli.md#exec-and-shell",
     options=ExecOptions,
     add_options=add_options,
     run=run,

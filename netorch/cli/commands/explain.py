@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from netorch.cli.command import Command
+from netorch.cli.command import LOOK, Command
 from netorch.cli.options import FileOptions, add_file_options, add_output_option
 from netorch.cli.status import DIFFERENT, DONE
 
@@ -143,6 +143,12 @@ COMMAND = Command(
     name="explain",
     summary="explain how a packet gets from node A to node B, or why it does not; "
     "with a FILE, print the commands that make the topology, as a shell script",
+    group=LOOK,
+    examples=(
+        ("explain h1 h2", "the way of a packet from h1 to h2"),
+        ("explain lab.yaml", "the commands that would make the topology"),
+    ),
+    page="docs/explain.md",
     options=ExplainOptions,
     add_options=add_options,
     run=run,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from netorch.cli.command import Command
+from netorch.cli.command import LOOK, Command
 from netorch.cli.options import FileOptions, add_file_options
 from netorch.cli.status import DONE
 
@@ -145,6 +145,12 @@ def draw(picture: Picture, form: str) -> str:
 COMMAND = Command(
     name="graph",
     summary="draw a topology file, or a live topology with its drift",
+    group=LOOK,
+    examples=(
+        ("graph lab.yaml --to lab.svg", "draw the topology"),
+        ("graph lab --to lab.html", "a page with what is live and its drift"),
+    ),
+    page="docs/graph.md",
     options=GraphOptions,
     add_options=add_options,
     run=run,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from netorch.cli.command import Command
+from netorch.cli.command import LOOK, Command
 from netorch.cli.options import Options, add_output_option
 from netorch.cli.status import DONE
 
@@ -97,6 +97,12 @@ def run(options: HistoryOptions, output: Output) -> int:
 COMMAND = Command(
     name="history",
     summary="list what has changed the networks of this machine, and who did",
+    group=LOOK,
+    examples=(
+        ("history", "what has changed the networks of this machine"),
+        ("history lab", "the same for one topology"),
+    ),
+    page="docs/cli.md#history",
     options=HistoryOptions,
     add_options=add_options,
     run=run,

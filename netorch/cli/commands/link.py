@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from netorch.cli.command import Command
+from netorch.cli.command import CHANGE, Command
 from netorch.cli.options import LockOptions, add_lock_option, add_output_option
 from netorch.cli.status import DONE
 
@@ -83,6 +83,12 @@ def report(outcome: Outcome, words: str, output: Output) -> None:
 COMMAND = Command(
     name="link",
     summary="set a link of a live topology down or up, on purpose",
+    group=CHANGE,
+    examples=(
+        ("link r1:eth0 down", "set the link down, and diff knows that it is on purpose"),
+        ("link r1:eth0 up", "set it up again"),
+    ),
+    page="docs/cli.md#link",
     options=LinkOptions,
     add_options=add_options,
     run=run,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netorch.cli.command import Command
+from netorch.cli.command import LOOK, Command
 from netorch.cli.options import Options, add_output_option
 from netorch.cli.status import DONE
 
@@ -30,6 +30,12 @@ def run(options: Options, output: Output) -> int:
 COMMAND = Command(
     name="list",
     summary="list the live topologies",
+    group=LOOK,
+    examples=(
+        ("list", "name, size, file and drift of each topology"),
+        ("list -o json", "the same for a program"),
+    ),
+    page="docs/cli.md#the-file",
     options=Options,
     add_options=add_output_option,
     run=run,

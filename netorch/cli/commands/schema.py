@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from netorch.cli.command import Command
+from netorch.cli.command import FILES, Command
 from netorch.cli.options import Options
 from netorch.cli.status import DONE
 
@@ -35,6 +35,12 @@ def run(options: SchemaOptions, output: Output) -> int:
 COMMAND = Command(
     name="schema",
     summary="print the JSON Schema of topology files, for editors",
+    group=FILES,
+    examples=(
+        ("schema --to netorch.json", "write the schema for an editor"),
+        ("schema", "print it"),
+    ),
+    page="docs/editors.md",
     options=SchemaOptions,
     add_options=add_options,
     run=run,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from netorch.cli.command import Command
+from netorch.cli.command import NODES, Command
 from netorch.cli.options import NodeOptions, add_node_options
 
 TYPE_CHECKING = False  # because importing `typing` takes time
@@ -32,6 +32,12 @@ def run(options: NodeOptions, output: Output) -> int:
 COMMAND = Command(
     name="shell",
     summary="open a shell in a node",
+    group=NODES,
+    examples=(
+        ("shell h1", "open a shell in h1"),
+        ("shell h1 --name lab", "if several topologies have an h1"),
+    ),
+    page="docs/cli.md#exec-and-shell",
     options=NodeOptions,
     add_options=add_node_options,
     run=run,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from netorch.cli.command import Command
+from netorch.cli.command import LOOK, Command
 from netorch.cli.options import Options, add_output_option
 from netorch.cli.status import DONE
 
@@ -100,6 +100,12 @@ def _show_spread_file(entry: Live, record: Record, output: Output) -> int:
 COMMAND = Command(
     name="show",
     summary="print the live state of a topology, as a tree or as a topology file",
+    group=LOOK,
+    examples=(
+        ("show lab", "the topology as it is in the kernel"),
+        ("show lab -o yaml", "the same as a topology file"),
+    ),
+    page="docs/cli.md#show",
     options=ShowOptions,
     add_options=add_options,
     run=run,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from netorch.cli import DEFAULT
-from netorch.cli.command import Command
+from netorch.cli.command import FILES, Command
 from netorch.cli.options import FileOptions, add_file_options, add_output_option
 from netorch.cli.status import DONE, FAILED
 
@@ -114,6 +114,12 @@ def _machine_lines(loaded: Loaded) -> Iterator[str]:
 COMMAND = Command(
     name="validate",
     summary="check topology files without touching the kernel",
+    group=FILES,
+    examples=(
+        ("validate lab.yaml", "report all errors of a file"),
+        ("validate --strict *.yaml", "fail if there are warnings"),
+    ),
+    page="docs/language.md",
     options=ValidateOptions,
     add_options=add_options,
     run=run,

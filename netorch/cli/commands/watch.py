@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from netorch.cli.command import Command
+from netorch.cli.command import LOOK, Command
 from netorch.cli.options import Options, add_output_option
 from netorch.cli.status import DONE
 
@@ -72,6 +72,12 @@ def run(options: WatchOptions, output: Output) -> int:
 COMMAND = Command(
     name="watch",
     summary="tell what differs from the file that was applied last, as soon as it happens",
+    group=LOOK,
+    examples=(
+        ("watch lab", "report each drift as it happens"),
+        ("watch lab -o json", "the same for a program, one document a line"),
+    ),
+    page="docs/howto/watch.md",
     options=WatchOptions,
     add_options=add_options,
     run=run,
