@@ -124,6 +124,14 @@ def add_node_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("node", metavar="NODE", help="name of the node")
 
 
+def add_end_options(parser: argparse.ArgumentParser) -> None:
+    """Add the interface of a live topology, and the topology that it is in."""
+    parser.add_argument(
+        "--name", help="topology of the node, if several topologies have a node with this name"
+    )
+    parser.add_argument("end", metavar="NODE:IF", help="interface of a node")
+
+
 def setting(text: str) -> str:
     """Return `text` if it is of the form `KEY=VALUE`."""
     name, equals, _ = text.partition("=")

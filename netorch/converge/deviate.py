@@ -74,6 +74,8 @@ class Outcome(Value):
     report: Report
     changed: bool
     """Whether the kernel or the record has changed."""
+    at: float = 0.0
+    """When the kernel had carried out the first requests, in seconds since 1970, or 0."""
     other_end: tuple[str, str] | None = None
     """The label and the name of the other end of the cable, or None."""
 
@@ -394,7 +396,7 @@ class _Change:
             records.keep(name)
             if self.before != self.after or self.previous.intended_warning:
                 intended.write(name, self.after)
-            self._carry_out(plan)
+            at = self._carry_out(plan)
         except BaseException as error:
             after = self._roll_back(error, observed)
             if after is error:
@@ -402,7 +404,7 @@ class _Change:
             raise after from None
         finally:
             records.forget_previous(name)
-        return outcome
+        return replace(outcome, at=at)
 
     def _attach(self) -> None:
         attached = self.desired.attached
@@ -471,8 +473,12 @@ class _Change:
             )
         return goal
 
-    def _carry_out(self, plan: Plan) -> None:
-        """Carry out the plan, then read and plan again until the kernel is as asked."""
+    def _carry_out(self, plan: Plan) -> float:
+        """Carry out the plan, then read and plan again until the kernel is as asked.
+
+        Returns the time after the first requests, 0 if there were none.
+        """
+        at = 0.0
         while plan:
             if self.report.rounds == ROUNDS:
                 raise KernelRefused(
@@ -488,10 +494,12 @@ class _Change:
                 )
             self.report.rounds += 1
             run = execute(self.kernel, plan)
+            at = at or time.time()
             if run.refusals:
                 raise KernelRefused(problems_of(run.refusals, lambda _: None))
             snapshot, observed = self._look()
             plan = make_plan(observed.state, self._goal(snapshot, observed))
+        return at
 
     def _roll_back(self, error: BaseException, start: Observed) -> BaseException:
         """Restore the record and the kernel. Returns the error to raise."""

@@ -133,7 +133,22 @@ def _deviations_in(text: str) -> Deviations:
     for deviation in deviations:
         if deviation.impairment is not None and not deviation.impairment.is_possible:
             raise ValueError(f"{deviation.node} {deviation.interface} has an impossible impairment")
-    return deviations
+    return tuple(one for one in map(_without_dead_process, deviations) if one is not None)
+
+
+def _without_dead_process(deviation: Deviation) -> Deviation | None:
+    """Return a deviation as it is, whatever its process did before it was killed.
+
+    A link that no longer flaps stays as it is: down on purpose, or up as in the file.
+    """
+    flap = deviation.flap
+    if flap is None:
+        return deviation
+    from netorch.kernel.files.pending import start_time
+
+    if start_time(flap.pid) == flap.started:
+        return deviation
+    return replace(deviation, flap=None) if flap.down else None
 
 
 def write(topology: str, deviations: Deviations) -> None:

@@ -5,14 +5,16 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationError
 
+from netorch.errors import NetorchError, Problem, did_you_mean
 from netorch.language import schema_shapes
 from netorch.language.impairment import (
     FASTEST,
     LONGEST_DELAY,
     LONGEST_JITTER,
     Impairment,
+    keys_without_effect,
     share_of,
 )
 from netorch.language.scalars import Model, integer, wrong
@@ -207,3 +209,33 @@ def combine(models: Iterable[ImpairModel]) -> Impairment:
             if (value := getattr(model, key)) is not None:
                 values.setdefault(key, value)
     return Impairment(**values)
+
+
+def parse_words(words: Mapping[str, str]) -> Impairment:
+    """Return the impairment that a command line asks for. Raise NetorchError for a wrong word."""
+    keys = ImpairModel.model_fields
+    problems: list[Problem] = []
+    for key in words:
+        if key not in keys:
+            remedy = did_you_mean(key, keys) or f"The keys are {', '.join(keys)}."
+            problems.append(
+                Problem("unknown-key", f"{key!r} cannot be impaired.", None, remedy, key)
+            )
+    known: dict[str, object] = {
+        key: int(text) if key == "limit" and text.isdecimal() and len(text) < 20 else text
+        for key, text in words.items()
+        if key in keys
+    }
+    impairment = Impairment()
+    try:
+        impairment = combine([ImpairModel.model_validate(known)])
+    except ValidationError as error:
+        for one in error.errors():
+            key, context = f"{one['loc'][0]}", one.get("ctx", {})
+            what = f"{key}: {context.get('text', one['msg'])}."
+            problems.append(Problem(context.get("code", "bad-value"), what, object=key))
+    for key, what, remedy in () if problems else keys_without_effect(impairment):
+        problems.append(Problem("bad-impairment", what, None, remedy.replace(": ", "="), key))
+    if problems:
+        raise NetorchError(problems)
+    return impairment

@@ -21,6 +21,7 @@ NAMES = (
     "explain",
     "graph",
     "link",
+    "impair",
     "exec",
     "shell",
     "capture",

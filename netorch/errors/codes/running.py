@@ -147,6 +147,19 @@ RUNNING = Area(
             "Set the parent up first.",
         ),
         Code(
+            "flaps-already",
+            "The link flaps already",
+            "Another process changes the state of this link every few seconds.",
+            "End that process first: the error has its number.",
+        ),
+        Code(
+            "flap-ended",
+            "Another command has ended the flap",
+            "While `netorch link NODE:IF flap` was running, somebody ran `apply --reset` or "
+            "`netorch link` for the same interface.",
+            "Start the flap again if you still need it.",
+        ),
+        Code(
             "uplink-in-use",
             "The bridge carries the network of this machine",
             "The bridge has an `uplink`, so the addresses and routes of this machine are on it. "

@@ -46,7 +46,7 @@ class Pending(Value):
             time.monotonic() + seconds,
             time.time() + seconds,
             watcher,
-            _started(watcher) if watcher else 0,
+            start_time(watcher) if watcher else 0,
         )
 
     @property
@@ -62,7 +62,7 @@ class Pending(Value):
     @property
     def watched(self) -> bool:
         """Whether the process that will roll back is alive."""
-        return bool(self.watcher) and _started(self.watcher) == self.started != 0
+        return bool(self.watcher) and start_time(self.watcher) == self.started != 0
 
 
 class Outcome(Value):
@@ -117,7 +117,8 @@ def _outcome(token: str) -> str:
     return f"{RUN_NETORCH}/.undone-{token}"
 
 
-def _started(pid: int) -> int:
+def start_time(pid: int) -> int:
+    """Return when a process started (proc(5), field 22), 0 if it does not run."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             words = file.read().rpartition(b")")[2].split()
