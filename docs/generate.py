@@ -5,7 +5,8 @@ A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`:
 - the tables of keys in language.md and kinds.md, from the models;
 - the script in explain.md, from the topology file that it shows;
 - the commands in man.md, from the parser;
-- the error codes in errors.md, from their table.
+- the error codes in errors.md, from their table;
+- the metrics in howto/dashboards.md, from their table.
 
     python docs/generate.py           write the pages
     python docs/generate.py --check   exit with 1 if a page is out of date
@@ -27,7 +28,10 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 DOCS = Path(__file__).resolve().parent
-PAGES = tuple(DOCS / f"{name}.md" for name in ("language", "kinds", "explain", "man", "errors"))
+PAGES = tuple(
+    DOCS / f"{name}.md"
+    for name in ("language", "kinds", "explain", "man", "errors", "howto/dashboards")
+)
 sys.path.insert(0, str(DOCS.parent))
 
 from pydantic import BaseModel  # noqa: E402
@@ -53,6 +57,7 @@ from netorch.topology.interfaces.fdb import FdbModel  # noqa: E402
 from netorch.topology.interfaces.peer import PeerModel  # noqa: E402
 from netorch.topology.interfaces.port import PortFdbModel, PortModel, PortVlanModel  # noqa: E402
 from netorch.topology.tunnels import TunnelsModel  # noqa: E402
+from netorch.watch.metrics import FAMILIES  # noqa: E402
 
 Model = type[BaseModel]
 
@@ -203,7 +208,7 @@ PLACES: dict[Model, str] = {
 
 def main() -> int:
     old = {page: page.read_text(encoding="utf-8") for page in PAGES}
-    missing = {*MODELS, "kinds", "common changes", "commands", "codes"} - {
+    missing = {*MODELS, "kinds", "common changes", "commands", "codes", "metrics"} - {
         name for text in old.values() for name in re.findall(r"<!-- generated: ([^>]*?) -->", text)
     }
     if missing:
@@ -234,6 +239,8 @@ def block(name: str) -> str:
         return f"\n{manual()}\n"
     if name == "codes":
         return "\n" + "\n".join(starmap(codes_block, AREAS)) + "\n"
+    if name == "metrics":
+        return f"\n{metrics_block()}\n"
     if name == "kinds":
         return "\n" + "\n".join(kind_block(kind, model) for kind, model in topology.models()) + "\n"
     if name == "common changes":
@@ -244,6 +251,15 @@ def block(name: str) -> str:
     model = MODELS[name]
     rows = [*EXPANDED.get(name, ()), *rows_of(model)]
     return "\n" + table(rows) + "\n"
+
+
+def metrics_block() -> str:
+    """Return the table of the metrics of `watch`."""
+    rows = [
+        f"| `{family.name}` | {family.kind} | {', '.join(family.labels)} | {family.help} |"
+        for family in FAMILIES
+    ]
+    return "\n".join(["| metric | type | labels | meaning |", "| --- | --- | --- | --- |", *rows])
 
 
 def codes_block(title: str, codes: Iterable[Code]) -> str:

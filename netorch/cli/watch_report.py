@@ -12,7 +12,7 @@ from netorch.kernel.files import records
 from netorch.render.text import paint
 from netorch.watch import text
 from netorch.watch.events import Event, Sort
-from netorch.watch.observer import Silent
+from netorch.watch.observer import Observer, Silent
 from netorch.watch.watcher import Ending, Options, Watcher
 
 if TYPE_CHECKING:
@@ -49,12 +49,33 @@ def watch(options: WatchOptions, output: Output) -> int:
         _require_live(options.names)
     watcher = Watcher(
         Options(tuple(options.names), options.interval, options.once, options.timeout),
-        [Printer(output)],
+        [Printer(output), *_metrics(options, output)],
         service,
     )
     if not options.names and not options.once:
         output.note("waiting for what happens to the topologies of this machine (Ctrl-C ends)")
     return _STATUS[watcher.run()]
+
+
+def _metrics(options: WatchOptions, output: Output) -> list[Observer]:
+    """Return the observers that pass on metrics, which serve or write them from now on."""
+    if options.metrics is None and options.metrics_file is None:
+        return []
+    # here, because prometheus_client is optional
+    from netorch.cli.metrics import Port, TextFile
+    from netorch.watch.metrics import Metrics
+
+    observers: list[Observer] = []
+    if options.metrics is not None:
+        metrics = Metrics(process=True)
+        port = Port(metrics, *options.metrics)
+        output.note(f"metrics are at {port.url}")
+        observers += [metrics, port]
+    if options.metrics_file is not None:
+        # the metrics of the process would be taken for those of node_exporter
+        metrics = Metrics(process=False)
+        observers += [metrics, TextFile(metrics, options.metrics_file)]
+    return observers
 
 
 def _require_live(names: list[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from netorch.converge.compare import Difference
-from netorch.immutable import Value
+from netorch.immutable import Value, field
 from netorch.watch.events import Event
 
 
@@ -23,6 +23,8 @@ class Comparison(Value):
     drifts: Mapping[str, int]
     """Kind of object → how many objects of it differ. Empty if the topology is in sync."""
     reason: str = ""
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    """Label of a namespace → the node whose namespace it is."""
 
     @property
     def in_sync(self) -> bool:
@@ -56,6 +58,9 @@ class Observer(Protocol):
     def reconciliation(self, reconciliation: Reconciliation) -> None:
         """Receive the result of an attempt to put a topology right."""
 
+    def lost(self, namespaces: int) -> None:
+        """Notifications of so many namespaces were lost, so everything in them is read again."""
+
     def gone(self, topology: str) -> None:
         """A topology is not watched any more."""
 
@@ -73,6 +78,9 @@ class Silent:
         return
 
     def reconciliation(self, reconciliation: Reconciliation) -> None:
+        return
+
+    def lost(self, namespaces: int) -> None:
         return
 
     def gone(self, topology: str) -> None:

@@ -65,6 +65,11 @@ class Subject:
         made = {key.netns for key in desired.state if key.kind == "netns"}
         return (HOST, *sorted(made), *sorted(desired.attached))
 
+    def nodes(self) -> dict[str, str]:
+        """Return label of a namespace → the node whose namespace it is."""
+        labels = self.loaded.desired.labels if self.loaded is not None else {}
+        return {label: node for node, label in labels.items()}
+
     def mark(self, labels: Iterable[str]) -> None:
         """Let these namespaces be read again."""
         self.labels.update(labels)

@@ -137,6 +137,9 @@ class Watcher:
             self._find_subjects()
         for subject in self._subjects.values():
             subject.hear(news)
+        if news.lost:
+            for observer in self._observers:
+                observer.lost(len(news.lost))
         for inode in news.lost:
             labels = [
                 f"{subject.name}: {subject.inodes[inode]}"
@@ -215,7 +218,11 @@ class Watcher:
         self._advance(subject, now)
         seconds = time.monotonic() - began
         counts = drift.count_objects(now)
-        self._report(Comparison(subject.name, time.time(), seconds, difference, counts))
+        self._report(
+            Comparison(
+                subject.name, time.time(), seconds, difference, counts, nodes=subject.nodes()
+            )
+        )
         if self._listen(subject):
             self._look(subject)
 

@@ -20,6 +20,9 @@ class WatchOptions(Options):
     """Seconds between two looks at what Linux does not report."""
     once: bool
     timeout: float | None
+    metrics: tuple[str, int] | None
+    """The address and port of a server for Prometheus."""
+    metrics_file: str | None
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +46,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=interval, metavar="SECONDS", help="end with status 0 after this time"
     )
+    parser.add_argument(
+        "--metrics",
+        type=endpoint,
+        metavar="[ADDRESS:]PORT",
+        help="serve metrics for Prometheus at this port (default address: 127.0.0.1)",
+    )
+    parser.add_argument(
+        "--metrics-file",
+        metavar="PATH",
+        help="keep metrics in a file for the textfile collector of node_exporter",
+    )
 
 
 def interval(text: str) -> float:
@@ -53,6 +67,18 @@ def interval(text: str) -> float:
     if not value:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return value
+
+
+def endpoint(text: str) -> tuple[str, int]:
+    """Convert `9000`, `10.0.0.1:9000` or `[::1]:9000` to an address and a port."""
+    host, _, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise argparse.ArgumentTypeError(f"{text!r}: write an IPv6 address as [::1]:9000")
+    if not (port.isascii() and port.isdigit() and int(port) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not [ADDRESS:]PORT, such as 9000")
+    return host or "127.0.0.1", int(port)
 
 
 def run(options: WatchOptions, output: Output) -> int:

@@ -80,7 +80,8 @@ MACHINE = Area(
             "port-in-use",
             "A port is in use",
             "A program listens on the port that the file publishes, or another topology publishes "
-            "it. One of the two would become unreachable. Or the UDP port of a tunnel is not free.",
+            "it. One of the two would become unreachable. Or the UDP port of a tunnel, or the port "
+            "of `netorch watch --metrics`, is not free.",
             "Publish another port, or stop the program: `ss -lnp sport = PORT` names it. For "
             "tunnels, write another `port`; `ss -lunp` lists the programs with UDP ports.",
         ),
@@ -224,6 +225,12 @@ MACHINE = Area(
             "The backend iptables needs the library python-iptables, which is not installed or "
             "cannot be loaded.",
             "Run `apt install iptables && pip install 'netorch[iptables]'`.",
+        ),
+        Code(
+            "no-prometheus-client",
+            "prometheus_client is missing",
+            "The metrics of `netorch watch` need the library prometheus_client.",
+            "Run `pip install 'netorch[metrics]'`.",
         ),
         Code(
             "no-libpcap",

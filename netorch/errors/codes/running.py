@@ -87,6 +87,13 @@ RUNNING = Area(
             "Follow the advice in the error, and apply again.",
         ),
         Code(
+            "cannot-listen",
+            "The metrics cannot be served at this address",
+            "`netorch watch --metrics` cannot listen at the address: it does not belong to this "
+            "machine, or the system does not allow it.",
+            "Write another address, or only a port: `--metrics 9753`.",
+        ),
+        Code(
             "no-record",
             "The record of a topology is missing",
             "Objects with the topology's marks exist, but `/run/netorch` has no record of the file "
