@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from netorch.state.plan import Step
 
 FIRST_LINES = 60
-"""The number of changes that apply and destroy list before they only count the rest."""
+"""The number of changes that apply and destroy list before they count the objects of each kind."""
 
 
 class Output:
@@ -165,6 +165,9 @@ class Output:
         """
         if not differences:
             return
+        if not self.verbose:
+            self._short_listing(differences, by_kind=short)
+            return
         from netorch.render import text
 
         place = place_text(loaded) if self.verbose and loaded is not None else lambda _: ""
@@ -178,15 +181,23 @@ class Output:
                 commands=shell_commands(loaded) if loaded and lists_commands else lambda _: [],
             )
         )
-        cut = (
-            FIRST_LINES
-            if short and not self.verbose and len(lines) > FIRST_LINES + 10
-            else len(lines)
-        )
+        for line in lines:
+            self.result(line)
+
+    def _short_listing(self, differences: Sequence[Change], *, by_kind: bool) -> None:
+        """Print equal changes as one line. With `by_kind`, count the objects of a long list."""
+        from netorch.render import compact
+
+        columns = output_columns() if sys.stdout.isatty() else 0
+        many = by_kind and len(differences) > FIRST_LINES + 10
+        lines = list(compact.lines(differences, by_kind=many, colour=self.colour, columns=columns))
+        cut = FIRST_LINES if by_kind and len(lines) > FIRST_LINES + 10 else len(lines)
         for line in lines[:cut]:
             self.result(line)
         if cut < len(lines):
             self.result(f"… and {len(lines) - cut} more (-v lists them all)")
+        elif many and len(lines) < len(differences):
+            self.result("(-v lists each of them)")
 
     def intended(self, deviations: Iterable[Deviation]) -> None:
         """Print what users have done on purpose, one line for each."""
@@ -234,8 +245,17 @@ def _has_colour(stream: TextIO) -> bool:
 
 def error_columns() -> int:
     """Return the width of the terminal that shows errors, 80 if it is none."""
+    return _columns(sys.stderr)
+
+
+def output_columns() -> int:
+    """Return the width of the terminal that shows the results, 80 if it is none."""
+    return _columns(sys.stdout)
+
+
+def _columns(stream: TextIO) -> int:
     try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+        return os.get_terminal_size(stream.fileno()).columns or 80
     except (AttributeError, ValueError, OSError):
         return 80
 

@@ -9,17 +9,19 @@ from netorch.firewall.syntax import PREFERRED, syntax_of
 from netorch.kinds.forward import ForwardAccept, loss, loss_warning
 from netorch.state.key import HOST
 from netorch.values.snapshot import DroppingChain
+from netorch.version import install_command
 
 PLACEHOLDER = "BRIDGE"
 """The text in place of a bridge's name in a command if no topology has a bridge."""
 
-INSTALL = {
-    "nftables": "apt install libnftables1",
-    "iptables": "apt install iptables && pip install 'netorch[iptables]'",
-}
-"""Backend → the command that installs its library."""
-
 BRIDGED = {4: "net/bridge/bridge-nf-call-iptables", 6: "net/bridge/bridge-nf-call-ip6tables"}
+
+
+def install_library(backend: str) -> str:
+    """Return the command that installs the library of a backend."""
+    if backend == "nftables":
+        return "apt install libnftables1"
+    return f"apt install iptables && {install_command('iptables')}"
 
 
 def forward_drops(situation: Situation) -> Iterator[Finding]:
@@ -46,7 +48,10 @@ def unreadable_rules(situation: Situation) -> Iterator[Finding]:
     forward = situation.machine.forward
     for rules in forward.unreadable if forward is not None else ():
         yield Finding(
-            Level.WARNING, "cannot-see-rules", rules.what.rstrip("."), INSTALL[rules.backend]
+            Level.WARNING,
+            "cannot-see-rules",
+            rules.what.rstrip("."),
+            install_library(rules.backend),
         )
 
 
@@ -181,7 +186,7 @@ def backends(situation: Situation) -> Iterator[Finding]:
         if key.kind == "filter"
     ]
     module = f"modprobe {syntax_of(PREFERRED).MODULE}"
-    install = module if situation.machine.libnftables else INSTALL[PREFERRED]
+    install = module if situation.machine.libnftables else install_library(PREFERRED)
     what = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
     level = Level.ERROR if needed else Level.WARNING
     yield Finding(

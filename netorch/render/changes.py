@@ -11,7 +11,7 @@ from msgspec import Struct, convert
 from msgspec.structs import asdict
 
 from netorch.immutable import field
-from netorch.state.groups import groups
+from netorch.state.groups import Group, groups
 from netorch.state.key import Key
 from netorch.state.plan import Plan, Step
 from netorch.state.resource import Disruption, Resource
@@ -37,6 +37,8 @@ class Change(Struct):
     """Lines that the object gets, if it consists of lines, as a file does."""
     removed: tuple[str, ...] = ()
     """Lines that the object loses."""
+    unchanged: tuple[str, ...] = ()
+    """Attributes in `values` that an object which is made again has as before."""
     steps: list[Step] = field(default_factory=list)
     """The steps that make the change, in the plan's order. Empty if a private host sent it."""
 
@@ -62,6 +64,8 @@ def changes(plan: Plan) -> list[Change]:
     titles: dict[Key, str] = {}
     moves: _Moves = {}
     result: list[Change] = []
+    deleted = (step.resource for step in plan.deletes)
+    gone = {resource.key: resource for resource in (*plan.implied, *deleted)}
     for group in groups(plan):
         step, title = group.step, group.step.resource.title()
         if group.lost is not None:
@@ -83,6 +87,7 @@ def changes(plan: Plan) -> list[Change]:
                 values,
                 _because(step, titles),
                 *_lines(step, moves),
+                _unchanged(group, gone),
                 steps=group.steps,
             )
         titles |= dict.fromkeys((entry.key for entry in group.steps), title)
@@ -155,6 +160,20 @@ def _values(step: Step, deleted: Resource | None) -> dict[str, AttributeChanges]
         }
         return {name: pair for name, pair in both.items() if pair[0] != pair[1]}
     return {name: (old.get(name), new.get(name)) for name in names}
+
+
+def _unchanged(group: Group, gone: Mapping[Key, Resource]) -> tuple[str, ...]:
+    """Return the attributes of a replacement that stay as they are, also those of its parts."""
+    if group.deleted is None:
+        return ()
+    again = [group.step, *group.parts]
+    return tuple(
+        name
+        for step in again
+        if step.after is not None and step.key in gone
+        for name, value in step.after.attributes().items()
+        if gone[step.key].attributes().get(name) == value
+    )
 
 
 def _text_of(resource: Resource, name: str, attributes: Mapping[str, str]) -> str | None:

@@ -104,7 +104,11 @@ def _change(change: Change, same: str, place: Position | None) -> dict[str, Any]
         "netns": change.key.netns,
         "name": change.key.name,
         "title": change.title,
-        "values": {name: {"old": old, "new": new} for name, (old, new) in change.values.items()},
+        "values": {
+            name: {"old": old, "new": new}
+            for name, (old, new) in change.values.items()
+            if name not in change.unchanged
+        },
         "added": [] if same else list(change.added),
         "removed": [] if same else list(change.removed),
         "same_lines_as": same or None,

@@ -11,6 +11,7 @@ from netorch.kinds.address import Address
 from netorch.kinds.base.link import kind_of, link_key
 from netorch.kinds.netns import netns_key
 from netorch.render.changes import Change, changes
+from netorch.render.compact import natural
 from netorch.render.live_table import row
 from netorch.render.text import count_text
 from netorch.state.key import Key, is_attached, label_text
@@ -69,7 +70,9 @@ def _lines(entry: Live) -> Iterator[str]:
     by_namespace: dict[str, dict[Key, Resource]] = {}
     for key, resource in {**entry.state, **missing}.items():
         by_namespace.setdefault(key.netns, {})[key] = resource
-    labels = sorted(by_namespace, key=lambda label: (label == fabric, label != "host", label))
+    labels = sorted(
+        by_namespace, key=lambda label: (label == fabric, label != "host", natural(label))
+    )
     for index, label in enumerate(labels):
         last = index == len(labels) - 1
         about = _about(by_namespace[label], label, fabric, entry.attached)

@@ -386,10 +386,10 @@ MANY = (
 def test_colour_and_progress_on_a_terminal(host: Host) -> None:
     host.write("topo.yaml", MANY)
     output = on_a_terminal(host, "apply")
-    assert "\x1b[32m+ netns n1\x1b[0m" in output
+    assert "\x1b[32m+ 151 namespaces  n1 … netorch-many\x1b[0m" in output
     assert "\r\x1b[K[" in output, "a progress bar"
     assert output.splitlines()[-1].startswith(("many: ", "\x1b[Kmany: ")), repr(output[-200:])
-    assert "more (-v lists them all)" in output
+    assert "(-v lists each of them)" in output
     output = on_a_terminal(host, "destroy", env={"NO_COLOR": "1"})
     assert "\x1b[3" not in output
     assert "\x1b[3" not in on_a_terminal(host, "diff", env={"TERM": "dumb"})

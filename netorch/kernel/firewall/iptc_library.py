@@ -8,6 +8,7 @@ from typing import Any
 
 from netorch.errors import KernelRefused, Problem
 from netorch.firewall.iptables import TableKey
+from netorch.version import install_command
 
 
 @cache
@@ -24,8 +25,8 @@ def library() -> Any:
             Problem(
                 "no-python-iptables",
                 f"python-iptables is not installed ({error}).",
-                remedy="pip install 'netorch[iptables]'",
-                command="pip install 'netorch[iptables]'",
+                remedy=install_command("iptables"),
+                command=install_command("iptables"),
             )
         ) from error
     except Exception as error:  # its search for shared libraries can raise anything

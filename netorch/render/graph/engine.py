@@ -13,11 +13,12 @@ from importlib.resources import files
 from typing import Any
 
 from netorch.errors import NetorchError, Problem
+from netorch.version import install_command
 
 try:
     from py_mini_racer import MiniRacer
 except ImportError:
-    _COMMAND = "pip install 'netorch[graph]'"
+    _COMMAND = install_command("graph")
     raise NetorchError(
         Problem(
             "no-mini-racer",

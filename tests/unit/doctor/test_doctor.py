@@ -14,6 +14,7 @@ from netorch.kernel.machine.modules import Modules
 from netorch.resolve.desired import Desired
 from netorch.resolve.loader import load
 from netorch.values.snapshot import ForwardSnapshot, UnreadableRules
+from netorch.version import install_command
 
 LARGE = """
 name: lab
@@ -117,7 +118,7 @@ FAULTS = [
             )
         ),
         Level.WARNING,
-        "apt install iptables && pip install 'netorch[iptables]'",
+        f"apt install iptables && {install_command('iptables')}",
     ),
     (
         "firewalls",

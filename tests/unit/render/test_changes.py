@@ -77,3 +77,14 @@ def test_long_files_that_are_mixed_up() -> None:
         new.remove(line)
     assert sorted(old) == sorted(new)
     assert len(new) > 50  # about twice the square root of their number
+
+
+def test_the_json_of_a_replacement_has_only_what_changes() -> None:
+    file = "name: x\nnodes: {a: {interfaces: {v: {kind: vxlan, vni: %s, remote: 192.0.2.1}}}}\n"
+    before, after = (load((file % vni).encode(), "x.yaml").desired.state for vni in (5, 6))
+    (row,) = [row for row in as_json.changes(changes(plan(before, after))) if row["kind"] == "link"]
+    assert row["action"] == "replace"
+    assert row["values"] == {"vni": {"old": "5", "new": "6"}}
+    assert any(
+        "remote 192.0.2.1" in line for line in text.change_lines(changes(plan(before, after)))
+    )

@@ -492,7 +492,7 @@ def test_a_path_that_is_not_a_plain_file_is_written_and_not_replaced(tmp_path: P
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["-o", "html"], "pip install 'netorch[graph]'"),
+        (["-o", "html"], "[graph]'"),
         (["--to", "."], "Is a directory"),
         (["--to", "/no/x"], "/no/x cannot be written: No such file or directory. Make the folder"),
     ],
