@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from netorch.render.graph import html
 from netorch.render.graph.layout import place
 from tests.unit.render.test_graph import DOCKER, hostile, picture
 
+LAB = DOCKER + "checks:\n  - {from: pc, to: 192.0.2.1, tcp: 8080}\n"
 MANY = "name: many\nnodes: {r: {networks: [lan]}, pc: {}, 'h[1-200]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/16}}\nlinks: [[r:up, pc:eth0]]"
 
 
@@ -102,7 +104,7 @@ class Page:
 
 @pytest.fixture
 def page(browser: webdriver.Chrome, tmp_path: Path) -> Iterator[Page]:
-    opened = Page(browser, tmp_path / "lab.html", html.document(place(picture(DOCKER))))
+    opened = Page(browser, tmp_path / "lab.html", html.document(place(picture(LAB))))
     yield opened
     opened.check()
 
@@ -168,6 +170,12 @@ def test_everything_works_by_keyboard(page: Page) -> None:
     assert page.find("#found").text == "1 of 2" and page.find("#panel").is_displayed()
     page.press(Keys.ESCAPE)
     assert not page.all(".thing.hit") and not page.find("#panel").is_displayed()
+    assert page.browser.switch_to.active_element.get_attribute("id") == "stage", (
+        "it left the search"
+    )
+    assert page.find("#search").get_attribute("value") == ""
+    page.press("0")
+    assert page.view() == (x, y, scale)
     page.browser.execute_script(
         "document.activeElement.blur(); arguments[0].focus()", page.thing("node pc")
     )
@@ -178,6 +186,128 @@ def test_everything_works_by_keyboard(page: Page) -> None:
     assert page.browser.switch_to.active_element.get_attribute("aria-label") == "node pc"
     page.press(Keys.TAB)
     assert "thing" in (page.browser.switch_to.active_element.get_attribute("class") or "")
+
+
+def test_a_cable_opens_by_mouse_and_by_keyboard(page: Page) -> None:
+    label = "cable box eth0 192.0.2.1/30 to pc eth0 192.0.2.2/30"
+    cable = page.find(f'.edge[aria-label="{label}"]')
+    label_of = cable.find_element(By.CSS_SELECTOR, ".middle")
+    ActionChains(page.browser).move_to_element(label_of).perform()
+    card = page.find("#card")
+    assert card.is_displayed() and "box eth0 192.0.2.1/30" in card.text
+    label_of.click()
+    panel = page.find("#panel")
+    assert page.find("#panel-name").text == "box – pc" and page.find("#panel-kind").text == "cable"
+    assert not card.is_displayed()
+    for words in ("eth0: veth, peer box:eth0", "eth0 192.0.2.2/30", "delay 10ms"):
+        assert words in panel.text
+    page.press(Keys.ESCAPE)
+    focus = page.browser.switch_to.active_element
+    assert focus.get_attribute("aria-label") == label
+    line = page.find('.edge[aria-label^="owner box lan"] .grip')
+    ActionChains(page.browser).move_to_element_with_offset(line, 0, 3).click().perform()
+    assert page.find("#panel-name").text == "box – lan", "the line need not be hit precisely"
+    page.press(Keys.ESCAPE)
+    last = page.all("#stage .thing")[-1]
+    page.browser.execute_script("arguments[0].focus()", last)
+    page.press(Keys.TAB, Keys.ENTER)
+    assert page.find("#panel-kind").text in {"cable", "the network's bridge or device in a node"}
+    assert page.all(".edge.chosen")
+
+
+def corners(line: WebElement) -> list[float]:
+    return [float(word) for word in re.findall(r"-?[\d.]+", line.get_attribute("d") or "")]
+
+
+def test_a_node_can_be_dragged_and_its_cables_follow(page: Page) -> None:
+    node, scale = page.thing("node pc"), page.view()[2]
+    line = page.find('.edge[aria-label^="cable box eth0"] .wire')
+    other = page.find('.edge[aria-label^="cable lan"] .wire')
+    before, place_of, still = corners(line), node.location, other.get_attribute("d")
+    view = page.view()
+    ActionChains(page.browser).drag_and_drop_by_offset(node, 30, 90).perform()
+    assert page.view() == view and not page.find("#panel").is_displayed()
+    assert node.location["y"] - place_of["y"] == pytest.approx(90, abs=8)
+    after = corners(line)
+    assert after[:2] == before[:2]
+    assert after[-1] - before[-1] == pytest.approx(90 / scale, abs=8 / scale)
+    assert other.get_attribute("d") == still
+    page.press("r")
+    assert corners(line) == before and node.location == place_of
+
+
+def test_checks_and_published_ports_are_listed(page: Page) -> None:
+    lists = page.find("#overview")
+    assert not lists.is_displayed()
+    page.find("#lists").click()
+    assert lists.text.split("\n") == [
+        "CHECKS",
+        "pc reaches 192.0.2.1, tcp 8080",
+        "PUBLISHED PORTS",
+        "web: 127.0.0.1:8080 → 80/tcp",
+    ]
+    page.press(Keys.ESCAPE)
+    assert not lists.is_displayed()
+
+
+def pages_of(browser: webdriver.Chrome, landscape: bool) -> int:
+    """Print the page and return on how many sheets it is."""
+    command = {"landscape": landscape, "printBackground": True}
+    paper = b64decode(browser.execute_cdp_cmd("Page.printToPDF", command)["data"])
+    return len(re.findall(rb"/Type\s*/Page\b", paper))
+
+
+SHEETS = {"portrait": (700, 990), "landscape": (1040, 650)}
+
+
+@pytest.mark.parametrize("sheet", SHEETS)
+def test_it_prints_whole(browser: webdriver.Chrome, tmp_path: Path, sheet: str) -> None:
+    """A sheet has the whole picture with all texts, also if the page is zoomed in and dark."""
+    page = Page(browser, tmp_path / "many.html", html.document(place(picture(MANY))))
+    page.find("#theme").click()
+    page.press("+", "+", "+", Keys.ARROW_LEFT)
+    assert pages_of(browser, sheet == "landscape") == 1
+    view = page.view()
+    width, height = SHEETS[sheet]
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    try:
+        box = page.find("#view").rect
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width
+        assert box["y"] >= 0 and box["y"] + box["height"] <= height
+        assert page.find(".thing .end").is_displayed()
+        assert not page.find("#tools").is_displayed()
+        assert (
+            page.find("body").value_of_css_property("background-color") == "rgba(255, 255, 255, 1)"
+        )
+    finally:
+        browser.execute_script("dispatchEvent(new Event('afterprint'))")
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert page.view() == view
+    page.check()
+
+
+@pytest.mark.parametrize("times", [0, 6])
+def test_names_of_hubs_are_readable_at_every_zoom(
+    browser: webdriver.Chrome, tmp_path: Path, times: int
+) -> None:
+    page = Page(browser, tmp_path / "many.html", html.document(place(picture(MANY))))
+    page.press(*"-" * times)
+    assert not page.find(".thing .end").is_displayed()
+    sizes = {
+        name: page.find(f'.thing[aria-label="{name}"] .name').rect["height"]
+        for name in ("node r", "network lan, segment")
+    }
+    assert max(sizes.values()) >= 10, sizes
+    hub = page.thing("network lan, segment")
+    ActionChains(browser).move_to_element(hub).perform()
+    assert "10.0.0.0/16" in page.find("#card").text
+    if times:
+        assert not page.find('.thing[aria-label="node h7"] .name').is_displayed()
+    page.check()
 
 
 def test_it_is_light_or_dark(page: Page) -> None:

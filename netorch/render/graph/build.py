@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from netorch.render.graph.excerpt import extracts
 from netorch.render.graph.networks import networks
 from netorch.render.graph.nodes import nodes
+from netorch.render.graph.overview import overview
 from netorch.render.graph.picture import Frame, Picture, Text, Thing
 from netorch.render.graph.scene import Scene
 from netorch.render.graph.wiring import Wiring, build_wiring, machine_id
@@ -20,7 +21,9 @@ def build(scene: Scene) -> Picture:
     known = {thing.id for thing in things}
     edges = tuple(edge for edge in wiring.edges if all(end.thing in known for end in edge.ends))
     frames = tuple(_frames(scene, things))
-    return Picture(scene.name, things, edges, scene.live, scene.compared, frames)
+    return Picture(
+        scene.name, things, edges, scene.live, scene.compared, frames, tuple(overview(scene))
+    )
 
 
 def _far_machines(scene: Scene, wiring: Wiring) -> Iterator[Thing]:

@@ -17,7 +17,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from netorch.render.graph.legend import entries
-from netorch.render.graph.picture import Picture, Text, Thing
+from netorch.render.graph.picture import Edge, Picture, Status, Text, Thing
 from netorch.render.graph.placement import Placed
 from netorch.render.graph.svg import clean, inline, light_and_dark, styles
 
@@ -30,8 +30,9 @@ def document(placed: Placed) -> str:
         (
             light,
             styles("page.css"),
-            f"@media (prefers-color-scheme: dark) {{ :root:not([data-theme=light]) {{\n{dark}}} }}",
-            f":root[data-theme=dark] {{\n{dark}}}",
+            "@media screen and (prefers-color-scheme: dark) {",
+            f":root:not([data-theme=light]) {{\n{dark}}} }}",
+            f"@media screen {{ :root[data-theme=dark] {{\n{dark}}} }}",
         )
     )
     script = styles("page.js")
@@ -48,6 +49,7 @@ def document(placed: Placed) -> str:
         "STYLE": style,
         "SVG": inline(placed),
         "LEGEND": _legend(picture),
+        "OVERVIEW": _overview(picture),
         "DATA": data(picture),
         "SCRIPT": script,
     }
@@ -61,6 +63,7 @@ def data(picture: Picture) -> str:
         "title": picture.title,
         "live": bool(picture.live),
         "things": [_thing(thing) for thing in picture.things],
+        "edges": [_edge(picture, edge) for edge in picture.edges],
     }
     text = json.dumps(content, ensure_ascii=True, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
@@ -80,8 +83,41 @@ def _thing(thing: Thing) -> dict[str, Any]:
     }
 
 
+def _edge(picture: Picture, edge: Edge) -> dict[str, Any]:
+    """Return the details of an edge: its ends, with their interfaces, and its labels."""
+    things = {thing.id: thing for thing in picture.things}
+    sections = []
+    for end in edge.ends:
+        rows = [
+            row
+            for section in things[end.thing].sections
+            if section.title == "Interfaces" and end.interface
+            for row in section.rows
+            if re.match(rf"{re.escape(end.interface)}\b", row.text)
+        ]
+        title = " ".join(filter(None, (end.thing.name, end.interface)))
+        sections.append({"title": title, "rows": [_row(row) for row in rows or end.addresses]})
+    if edge.labels:
+        sections.append({"title": "On the way", "rows": [_row(row) for row in edge.labels]})
+    names = " – ".join(end.thing.name for end in edge.ends)
+    return {"kind": edge.kind, "name": names, "status": edge.status.value, "sections": sections}
+
+
 def _row(text: Text) -> dict[str, Any]:
     return {"text": text.text, "status": text.status.value, "more": list(text.more)}
+
+
+def _overview(picture: Picture) -> str:
+    """Return the lists of what is about the whole topology."""
+    parts = []
+    for section in picture.overview:
+        parts.append(f"<h3>{escape(section.title)}</h3><ul>")
+        for row in section.rows:
+            text = escape(clean(row.with_status()))
+            drift = "" if row.status is Status.OK else ' class="drift"'
+            parts.append(f"<li{drift}>{text}</li>")
+        parts.append("</ul>")
+    return "".join(parts)
 
 
 def _legend(picture: Picture) -> str:

@@ -45,7 +45,7 @@ class StateIndex:
 
     @classmethod
     def of(cls, scene: Scene) -> StateIndex:
-        index = cls(lacking=_lacking(scene))
+        index = cls(lacking=lacking_ports(scene))
         for key, resource in scene.state.items():
             index.by_label.setdefault(key.netns, {}).setdefault(key.kind, []).append(resource)
             if isinstance(resource, Port):
@@ -301,7 +301,7 @@ class _Node:
                 )
 
 
-def _lacking(scene: Scene) -> frozenset[str]:
+def lacking_ports(scene: Scene) -> frozenset[str]:
     """Return the comments of those published ports for which a packet filter lacks a rule."""
     if not scene.status:
         return frozenset()

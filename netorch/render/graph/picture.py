@@ -130,6 +130,8 @@ class Picture(Value):
     frames: tuple[Frame, ...] = ()
     """The machines of a topology that is spread over several, each with a frame around its nodes.
     """
+    overview: tuple[DetailSection, ...] = ()
+    """What is about the whole topology: its checks, and its published ports."""
 
     def framed(self) -> Iterator[tuple[Frame, list[Thing]]]:
         """Yield each frame with the things in it."""

@@ -173,6 +173,24 @@ def test_what_no_edge_shows_is_in_the_box() -> None:
     ]
 
 
+def test_the_overview_lists_checks_and_published_ports() -> None:
+    checks = (
+        "checks:\n  - {from: pc, to: 192.0.2.1, tcp: 8080}\n  - {from: pc, to: web, reachable: false}\n"
+        "  - {from: pc, to: box, mtu: 1400}\n  - {all: lan}\n"
+    )
+    sections = picture(DOCKER + checks).overview
+    assert {section.title: [row.text for row in section.rows] for section in sections} == {
+        "Checks": [
+            "pc reaches 192.0.2.1, tcp 8080",
+            "pc does not reach web",
+            "pc reaches box, mtu 1400",
+            "the members of lan reach one another",
+        ],
+        "Published ports": ["web: 127.0.0.1:8080 → 80/tcp"],
+    }
+    assert picture(PAIR).overview == ()
+
+
 # drift
 
 
@@ -261,6 +279,8 @@ def test_a_filter_that_lost_a_published_port() -> None:
     drawn = live(DOCKER, changed={key: {"text": remaining}})
     assert thing(drawn, "node web").lines[0].status is Status.MISSING
     assert thing(drawn, "node box").status is Status.CHANGED
+    (ports,) = drawn.overview
+    assert ports.rows[0].status is Status.MISSING
 
 
 def test_without_a_record_what_is_there_is_drawn() -> None:
@@ -433,6 +453,17 @@ def test_the_pictures_of_the_documentation_say_what_is_in_the_files(name: str) -
     assert texts(ET.fromstring(saved)) == texts(ET.fromstring(now)), (
         f"netorch graph topologies/{name}.yaml --to docs/pictures/{name}.svg"
     )
+
+
+def test_the_page_has_the_details_of_edges() -> None:
+    block = re.search(r'id="data">(.*?)</script>', html.document(place(picture(DOCKER))), re.S)
+    assert block is not None
+    cable = json.loads(block[1])["edges"][0]
+    assert (cable["name"], cable["kind"]) == ("box – pc", "cable")
+    titles = [section["title"] for section in cable["sections"]]
+    assert titles == ["box eth0", "pc eth0", "On the way"]
+    rows = [row["text"] for row in cable["sections"][1]["rows"]]
+    assert rows[0].startswith("eth0: veth, peer box:eth0") and "eth0 192.0.2.2/30" in rows
 
 
 def test_the_page_has_its_data_in_an_element_that_nothing_in_it_can_end() -> None:
