@@ -15,6 +15,7 @@ from ipaddress import (
 from pathlib import PurePath
 from typing import Any, Literal, overload
 
+from netorch.api import operations
 from netorch.api.topology import Topology
 from netorch.converge.attached import NodePlace, place
 from netorch.errors import NetorchError, Problem, which_node
@@ -35,6 +36,8 @@ from netorch.kernel.system.socket_names import (
 )
 from netorch.netlink.constants import IFF_UP
 
+_PATIENCE = 10.0
+"""The number of seconds to wait while another netorch changes the topology."""
 GRACE = 2.0
 """The number of seconds that a process gets between SIGTERM and SIGKILL."""
 
@@ -316,6 +319,41 @@ class Node:
             )
             for link in links
         }
+
+    # what is done on purpose
+
+    def link_down(self, interface: str) -> operations.Changes:
+        """Set a link down on purpose, as `netorch link` does, and return the changes.
+
+        `lab.diff` does not list it, and `lab.apply` keeps it. Raise NetorchError for a link that
+        netorch did not make.
+        """
+        return self._set_link(interface, down=True)
+
+    def link_up(self, interface: str) -> operations.Changes:
+        """Set a link up again, with its routes and addresses, and return the changes."""
+        return self._set_link(interface, down=False)
+
+    def impair(self, interface: str, **values: str) -> operations.Changes:
+        """Impair what an interface sends, as `netorch impair` does, and return the changes.
+
+            lab.node("r1").impair("eth0", delay="10ms", loss="1%")
+
+        The keys and values are those of `impair` in the file, and replace what the file has.
+        Without any, the interface becomes as in the file again. Raise LacksError if the kernel
+        lacks the qdisc.
+        """
+        return self._context.machine.change(
+            operations.impair, self._context.topology.name, self._end(interface), values, _PATIENCE
+        )
+
+    def _set_link(self, interface: str, *, down: bool) -> operations.Changes:
+        return self._context.machine.change(
+            operations.set_link, self._context.topology.name, self._end(interface), down, _PATIENCE
+        )
+
+    def _end(self, interface: str) -> str:
+        return f"{self.name}:{interface}"
 
     @property
     def addresses(self) -> NodeAddresses:

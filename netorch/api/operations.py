@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from netorch.api.topology import Source, Topology, Variables, load
 from netorch.checks.probes import Outcome
@@ -17,6 +18,9 @@ from netorch.render import checks
 from netorch.render.changes import Change, changes, summary
 from netorch.render.text import change_lines, summarize
 from netorch.state.plan import Plan
+
+if TYPE_CHECKING:
+    from netorch.converge.deviate import Choice, Edit
 
 _IGNORED_INTERRUPTS = 9
 """The number of presses of Ctrl-C that do not stop the removal of a topology."""
@@ -227,6 +231,39 @@ def destroy_by_name(name: str, lock_timeout: float) -> Changes:
     """Destroy the topology of this name."""
     with Orchestrator() as orchestrator:
         return _changes_of_report(name, orchestrator.destroy(name, lock_timeout=lock_timeout))
+
+
+def set_link(topology: str, end: str, down: bool, lock_timeout: float) -> Changes:
+    """Set the link `end` (NODE:IF) of a live topology down or up on purpose."""
+    from netorch.converge.deviate import choose, set_down, set_up
+    from netorch.kernel.system.user import user_name
+
+    choice = choose(end, topology)
+    edit = set_down(choice.target, user_name()) if down else set_up(choice.target)
+    return _deviate(choice, edit, lock_timeout, impairs=False)
+
+
+def impair(topology: str, end: str, values: Mapping[str, str], lock_timeout: float) -> Changes:
+    """Impair on purpose what the interface `end` (NODE:IF) of a live topology sends.
+
+    Without values, the interface becomes as in the file again.
+    """
+    from netorch.converge.deviate import choose, set_impairment
+    from netorch.kernel.system.user import user_name
+    from netorch.language.impair_model import parse_words
+
+    choice = choose(end, topology)
+    edit = set_impairment(choice.target, user_name(), parse_words(values) if values else None)
+    return _deviate(choice, edit, lock_timeout, impairs=True)
+
+
+def _deviate(choice: Choice, edit: Edit, lock_timeout: float, *, impairs: bool) -> Changes:
+    from netorch.converge.deviate import deviate
+    from netorch.kernel.linux import LinuxKernel
+
+    with LinuxKernel() as kernel:
+        outcome = deviate(kernel, choice, edit, impairs=impairs, lock_timeout=lock_timeout)
+    return _changes_of_report(choice.target.topology, outcome.report)
 
 
 def retry_despite_interrupts(work: Callable[[], object]) -> None:

@@ -355,6 +355,30 @@ def test_flap(lab: Host) -> None:
     assert diff_snapshots(before, shot(lab), LESS) == []
 
 
+IN_PYTHON = """
+import netorch
+with netorch.running("topo.yaml") as lab:
+    r1 = lab.node("r1")
+    made = r1.link_down("eth0")
+    assert made.counts == {"flap": 1, "update": 2}, made
+    assert not r1.interfaces["eth0"].up and not lab.diff() and not lab.apply()
+    assert r1.link_up("eth0").counts == {"create": 3, "update": 3}
+    assert r1.interfaces["eth0"].up and not lab.diff()
+    try:
+        r1.link_down("eth5")
+    except netorch.NetorchError as error:
+        assert error.problems[0].code == "unknown-interface", error
+    else:
+        raise AssertionError
+"""
+
+
+def test_in_python(host: Host) -> None:
+    host.run("ip", "netns", "add", "guest")
+    host.write("topo.yaml", FILE)
+    host.run(sys.executable, "-c", IN_PYTHON)
+
+
 def test_a_rate_on_purpose(lab: Host) -> None:
     require(lab, "tbf")
     before = shot(lab)
