@@ -31,6 +31,7 @@ CONTENTS = {
     "index": {
         "Tutorial": "tutorial/index",
         "How-to": "howto/docker howto/migrate ci pytest howto/watch howto/dashboards howto/remote "
+        "howto/break-it-on-purpose "
         "howto/thousand-machines howto/instances editors why-not howto/troubleshooting",
         "Reference": "language kinds cli traffic graph explain json errors python man glossary",
         "Background": "reliability performance security architecture",

@@ -14,6 +14,7 @@ which readers of a page do not see, contain further instructions:
                                 these names
     <!-- needs: KINDS -->       a kernel without these kinds of links cannot run the page; the
                                 second test kernel can
+    <!-- programs: NAMES -->    the page is run where these programs are installed
     <!-- machines: NUMBER -->   the page is run on one more machine, which reaches so many others,
                                 198.51.100.1 and so on, by ssh
 
@@ -69,6 +70,7 @@ VARIES = (
 
 _COMMENT = re.compile(r"<!-- (file|run|docker|not run): *(.*?) *-->", re.S)
 _NEEDS = re.compile(r"<!-- needs: *([\w -]*?) *-->")
+_PROGRAMS = re.compile(r"<!-- programs: *([\w -]*?) *-->")
 _MACHINES = re.compile(r"<!-- machines: *(\d+) *-->")
 _FENCE = re.compile(r"( *)(`{3,})\{?([\w-]*)\}?.*")
 
@@ -147,6 +149,11 @@ def steps(text: str) -> list[Step]:
     if pending:
         raise PageError(f"no block follows <!-- {pending[0]} -->")
     return result
+
+
+def programs(text: str) -> tuple[str, ...]:
+    """Return the programs that the page needs and that not every machine has."""
+    return tuple(name for match in _PROGRAMS.finditer(text) for name in match[1].split())
 
 
 def needs(text: str) -> tuple[str, ...]:

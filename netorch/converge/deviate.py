@@ -422,6 +422,9 @@ class _Change:
             if key.netns in self.labels
         }
         names = frozenset(label for label in self.labels if not is_attached(label))
+        if self.previous.ownership is None:
+            # because the marks on the host then tell which numbers others have
+            names |= {HOST}
         attached = frozenset(label for label in self.labels if is_attached(label))
         memory = replace(self.previous.memory, ours={})
         asked = scope(self.previous, part, attached, memory)

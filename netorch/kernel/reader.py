@@ -185,7 +185,12 @@ class Reader:
         """Read the host, attached namespaces, and those in /run/netns that the scope asks for."""
         namespaces, scope = self._namespaces, self._scope
         self._begin()
-        snapshots = {HOST: self._full(namespaces.host, self._links(namespaces.host))}
+        host = namespaces.host
+        snapshots = {
+            HOST: self._full(host, self._links(host))
+            if scope.only is None or HOST in scope.only
+            else NetnsSnapshot(HOST, host.inode, ())
+        }
         foreign, foreign_files = self._read_named(snapshots)
         second_names = _second_names(snapshots, scope.in_full)
         for name in second_names:

@@ -296,7 +296,9 @@ class Scope(Value):
     attached: frozenset[str] = frozenset()
     """Labels of attached namespaces."""
     only: frozenset[str] | None = None
-    """The only names in /run/netns to look at, None for all."""
+    """The only names in /run/netns to look at, None for all. Of the host nothing is read then,
+    unless it has the label of the host, too.
+    """
     sysctls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Label → paths below /proc/sys to read."""
     topology: str = ""
