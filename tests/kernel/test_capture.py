@@ -209,7 +209,7 @@ def test_what_cannot_be_captured(host: Host) -> None:
         assert done.returncode == status
         return done.stderr.strip()
 
-    assert refused("a:eth9") == ("netorch: node a has no interface 'eth9'. Did you mean 'eth0'?")
+    assert refused("a:eth9") == ("netorch: node a has no interface 'eth9'. It has eth0, lo, t0.")
     assert "no live topology has a node 'x'. There are a, b, c." in refused("x")
     assert refused("a", "icmpp") == (
         "netorch: 'icmpp' is not a filter: syntax error. "

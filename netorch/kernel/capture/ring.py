@@ -6,6 +6,7 @@ import ctypes
 import errno
 import fcntl
 import mmap
+import os
 import struct
 from typing import NamedTuple
 
@@ -39,6 +40,7 @@ _ETHERNET = frozenset((1, _LOOPBACK))
 _IP = frozenset((512, 519, 768, 769, 776, 778, 823, 0xFFFE))
 """Types of links (ARPHRD_…) that carry IP packets: tun, wireguard, ipip, sit, gre and others."""
 
+_libc = ctypes.CDLL(None, use_errno=True)
 _BLOCK_HEAD = struct.Struct("=III")
 """Of a block, from byte 8 on: its status, the number of its packets, the place of the first."""
 _HEAD = struct.Struct("=IIIIIIHH4xIH20xB")
@@ -189,14 +191,13 @@ def _make_ring(of: socket.socket, blocks: int) -> int:
     while True:
         frames = blocks * BLOCK // _FRAME
         request = struct.pack("=IIIIIII", BLOCK, blocks, _FRAME, frames, round(RETIRE * 1000), 0, 0)
-        try:
-            of.setsockopt(_SOL_PACKET, _PACKET_RX_RING, request)
-        except OSError as error:
-            if error.errno != errno.ENOMEM or blocks == _FEWEST:
-                raise
-            blocks = max(_FEWEST, blocks // 2)
-        else:
+        # not by `socket`, which would stop all other threads while the kernel waits
+        if _libc.setsockopt(of.fileno(), _SOL_PACKET, _PACKET_RX_RING, request, len(request)) == 0:
             return blocks
+        number = ctypes.get_errno()
+        if number != errno.ENOMEM or blocks == _FEWEST:
+            raise OSError(number, os.strerror(number))
+        blocks = max(_FEWEST, blocks // 2)
 
 
 def _hardware(name: str) -> int:

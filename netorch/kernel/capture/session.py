@@ -14,7 +14,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from netorch.errors import LacksError, NetorchError, Problem, did_you_mean, listing
 from netorch.immutable import Value, replace
@@ -48,10 +48,15 @@ _LOOK = 0.5
 _LOOK_AT_ENGINE = 3.0
 _ALL_RINGS, _LARGEST, _SMALLEST = 64 << 20, 8 << 20, 1 << 18
 """Bytes of memory of all rings together, and of one."""
+_FEW, _THREADS = 4, 32
 _RTMGRP_LINK = 1
 _EVENTS = 1 << 16
 _FILES = {"netns": f"{RUN_NETNS}/{{}}", "path": "{}", "pid": "/proc/{}/ns/net"}
 """How a namespace is looked up → its file."""
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Target(Value):
@@ -197,6 +202,8 @@ class Session:
         self._reader = -1
         self.reader_is_gone = False
         """Whether the reader of `wake_by_reader` is gone."""
+        self._closing: list[Ring] = []
+        """Rings of interfaces that are gone."""
         self._opened: list[str] = []
         self._gone: list[str] = []
         self._unsuitable: list[tuple[str, str]] = []
@@ -218,9 +225,10 @@ class Session:
 
     def close(self) -> None:
         """Close all sockets and namespaces. Packets that were not read are lost."""
+        rings = [ring for place in self._places for ring in place.rings.values()]
+        _in_parallel(Ring.close, [*rings, *self._closing])
+        self._closing.clear()
         for place in self._places:
-            for ring in place.rings.values():
-                ring.close()
             place.rings.clear()
             place.close()
         self._epoll.close()
@@ -298,7 +306,7 @@ class Session:
         self._size = max(_SMALLEST, min(_LARGEST, _ALL_RINGS // max(1, count)))
         for place in self._places:
             self._register(place.monitor.fileno(), place)
-            self._update(place)
+        self._update(self._places)
         if self._unsuitable and not self._opened:
             raise NetorchError(
                 Problem("not-captured", f"{name} cannot be captured: {why}.", object=name)
@@ -349,10 +357,13 @@ class Session:
                     with suppress(NotAttached, OSError):
                         place.open()
                         self._register(place.monitor.fileno(), place)
-        for place in self._places:
-            if place.changed and place.is_open:
-                place.changed = False
-                self._update(place)
+        changed = [place for place in self._places if place.changed and place.is_open]
+        if changed:
+            self._update(changed)
+        # after everything else, because closing a ring takes some time
+        if self._closing:
+            _in_parallel(Ring.close, self._closing)
+            self._closing.clear()
 
     def _leave(self, place: _Place) -> None:
         """Close a namespace that the node does not have any more."""
@@ -361,41 +372,62 @@ class Session:
         self._unregister(place.monitor.fileno())
         place.close()
 
-    def _update(self, place: _Place) -> None:
-        """Capture exactly those links of a namespace that exist and are chosen."""
-        try:
-            links = dump_links(place.rtnl)
-        except (OSError, NetorchError):
-            # the next notification or look brings it up again
-            return
-        chosen = {(link.index, link.name): link for link in place.chosen(links, self._idle)}
-        for key in place.rings.keys() - chosen.keys():
-            self._end(place, key)
-        place.ignored &= chosen.keys()
-        new = [
-            link for key, link in chosen.items() if key not in place.rings.keys() | place.ignored
-        ]
-        if new:
-            place.within(lambda: self._open_rings(place, new))
-
-    def _open_rings(self, place: _Place, links: Sequence[LinkRecord]) -> None:
-        node = place.target.node
-        for link in links:
-            key, name = (link.index, link.name), f"{node}:{link.name}"
+    def _update(self, places: Sequence[_Place]) -> None:
+        """Capture exactly those links of these namespaces that exist and are chosen."""
+        work: list[tuple[_Place, list[LinkRecord]]] = []
+        for place in places:
+            place.changed = False
             try:
-                ring = Ring(link.index, link.name, self._program, self._snap, self._size)
-            except Unsuitable as error:
-                place.ignored.add(key)
-                self._unsuitable.append((name, str(error)))
+                links = dump_links(place.rtnl)
+            except (OSError, NetorchError):
+                # the next notification or look brings it up again
                 continue
-            except OSError as error:
-                if error.errno in (errno.ENODEV, errno.ENXIO):
-                    continue  # it is gone, and a notification says what there is now
-                raise _no_socket(error) from error
-            ring.number = self._number(name, link, ring.link_type, node)
-            place.rings[key] = ring
-            self._register(ring.fileno(), (place, ring))
-            self._opened.append(name)
+            chosen = {(link.index, link.name): link for link in place.chosen(links, self._idle)}
+            for key in place.rings.keys() - chosen.keys():
+                self._end(place, key)
+            place.ignored &= chosen.keys()
+            known = place.rings.keys() | place.ignored
+            if new := [link for key, link in chosen.items() if key not in known]:
+                work.append((place, new))
+        opened = _in_parallel(lambda one: self._open_rings(*one), work)
+        for (place, _), results in zip(work, opened, strict=True):
+            for link, result in results:
+                self._begin_ring(place, link, result)
+
+    def _open_rings(
+        self, place: _Place, links: Sequence[LinkRecord]
+    ) -> list[tuple[LinkRecord, Ring | Exception]]:
+        """Open the rings of links. Returns each link with its ring or the error."""
+        results: list[tuple[LinkRecord, Ring | Exception]] = []
+
+        def work() -> None:
+            for link in links:
+                try:
+                    ring = Ring(link.index, link.name, self._program, self._snap, self._size)
+                except (OSError, Unsuitable) as error:
+                    results.append((link, error))
+                else:
+                    results.append((link, ring))
+
+        place.within(work)
+        return results
+
+    def _begin_ring(self, place: _Place, link: LinkRecord, result: Ring | Exception) -> None:
+        node, key = place.target.node, (link.index, link.name)
+        name = f"{node}:{link.name}"
+        match result:
+            case Ring():
+                result.number = self._number(name, link, result.link_type, node)
+                place.rings[key] = result
+                self._register(result.fileno(), (place, result))
+                self._opened.append(name)
+            case Unsuitable():
+                place.ignored.add(key)
+                self._unsuitable.append((name, str(result)))
+            case OSError() if result.errno in (errno.ENODEV, errno.ENXIO):
+                return  # it is gone, and a notification says what there is now
+            case OSError():
+                raise _no_socket(result) from result
 
     def _number(self, name: str, link: LinkRecord, link_type: int, node: str) -> int:
         """Return the number of an interface. One that comes back has the number it had before."""
@@ -424,7 +456,7 @@ class Session:
         ring.read(self._pending)
         self._add_statistics(ring)
         self._unregister(ring.fileno())
-        ring.close()
+        self._closing.append(ring)
         self._gone.append(f"{place.target.node}:{key[1]}")
 
     def _add_statistics(self, ring: Ring) -> None:
@@ -432,6 +464,20 @@ class Session:
         self._statistics[ring.number] = replace(
             old, end=time.time_ns(), received=old.received + received, dropped=old.dropped + dropped
         )
+
+
+def _in_parallel(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Do something with each item in several threads. Returns the results in the same order.
+
+    The kernel lets each socket of a ring wait until all processors have noticed it, and several can
+    wait at once.
+    """
+    if len(items) <= _FEW:
+        return [work(item) for item in items]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(work, items))
 
 
 def system() -> str:
