@@ -28,6 +28,8 @@ NAMES = (
     "validate",
     "doctor",
     "schema",
+    "enable",
+    "disable",
     "completion",
 )
 """All commands, in the order in which the help lists them."""

@@ -174,6 +174,33 @@ RUNNING = Area(
             "Set down the interface of a node instead.",
         ),
         Code(
+            "no-systemd",
+            "systemd does not run",
+            "`netorch enable` and `netorch disable` work with systemd. It does not run here, as in "
+            "most containers, or the machine has another init system.",
+            "Let that init system run `netorch apply FILE` after the network.",
+        ),
+        Code(
+            "systemctl-failed",
+            "systemctl failed",
+            "netorch asks systemd through `systemctl`, which reported an error.",
+            "Run the command in the message, and `systemctl status` of the service.",
+        ),
+        Code(
+            "file-in-the-way",
+            "A file in /etc is in the way",
+            "A file that `netorch enable` would write exists, and somebody else has made or edited "
+            "it.",
+            "Keep it or remove it, as the message says.",
+        ),
+        Code(
+            "relative-path",
+            "A path counts from the folder of the file",
+            "`netorch enable` copies the file to /etc/netorch. A relative path in it would then "
+            "lead elsewhere.",
+            "Write the absolute path of the key file.",
+        ),
+        Code(
             "no-log",
             "The machine has no log",
             "`netorch history` reads the journal of systemd, or the files of syslog. This machine "

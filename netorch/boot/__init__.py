@@ -1,0 +1,1 @@
+"""Applies topologies when the machine starts, and watches them, as services of systemd."""
