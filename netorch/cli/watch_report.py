@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from typing import TYPE_CHECKING
 
 from netorch.cli.service import hooks
@@ -47,11 +49,19 @@ def watch(options: WatchOptions, output: Output) -> int:
     if service is None:
         # a service waits for topologies that are applied later
         _require_live(options.names)
-    watcher = Watcher(
-        Options(tuple(options.names), options.interval, options.once, options.timeout),
-        [Printer(output), *_metrics(options, output)],
-        service,
+    chosen = Options(
+        names=tuple(options.names),
+        interval=options.interval,
+        once=options.once,
+        timeout=options.timeout,
+        reconcile=options.reconcile,
+        max_changes=options.max_changes,
+        command=tuple(options.exec),
+        output=sys.stdout.fileno(),
     )
+    watcher = Watcher(chosen, [Printer(output), *_metrics(options, output)], service)
+    # netorch makes few reference cycles, but here they would add up
+    gc.enable()
     if not options.names and not options.once:
         output.note("waiting for what happens to the topologies of this machine (Ctrl-C ends)")
     return _STATUS[watcher.run()]

@@ -91,6 +91,7 @@ def compare(
     attached: Attached | None = None,
     before: Difference | None = None,
     changed: Collection[str] | None = None,
+    leave: Collection[Key] = (),
 ) -> Difference:
     """Read the kernel, refuse what cannot be done, and plan the rest.
 
@@ -100,7 +101,8 @@ def compare(
     that no step of that plan touched, only files are read again.
 
     With `changed`, `before` is any earlier comparison with the same file. Of all namespaces except
-    the host and the attached ones, only those with these labels may have changed since.
+    the host and the attached ones, only those with these labels may have changed since. `leave`
+    are keys of objects that stay as they are, whatever the file asks for.
     """
     file_asks = desired
     desired, deviations = with_intended(desired, previous.intended)
@@ -139,14 +141,24 @@ def compare(
         lost := lost_its_other_end(same, before.observed.state, observed.state)
     ):
         if changed is None:
-            return compare(kernel, file_asks, previous, loaded, attached=attached)
-        changed = {*changed, *lost}
+            before = None
+        else:
+            changed = {*changed, *lost}
         return compare(
-            kernel, file_asks, previous, loaded, attached=attached, before=before, changed=changed
+            kernel,
+            file_asks,
+            previous,
+            loaded,
+            attached=attached,
+            before=before,
+            changed=changed,
+            leave=leave,
         )
     # what differed before still does, where nothing has changed since
     settled = same if before is None or changed is None else _without_steps(same, before)
     state, left_alone = _adapted(previous, observed, state)
+    if leave:
+        state = _without_changes(state, observed.state, leave)
     refuse_conflicts(desired, observed, snapshot, previous, loaded)
     taken = refuse_hazards(desired, observed, snapshot, previous, loaded)
     plan = make_plan(
@@ -205,6 +217,14 @@ def _unchanged(before: Difference, changed: Collection[str] | None) -> Untouched
         for label, netns in before.snapshot.namespaces.items()
         if label != HOST and label not in changed
     }
+
+
+def _without_changes(
+    state: Mapping[Key, Resource], now: Mapping[Key, Resource], keys: Collection[Key]
+) -> Mapping[Key, Resource]:
+    """Return the desired state with these objects as they are now."""
+    others = {key: resource for key, resource in state.items() if key not in keys}
+    return others | {key: now[key] for key in keys if key in now}
 
 
 def _without_steps(

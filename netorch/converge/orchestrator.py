@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from netorch.kernel.files.records import Record
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.system.error_text import problem_of
 from netorch.resolve.loaded import Loaded
-from netorch.state.key import HOST
+from netorch.state.key import HOST, Key
 from netorch.state.plan import Plan
 from netorch.values.marks import ALIAS
 from netorch.values.snapshot import Scope
@@ -91,6 +91,7 @@ class Orchestrator:
         trial: Trial | None = None,
         reset: bool = False,
         act: str = "apply",
+        leave: Collection[Key] = (),
     ) -> Report:
         """Make the kernel match the file, or leave it as it was.
 
@@ -98,13 +99,13 @@ class Orchestrator:
         and `progress` with how much of it is done. A `trial` is rolled back, unless `confirm` is
         called in time. With `keep_partial` a failed apply is not rolled back. `reset` ends what
         users have done to the topology on purpose, which stays otherwise. `act` is what the log of
-        the machine calls it.
+        the machine calls it. `leave` are keys of objects that stay as they are.
         """
         from netorch.converge.transaction import Transaction
 
         began, topology = time.monotonic(), loaded.desired.topology
         observers = Observers(phase, progress, planned)
-        transaction = Transaction(self.kernel, loaded, record, observers, trial, reset)
+        transaction = Transaction(self.kernel, loaded, record, observers, trial, reset, leave)
         phase("waiting for the lock")
         try:
             with records.lock(topology, lock_timeout) as stamp:

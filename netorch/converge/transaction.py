@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from netorch.converge import confirmation, intended
 from netorch.converge.attached import forget_left, remember_left
@@ -69,11 +69,16 @@ class Transaction:
         observers: Observers,
         trial: confirmation.Trial | None,
         reset: bool = False,
+        leave: Collection[Key] = (),
     ) -> None:
-        """`reset` ends the intended deviations, so that all becomes as the file says."""
+        """`reset` ends the intended deviations, so that all becomes as the file says.
+
+        `leave` are keys of objects that stay as they are.
+        """
         desired = loaded.desired
         self.kernel, self.loaded, self.desired = kernel, loaded, desired
         self.observers, self.trial, self.reset = observers, trial, reset
+        self.leave = leave
         # The record has no list of namespaces if some are attached, because `destroy` then needs
         # the file anyway, for the names of the attached ones.
         made = tuple(sorted(namespaces_of(desired))) if not desired.attached else None
@@ -92,7 +97,9 @@ class Transaction:
         records.require_usable_path(topology)
         self.on_record = Previous.read(topology)
         self.previous = replace(self.on_record, intended=()) if self.reset else self.on_record
-        self.first = self.last = compare(self.kernel, self.desired, self.previous, self.loaded)
+        self.first = self.last = compare(
+            self.kernel, self.desired, self.previous, self.loaded, leave=self.leave
+        )
         self.record = replace(self.record, filters=_filters(self.first.desired))
         self._looks += 1
         if self._looks == 1:
@@ -243,6 +250,7 @@ class Transaction:
                 self.loaded,
                 attached=self.first.attached,
                 before=now,
+                leave=self.leave,
             )
         self.last = now
         announce_moves(self.kernel, self.first.plan, self.first.observed.state, now.observed.state)

@@ -138,16 +138,17 @@ class LinuxKernel:
 
         self._worker.call(act)
 
-    def event_sockets(self, labels: Iterable[str]) -> list[NetnsSockets]:
+    def event_sockets(self, labels: Iterable[str], buffer: int) -> list[NetnsSockets]:
         """Open sockets that receive the notifications of these namespaces.
 
-        Namespaces that do not exist are left out. Raise NetorchError if there are too many files.
+        `buffer` is the size of their receive buffers in bytes. Namespaces that do not exist are
+        left out. Raise NetorchError if there are too many files.
         """
         from netorch.kernel.events.netlink_sockets import open_sockets
 
         names = tuple(labels)
         try:
-            return self._worker.call(lambda: open_sockets(self._namespaces, names))
+            return self._worker.call(lambda: open_sockets(self._namespaces, names, buffer))
         except OSError as error:
             raise NetorchError(problem_of(error)) from error
 

@@ -45,8 +45,6 @@ class Drift(Value):
     """Titles of objects that are missing because this one is."""
     cause: str = ""
     """The title of the missing object that explains this drift, which is not told then."""
-    intended: str = ""
-    """Why netorch itself made the object differ, "" if somebody else did."""
 
     @property
     def is_consequence(self) -> bool:
@@ -60,20 +58,14 @@ class Drift(Value):
 Drifts = Mapping[Place, Drift]
 
 
-def drifts(plan: Plan, intended: Mapping[Key, str] | None = None) -> dict[Place, Drift]:
-    """Return what differs, from the plan that would put it right, in the words of `diff`.
-
-    `intended` is key → the reason, for differences that a user of netorch has asked for.
-    """
-    reasons = intended or {}
+def drifts(plan: Plan) -> dict[Place, Drift]:
+    """Return what differs, from the plan that would put it right, in the words of `diff`."""
     result: dict[Place, Drift] = {}
     entries = changes(plan)
     causes = _causes(entries)
     for entry in entries:
         for drift in _drifts_of(entry):
-            reason = reasons.get(entry.key, "")
-            cause = causes.get(entry.title, "")
-            result[drift.place] = replace(drift, cause=cause, intended=reason)
+            result[drift.place] = replace(drift, cause=causes.get(entry.title, ""))
     effects: dict[str, list[str]] = {}
     for title, cause in causes.items():
         effects.setdefault(cause, []).append(title)
@@ -84,9 +76,25 @@ def drifts(plan: Plan, intended: Mapping[Key, str] | None = None) -> dict[Place,
     return result
 
 
+def objects(plan: Plan) -> dict[str, dict[str, frozenset[Key]]]:
+    """Return the objects that differ, with those that are missing because of them.
+
+    The result is title → title of the object itself and of its consequences → the keys of the steps
+    that would put that right.
+    """
+    entries = changes(plan)
+    causes = _causes(entries)
+    result: dict[str, dict[str, frozenset[Key]]] = {}
+    for entry in entries:
+        there = result.setdefault(causes.get(entry.title, entry.title), {})
+        keys = frozenset(step.key for step in entry.steps)
+        there[entry.title] = there.get(entry.title, frozenset()) | keys
+    return result
+
+
 def count_objects(now: Drifts) -> dict[str, int]:
-    """Return kind → how many objects differ, without those that a user wants to differ."""
-    kinds = {place.object: drift.key.kind for place, drift in now.items() if not drift.intended}
+    """Return kind → how many objects differ."""
+    kinds = {place.object: drift.key.kind for place, drift in now.items()}
     counts: dict[str, int] = {}
     for kind in kinds.values():
         counts[kind] = counts.get(kind, 0) + 1
@@ -185,9 +193,7 @@ def advance(
         for place, drift in reports.items()
         if place not in now and not drift.is_consequence
     ]
-    if any(not drift.intended for drift in reports.values()) and all(
-        drift.intended for drift in now.values()
-    ):
+    if reports and not now:
         events.append(Event(0.0, "", Sort.IN_SYNC))
     return events, {place: _remember(reports.get(place), drift) for place, drift in now.items()}
 
@@ -198,9 +204,7 @@ def _remember(report: Drift | None, drift: Drift) -> Drift:
     One that was told for itself stays so when another one explains it, because its end is to be
     told as well.
     """
-    if report is None or not drift.is_consequence:
-        return drift
-    return replace(report, intended=drift.intended)
+    return drift if report is None or not drift.is_consequence else report
 
 
 def _is_news(drift: Drift, report: Drift | None) -> bool:
@@ -214,7 +218,7 @@ def _drift_event(drift: Drift, report: Drift | None, who: Actor) -> Event:
     return Event(
         0.0,
         "",
-        Sort.INTENDED if drift.intended else Sort.DRIFT,
+        Sort.DRIFT,
         drift.place.object,
         drift.key.kind,
         drift.change,
@@ -225,7 +229,6 @@ def _drift_event(drift: Drift, report: Drift | None, who: Actor) -> Event:
         drift.extra_lines,
         drift.consequences,
         who,
-        drift.intended,
     )
 
 

@@ -14,11 +14,14 @@ from netorch.kernel.events.notification import Inode, News, Notification
 from netorch.kernel.files import pending, records
 from netorch.state.key import HOST, is_attached
 from netorch.watch.drift import Drift, Place
+from netorch.watch.events import NOBODY, Actor, Event
+from netorch.watch.intended import Intention
 
 if TYPE_CHECKING:
     from netorch.kernel.files.records import Holder, Record
     from netorch.kernel.linux import LinuxKernel
     from netorch.resolve.loaded import Loaded
+    from netorch.watch.reconcile import Reconciler
 
 _WIREGUARD = "wireguard"
 _NOTIFYING_BACKENDS = frozenset(("nftables",))
@@ -37,6 +40,10 @@ class Subject:
         """The last comparison."""
         self.reports: Mapping[Place, Drift] = {}
         """The drifts that users were told."""
+        self.intentions: Mapping[tuple[object, ...], Intention] = {}
+        """The intended deviations that users were told."""
+        self.actors: dict[str, Actor] = {}
+        """Title of an object that differs → who changed it last, if that is known."""
         self.failure = ""
         """Why it cannot be compared, as users were told."""
         self.holder: Holder | None = None
@@ -49,8 +56,11 @@ class Subject:
         """The namespaces to read again."""
         self.notifications: dict[str, list[Notification]] = {}
         """Namespace → what was notified since the last comparison."""
+        self.has_new_labels = False
+        """Whether it is to be compared again at once, without waiting for news."""
         self.inodes: dict[Inode, str] = {}
         """Namespace → its label."""
+        self.reconciler: Reconciler | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -87,7 +97,6 @@ class Subject:
                 continue
             self.mark((label,))
             self.notifications.setdefault(label, []).extend(notifications)
-            # links that others lost show that a namespace is in trouble as well
         if news.lost & self.inodes.keys():
             self.mark_all()
         if news.names or news.files:
@@ -131,6 +140,14 @@ class Subject:
         }
         return difference
 
+    def remember_actors(self, events: Iterable[Event]) -> None:
+        """Remember who made the drifts of these events."""
+        for event in events:
+            if event.who != NOBODY:
+                self.actors[event.object] = event.who
+        objects = {place.object for place in self.reports}
+        self.actors = {title: who for title, who in self.actors.items() if title in objects}
+
     def quiet_labels(self) -> list[str]:
         """Return the namespaces with something of which Linux does not tell all changes.
 
@@ -150,6 +167,15 @@ class Subject:
             for label, netns in snapshot.namespaces.items()
             if netns.wireguard or label in others
         ]
+
+    @property
+    def names_change_quietly(self) -> bool:
+        """Whether a namespace may be replaced by another one without a notification.
+
+        This is so where a path is attached, which may lead to another namespace at any time.
+        """
+        desired = self.loaded.desired if self.loaded is not None else None
+        return desired is not None and bool(desired.attached)
 
     def settings(self) -> dict[str, dict[str, str]]:
         """Return label → path → value of the sysctls that were read last."""

@@ -38,7 +38,7 @@ def _sentence(event: Event) -> str:
         case Sort.DRIFT:
             return f"{_drift(event)}{_by(event)}"
         case Sort.INTENDED:
-            return f"{_drift(event)}, intended: {event.reason}"
+            return f"intended: {event.reason}"
         case Sort.RESTORED:
             return f"{_restored(event)}{_by(event)}"
         case Sort.IN_SYNC:
@@ -75,6 +75,8 @@ def _drift(event: Event) -> str:
 
 
 def _restored(event: Event) -> str:
+    if event.change is None:
+        return event.reason
     if event.change is Change.MISSING:
         return "exists again"
     if event.change is Change.UNEXPECTED:

@@ -1,4 +1,4 @@
-"""The loop of `watch`: wait for news, compare, tell."""
+"""The loop of `watch`: wait for news, compare, report, and put right."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from netorch.converge.orchestrator import Orchestrator
 from netorch.errors import NetorchError
 from netorch.immutable import Value
 from netorch.kernel.events.listener import Listener
+from netorch.kernel.events.netlink_sockets import BUFFER
 from netorch.kernel.files import records
-from netorch.watch import attribution, drift
+from netorch.watch import attribution, drift, intended
+from netorch.watch.commands import Commands
 from netorch.watch.events import Actor, Event, Sort
-from netorch.watch.observer import Comparison, Hooks, Observer
+from netorch.watch.observer import Comparison, Hooks, Observer, Reconciliation
+from netorch.watch.reconcile import Reconciler
 from netorch.watch.subject import Subject
 
 if TYPE_CHECKING:
+    from netorch.converge.compare import Difference
     from netorch.kernel.events.notification import News
     from netorch.kernel.files.records import Holder, Record
 
@@ -43,6 +47,16 @@ class Options(Value):
     """Whether it ends with the first drift."""
     timeout: float | None = None
     """Seconds after which it ends."""
+    reconcile: bool = False
+    """Whether it puts right what drifts."""
+    max_changes: int | None = None
+    """The largest number of objects that it changes at once."""
+    command: tuple[str, ...] = ()
+    """The command to run for each drift, with its arguments."""
+    output: int | None = None
+    """The file descriptor of a pipe with whose reader the watch ends."""
+    buffer: int = BUFFER
+    """The size of the receive buffers in bytes."""
 
 
 class Ending(Enum):
@@ -59,32 +73,32 @@ class Watcher:
     """Watches topologies until `run` returns."""
 
     def __init__(
-        self,
-        options: Options,
-        observers: Sequence[Observer],
-        hooks: Hooks | None = None,
+        self, options: Options, observers: Sequence[Observer], hooks: Hooks | None = None
     ) -> None:
         self._options = options
         self._observers = observers
         self._hooks = hooks or Hooks()
         self._subjects: dict[str, Subject] = {}
+        self._had_subjects = False
         self._has_drifted = False
         self._intervals = 0
 
     def run(self) -> Ending:
-        """Watch. Raise NetorchError if that is not possible."""
+        """Watch. Raise NetorchError if that is not possible, BrokenPipeError without a reader."""
         with ExitStack() as stack:
             self._orchestrator = stack.enter_context(Orchestrator())
             self._listener = Listener()
             stack.callback(self._listener.close)
+            if self._options.output is not None:
+                self._listener.watch_output(self._options.output)
             self._marks = stack.enter_context(ExitStack())
             self._remember_marks()
-            try:
-                return self._loop()
-            finally:
-                self._hooks.stopping()
-                for observer in self._observers:
-                    observer.close()
+            self._commands = Commands(self._options.command, self._listener.wake)
+            stack.callback(self._commands.close)
+            for observer in self._observers:
+                stack.callback(observer.close)
+            stack.callback(self._hooks.stopping)
+            return self._loop()
 
     def _loop(self) -> Ending:
         began = time.monotonic()
@@ -93,34 +107,47 @@ class Watcher:
         is_ready = False
         while True:
             self._look_at_all()
-            self._hooks.alive()
             if not is_ready:
                 is_ready = True
                 self._hooks.ready()
+            self._hooks.alive()
             self._hooks.status(self._status())
-            if self._options.once and self._has_drifted:
-                return Ending.DRIFT
-            if self._options.once and not self._subjects and self._options.names:
-                return Ending.NOTHING
-            now = time.monotonic()
-            if self._options.timeout is not None and now >= began + self._options.timeout:
-                return Ending.TIMEOUT
-            self._listener.wait(self._pause(now, began, tick))
+            if (ending := self._ending(began)) is not None:
+                return ending
+            self._listener.wait(self._pause(began, tick))
             self._listener.settle(_QUIET, _MOST)
+            if self._listener.output_is_closed:
+                raise BrokenPipeError
             self._take(self._listener.take())
+            self._tell(self._commands.take_failures())
             if time.monotonic() >= tick:
                 self._check_quietly()
                 tick = time.monotonic() + self._options.interval
 
-    def _pause(self, now: float, began: float, tick: float) -> float:
+    def _ending(self, began: float) -> Ending | None:
+        """Return why the watch is at its end, or None."""
+        options = self._options
+        if options.once and self._has_drifted:
+            return Ending.DRIFT
+        if options.once and options.names and self._had_subjects and not self._subjects:
+            return Ending.NOTHING
+        if options.timeout is not None and time.monotonic() >= began + options.timeout:
+            return Ending.TIMEOUT
+        return None
+
+    def _pause(self, began: float, tick: float) -> float:
         """Return how many seconds to wait for news."""
+        now = time.monotonic()
         moments = [tick]
         if self._options.timeout is not None:
             moments.append(began + self._options.timeout)
         if self._hooks.seconds_alive:
             moments.append(now + self._hooks.seconds_alive / 2)
-        if any(subject.is_due for subject in self._subjects.values()):
-            moments.append(now + _BUSY)
+        for subject in self._subjects.values():
+            if subject.is_due:
+                moments.append(now + _BUSY)
+            if subject.reconciler is not None and subject.reconciler.wake is not None:
+                moments.append(subject.reconciler.wake)
         return max(0.0, min(moments) - now)
 
     # what has changed
@@ -135,20 +162,15 @@ class Watcher:
                 subject.holder = records.last_holder(name) or subject.holder
         if news.records:
             self._find_subjects()
-        for subject in self._subjects.values():
-            subject.hear(news)
         if news.lost:
             for observer in self._observers:
                 observer.lost(len(news.lost))
-        for inode in news.lost:
-            labels = [
-                f"{subject.name}: {subject.inodes[inode]}"
-                for subject in self._subjects.values()
-                if inode in subject.inodes
-            ]
-            if labels:
-                reason = f"notifications of {labels[0]} were lost, so everything is read again"
-                self._tell([Event(0.0, "", Sort.NOTE, reason=reason)], "")
+        for subject in self._subjects.values():
+            subject.hear(news)
+            for inode in news.lost & subject.inodes.keys():
+                label = subject.inodes[inode]
+                reason = f"notifications of {label} were lost, so everything is read again"
+                self._tell([Event(0.0, "", Sort.NOTE, reason=reason)], subject)
 
     def _remember_marks(self) -> None:
         """Forget the marks of namespaces of others, and remember them again from now on."""
@@ -157,44 +179,61 @@ class Watcher:
 
     def _find_subjects(self) -> None:
         """Begin to watch topologies that have been applied."""
-        names = records.applied_names()
-        for name in names:
+        for name in records.applied_names():
             asked = not self._options.names or name in self._options.names
             if asked and name not in self._subjects:
                 subject = self._subjects[name] = Subject(name)
                 subject.holder = records.last_holder(name)
+                if self._options.reconcile:
+                    subject.reconciler = Reconciler(self._options.max_changes)
+                self._had_subjects = True
 
     def _check_quietly(self) -> None:
         """Look at what Linux does not notify about, and mark what has changed."""
         self._find_subjects()
+        self._release_namespaces()
         self._intervals += 1
         for subject in self._subjects.values():
-            subject.is_due = True
-            if self._intervals % _FULL == 0:
+            if subject.difference is None or self._intervals % _FULL == 0:
                 subject.mark_all()
                 continue
             before = subject.settings()
             now = self._orchestrator.kernel.settings(before) if before else {}
-            subject.mark(label for label, values in before.items() if now.get(label) != values)
-            subject.mark(subject.quiet_labels())
+            changed = [label for label, values in before.items() if now.get(label) != values]
+            if labels := [*changed, *subject.quiet_labels()]:
+                subject.mark(labels)
+            if subject.names_change_quietly or not self._listener.watches_files:
+                subject.is_due = True
+
+    def _release_namespaces(self) -> None:
+        """Stop to listen in namespaces that belong to no topology any more."""
+        subjects = self._subjects.values()
+        if all(subject.difference is not None for subject in subjects):
+            known = {inode for subject in subjects for inode in subject.inodes}
+            self._listener.remove(self._listener.inodes() - known)
 
     # comparing
 
     def _look_at_all(self) -> None:
+        now = time.monotonic()
         for subject in list(self._subjects.values()):
+            wake = subject.reconciler.wake if subject.reconciler is not None else None
             if subject.is_due:
+                self._look(subject)
+            elif wake is not None and wake <= now and not subject.is_busy:
+                self._reconcile(subject, ())
+            while subject.is_due and subject.has_new_labels:
                 self._look(subject)
         self._orchestrator.kernel.rest()
 
     def _look(self, subject: Subject) -> None:
+        """Compare one topology, unless another netorch works on it."""
+        subject.has_new_labels = False
         stamp = records.stamp(subject.name)
         if subject.is_busy:
             subject.holder = records.last_holder(subject.name) or subject.holder
             return
-        try:
-            record = records.read_record(subject.name)[0]
-        except NetorchError:
-            record = None
+        record = _record(subject.name)
         if record is None:
             self._forget(subject)
             return
@@ -206,7 +245,7 @@ class Watcher:
             difference = subject.look(self._orchestrator.kernel)
         except NetorchError as error:
             if records.stamp(subject.name) == stamp:
-                self._failed(subject, began, error)
+                self._fail(subject, began, error)
             else:
                 subject.mark_all()
             return
@@ -214,115 +253,128 @@ class Watcher:
             # another netorch has begun to work on it meanwhile
             subject.mark_all()
             return
-        now = drift.drifts(difference.plan, getattr(difference, "intended", None))
-        self._advance(subject, now)
-        seconds = time.monotonic() - began
-        counts = drift.count_objects(now)
-        self._report(
-            Comparison(
-                subject.name, time.time(), seconds, difference, counts, nodes=subject.nodes()
-            )
-        )
-        if self._listen(subject):
-            self._look(subject)
+        self._listen(subject)
+        self._compare(subject, difference, began)
 
-    def _listen(self, subject: Subject) -> bool:
-        """Listen in all namespaces of a topology. Return whether some are new."""
-        kernel = self._orchestrator.kernel
-        if subject.loaded is None:
-            return False
+    def _listen(self, subject: Subject) -> None:
+        """Listen in all namespaces of a topology, and let new ones be read again."""
         listening = self._listener.inodes()
-        labels = [
-            label
-            for label in subject.names()
-            if label not in subject.inodes.values()
-            or any(
-                inode not in listening for inode, known in subject.inodes.items() if known == label
-            )
-        ]
+        by_label = {label: inode for inode, label in subject.inodes.items()}
+        labels = [label for label in subject.names() if by_label.get(label) not in listening]
         if not labels:
-            return False
-        sockets = kernel.event_sockets(labels)
+            return
+        sockets = self._orchestrator.kernel.event_sockets(labels, self._options.buffer)
         new = [one.label for one in sockets if one.inode not in listening]
         self._listener.add(sockets)
         self._listener.watch_files(labels)
-        subject.mark(new)
-        subject.is_due = bool(new)
-        return bool(new)
+        if new and subject.difference is not None:
+            subject.mark(new)
+            subject.has_new_labels = True
 
     def _take_over(self, subject: Subject, record: Record) -> None:
         """Let a new record count."""
-        is_new = subject.record is None
+        sort = Sort.WATCH if subject.record is None else Sort.APPLIED
         subject.record, subject.loaded, subject.difference = record, None, None
         subject.mark_all()
-        if is_new:
-            self._tell([Event(0.0, "", Sort.WATCH)], subject.name)
+        if sort is Sort.WATCH:
+            self._tell([Event(0.0, "", sort)], subject)
         else:
-            event = Event(
-                0.0, "", Sort.APPLIED, who=_actor(subject.holder), reason=_command(subject.holder)
-            )
-            self._tell([event], subject.name)
+            self._tell([_act(sort, subject.holder)], subject)
 
     def _forget(self, subject: Subject) -> None:
+        """End the watch of a topology that was destroyed."""
         del self._subjects[subject.name]
         if subject.record is None:
             return
-        self._listener.remove(
-            subject.inodes.keys()
-            - {inode for other in self._subjects.values() for inode in other.inodes}
-        )
-        event = Event(
-            0.0, "", Sort.DESTROYED, who=_actor(subject.holder), reason=_command(subject.holder)
-        )
-        self._tell([event], subject.name)
+        others = {inode for other in self._subjects.values() for inode in other.inodes}
+        self._listener.remove(subject.inodes.keys() - others)
+        self._tell([_act(Sort.DESTROYED, subject.holder)], subject)
         for observer in self._observers:
             observer.gone(subject.name)
 
-    # telling
-
-    def _advance(self, subject: Subject, now: dict[drift.Place, drift.Drift]) -> None:
+    def _compare(self, subject: Subject, difference: Difference, began: float) -> None:
+        """Report what differs now, and put it right."""
+        now = drift.drifts(difference.plan)
         # the event of an apply tells who did everything that belongs to it
         own = subject.holder.pid if subject.holder is not None else 0
         who = attribution.by_notifications(subject.notifications, own)
         subject.notifications = {}
         events, subject.reports = drift.advance(subject.reports, now, who)
+        intentions = intended.intentions(getattr(difference, "intended", ()))
+        events += intended.advance(subject.intentions, intentions)
+        subject.intentions = intentions
         if subject.failure:
             subject.failure = ""
-            if not any(event.sort is Sort.IN_SYNC for event in events):
-                events.append(Event(0.0, "", Sort.NOTE, reason="can be compared again"))
-        self._tell(events, subject.name)
-        if any(not one.intended for one in now.values()):
-            self._has_drifted = True
+            events.append(Event(0.0, "", Sort.NOTE, reason="can be compared again"))
+        subject.remember_actors(events)
+        self._tell(events, subject)
+        self._has_drifted = self._has_drifted or bool(now)
+        self._report(
+            Comparison(
+                subject.name,
+                time.time(),
+                time.monotonic() - began,
+                difference,
+                drift.count_objects(now),
+                nodes=subject.nodes(),
+            )
+        )
+        self._reconcile(subject, {event.object for event in events if event.sort is Sort.DRIFT})
 
-    def _failed(self, subject: Subject, began: float, error: NetorchError) -> None:
+    def _reconcile(self, subject: Subject, changed: Iterable[str]) -> None:
+        if subject.reconciler is None or subject.difference is None:
+            return
+        result = subject.reconciler.reconcile(self._orchestrator, subject, frozenset(changed))
+        self._tell(result.events, subject)
+        if result.is_attempt:
+            labels = {step.key.netns for step in subject.difference.plan.steps}
+            subject.mark(labels)
+            subject.has_new_labels = not result.reason
+            attempt = Reconciliation(
+                subject.name, time.time(), result.seconds, result.changes, result.reason
+            )
+            for observer in self._observers:
+                observer.reconciliation(attempt)
+
+    def _fail(self, subject: Subject, began: float, error: NetorchError) -> None:
         reason = " ".join(error.lines())
         if reason != subject.failure:
             subject.failure = reason
-            self._tell([Event(0.0, "", Sort.FAILED, reason=reason)], subject.name)
+            self._tell([Event(0.0, "", Sort.FAILED, reason=reason)], subject)
         seconds = time.monotonic() - began
         self._report(Comparison(subject.name, time.time(), seconds, None, {}, reason))
+
+    # reporting
 
     def _report(self, comparison: Comparison) -> None:
         for observer in self._observers:
             observer.comparison(comparison)
 
-    def _tell(self, events: Iterable[Event], topology: str) -> None:
+    def _tell(self, events: Iterable[Event], subject: Subject | None = None) -> None:
         now = time.time()
         for event in events:
-            stamped = event.at(now, topology)
+            stamped = event.at(now, subject.name) if subject is not None else event
             for observer in self._observers:
                 observer.event(stamped)
+            if stamped.sort is Sort.DRIFT and not self._commands.run(stamped):
+                self._tell(self._commands.take_failures())
 
     def _status(self) -> str:
         count = len(self._subjects)
         topologies = f"{count} topology" if count == 1 else f"{count} topologies"
-        wrong = sum(bool(subject.reports or subject.failure) for subject in self._subjects.values())
+        wrong = sum(bool(one.reports or one.failure) for one in self._subjects.values())
         return f"{topologies}, {f'{wrong} not in sync' if wrong else 'in sync'}"
 
 
-def _actor(holder: Holder | None) -> Actor:
-    return Actor() if holder is None else Actor(holder.pid, "netorch")
+def _record(name: str) -> Record | None:
+    try:
+        return records.read_record(name)[0]
+    except NetorchError:
+        return None
 
 
-def _command(holder: Holder | None) -> str:
-    return "" if holder is None else holder.command
+def _act(sort: Sort, holder: Holder | None) -> Event:
+    """Return the event of another netorch, which held the lock last."""
+    if holder is None:
+        return Event(0.0, "", sort)
+    return Event(0.0, "", sort, who=Actor(holder.pid, "netorch"), reason=holder.command)

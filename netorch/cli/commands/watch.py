@@ -20,6 +20,10 @@ class WatchOptions(Options):
     """Seconds between two looks at what Linux does not report."""
     once: bool
     timeout: float | None
+    reconcile: bool
+    max_changes: int | None
+    exec: list[str]
+    """The command to run for each drift, with its arguments."""
     metrics: tuple[str, int] | None
     """The address and port of a server for Prometheus."""
     metrics_file: str | None
@@ -57,6 +61,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="keep metrics in a file for the textfile collector of node_exporter",
     )
+    parser.add_argument(
+        "--exec",
+        type=words,
+        default=[],
+        metavar="COMMAND",
+        help="run this command for each drift, with the event as JSON on its standard input",
+    )
+    parser.add_argument(
+        "--reconcile", action="store_true", help="put right what drifts, as `apply` would"
+    )
+    parser.add_argument(
+        "--max-changes",
+        type=count,
+        metavar="N",
+        help="with --reconcile: change nothing if more than N objects differ",
+    )
 
 
 def interval(text: str) -> float:
@@ -81,10 +101,32 @@ def endpoint(text: str) -> tuple[str, int]:
     return host or "127.0.0.1", int(port)
 
 
+def words(text: str) -> list[str]:
+    """Split a command line into its words, as a shell does."""
+    import shlex
+
+    try:
+        result = shlex.split(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+    if not result:
+        raise argparse.ArgumentTypeError("the command is empty")
+    return result
+
+
+def count(text: str) -> int:
+    """Convert a number of objects, at least one."""
+    if not text.isascii() or not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return int(text)
+
+
 def run(options: WatchOptions, output: Output) -> int:
     from netorch.cli import signals, watch_report
     from netorch.kernel.linux import require_root
 
+    if options.max_changes is not None and not options.reconcile:
+        return output.usage("--max-changes needs --reconcile")
     require_root()
     try:
         return watch_report.watch(options, output)

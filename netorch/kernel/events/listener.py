@@ -7,6 +7,9 @@ the kernel, so that notifications are rarely lost.
 from __future__ import annotations
 
 import asyncio
+import os
+import select
+import stat
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable
@@ -28,6 +31,7 @@ from netorch.kernel.events.receivers import Receiver
 from netorch.kernel.files.etc_netns import ETC_NETNS
 from netorch.kernel.files.owned_directories import RUN_NETORCH
 from netorch.kernel.namespaces.open_namespaces import RUN_NETNS
+from netorch.kernel.processes.members import processes_in
 from netorch.kernel.system import threads
 
 _NAMES = IN_CREATE | IN_DELETE | IN_MOVED
@@ -48,6 +52,9 @@ class Listener:
         self._receivers: dict[Inode, Receiver] = {}
         self._loop = asyncio.new_event_loop()
         self._inotify: Inotify | None = None
+        self._processes: set[int] = set()
+        self.output_is_closed = False
+        """Whether nobody reads the pipe of `watch_output` any more."""
         self._thread = threading.Thread(target=self._run, name="netorch-events", daemon=True)
         threads.start(self._thread)
 
@@ -136,6 +143,8 @@ class Listener:
             receiver = Receiver(sockets, self._changed, self._lost)
             await receiver.begin()
             self._receivers[sockets.inode] = receiver
+            if not sockets.name and not sockets.is_host:
+                self._watch_process(sockets.inode)
 
     async def _remove(self, inodes: frozenset[Inode]) -> None:
         for inode in inodes:
@@ -145,6 +154,8 @@ class Listener:
 
     async def _close(self) -> None:
         await self._remove(frozenset(self._receivers))
+        for fd in list(self._processes):
+            self._forget_process(fd)
         if self._inotify is not None:
             self._loop.remove_reader(self._inotify.fd)
             self._inotify.close()
@@ -220,9 +231,55 @@ class Listener:
     def _release(self, name: str) -> None:
         """Close the sockets of a namespace that has lost its name, so that Linux can delete it."""
         for inode, receiver in list(self._receivers.items()):
-            if receiver.sockets.named and receiver.sockets.label == name:
+            if receiver.sockets.name == name:
                 del self._receivers[inode]
                 receiver.close()
+
+    def _watch_process(self, inode: Inode) -> bool:
+        """Wait for the end of a process in a namespace without a name, such as a container's.
+
+        The namespace ends with the last of its processes, and with these sockets. Return whether
+        there is such a process.
+        """
+        for pid in sorted(processes_in((inode,))):
+            try:
+                fd = os.pidfd_open(pid)
+            except OSError:
+                continue
+            self._processes.add(fd)
+            self._loop.add_reader(fd, self._process_ended, fd, inode)
+            return True
+        return False
+
+    def _process_ended(self, fd: int, inode: Inode) -> None:
+        self._forget_process(fd)
+        if inode in self._receivers and not self._watch_process(inode):
+            self._receivers.pop(inode).close()
+            self._note(lambda news: setattr(news, "names", True))
+
+    def _forget_process(self, fd: int) -> None:
+        self._loop.remove_reader(fd)
+        self._processes.discard(fd)
+        os.close(fd)
+
+    def watch_output(self, fd: int) -> None:
+        """Set `output_is_closed` when nobody reads a pipe any more. Other files are ignored."""
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+            self._loop.call_soon_threadsafe(self._loop.add_reader, fd, self._output_closed, fd)
+
+    def _output_closed(self, fd: int) -> None:
+        self._loop.remove_reader(fd)
+        # a socket may have input
+        if _has_hung_up(fd):
+            self.output_is_closed = True
+            self.wake()
+
+
+def _has_hung_up(fd: int) -> bool:
+    poll = select.poll()
+    poll.register(fd, 0)
+    return any(mask & (select.POLLERR | select.POLLHUP) for _, mask in poll.poll(0))
 
 
 def _everything(news: News) -> None:

@@ -44,8 +44,9 @@ class NetnsSockets(Value):
 
     label: str
     inode: Inode
-    named: bool
-    """Whether the label is a name in /run/netns."""
+    name: str
+    """The name in /run/netns that keeps it alive, "" if there is none."""
+    is_host: bool
     route: socket.socket
     """A socket of NETLINK_ROUTE."""
     netfilter: socket.socket | None
@@ -66,6 +67,7 @@ def open_sockets(
     """
     result: list[NetnsSockets] = []
     namespaces.round += 1
+    names: dict[Inode, str] = {}
     try:
         for label in labels:
             netns = namespaces.find(label)
@@ -78,8 +80,11 @@ def open_sockets(
             except BaseException:
                 route.close()
                 raise
-            named = not netns.pinned
-            result.append(NetnsSockets(label, netns.inode, named, route, netfilter))
+            is_host = netns is namespaces.host
+            if netns.pinned and not is_host and not names:
+                names = {inode: name for name, inode in namespaces.names().items() if inode}
+            name = names.get(netns.inode, "") if netns.pinned else label
+            result.append(NetnsSockets(label, netns.inode, name, is_host, route, netfilter))
     except BaseException:
         for sockets in result:
             sockets.close()

@@ -36,7 +36,6 @@ def some_drifts(draw: st.DrawFn) -> dict[Place, Drift]:
             "1",
             draw(st.sampled_from("23")),
             cause=draw(st.sampled_from(["", "", "netns r1"])),
-            intended=draw(st.sampled_from(["", "", "link r1:eth0 down"])),
         )
         for place in places
     }
@@ -50,7 +49,7 @@ def test_each_drift_is_told_once_and_its_end_once(states: list[dict[Place, Drift
         events, reports = advance(reports, now)
         for event in events:
             place = Place(event.object, event.attribute)
-            if event.sort in (Sort.DRIFT, Sort.INTENDED):
+            if event.sort is Sort.DRIFT:
                 assert now[place].actual == event.after
                 open_drifts[place] = event.after
             elif event.sort is Sort.RESTORED:
@@ -68,9 +67,7 @@ def test_in_sync_is_told_when_the_last_drift_ends(
     first: dict[Place, Drift], second: dict[Place, Drift]
 ) -> None:
     events, _ = advance(first, second)
-    ended = any(not one.intended for one in first.values()) and all(
-        one.intended for one in second.values()
-    )
+    ended = bool(first) and not second
     assert [event.sort for event in events].count(Sort.IN_SYNC) == ended
 
 
