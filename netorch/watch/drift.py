@@ -126,8 +126,10 @@ def _causes(entries: Iterable[PlannedChange]) -> dict[str, str]:
             ):
                 pairs[entry.title] = other or ""
     # the two ends of a cable go together, so one of them is enough
-    for title, other in pairs.items():
-        if not parents[title] and (parents[other] or other < title):
+    alone = {title for title in pairs if not parents[title]}
+    for title in alone:
+        other = pairs[title]
+        if other not in alone or other < title:
             parents[title].append(other)
 
     def root(title: str) -> str:

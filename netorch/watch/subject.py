@@ -48,6 +48,8 @@ class Subject:
         """Why it cannot be compared, as users were told."""
         self.holder: Holder | None = None
         """The process that holds the lock, or held it last."""
+        self.is_announced = False
+        """Whether users were told that it is watched."""
         self.is_due = True
         """Whether it has to be compared."""
         self.everything = True

@@ -273,18 +273,23 @@ class Watcher:
 
     def _take_over(self, subject: Subject, record: Record) -> None:
         """Let a new record count."""
-        sort = Sort.WATCH if subject.record is None else Sort.APPLIED
+        is_new = subject.record is None
         subject.record, subject.loaded, subject.difference = record, None, None
         subject.mark_all()
-        if sort is Sort.WATCH:
-            self._tell([Event(0.0, "", sort)], subject)
-        else:
-            self._tell([_act(sort, subject.holder)], subject)
+        if not is_new:
+            self._announce(subject)
+            self._tell([_act(Sort.APPLIED, subject.holder)], subject)
+
+    def _announce(self, subject: Subject) -> None:
+        """Tell that a topology is watched, once."""
+        if not subject.is_announced:
+            subject.is_announced = True
+            self._tell([Event(0.0, "", Sort.WATCH)], subject)
 
     def _forget(self, subject: Subject) -> None:
         """End the watch of a topology that was destroyed."""
         del self._subjects[subject.name]
-        if subject.record is None:
+        if not subject.is_announced:
             return
         others = {inode for other in self._subjects.values() for inode in other.inodes}
         self._listener.remove(subject.inodes.keys() - others)
@@ -294,6 +299,7 @@ class Watcher:
 
     def _compare(self, subject: Subject, difference: Difference, began: float) -> None:
         """Report what differs now, and put it right."""
+        self._announce(subject)
         now = drift.drifts(difference.plan)
         # the event of an apply tells who did everything that belongs to it
         own = subject.holder.pid if subject.holder is not None else 0
@@ -337,6 +343,7 @@ class Watcher:
                 observer.reconciliation(attempt)
 
     def _fail(self, subject: Subject, began: float, error: NetorchError) -> None:
+        self._announce(subject)
         reason = " ".join(error.lines())
         if reason != subject.failure:
             subject.failure = reason

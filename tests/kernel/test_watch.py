@@ -156,7 +156,7 @@ def test_lost_notifications_and_a_suspended_watch(host: Host) -> None:
         watch.event(event="drift", after="1400")
         watch.process.signal(signal.SIGSTOP)
         sh(host, burst * 4 + "ip -n r1 link set eth0 mtu 1350; ip -n r2 addr flush eth0")
-        watch.process.signal(signal.SIGCONT)
+        watch.resume()
         watch.event(event="drift", after="1350")
         watch.event(event="drift", object="address r2/eth0 10.0.0.2/24")
         assert "were lost" in watch.event(event="note")["text"]

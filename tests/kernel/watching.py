@@ -79,6 +79,11 @@ class Watch:
         time.sleep(seconds)
         assert self.events[since:] == []
 
+    def resume(self) -> None:
+        """Continue a watch that SIGSTOP has stopped. nsenter stops with it."""
+        self.process.send_signal(signal.SIGCONT)
+        self.process.signal(signal.SIGCONT)
+
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End the watch with a signal, and return its exit status."""
         self.process.signal(number)
@@ -87,6 +92,7 @@ class Watch:
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.signal(signal.SIGKILL)
+            self.process.kill()
         self.process.wait()
         self._reader.join(PATIENCE)
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):

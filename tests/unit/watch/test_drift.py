@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,10 +87,14 @@ def test_a_missing_link_explains_its_addresses_and_its_other_end() -> None:
     assert "address r2/eth0 10.0.0.2/24" in events[0].consequences
 
 
-def test_one_end_of_a_missing_cable_is_told() -> None:
-    gone = [one.title() for key, one in STATE.items() if "eth0" in key]
-    events, _ = advance({}, without(*gone))
-    assert [event.object for event in events] == ["veth r1/eth0"]
+@pytest.mark.parametrize("names", [("r1", "r2"), ("z", "a"), ("a", "z")])
+def test_one_end_of_a_missing_cable_is_told(names: tuple[str, str]) -> None:
+    first, second = names
+    text = FILE.replace("r1", first).replace("r2", second)
+    state = load(text.encode(), "lab.yaml").desired.state
+    left = {key: one for key, one in state.items() if "eth0" not in key}
+    events, _ = advance({}, drifts(plan(left, state)))
+    assert [event.object for event in events] == [f"veth {min(names)}/eth0"]
 
 
 def sentences(events: list[Event]) -> list[str]:
