@@ -13,6 +13,7 @@ from netorch.immutable import Value
 from netorch.kernel.files import records
 from netorch.render.changes import changes
 from netorch.render.text import count_text, summarize
+from netorch.state.plan import Plan
 from netorch.watch import drift, repair
 from netorch.watch.events import NOBODY, Event, Sort
 from netorch.watch.repair import Histories
@@ -44,6 +45,8 @@ class Result(Value):
     """Why it failed, or ""."""
     is_attempt: bool = False
     """Whether there was an apply at all."""
+    plan: Plan = Plan()
+    """What it changed. Some of that may have drifted after the comparison."""
 
 
 class Reconciler:
@@ -121,7 +124,7 @@ class Reconciler:
             more = f" and {len(titles) - 3} more" if len(titles) > 3 else ""
             reason = f"{summarize(made, done=True)}: {', '.join(titles[:3])}{more}"
             events.append(Event(0.0, "", Sort.RECONCILED, reason=reason))
-        return Result(tuple(events), len(made), time.monotonic() - now, is_attempt=True)
+        return Result(tuple(events), len(made), time.monotonic() - now, "", True, report.plan)
 
     def _refuse(self, what: str) -> list[Event]:
         """Tell once that too much would have to be changed."""

@@ -301,19 +301,13 @@ class Watcher:
         """Report what differs now, and put it right."""
         self._announce(subject)
         now = drift.drifts(difference.plan)
-        # the event of an apply tells who did everything that belongs to it
-        own = subject.holder.pid if subject.holder is not None else 0
-        who = attribution.by_notifications(subject.notifications, own)
-        subject.notifications = {}
-        events, subject.reports = drift.advance(subject.reports, now, who)
+        events = self._advance(subject, now)
         intentions = intended.intentions(getattr(difference, "intended", ()))
-        events += intended.advance(subject.intentions, intentions)
+        self._tell(intended.advance(subject.intentions, intentions), subject)
         subject.intentions = intentions
         if subject.failure:
             subject.failure = ""
-            events.append(Event(0.0, "", Sort.NOTE, reason="can be compared again"))
-        subject.remember_actors(events)
-        self._tell(events, subject)
+            self._tell([Event(0.0, "", Sort.NOTE, reason="can be compared again")], subject)
         self._has_drifted = self._has_drifted or bool(now)
         self._report(
             Comparison(
@@ -327,10 +321,25 @@ class Watcher:
         )
         self._reconcile(subject, {event.object for event in events if event.sort is Sort.DRIFT})
 
+    def _advance(self, subject: Subject, now: dict[drift.Place, drift.Drift]) -> Sequence[Event]:
+        """Report the drifts of now and the end of earlier ones, and return these events."""
+        # the event of an apply tells who did everything that belongs to it
+        own = subject.holder.pid if subject.holder is not None else 0
+        who = attribution.by_notifications(subject.notifications, own)
+        subject.notifications = {}
+        events, subject.reports = drift.advance(subject.reports, now, who)
+        subject.remember_actors(events)
+        self._tell(events, subject)
+        return events
+
     def _reconcile(self, subject: Subject, changed: Iterable[str]) -> None:
         if subject.reconciler is None or subject.difference is None:
             return
         result = subject.reconciler.reconcile(self._orchestrator, subject, frozenset(changed))
+        if result.plan:
+            # what drifted after the comparison was put right as well
+            self._take(self._listener.take())
+            self._advance(subject, {**subject.reports, **drift.drifts(result.plan)})
         self._tell(result.events, subject)
         if result.is_attempt:
             labels = {step.key.netns for step in subject.difference.plan.steps}
