@@ -240,7 +240,8 @@ def set_link(topology: str, end: str, down: bool, lock_timeout: float) -> Change
 
     choice = choose(end, topology)
     edit = set_down(choice.target, user_name()) if down else set_up(choice.target)
-    return _deviate(choice, edit, lock_timeout, impairs=False)
+    log = f"{choice.target.title} is {'down' if down else 'up'}"
+    return _deviate(choice, edit, lock_timeout, log, impairs=False)
 
 
 def impair(topology: str, end: str, values: Mapping[str, str], lock_timeout: float) -> Changes:
@@ -254,15 +255,18 @@ def impair(topology: str, end: str, values: Mapping[str, str], lock_timeout: flo
 
     choice = choose(end, topology)
     edit = set_impairment(choice.target, user_name(), parse_words(values) if values else None)
-    return _deviate(choice, edit, lock_timeout, impairs=True)
+    words = " ".join(f"{key}={value}" for key, value in values.items()) or "as in the file"
+    return _deviate(choice, edit, lock_timeout, f"{choice.target.title}: {words}", impairs=True)
 
 
-def _deviate(choice: Choice, edit: Edit, lock_timeout: float, *, impairs: bool) -> Changes:
+def _deviate(
+    choice: Choice, edit: Edit, lock_timeout: float, log: str, *, impairs: bool
+) -> Changes:
     from netorch.converge.deviate import deviate
     from netorch.kernel.linux import LinuxKernel
 
     with LinuxKernel() as kernel:
-        outcome = deviate(kernel, choice, edit, impairs=impairs, lock_timeout=lock_timeout)
+        outcome = deviate(kernel, choice, edit, impairs=impairs, lock_timeout=lock_timeout, log=log)
     return _changes_of_report(choice.target.topology, outcome.report)
 
 

@@ -37,6 +37,7 @@ from netorch.kinds.up import up_key
 from netorch.kinds.uplink import Uplink
 from netorch.language.impairment import Impairment
 from netorch.resolve.desired import Desired
+from netorch.state.groups import count
 from netorch.state.key import HOST, Key, is_attached, label_text
 from netorch.state.plan import Plan
 from netorch.state.planner import deleted_with
@@ -76,8 +77,6 @@ class Outcome(Value):
     """Whether the kernel or the record has changed."""
     at: float = 0.0
     """When the kernel had carried out the first requests, in seconds since 1970, or 0."""
-    other_end: tuple[str, str] | None = None
-    """The label and the name of the other end of the cable, or None."""
 
 
 Edit = Callable[[Desired, Deviations], Deviations]
@@ -181,6 +180,11 @@ def find_target(topology: str, desired: Desired, end: str) -> Target:
 
 def label_of(desired: Desired, node: str) -> str | None:
     """Return the label of a node, which may also be named by its namespace."""
+    if desired.machines is not None:
+        if node == f"{HOST}.{desired.machines.here}":
+            return HOST
+        if _machine_of(desired, node):
+            return None
     if node in desired.labels:
         return desired.labels[node]
     labels = {key.netns for key in desired.state}
@@ -198,10 +202,19 @@ def _interfaces(desired: Desired, label: str) -> dict[str, str]:
     return names
 
 
-def _no_node(topology: str, desired: Desired, node: str) -> NetorchError:
+def _machine_of(desired: Desired, node: str) -> str:
+    """Return the other machine that has a node, "" if this one has it or none does."""
     machines = desired.machines
-    machine = "" if machines is None else machines.of_node.get(node, "")
-    if machines is not None and machine and machine != machines.here:
+    if machines is None:
+        return ""
+    hosts = {f"{HOST}.{name}": name for name in machines.all}
+    machine = machines.of_node.get(node) or hosts.get(node, machines.here)
+    return "" if machine == machines.here else machine
+
+
+def _no_node(topology: str, desired: Desired, node: str) -> NetorchError:
+    machines, machine = desired.machines, _machine_of(desired, node)
+    if machines is not None and machine:
         there = machines.all[machine]
         what = f"node {node} is on {machine}: run the command there."
         return NetorchError(
@@ -300,14 +313,30 @@ def deviate(
     *,
     impairs: bool = False,
     lock_timeout: float = 10.0,
+    log: str = "",
 ) -> Outcome:
     """Change the deviations of one interface, in the record and in the kernel, or nothing.
 
-    `impairs` tells that the impairment is to change, and not the state. Raise LockedError while
+    `impairs` tells that the impairment is to change, and not the state. `log` is the sentence for
+    the log of the machine, "" for none. Raise LockedError while
     another netorch changes the topology, or while an apply waits to be confirmed.
     """
+    began = time.monotonic()
     with records.lock(choice.target.topology, lock_timeout):
-        return _Change(kernel, choice, edit, impairs).make()
+        change = _Change(kernel, choice, edit, impairs)
+        outcome = change.make()
+        if log and outcome.changed:
+            from netorch.converge import journal
+
+            journal.record_act(
+                "impair" if impairs else "link",
+                choice.target.topology,
+                change.previous.record,
+                counts=lambda: count(outcome.report.plan),
+                reason=log,
+                began=began,
+            )
+    return outcome
 
 
 def _refuse_gone(desired: Desired, target: Target) -> None:
@@ -382,14 +411,8 @@ class _Change:
         plan = make_plan(observed.state, self._goal(snapshot, observed))
         refuse_lacking(self.kernel, plan, replace(self.desired, state=self.asked), None)
         self.report.plan = plan
-        link = self.desired.state[link_key(target.netns, target.link)]
-        other = link.paired_key
-        outcome = Outcome(
-            target,
-            self.report,
-            changed=bool(plan) or self.before != self.after,
-            other_end=(other.netns, other.name) if other is not None else None,
-        )
+        changed = bool(plan) or self.before != self.after
+        outcome = Outcome(target, self.report, changed)
         if not outcome.changed:
             return outcome
         try:

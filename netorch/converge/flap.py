@@ -98,17 +98,22 @@ class LinkFlap:
     def _change(self, is_down: bool) -> Outcome | None:
         """Set the link down or up. Returns None if the topology is locked, which passes."""
         try:
-            return self._deviate(self._set(is_down))
+            log = "" if self._has_begun else f"{self._title} flaps every {self._every:g}s"
+            return self._deviate(self._set(is_down), log)
         except LockedError as error:
             if not self._has_begun:
                 raise
             self._notice(" ".join(error.lines()))
             return None
 
-    def _deviate(self, edit: Edit) -> Outcome:
+    @property
+    def _title(self) -> str:
+        return self.choice.target.title
+
+    def _deviate(self, edit: Edit, log: str) -> Outcome:
         # opened each time, because open namespaces would outlive a destroy
         with LinuxKernel() as kernel:
-            return deviate(kernel, self.choice, edit, lock_timeout=self._lock_timeout)
+            return deviate(kernel, self.choice, edit, lock_timeout=self._lock_timeout, log=log)
 
     def _set(self, is_down: bool) -> Edit:
         """Return the edit that sets the link down or up."""
@@ -118,8 +123,8 @@ class LinkFlap:
             if not self._has_begun:
                 self._begin(desired, deviations, known)
             elif not self._is_own(known):
-                what = f"{self.choice.target.title}: another command has ended the flap."
-                raise NetorchError(Problem("flap-ended", what, object=self.choice.target.title))
+                what = f"{self._title}: another command has ended the flap."
+                raise NetorchError(Problem("flap-ended", what, object=self._title))
             self._has_begun = True
             flap = replace(self._flap, down=is_down)
             return intended.with_deviation(deviations, replace(self._deviation, flap=flap))
@@ -131,7 +136,7 @@ class LinkFlap:
         set_up(self.choice.target)(desired, deviations)
         if known is not None and known.flap is not None:
             what = f"{known.what}: process {known.flap.pid} does that already."
-            raise NetorchError(Problem("flaps-already", what, object=self.choice.target.title))
+            raise NetorchError(Problem("flaps-already", what, object=self._title))
         self._before = known
 
     def _end(self) -> Outcome:
@@ -145,7 +150,7 @@ class LinkFlap:
 
         while True:
             try:
-                return self._deviate(edit)
+                return self._deviate(edit, f"{self._title} does not flap any more")
             except KeyboardInterrupt:
                 continue
 

@@ -205,3 +205,32 @@ def test_many_rounds(host: Host, before: Snapshot) -> None:
     """Neither memory nor the numbers of files, threads and mounts grow from round to round."""
     soak(host, 1000 if LONG else 10, "every kind: ")
     assert settled(before, host, OWN_FILES) == []
+
+
+@pytest.mark.uml
+def test_each_link_goes_down_and_up_on_purpose(host: Host, before: Snapshot) -> None:
+    """The file is in sync while a link of any kind is down, and as before when it is up again."""
+    host.netorch("apply", "topo.yaml")
+    there = shot(host)
+    ends = [
+        f"{where}:{link['ifname']}"
+        for where in ("a", "b", "r", "c", "host")
+        for link in host.ip(*(() if where == "host" else ("-n", where)), "link")
+        if link.get("ifalias", "").startswith("netorch:lab") and link["ifname"] != "lo"
+    ]
+    assert len(ends) > 15
+    with server(host) as run:
+        for number in spread(len(ends), FEW):
+            end = ends[number - 1]
+            answer = run("link", end, "down")
+            assert answer["status"] == 0, (end, answer["output"])
+            answer = run("diff", "topo.yaml")
+            assert answer["output"].endswith("lab: in sync\n"), (end, answer["output"])
+            answer = run("link", end, "up")
+            if "because the file says so" in answer["output"]:
+                continue
+            assert answer["status"] == 0, (end, answer["output"])
+            answer = run("diff", "topo.yaml")
+            assert answer["output"].endswith("lab: in sync\n"), (end, answer["output"])
+            assert "intended" not in answer["output"]
+    assert settled(there, host, OWN_FILES) == []

@@ -11,6 +11,8 @@ from netorch.cli.status import DIFFERENT, DONE
 TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
+    from netorch.converge.intended import Deviation
+    from netorch.resolve.loaded import Loaded
 
 
 class ExplainOptions(FileOptions):
@@ -105,16 +107,26 @@ def _walk(source: str, target: str, options: ExplainOptions, output: Output) -> 
     except NetorchError as error:
         # The error names the file, because the user may have meant another topology that is live.
         raise NetorchError(error.problems, error.file or loaded.file) from None
+    intended = () if options.offline else _intended(loaded)
     if output.json:
         document = render.document(way, live=world.live)
-        output.result(json.document(topology=loaded.desired.topology, **document))
+        name = loaded.desired.topology
+        output.result(json.document(topology=name, **document, intended=json.intended(intended)))
     elif output.quiet:
         if way.outcome == FAILS:
             output.result(render.verdict(way))
     else:
         for line in render.lines(way):
             output.result(line)
+        output.intended(intended)
     return DIFFERENT if way.outcome == FAILS else DONE
+
+
+def _intended(loaded: Loaded) -> tuple[Deviation, ...]:
+    """Return what users have done to the live topology on purpose."""
+    from netorch.converge.intended import read, with_intended
+
+    return with_intended(loaded.desired, read(loaded.desired.topology)[0])[1]
 
 
 def _script(file: str | None, options: ExplainOptions, output: Output) -> int:

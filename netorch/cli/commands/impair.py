@@ -54,11 +54,17 @@ def run(options: ImpairOptions, output: Output) -> int:
     require_root()
     choice = deviate.choose(options.end, options.name)
     edit = deviate.set_impairment(choice.target, user_name(), impairment)
+    words = "is as in the file" if impairment is None else _words(impairment)
     with LinuxKernel() as kernel:
         outcome = deviate.deviate(
-            kernel, choice, edit, impairs=True, lock_timeout=options.lock_timeout
+            kernel,
+            choice,
+            edit,
+            impairs=True,
+            lock_timeout=options.lock_timeout,
+            log=f"{choice.target.title} {words}",
         )
-    report(outcome, "is as in the file" if impairment is None else _words(impairment), output)
+    report(outcome, words, output)
     return DONE
 
 

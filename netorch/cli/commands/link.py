@@ -97,7 +97,13 @@ def run(options: LinkOptions, output: Output) -> int:
         else deviate.set_up(choice.target)
     )
     with LinuxKernel() as kernel:
-        outcome = deviate.deviate(kernel, choice, edit, lock_timeout=options.lock_timeout)
+        outcome = deviate.deviate(
+            kernel,
+            choice,
+            edit,
+            lock_timeout=options.lock_timeout,
+            log=f"{choice.target.title} is {options.action}",
+        )
     report(outcome, f"is {options.action}", output)
     return DONE
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from netorch.converge import intended
 from netorch.converge.deviate import Target, find_target, set_down, set_impairment, set_up
 from netorch.converge.intended import Deviation, Flap, overlay, with_intended, without_intended
 from netorch.errors import NetorchError
+from netorch.immutable import replace
 from netorch.kernel.files import records
+from netorch.kernel.files.pending import start_time
 from netorch.kinds.impair import Impair
 from netorch.kinds.route import Route
 from netorch.kinds.up import Up, up_key
@@ -243,7 +246,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_record_has_all_of_a_deviation(run: Path) -> None:
-    flap = Flap(0.5, 1, 2, down=True)
+    flap = Flap(0.5, os.getpid(), start_time(os.getpid()), down=True)
     every = (
         down("r1", "eth0"),
         impaired("r1", "eth0", Impairment(loss=7, limit=5)),
@@ -254,6 +257,14 @@ def test_the_record_has_all_of_a_deviation(run: Path) -> None:
     intended.write("lab", ())
     assert not run.exists()
     assert intended.read("lab") == ((), "")
+
+
+def test_a_flap_ends_with_its_process(run: Path) -> None:
+    for is_down in (True, False):
+        flap = Flap(0.5, os.getpid(), 1, down=is_down)
+        intended.write("lab", (replace(down("r1", "eth0"), flap=flap),))
+        (deviations, _) = intended.read("lab")
+        assert [one.flap for one in deviations] == [None] * is_down
 
 
 ONE = (
@@ -282,3 +293,29 @@ def test_a_damaged_record_is_a_warning(run: Path, text: str) -> None:
     deviations, warning = intended.read("lab")
     assert deviations == ()
     assert "lab/intended.json: the record of intended deviations is damaged and ignored" in warning
+
+
+SPREAD = """
+name: lab
+hosts: {rack1: {address: 198.51.100.1}, rack2: {address: 198.51.100.2}}
+nodes:
+  a: {on: rack1}
+  b: {on: rack2}
+links: [{endpoints: [a:x, b:x], subnet: 10.0.0.0/30}]
+"""
+
+
+def test_a_node_on_another_machine() -> None:
+    loaded = load(SPREAD.encode(), "topo.yaml", choose=lambda *_: "rack1")
+    assert find_target("lab", loaded.desired, "a:x").link == "x"
+    for end, machine in (("b:x", "rack2"), ("host.rack2:lan", "rack2")):
+        with pytest.raises(NetorchError) as failure:
+            find_target("lab", loaded.desired, end)
+        (problem,) = failure.value.problems
+        assert problem.code == "node-elsewhere"
+        assert machine in problem.what
+        assert problem.remedy == "`ssh 198.51.100.2 netorch …`"
+    state = loaded.desired.state
+    asked = overlay(state, [down("a", "x")])
+    assert up_key("a", "x") in state
+    assert up_key("a", "x") not in asked
