@@ -24,7 +24,16 @@ class LiveNodes:
     """The nodes of one live topology, or of all."""
 
     def __init__(self, topology: str | None) -> None:
+        """Load their records. Raise NetorchError if `topology` is not live."""
         self._topologies: dict[str, Desired] = {}
+        if topology is not None and topology not in records.applied_names():
+            with Orchestrator() as orchestrator:
+                names = orchestrator.names()
+            if topology not in names:
+                what = f"topology {topology!r} is not live here."
+                remedy = did_you_mean(topology, names)
+                remedy = remedy or "`netorch list` shows the live topologies."
+                raise NetorchError(Problem("not-live", what, remedy=remedy, object=topology))
         for name in records.applied_names() if topology is None else [topology]:
             record, _ = records.read_record(name)
             if record is None:

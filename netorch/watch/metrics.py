@@ -103,7 +103,7 @@ DRIFTED = Family(
 INTENDED = Family(
     "netorch_intended_deviations",
     GAUGE,
-    "The number of deviations that users asked for, with `netorch link`.",
+    "The number of deviations that users asked for, with `netorch link` and `impair`.",
     _TOPOLOGY,
 )
 NAMESPACES = Family(

@@ -210,6 +210,8 @@ def test_what_cannot_be_captured(host: Host) -> None:
         return done.stderr.strip()
 
     assert refused("a:eth9") == ("netorch: node a has no interface 'eth9'. It has eth0, lo, t0.")
+    assert "'a:' names no interface: write NODE or NODE:IF." in refused("a:")
+    assert "topology 'la' is not live here. Did you mean 'lab'?" in refused("a", "--name", "la")
     assert "no live topology has a node 'x'. There are a, b, c." in refused("x")
     assert refused("a", "icmpp") == (
         "netorch: 'icmpp' is not a filter: syntax error. "

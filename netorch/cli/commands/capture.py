@@ -171,9 +171,14 @@ def _is_address(word: str) -> bool:
 
 
 def _begin(options: CaptureOptions) -> Session:
+    from netorch.errors import NetorchError, Problem
     from netorch.kernel.capture.session import Session
     from netorch.kinds.base.ip_tunnel import MADE_BY_LINUX
 
+    for word in (options.node, *options.rest):
+        if word.endswith(":") and " " not in word:
+            what = f"{word!r} names no interface: write NODE or NODE:IF."
+            raise NetorchError(Problem("no-such-interface", what, object=word))
     targets, filter, program = _targets(options)
     return Session(targets, options.snap, program, filter, idle=MADE_BY_LINUX)
 
@@ -250,8 +255,8 @@ COMMAND = Command(
     summary="show the packets of nodes as they pass, or write them as pcapng for Wireshark",
     group=NODES,
     examples=(
-        ("capture r1 r2:eth0", "print the packets of a node and of an interface"),
-        ("capture r1 'icmp'", "only those that match a filter"),
+        ("capture r1 r2:eth0 icmp", "print the pings of a node and of an interface"),
+        ("capture r1 r2 -w lab.pcapng", "write the packets of two nodes for Wireshark"),
     ),
     page="docs/cli.md#capture",
     options=CaptureOptions,
