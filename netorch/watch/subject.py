@@ -101,8 +101,8 @@ class Subject:
             self.notifications.setdefault(label, []).extend(notifications)
         if news.lost & self.inodes.keys():
             self.mark_all()
-        if news.names or news.files:
-            self.is_due = True
+        if named := news.names | news.files:
+            self.is_due = self.is_due or "" in named or not named.isdisjoint(self.names())
         if self.name in news.records or "" in news.records:
             self.is_due = True
 

@@ -393,4 +393,8 @@ def _act(sort: Sort, holder: Holder | None) -> Event:
     """Return the event of another netorch, which held the lock last."""
     if holder is None:
         return Event(0.0, "", sort)
-    return Event(0.0, "", sort, who=Actor(holder.pid, "netorch"), reason=holder.command)
+    # without the interpreter, and without the path of the script
+    words = holder.command.split(" ")
+    if len(words) > 1 and words[0].rpartition("/")[2].startswith("python"):
+        words = [words[1].rpartition("/")[2], *words[2:]]
+    return Event(0.0, "", sort, who=Actor(holder.pid, "netorch"), reason=" ".join(words))

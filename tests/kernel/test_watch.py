@@ -119,6 +119,28 @@ def test_a_namespace_can_end_while_it_is_watched(host: Host) -> None:
         watch.event(since, event="drift", topology="other")
 
 
+def test_an_attached_namespace_can_end_while_it_is_watched(host: Host) -> None:
+    holder = host.start("unshare", "--net", "sh", "-c", "echo $$; exec sleep 1000")
+    assert holder.stdout is not None
+    pid = holder.stdout.readline().strip()
+    live(
+        host,
+        f"name: lab\nnodes: {{r1: {{}}, guest: {{attach: 'pid:{pid}'}}}}\n"
+        "links: [{endpoints: [r1:eth0, guest:eth0], subnet: 10.0.0.0/30}]\n",
+    )
+    with watching(host, "--interval", "600") as watch:
+        watch.event(event="watch")
+        sh(host, f"nsenter --net --target {pid} ip link set eth0 mtu 1400")
+        watch.event(event="drift", object="veth guest/eth0")
+        sh(host, f"kill -9 {pid}")
+        assert f"no process {pid}" in watch.event(event="failed")["text"]
+        deadline = time.monotonic() + 30
+        while "eth0" in host.links("-n", "r1"):
+            assert time.monotonic() < deadline, "the watch keeps the namespace alive"
+            time.sleep(0.1)
+    holder.communicate()
+
+
 def test_nothing_is_reported_while_another_netorch_works(host: Host) -> None:
     live(host)
     with watching(host) as watch:

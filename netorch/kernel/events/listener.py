@@ -219,7 +219,7 @@ class Listener:
         elif directory == RUN_NETNS:
             if event.mask & (IN_DELETE | IN_MOVED):
                 self._release(name)
-            self._note(lambda news: setattr(news, "names", True))
+            self._note(lambda news: news.names.add(name))
         elif directory == ETC_NETNS:
             self._note(lambda news: news.files.add(name))
         elif directory == RUN_NETORCH:
@@ -255,7 +255,7 @@ class Listener:
         self._forget_process(fd)
         if inode in self._receivers and not self._watch_process(inode):
             self._receivers.pop(inode).close()
-            self._note(lambda news: setattr(news, "names", True))
+            self._note(lambda news: news.names.add(""))
 
     def _forget_process(self, fd: int) -> None:
         self._loop.remove_reader(fd)
@@ -283,6 +283,6 @@ def _has_hung_up(fd: int) -> bool:
 
 
 def _everything(news: News) -> None:
-    news.names = True
+    news.names.add("")
     news.files.add("")
     news.records.add("")

@@ -41,8 +41,8 @@ class News:
         """Namespace → what changed in it. Some of a large number are left out."""
         self.lost: set[Inode] = set()
         """Namespaces of which notifications were lost."""
-        self.names = False
-        """Whether the names in /run/netns may have changed."""
+        self.names: set[str] = set()
+        """Names in /run/netns that may have changed; "" for all."""
         self.files: set[str] = set()
         """Names in /etc/netns whose files may have changed; "" for all."""
         self.records: set[str] = set()
