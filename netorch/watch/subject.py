@@ -12,6 +12,7 @@ from netorch.converge.recorded_state import reload
 from netorch.immutable import replace
 from netorch.kernel.events.notification import Inode, News, Notification
 from netorch.kernel.files import pending, records
+from netorch.kinds.sysctl import Sysctl
 from netorch.state.key import HOST, is_attached
 from netorch.watch.drift import Drift, Place
 from netorch.watch.events import NOBODY, Actor, Event
@@ -106,16 +107,19 @@ class Subject:
         if self.name in news.records or "" in news.records:
             self.is_due = True
 
+    def load(self) -> Loaded:
+        """Load the file on record. Raise NetorchError if that is not possible."""
+        if self.loaded is None:
+            assert self.record is not None
+            self.loaded = reload(self.name, self.record)
+        return self.loaded
+
     def look(self, kernel: LinuxKernel) -> Difference:
         """Compare. Raise NetorchError if that is not possible.
 
         The record has been read before.
         """
-        record = self.record
-        assert record is not None
-        if self.loaded is None:
-            self.loaded = reload(self.name, record)
-        desired = self.loaded.desired
+        desired = self.load().desired
         previous = replace(Previous.read(self.name), loaded=desired)
         attached = attach(kernel, desired, previous.attached)
         before = None if self.everything else self.difference
@@ -180,11 +184,16 @@ class Subject:
         return desired is not None and bool(desired.attached)
 
     def settings(self) -> dict[str, dict[str, str]]:
-        """Return label → path → value of the sysctls that were read last."""
+        """Return label → path → value of the sysctls of the file, as they were read last."""
         if self.difference is None:
             return {}
-        return {
-            label: dict(netns.sysctls)
-            for label, netns in self.difference.snapshot.namespaces.items()
-            if netns.sysctls and not is_attached(label)
-        }
+        values: dict[str, dict[str, str]] = {}
+        namespaces = self.difference.snapshot.namespaces
+        for resource in self.difference.desired.values():
+            if isinstance(resource, Sysctl) and not is_attached(resource.netns):
+                netns = namespaces.get(resource.netns)
+                there = {} if netns is None else netns.sysctls
+                values.setdefault(resource.netns, {}).update(
+                    {path: there[path] for path in resource.paths if path in there}
+                )
+        return values

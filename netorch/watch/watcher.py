@@ -241,6 +241,8 @@ class Watcher:
             self._take_over(subject, record)
         began = time.monotonic()
         try:
+            subject.load()
+            # before it is read, so that no change is missed
             self._listen(subject)
             difference = subject.look(self._orchestrator.kernel)
         except NetorchError as error:
