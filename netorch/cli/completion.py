@@ -154,6 +154,11 @@ def _file_or_name(prefix: str, **_: object) -> list[str]:
     return [*_name(prefix), *_file(prefix)]
 
 
+def _file_name_or_node(prefix: str, **_: object) -> list[str]:
+    more = [node for node in nodes(None) if node.startswith(prefix)]
+    return list(dict.fromkeys([*_file_or_name(prefix), *(more if prefix else [])]))
+
+
 def _node(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
     return [name for name in nodes(getattr(parsed_args, "name", None)) if name.startswith(prefix)]
 
@@ -208,6 +213,7 @@ _NAMES: dict[str, Completer] = {
     "NAME": _name,
     "FILE|NAME": _file_or_name,
     "NAME|FILE": _file_or_name,
+    "NAME|FILE|NODE": _file_name_or_node,
     "NODE": _node,
     "NODE:IF": _interface,
     "NODE[:IF]": _interface,

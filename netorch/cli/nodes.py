@@ -79,6 +79,20 @@ class LiveNodes:
         remedy = remedy or "`netorch list` shows the live topologies."
         raise NetorchError(Problem("unknown-node", what, remedy=remedy, object=node))
 
+    def names(self) -> list[str]:
+        """Return the names of the nodes of the topologies on this machine, each once."""
+        names = [
+            name
+            for desired in self._topologies.values()
+            for name in desired.labels
+            if place(desired, name) is not None
+        ]
+        return list(dict.fromkeys(names))
+
+    def topologies_of(self, node: str) -> list[str]:
+        """Return the topologies that have a node of this name on this machine."""
+        return [*self._places(node)]
+
     def suggest(self, word: str) -> str:
         """Return a question that suggests the node with the most similar name, or ""."""
         return did_you_mean(word, self._known())

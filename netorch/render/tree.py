@@ -35,12 +35,19 @@ def resources(state: Mapping[Key, Resource]) -> list[dict[str, Any]]:
     ]
 
 
-def lines(entry: Live) -> Iterator[str]:
+def lines(entry: Live, node: str | None = None) -> Iterator[str]:
+    """Return the lines of a tree. With `node`, the label of a node, only that one."""
     # escaped, because other programs may have written the texts that the kernel has
-    return map(printable, _lines(entry))
+    return map(printable, _lines(entry, node))
 
 
-def _lines(entry: Live) -> Iterator[str]:
+def drift(entry: Live, node: str | None = None) -> list[Change]:
+    """Return how the kernel differs from the file that was applied last."""
+    entries = changes(entry.difference) if entry.difference is not None else []
+    return [change for change in entries if node is None or change.key.netns == node]
+
+
+def _lines(entry: Live, node: str | None) -> Iterator[str]:
     values = row(entry)
     source = f", from {values['file']}" if values["file"] else ""
     status = values["status"]
@@ -73,6 +80,8 @@ def _lines(entry: Live) -> Iterator[str]:
     labels = sorted(
         by_namespace, key=lambda label: (label == fabric, label != "host", natural(label))
     )
+    if node is not None:
+        labels = [label for label in labels if label == node]
     for index, label in enumerate(labels):
         last = index == len(labels) - 1
         about = _about(by_namespace[label], label, fabric, entry.attached)

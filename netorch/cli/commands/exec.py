@@ -36,18 +36,28 @@ def shortcut(options: ExecOptions) -> Exception | None:
 def run(options: ExecOptions, output: Output) -> int:
     from netorch.cli.enter import enter
 
-    if not options.argv:
+    argv = _argv(options)
+    if not argv:
         return output.usage("a command is missing: netorch exec NODE CMD…")
-    return enter(options.node, options.name, _argv(options), output, options.failure)
+    if any(sign in options.node for sign in "*?["):
+        from netorch.cli import exec_many
+        from netorch.errors import CommandError, NetorchError
+
+        try:
+            return exec_many.run(options.node, options.name, argv)
+        except CommandError as error:
+            output.fail(NetorchError(error.problems))
+            return error.status
+    return enter(options.node, options.name, argv, output, options.failure)
 
 
 COMMAND = Command(
     name="exec",
-    summary="run a command in a node",
+    summary="run a command in a node, or in each node whose name matches a pattern",
     group=NODES,
     examples=(
         ("exec h1 ping -c 1 h2", "run one command in h1"),
-        ("exec h1 -- ip -br addr", "words after `--` belong to the command"),
+        ("exec 'h*' -- ip -br addr", "run one in each node whose name begins with h"),
     ),
     page="docs/cli.md#exec-and-shell",
     options=ExecOptions,

@@ -18,15 +18,26 @@ if TYPE_CHECKING:
 
 class ShowOptions(Options):
     target: str | None
-    """A file or the name of a topology."""
+    """A file, the name of a topology, or a node."""
+    node: str | None
+    """The node, if `target` is the topology."""
+    drift: bool
+    """Whether to print only what differs from the file."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "target",
         nargs="?",
-        metavar="NAME|FILE",
-        help="name of a topology, or its file (default: topo.yaml, else the only live topology)",
+        metavar="NAME|FILE|NODE",
+        help="name of a topology, its file, or a node (default: topo.yaml, else the only live "
+        "topology)",
+    )
+    parser.add_argument(
+        "node", nargs="?", metavar="NODE", help="show only this node of the topology"
+    )
+    parser.add_argument(
+        "--drift", action="store_true", help="print only what differs from the file"
     )
     add_output_option(parser, ("text", "json", "yaml"))
 
@@ -36,7 +47,11 @@ def run(options: ShowOptions, output: Output) -> int:
     from netorch.converge.orchestrator import Orchestrator
     from netorch.render import json, live_table, tree
 
-    name = inputs.topology_of(options.target)
+    if options.output == "yaml" and (options.node or options.drift):
+        return output.usage("-o yaml writes a whole topology: leave out NODE and --drift")
+    name, node = _chosen(options)
+    if options.output == "yaml" and node is not None:
+        return output.usage(f"{options.target} is a node, and -o yaml writes a whole topology")
     with Orchestrator() as orchestrator:
         entry = orchestrator.look(name)
         if options.output == "yaml" and entry.is_live:
@@ -44,12 +59,62 @@ def run(options: ShowOptions, output: Output) -> int:
     output.warn(entry.warnings)
     if not entry.is_live:
         raise inputs.not_live(name)
+    label = None if node is None else _label_of(entry, node)
+    drift = tree.drift(entry, label) if options.drift else []
     if output.json:
-        output.result(json.document(**live_table.row(entry), resources=tree.resources(entry.state)))
+        state = entry.state
+        if label is not None:
+            state = {key: value for key, value in state.items() if key.netns == label}
+        more = {"changes": json.changes(drift)} if options.drift else {}
+        output.result(
+            json.document(**live_table.row(entry), resources=tree.resources(state), **more)
+        )
+    elif options.drift:
+        output.listing(drift)
+        if not drift:
+            known = entry.difference is not None
+            output.result(f"{node or name}: {'in sync' if known else 'drift is not known'}")
     else:
-        for line in tree.lines(entry):
+        for line in tree.lines(entry, label):
             output.result(line)
     return DONE
+
+
+def _chosen(options: ShowOptions) -> tuple[str, str | None]:
+    """Return the topology that the user means, and the node if it is only one."""
+    from netorch.cli import inputs
+    from netorch.kernel.files import records
+
+    target = options.target
+    if options.node is not None:
+        return inputs.topology_of(target), options.node
+    name = inputs.topology_of(target)
+    if target is None or name != target or target in records.applied_names():
+        return name, None
+    from netorch.cli.nodes import LiveNodes
+    from netorch.errors import NetorchError, Problem
+
+    topologies = LiveNodes(None).topologies_of(target)
+    if len(topologies) > 1:
+        what = f"node {target!r} is in several topologies ({', '.join(topologies)})."
+        remedy = f"Write `netorch show {topologies[0]} {target}`."
+        raise NetorchError(Problem("ambiguous-node", what, remedy=remedy, object=target))
+    return (topologies[0], target) if topologies else (name, None)
+
+
+def _label_of(entry: Live, node: str) -> str:
+    """Return the label of a node. Raise NetorchError if the topology has no such node."""
+    from netorch.converge.previous import recorded
+    from netorch.errors import NetorchError, Problem, which_node
+
+    desired = recorded(entry.name, entry.record)
+    labels = desired.labels if desired is not None else {}
+    known = {key.netns for key in entry.state}
+    if labels.get(node, node) in known:
+        return labels.get(node, node)
+    what = f"topology {entry.name!r} has no node {node!r}."
+    remedy = which_node(node, labels or known)
+    raise NetorchError(Problem("unknown-node", what, remedy=remedy, object=node))
 
 
 def _show_as_file(orchestrator: Orchestrator, entry: Live, output: Output) -> int:
@@ -103,7 +168,7 @@ COMMAND = Command(
     group=LOOK,
     examples=(
         ("show lab", "the topology as it is in the kernel"),
-        ("show lab -o yaml", "the same as a topology file"),
+        ("show r1 --drift", "what differs from the file at node r1"),
     ),
     page="docs/cli.md#show",
     options=ShowOptions,
