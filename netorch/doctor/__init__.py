@@ -15,6 +15,7 @@ from netorch.doctor import firewalls, limits, managers
 from netorch.doctor.checks import USER_NAMESPACES, look, severity
 from netorch.doctor.features import Ability, FindLacking, abilities
 from netorch.doctor.findings import Finding, Level, Situation
+from netorch.doctor.needs import needs
 from netorch.errors import NetorchError, Problem
 from netorch.firewall.syntax import SYNTAXES, syntax_of
 from netorch.immutable import Value, replace
@@ -51,6 +52,8 @@ class Diagnosis(Value):
     abilities: tuple[Ability, ...]
     findings: tuple[Finding, ...]
     """The findings, the worst first."""
+    needs: tuple[str, ...] = ()
+    """What the file needs of the kernel, empty without a file."""
 
     @property
     def well(self) -> bool:
@@ -96,6 +99,7 @@ def _diagnosis(
         situation.file,
         able,
         tuple(findings),
+        tuple(needs(situation.topologies[situation.file])) if situation.file else (),
     )
 
 

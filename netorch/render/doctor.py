@@ -38,6 +38,8 @@ def lines(
         if verbose and (ability.module or ability.config):
             module = ability.module and f"module {ability.module}"
             yield f"{''.ljust(widths[0])}  {', '.join(filter(None, (ability.config, module)))}"
+    if diagnosis.needs:
+        yield f"{diagnosis.topology} needs {', '.join(map(printable, diagnosis.needs))}"
     yield ""
     for finding in diagnosis.findings:
         yield from _finding(finding, colour)
@@ -51,6 +53,7 @@ def document(diagnosis: Diagnosis) -> dict[str, Any]:
         "root": diagnosis.root,
         "topology": diagnosis.topology or None,
         "well": diagnosis.well,
+        "needs": list(diagnosis.needs),
         "features": [
             {
                 "feature": ability.what,
