@@ -68,12 +68,16 @@ def lines(problem: Problem, columns: int = 80, *, colour: bool = False) -> list[
     """
     if problem.where is None or not problem.line.strip():
         return []
-    cells = [_TAB if letter == "\t" else printable(letter) for letter in problem.line.rstrip()]
+    line, end = problem.line.rstrip(), problem.end
+    first = min(problem.where.column - 1, len(line))
+    last = end.column - 1 if end is not None and end.line == problem.where.line else len(line)
+    last = max(min(last, len(line)), first)
+    # only the part around the word, because a file may be one line of megabytes
+    start, stop = max(0, first - 4 * columns), first + 4 * columns
+    cells = [_TAB if letter == "\t" else printable(letter) for letter in line[start:stop]]
+    first, last = first - start, min(last, stop) - start
     number = f"{problem.where.line:>4}"
-    first = min(problem.where.column - 1, len(cells))
-    end = problem.end
-    last = end.column - 1 if end is not None and end.line == problem.where.line else len(cells)
-    last = max(min(last, len(cells)), first)
+    size = len(number)
     cells, first, last = _window(cells, first, last, max(20, columns - len(number) - 3))
     widths = [_width(cell) for cell in cells]
     mark = "^" * max(1, sum(widths[first:last]))
@@ -82,7 +86,7 @@ def lines(problem: Problem, columns: int = 80, *, colour: bool = False) -> list[
         number, bar = f"{_FAINT}{number}", f"|{_PLAIN}"
     else:
         bar = "|"
-    blank = " " * 4 if not colour else f"{_FAINT}    "
+    blank = f"{_FAINT}{' ' * size}" if colour else " " * size
     return [
         f"{number} {bar} {''.join(cells)}",
         f"{blank} {bar} {' ' * sum(widths[:first])}{mark}",

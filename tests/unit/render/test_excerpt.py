@@ -71,3 +71,13 @@ def test_a_terminal_gets_long_sentences_on_several_lines() -> None:
     assert all(len(line) <= 40 for line in lines)
     assert lines[-2:] == ["   7 | a", "     | ^"]
     assert len(list(excerpt.report(error, 40))) == 3
+
+
+def test_a_line_of_megabytes_and_a_large_number() -> None:
+    line = "x" * 2_000_000 + "WRONG" + "y" * 2_000_000
+    place = Position(12_345, 2_000_001)
+    problem = Problem("x", "wrong.", place, end=Position(12_345, 2_000_006), line=line)
+    above, below = excerpt.lines(problem, 40)
+    assert len(above) == 40
+    assert above[below.index("^") : below.index("^") + 5] == "WRONG"
+    assert above.index("|") == below.index("|")
