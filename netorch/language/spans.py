@@ -20,6 +20,10 @@ _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 """The line breaks of libyaml, which counts the lines of a position."""
 _SECRET = re.compile(r"private|preshared|secret|passw|psk|token|credential", re.IGNORECASE)
 """A key with a secret value."""
+_SECRET_IN_KEY = re.compile(rf"((?:{_SECRET.pattern})[\w-]*[:=])[^\s'`]+", re.IGNORECASE)
+"""A secret after its key, with no space between them."""
+_SECRET_IN_CODE = re.compile(rf"(`[\w.-]*(?:{_SECRET.pattern})[\w-]*: )[^`]+", re.IGNORECASE)
+"""A secret in code that a remedy suggests."""
 _KEY_MATERIAL = re.compile(r"[A-Za-z0-9+/]{40}|[0-9a-fA-F]{32}")
 """A text that looks like a key."""
 _PUBLIC = re.compile(r"public_key['\"]?\s*:\s*['\"]?[A-Za-z0-9+/=]+")
@@ -70,7 +74,13 @@ class Spans:
             return problem
         span = self._span(problem, where)
         return replace(
-            problem, where=span.start, end=span.end, line=self._printable_line(span.start.line)
+            problem,
+            what=_without_secrets(problem.what),
+            remedy=_without_secrets(problem.remedy),
+            object=_without_secrets(problem.object),
+            where=span.start,
+            end=span.end,
+            line=self._printable_line(span.start.line),
         )
 
     def parts(self, where: Position) -> list[Span]:
@@ -139,7 +149,7 @@ class Spans:
 
     def _printable_line(self, number: int) -> str:
         text = self._line(number)
-        if number in self._secret:
+        if number in self._secret or _SECRET_IN_KEY.search(text):
             return ""
         if number >= self._last:  # the parser stopped before this line
             before = next(filter(str.strip, reversed(self._lines[: number - 1])), "")
@@ -218,6 +228,11 @@ def aim(problems: Iterable[Problem], data: bytes | None) -> list[Problem]:
         spans = Spans(data)
         entries = [spans.aim(problem) for problem in entries]
     return sorted(entries, key=lambda problem: problem.where or Position(0, 0))
+
+
+def _without_secrets(text: str) -> str:
+    """Return a sentence without a secret that is a part of a key, as in `password:x`."""
+    return _SECRET_IN_CODE.sub(r"\1…", _SECRET_IN_KEY.sub(r"\1…", text))
 
 
 def _position(mark: Any) -> Position:

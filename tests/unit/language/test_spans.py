@@ -85,6 +85,11 @@ KEY = "8KfT1l8kR2v0l0Rr2n1wIuS9bS0nZz0V8pYB8mI0M3k="
         f"nodes: {{a: {{private_key: {KEY}",
         "nodes:\n  a:\n    private_key:\n      'hunter2\n",
         "nodes:\n  a:\n    private_key:\n\thunter2\n",
+        "nodes: {a: {private_key:hunter2}}",
+        "nodes:\n  a:\n    psk:hunter2\n",
+        "nodes:\n  a:\n    wifi_password=hunter2\n",
+        "nodes:\n  a:\n    private_key:hunter2\n    networks: [lan]\n",
+        f"nodes:\n  a:\n    private_key:{KEY}\n    networks: [lan]\n",
     ],
 )
 def test_no_line_with_a_secret(text: str) -> None:
