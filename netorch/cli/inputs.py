@@ -161,7 +161,7 @@ def from_plan(file: str, options: FileOptions) -> tuple[Saved, Loaded, Record]:
     return saved, loaded, record
 
 
-def write(file: str, text: str) -> None:
+def write(file: str, content: str | bytes) -> None:
     """Replace a file in one step, so that a reader never sees half of it.
 
     Symbolic links and files that are not plain, such as /dev/stdout, are written directly.
@@ -169,16 +169,17 @@ def write(file: str, text: str) -> None:
     from pathlib import Path
 
     path = Path(file)
+    data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
     try:
         if path.is_symlink() or (path.exists() and not path.is_file()):
-            path.write_text(text, encoding="utf-8", errors="surrogateescape")
+            path.write_bytes(data)
             return
         # a random name and mode "x", because other users may write to this folder, too
         temporary = path.with_name(f".netorch-{os.urandom(8).hex()}")
-        opened = temporary.open("x", encoding="utf-8", errors="surrogateescape")
+        opened = temporary.open("xb")
         try:
             with opened:
-                opened.write(text)
+                opened.write(data)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -50,14 +50,17 @@ class Output:
         self._has_result = True
         put(line)
 
-    def document(self, text: str, to: str | None) -> None:
-        """Write a result of many lines to the file of `--to`, or to standard output."""
+    def document(self, content: str | bytes, to: str | None) -> None:
+        """Write a result of many lines, or of bytes, to the file of `--to` or standard output."""
         if to is None or to == "-":
-            self.result(text)
+            if isinstance(content, str):
+                self.result(content)
+            else:
+                sys.stdout.buffer.write(content)
             return
         from netorch.cli.inputs import printable_name, write
 
-        write(to, f"{text}\n")
+        write(to, f"{content}\n" if isinstance(content, str) else content)
         self.note(f"{printable_name(to)}: written")
 
     def note(self, line: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from netorch.cli.command import LOOK, Command
 from netorch.cli.options import FileOptions, add_file_options
@@ -19,6 +20,8 @@ SUFFIXES = {
     ".dot": "dot",
     ".gv": "dot",
     ".svg": "svg",
+    ".png": "png",
+    ".drawio": "drawio",
     ".html": "html",
     ".htm": "html",
     ".mmd": "mermaid",
@@ -51,9 +54,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        choices=("mermaid", "dot", "svg", "html"),
-        help="format of the picture (default: the format of PATH's suffix, else mermaid); "
-        "svg and html need netorch[graph]",
+        choices=("mermaid", "dot", "svg", "html", "png", "drawio"),
+        metavar="FORMAT",
+        help="mermaid, dot, svg, html, png or drawio (default: that of PATH's suffix, else "
+        "mermaid); all but mermaid and dot need netorch[graph]",
     )
     parser.add_argument(
         "--to", metavar="PATH", help="write the picture to a file instead of standard output"
@@ -76,8 +80,10 @@ def run(options: GraphOptions, output: Output) -> int:
     if form is None:
         return output.usage(
             f"{inputs.printable_name(options.to or '')}: the suffix {suffix} is unknown: "
-            "use .svg, .html, .dot or .mmd, or select a format with -o"
+            "use .svg, .html, .png, .drawio, .dot or .mmd, or select a format with -o"
         )
+    if form == "png" and options.to in {None, "-"} and sys.stdout.isatty():
+        return output.usage("a terminal does not show png: write it to a file with --to PATH")
     scene = _live(options, output) if options.live is not None else of_file(_load(options))
     output.document(draw(build(scene), form), options.to)
     return DONE
@@ -125,8 +131,8 @@ def _live(options: GraphOptions, output: Output) -> Scene:
     return of_kernel(entry, loaded)
 
 
-def draw(picture: Picture, form: str) -> str:
-    """Return the picture in one of the four formats."""
+def draw(picture: Picture, form: str) -> str | bytes:
+    """Return the picture in one of the formats, which is bytes for png."""
     from netorch.render.graph import dot, mermaid
 
     if form in {"mermaid", "dot"}:
@@ -137,6 +143,14 @@ def draw(picture: Picture, form: str) -> str:
         from netorch.render.graph import svg
 
         return svg.document(place(picture))
+    if form == "png":
+        from netorch.render.graph import png
+
+        return png.document(place(picture))
+    if form == "drawio":
+        from netorch.render.graph import drawio
+
+        return drawio.document(place(picture))
     from netorch.render.graph import html
 
     return html.document(place(picture))

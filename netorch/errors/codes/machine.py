@@ -240,9 +240,21 @@ MACHINE = Area(
             "Run `apt install libpcap0.8`, or capture without a filter.",
         ),
         Code(
+            "no-fonts",
+            "A picture needs a font",
+            "Pictures in PNG need a font such as DejaVu Sans, and this machine has none.",
+            "Run `apt install fonts-dejavu-core`, or use `-o svg`.",
+        ),
+        Code(
+            "no-resvg",
+            "resvg-py is missing",
+            "Pictures in PNG need the library resvg-py.",
+            "Run `pip install 'netorch[graph]'`, or use `-o svg`.",
+        ),
+        Code(
             "no-mini-racer",
             "mini-racer is missing",
-            "Pictures in SVG and HTML need the library mini-racer.",
+            "Pictures in SVG, HTML, PNG and draw.io's format need the library mini-racer.",
             "Run `pip install 'netorch[graph]'`, or use `-o mermaid` or `-o dot`.",
         ),
         Code(

@@ -22,7 +22,7 @@ except ImportError:
     raise NetorchError(
         Problem(
             "no-mini-racer",
-            "svg and html need the library mini-racer, which is not installed: "
+            "svg, html, png and drawio need the library mini-racer, which is not installed: "
             f"run `{_COMMAND}`, or use -o mermaid or -o dot",
             object="mini-racer",
             command=_COMMAND,

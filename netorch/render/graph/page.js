@@ -19,11 +19,10 @@
 
   // texts of the card, in place of the tooltips of the browser
 
-  const words = (element) => [...(element.childElementCount ? element.childNodes : [element])].map((part) => part.textContent).join(" ").trim();
   const cards = new Map();
   for (const group of [...things, ...edges.map((edge) => edge.group)]) {
     const title = group.querySelector("title");
-    cards.set(group, [...title.textContent.split("\n"), ...[...group.querySelectorAll(".end")].map(words)]);
+    cards.set(group, [...title.textContent.split("\n"), ...[...group.querySelectorAll(".end")].map((text) => text.textContent)]);
     title.remove();
   }
   const card = get("card");

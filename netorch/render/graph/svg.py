@@ -28,14 +28,14 @@ from netorch.render.graph.sizes import (
 )
 
 
-def document(placed: Placed) -> str:
-    """Return a whole file, with its own styles for light and dark."""
+def document(placed: Placed, *, both: bool = True) -> str:
+    """Return a whole file, with its own styles for light and dark, or for light alone."""
     rows, used = legend(placed.picture, placed.width)
     height = placed.height + used
     root = _root(placed, height)
     style = ET.SubElement(root, "style")
     light, dark = light_and_dark(placed)
-    style.text = f"{light}@media (prefers-color-scheme: dark) {{\n{dark}}}\n"
+    style.text = light + (f"@media (prefers-color-scheme: dark) {{\n{dark}}}\n" if both else "")
     ET.SubElement(
         root, "rect", {"class": "paper", "width": number(placed.width), "height": number(height)}
     )
@@ -175,11 +175,11 @@ def _row(group: ET.Element, spot: Spot, row: Row) -> None:
 def _words(line: ET.Element, texts: Sequence[Text], within: Status) -> None:
     """Draw texts one after the other, each in the colour of its status, up to `MAX_LETTERS`."""
     left = MAX_LETTERS
-    for index, text in enumerate(texts):
+    for text in texts:
         if left > 0:
-            word = ET.SubElement(
-                line, "tspan", {"class": text.status.value, **({"dx": "4"} if index else {})}
-            )
+            if len(line):
+                line[-1].tail = " "
+            word = ET.SubElement(line, "tspan", {"class": text.status.value})
             label = text.with_status(within)
             word.text = clean(label if len(label) <= left else label[:left] + "…")
             left -= len(label) + 1

@@ -14,12 +14,13 @@ import pytest
 from netorch.cli.dispatch import execute
 from netorch.cli.parser import parse
 from netorch.converge.live import Live
+from netorch.errors import NetorchError
 from netorch.immutable import replace
 from netorch.kinds.address import Ifaddr, address_key
 from netorch.kinds.base.link import link_key
 from netorch.kinds.filter import filter_key
 from netorch.kinds.up import up_key
-from netorch.render.graph import dot, html, mermaid, svg
+from netorch.render.graph import dot, drawio, html, mermaid, png, svg
 from netorch.render.graph.build import build
 from netorch.render.graph.layout import place
 from netorch.render.graph.picture import (
@@ -32,6 +33,7 @@ from netorch.render.graph.picture import (
     Thing,
     ThingId,
 )
+from netorch.render.graph.placement import Placed
 from netorch.render.graph.scene import of_file, of_kernel
 from netorch.resolve.loaded import Loaded
 from netorch.resolve.loader import load
@@ -455,6 +457,71 @@ def test_the_pictures_of_the_documentation_say_what_is_in_the_files(name: str) -
     )
 
 
+def cells(placed: Placed) -> dict[str, ET.Element]:
+    """Return the cells of a file of draw.io, by their names."""
+    by_name = {
+        cell.get("id", ""): cell for cell in ET.fromstring(drawio.document(placed)).iter("mxCell")
+    }
+    for name, cell in by_name.items():
+        assert name == "0" or cell.get("parent") in by_name
+        assert {cell.get("source", "0"), cell.get("target", "0")} <= by_name.keys()
+        assert name in {"0", "1"} or "html=0" in cell.get("style", "")
+    return by_name
+
+
+def test_draw_io_has_a_cell_for_each_thing_edge_and_text() -> None:
+    placed = place(picture(DOCKER))
+    by_name = cells(placed)
+    assert sum(cell.get("edge") == "1" for cell in by_name.values()) == len(placed.edges)
+    values = [cell.get("value", "") for cell in by_name.values()]
+    for text in ("box", "lan  nat", "172.17.0.0/24\nfd17::/64", "eth0 192.0.2.1/30", "delay 10ms"):
+        assert text in values
+    spot = placed.spots[0]
+    geometry = by_name["n0"].find("mxGeometry")
+    assert geometry is not None and float(geometry.get("x", "")) == pytest.approx(
+        spot.left, abs=0.1
+    )
+    assert (by_name["n0t"].get("parent"), by_name["e0"].get("source")) == ("n0", "n0")
+    assert "exitX=0.0000" in by_name["e0"].get("style", "")
+    words = " ".join(cell.get("value", "") for cell in cells(place(hostile())).values())
+    assert "</script><script>alert(1)</script><!--" in words
+
+
+def test_draw_io_has_the_frames() -> None:
+    from tests.unit.render.test_graph_machines import LAB
+    from tests.unit.render.test_graph_machines import picture as machine_picture
+
+    by_name = cells(place(machine_picture(LAB)))
+    assert [by_name[name].get("value") for name in ("f0", "f1", "f2")] == [
+        "rack1  198.51.100.1",
+        "rack2  198.51.100.2",
+        "rack3  198.51.100.3",
+    ]
+    assert by_name["n0"].get("parent") == "f0"
+
+
+def test_png_has_the_texts_of_the_svg() -> None:
+    pytest.importorskip("resvg_py", reason="needs resvg-py")
+    placed = place(picture(DOCKER))
+    image = png.document(placed)
+    assert image[:8] == b"\x89PNG\r\n\x1a\n"
+    root = ET.fromstring(svg.document(placed, both=False))
+    sizes = [int.from_bytes(image[at : at + 4]) for at in (16, 20)]
+    expected = [2 * float(root.get(key, "")) for key in ("width", "height")]
+    assert sizes == pytest.approx(expected, abs=2)
+    assert "prefers-color-scheme" not in svg.document(placed, both=False)
+    bare = place(replace(placed.picture, things=placed.picture.things[:1], edges=()))
+    unnamed = replace(bare, picture=replace(bare.picture, name=""))
+    assert png.document(bare) != png.document(unnamed), "texts are drawn"
+
+
+def test_png_without_fonts_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("resvg_py", reason="needs resvg-py")
+    monkeypatch.setattr(png, "_FAMILIES", ("No Such Font",))
+    with pytest.raises(NetorchError, match="needs a font such as DejaVu Sans"):
+        png.document(place(picture(PAIR)))
+
+
 def test_the_page_has_the_details_of_edges() -> None:
     block = re.search(r'id="data">(.*?)</script>', html.document(place(picture(DOCKER))), re.S)
     assert block is not None
@@ -493,6 +560,7 @@ def test_the_suffix_selects_the_form_unless_an_option_does(tmp_path: Path) -> No
         "a.svg": "<svg",
         "a.html": "<!doctype html>",
         "a.gv": "graph",
+        "a.drawio": "<mxfile",
         "a.md": "---",
         "b.svg": "---",
     }
@@ -507,9 +575,11 @@ def test_the_suffix_selects_the_form_unless_an_option_does(tmp_path: Path) -> No
             == 0
         )
         assert (tmp_path / name).read_text().startswith(begin)
-    assert run(str(file), "--to", str(tmp_path / "c.png")) == 64
-    assert not (tmp_path / "c.png").exists()
-    assert run(str(file), "--to", str(tmp_path / "c.png"), "-o", "svg") == 0
+    assert run(str(file), "--to", str(tmp_path / "c.pdf")) == 64
+    assert not (tmp_path / "c.pdf").exists()
+    assert run(str(file), "--to", str(tmp_path / "c.pdf"), "-o", "svg") == 0
+    assert run(str(file), "--to", str(tmp_path / "c.png")) == 0
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_path_that_is_not_a_plain_file_is_written_and_not_replaced(tmp_path: Path) -> None:

@@ -126,7 +126,6 @@ def texts_of(root: ET.Element) -> list[Box]:
         tag = "".join("".join(part.itertext()) for part in text if part.get("class") == "tag")
         words = "".join(text.itertext())
         width = letter * (len(words) - len(tag)) + LINE * len(tag) + (6 if tag else 0)
-        width += 4 * (len(text) - 1) if kind == "end" else 0
         x, y = float(text.get("x", "")), float(text.get("y", ""))
         left = {"middle": x - width / 2, "end": x - width}.get(text.get("text-anchor", ""), x)
         height = size * 0.75 if kind == "name" else 8
