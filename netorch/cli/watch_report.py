@@ -62,7 +62,7 @@ def watch(options: WatchOptions, output: Output) -> int:
     watcher = Watcher(chosen, [Printer(output), *_metrics(options, output)], service)
     # netorch makes few reference cycles, but here they would add up
     gc.enable()
-    if not options.names and not options.once:
+    if service is None and not options.names and not options.once:
         output.note("waiting for what happens to the topologies of this machine (Ctrl-C ends)")
     return _STATUS[watcher.run()]
 

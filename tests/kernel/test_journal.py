@@ -68,6 +68,9 @@ def test_each_act_leaves_one_line(host: Host) -> None:
             host.netorch(*words)
         host.run("ip", "-n", "n1", "link", "set", "eth0", "down")
         host.netorch("apply", file, env={"SUDO_USER": "alice"})
+        host.netorch("link", "n1:eth0", "down")
+        host.netorch("link", "n1:eth0", "down")
+        host.netorch("link", "n1:eth0", "up")
         taken = FILE.replace("name: lab", "name: lob")
         host.netorch("apply", host.write("lob.yaml", taken), check=False)
         host.write("lab.yaml", LARGER)
@@ -78,7 +81,7 @@ def test_each_act_leaves_one_line(host: Host) -> None:
         host.netorch("apply", file, "--confirm-within", "60")
         host.netorch("confirm", "--undo", "lab", env={"SUDO_USER": "bob"})
         host.netorch("apply", file, "--confirm-within", "0")
-        lines(host, 9)
+        lines(host, 11)
         host.write("lab.yaml", LARGER)
         host.netorch("apply", file)  # waits for the rollback, and is in sync then
         host.write("lab.yaml", FILE.replace("1-2", "1-4"))
@@ -88,11 +91,13 @@ def test_each_act_leaves_one_line(host: Host) -> None:
         host.netorch("destroy", "lab")
         host.netorch("destroy", "lab")
         host.run(sys.executable, "-c", RUNNING)
-        entries = lines(host, 14)
+        entries = lines(host, 16)
     acts = [(entry["NETORCH_ACT"], entry["NETORCH_OUTCOME"]) for entry in entries]
     assert acts == [
         ("apply", "done"),
         ("apply", "done"),
+        ("link", "done"),
+        ("link", "done"),
         ("apply", "refused"),
         ("apply", "done"),
         ("confirm", "done"),
@@ -106,7 +111,8 @@ def test_each_act_leaves_one_line(host: Host) -> None:
         ("apply", "done"),  # `running`, but not in a private host
         ("destroy", "done"),
     ]
-    first, mended, refused, trial = entries[:4]
+    first, mended, down, _, refused, trial = entries[:6]
+    assert "down" in down["NETORCH_REASON"]
     assert first["NETORCH_FILE"] == str(file)
     assert first["NETORCH_CREATE"] == "10"
     digest = host.run("sha256sum", "-", input=FILE).stdout.split()[0]
@@ -116,7 +122,7 @@ def test_each_act_leaves_one_line(host: Host) -> None:
     assert refused["NETORCH_TOPOLOGY"] == "lob"
     assert refused["NETORCH_CODES"] == "name-taken"
     assert trial["NETORCH_TRIAL"] == "60"
-    undone, expired = entries[6], entries[8]
+    undone, expired = entries[8], entries[10]
     assert (undone["NETORCH_REASON"], undone["NETORCH_SUDO_USER"]) == ("undone", "bob")
     assert expired["NETORCH_REASON"] == "not confirmed in time"
     assert "NETORCH_SUDO_USER" not in expired
