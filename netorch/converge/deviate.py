@@ -11,18 +11,15 @@ import time
 from collections.abc import Callable, Sequence
 
 from netorch.converge import confirmation, intended
-from netorch.converge.concurrent_changes import describe_deviation
-from netorch.converge.execute import Refusal, execute
+from netorch.converge.execute import INTERRUPTS, ROUNDS, Refusal, execute
 from netorch.converge.intended import Deviation, Deviations, overlay
 from netorch.converge.kernel_errors import problems_of
 from netorch.converge.observe import Observed
 from netorch.converge.own_default_routes import keep_own_default_routes
-from netorch.converge.preflight import refuse_lacking
 from netorch.converge.previous import Previous
 from netorch.converge.read import observe_ours, scope
 from netorch.converge.recorded_state import reload
 from netorch.converge.report import Report
-from netorch.converge.transaction import INTERRUPTS, ROUNDS
 from netorch.errors import KernelRefused, NetorchError, Problem, did_you_mean, listing, which_node
 from netorch.immutable import Value, replace
 from netorch.kernel.files import records, state_cache
@@ -350,7 +347,7 @@ class _Change:
     """One change of one interface. The caller holds the topology's lock."""
 
     def __init__(self, kernel: LinuxKernel, choice: Choice, edit: Edit, impairs: bool) -> None:
-        self.kernel, self.target = kernel, choice.target
+        self.kernel, self.target, self.impairs = kernel, choice.target, impairs
         name = choice.target.topology
         warnings = confirmation.refuse_pending(name)
         self.previous = Previous.read(name)
@@ -368,16 +365,16 @@ class _Change:
         self.before = self.previous.intended
         self.after = edit(desired, self.before)
         self.asked = overlay(desired.state, self.after)
-        self.keys = self._affected(impairs)
+        self.keys = self._affected()
         self.labels = self._concerned()
         self.report = Report(
             Plan(), warnings=[*warnings, *self.previous.warnings], intended=self.after
         )
 
-    def _affected(self, impairs: bool) -> frozenset[Key]:
+    def _affected(self) -> frozenset[Key]:
         """Return the keys of all that the change may make, change or remove."""
         target = self.target
-        if impairs:
+        if self.impairs:
             return frozenset((impair_key(target.netns, target.link),))
         state = self.desired.state
         down = target.deviation("")
@@ -409,7 +406,11 @@ class _Change:
         snapshot, observed = self._look()
         self._refuse_absent(snapshot, observed)
         plan = make_plan(observed.state, self._goal(snapshot, observed))
-        refuse_lacking(self.kernel, plan, replace(self.desired, state=self.asked), None)
+        if self.impairs:
+            # here, because the resources of a link that comes up again existed before
+            from netorch.converge.preflight import refuse_lacking
+
+            refuse_lacking(self.kernel, plan, replace(self.desired, state=self.asked), None)
         self.report.plan = plan
         changed = bool(plan) or self.before != self.after
         outcome = Outcome(target, self.report, changed)
@@ -507,6 +508,8 @@ class _Change:
         at = 0.0
         while plan:
             if self.report.rounds == ROUNDS:
+                from netorch.converge.concurrent_changes import describe_deviation
+
                 raise KernelRefused(
                     [
                         Problem(

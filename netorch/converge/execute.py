@@ -17,6 +17,11 @@ from netorch.state.resource import Resource
 from netorch.values.requests import Failure, LinkDel, Request
 from netorch.values.snapshot import Scope, Snapshot
 
+ROUNDS = 4
+"""How many times a command plans, carries out and reads again before it gives up."""
+INTERRUPTS = 10
+"""How many times Ctrl-C restarts a rollback. The next Ctrl-C ends it."""
+
 CHUNK = 64
 """The number of namespaces that get their requests between two reports of progress."""
 

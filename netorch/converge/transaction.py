@@ -12,7 +12,7 @@ from netorch.converge.attached import forget_left, remember_left
 from netorch.converge.compare import Difference, compare, plan_back
 from netorch.converge.concurrent_changes import describe_changes, describe_deviation, name_processes
 from netorch.converge.connections import end_wrong_connections
-from netorch.converge.execute import Refusal, deletable_groups, execute
+from netorch.converge.execute import INTERRUPTS, ROUNDS, Refusal, deletable_groups, execute
 from netorch.converge.kernel_errors import problems_of
 from netorch.converge.moves import moves
 from netorch.converge.original_settings import Memory, Place
@@ -38,11 +38,6 @@ from netorch.state.resource import State
 from netorch.values.ownership import Ownership
 from netorch.values.requests import NetnsDel
 from netorch.values.snapshot import Snapshot
-
-ROUNDS = 4
-"""How many times a command plans, carries out and reads again before it gives up."""
-INTERRUPTS = 10
-"""How many times Ctrl-C restarts a rollback. The next Ctrl-C ends it."""
 
 
 class Start(Value):
