@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import socketserver
+import stat
 import threading
 import time
 from contextlib import suppress
@@ -165,6 +166,7 @@ class TextFile(Silent):
         self._wake, self._ended = threading.Event(), False
         self._failed = False
         try:
+            self._refuse_other_files()
             self._write()
         except (OSError, ValueError) as error:
             raise NetorchError(self._problem(error)) from None
@@ -206,6 +208,25 @@ class TextFile(Silent):
                 self._failed = True
             # the last event of a burst is written as well
             time.sleep(_PAUSE)
+
+    def _refuse_other_files(self) -> None:
+        """Raise NetorchError if there is something else at the path: a device, a topology."""
+        if not self._path.name:
+            raise ValueError("it is not the name of a file")
+        with suppress(FileNotFoundError):
+            # not read if it is a device or a pipe, which may block
+            is_regular = stat.S_ISREG(os.lstat(self._path).st_mode)
+            if is_regular and self._is_metrics():
+                return
+            name = printable(str(self._path))
+            what = f"{name} exists, and is not a file with metrics of netorch."
+            remedy = "Name another file, or remove that one first."
+            raise NetorchError(Problem("file-unwritable", what, remedy=remedy, object=name))
+
+    def _is_metrics(self) -> bool:
+        with self._path.open("rb") as file:
+            head = file.read(4096)
+        return not head or b"# TYPE netorch_" in head
 
     def _write(self) -> None:
         text, _ = self._metrics.text()

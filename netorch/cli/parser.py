@@ -85,7 +85,7 @@ class Parser(argparse.ArgumentParser):
     """An argparse parser with netorch's exit status for wrong usage, and with suggestions."""
 
     spreads = ""
-    """The list of arguments that may be in several places between the options, "" for none."""
+    """The last arguments, which may be in several places between the options; "" for none."""
 
     def error(self, message: str) -> NoReturn:
         known = list(self.commands)
@@ -137,11 +137,20 @@ class Parser(argparse.ArgumentParser):
     ) -> tuple[argparse.Namespace, list[str]]:
         """Parse a command line, whose `words` may also stand after options."""
         values, rest = super().parse_known_args(args, namespace)
-        # argparse takes arguments of a list only from one place (`r1 -w FILE icmp`)
-        if self.spreads and not any(word.startswith("-") for word in rest):
-            getattr(values, self.spreads).extend(rest)
-            rest = []
-        return values, rest
+        # argparse takes optional arguments only from one place (`r1 -w FILE icmp`)
+        if not self.spreads or not rest or any(word.startswith("-") for word in rest):
+            return values, rest
+        before = getattr(values, self.spreads)
+        if before is not None and not isinstance(before, list):
+            return values, rest
+        action = next(one for one in self._actions if one.dest == self.spreads)
+        try:
+            # one that is not a list takes one word
+            taken = self._get_values(action, rest if before is not None else rest[:1])
+        except argparse.ArgumentError as error:
+            self.error(str(error))
+        setattr(values, self.spreads, taken if before is None else [*before, *taken])
+        return values, rest[1:] if before is None else []
 
     def unknown(self, rest: Sequence[str]) -> str:
         """Return the error message for arguments that the command does not accept."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
@@ -184,6 +185,12 @@ def test_metrics_that_cannot_be(host: Host) -> None:
     assert "is not [ADDRESS:]PORT" in refused("--metrics", "70000", status=64)
     missing = refused("--metrics-file", "no/x.prom")
     assert "no/x.prom cannot be written: No such file or directory. Make the folder no" in missing
+    # a file of somebody else stays, whatever it is
+    os.mkfifo(host.directory / "pipe")
+    for name in ("topo.yaml", "pipe"):
+        assert f"{name} exists, and is not a file with" in refused("--metrics-file", name)
+    assert (host.directory / "topo.yaml").read_text() == FILE
+    assert "it is not the name of a file" in refused("--metrics-file", "")
     code = (
         "import sys; sys.modules['prometheus_client'] = None; "
         "from netorch.cli import main; sys.exit(main(['watch', '--metrics', '0']))"

@@ -102,6 +102,8 @@ def run(options: CaptureOptions, output: Output) -> int:
     from netorch.immutable import replace
     from netorch.kernel.linux import require_root
 
+    if options.file == "":
+        return output.usage("-w needs the path of a file, or -: netorch capture r1 -w r1.pcapng")
     to_file = options.file not in (None, "-")
     form = options.output or (
         PCAPNG if options.file is not None or not sys.stdout.isatty() else TEXT

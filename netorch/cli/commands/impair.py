@@ -38,6 +38,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clear", action="store_true", help="end it, so that the interface is as in the file"
     )
+    # because values may stand after options: `r1:eth0 --name lab delay=10ms`
+    parser.spreads = "values"  # type: ignore[attr-defined]
 
 
 def run(options: ImpairOptions, output: Output) -> int:

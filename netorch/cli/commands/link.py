@@ -53,6 +53,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="with flap: end after this time, such as `30s`",
     )
+    # because the time may stand after options: `r1:eth0 flap --count 5 2s`
+    parser.spreads = "every"  # type: ignore[attr-defined]
 
 
 def interval(text: str) -> float:
@@ -111,6 +113,7 @@ def run(options: LinkOptions, output: Output) -> int:
 def _flap(choice: Choice, every: float, options: LinkOptions, output: Output) -> int:
     """Flap a link until that ends or is interrupted."""
     import os
+    import time
 
     from netorch.converge.flap import LinkFlap
     from netorch.kernel.system.user import user_name
@@ -127,7 +130,9 @@ def _flap(choice: Choice, every: float, options: LinkOptions, output: Output) ->
 
     def changed(outcome: Outcome, is_down: bool) -> None:
         if not output.json and not output.quiet:
-            output.result(f"{clock(outcome.at)}  {target.title} is {_state(is_down)}")
+            # a link that was down already has not changed, but this is its time
+            at = outcome.at or time.time()
+            output.result(f"{clock(at)}  {target.title} is {_state(is_down)}")
 
     result = flap.run(changed, count=options.count, seconds=options.duration)
     if output.json:

@@ -88,7 +88,7 @@ class Receiver:
     def take(self) -> list[Notification]:
         """Return the changes since the last call, and forget them."""
         taken, self.notifications = self.notifications, []
-        self._processes.clear()
+        self._processes = {}
         return taken
 
     def _fail(self) -> None:
@@ -118,10 +118,12 @@ class Receiver:
         header = message["header"]
         kind = _KINDS.get(header["type"], "")
         port = header["pid"]
-        if port not in self._processes:
-            self._processes[port] = process_of(port, self.sockets.inode)
+        # because `take` replaces the processes at any time, in another thread
+        processes = self._processes
+        if port not in processes:
+            processes[port] = process_of(port, self.sockets.inode)
         protocol = _PROTOCOLS.get(_protocol(kind, message) or 0, "")
-        return Notification(kind, _name(kind, message), self._processes[port], protocol)
+        return Notification(kind, _name(kind, message), processes[port], protocol)
 
 
 def _messages(data: bytes) -> Iterator[tuple[int, int, int]]:
