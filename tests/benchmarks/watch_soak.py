@@ -87,8 +87,13 @@ def of(events: list[Event], sort: str) -> list[str]:
     return [str(event["object"]) for event in events if event["event"] == sort]
 
 
-def soak(host: Host, changes: int, namespaces: int, reconcile: bool, batch: int) -> None:
-    """Let objects drift, `batch` at a time, until there were `changes` of them."""
+def soak(
+    host: Host, changes: int, namespaces: int, reconcile: bool, batch: int, end: float
+) -> None:
+    """Let objects drift, `batch` at a time, until there were `changes` of them.
+
+    `end` is the time of the monotonic clock at which it ends in any case.
+    """
     rng = random.Random(changes)
     options = ["--reconcile"] if reconcile else []
     with watching(host, *options, program=EAGER) as watch:
@@ -96,7 +101,7 @@ def soak(host: Host, changes: int, namespaces: int, reconcile: bool, batch: int)
         pid = child(watch)
         done, latencies, samples = 0, list[float](), list[float]()
         began = time.monotonic()
-        while done < changes:
+        while done < changes and time.monotonic() < end:
             since = len(watch.events)
             nodes = rng.sample(range(1, namespaces + 1), min(batch, changes - done))
             damages = [damage(number, rng) for number in nodes]
@@ -138,13 +143,15 @@ def wait(watch: Watch, since: int, sort: str, count: int) -> None:
         time.sleep(0.02)
 
 
-def kill(host: Host, kills: int) -> None:
+def kill(host: Host, kills: int, end: float) -> None:
     """Kill watches while they put something right."""
     rng = random.Random(kills)
     nodes = range(1, 5)
     partly = 0
     before = host.snapshot()
-    for _ in range(kills):
+    done = 0
+    while done < kills and time.monotonic() < end:
+        done += 1
         with watching(host, "--reconcile", program=EAGER) as watch:
             watch.event(event="watch")
             damages = [damage(number, rng) for number in nodes]
@@ -161,7 +168,7 @@ def kill(host: Host, kills: int) -> None:
     assert not differences, differences
     files = host.run("find", "/run/netorch", "-name", ".*.new", "-o", "-name", ".*.old").stdout
     assert not files, files
-    print(f"{kills} kills, {partly} of them before all was put right: nothing is left behind")
+    print(f"{done} kills, {partly} of them before all was put right: nothing is left behind")
 
 
 def main() -> int:
@@ -170,6 +177,7 @@ def main() -> int:
     parser.add_argument("--namespaces", type=int, default=100)
     parser.add_argument("--batch", type=int, default=50)
     parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--minutes", type=float, default=60.0, help="of each of the three parts")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         host = Host(Path(folder))
@@ -178,8 +186,9 @@ def main() -> int:
             host.netorch("apply", "-q")
             for reconcile in (False, True) if options.changes else ():
                 half = options.changes // 2
-                soak(host, half, options.namespaces, reconcile, options.batch)
-            kill(host, options.kills)
+                end = time.monotonic() + 60 * options.minutes
+                soak(host, half, options.namespaces, reconcile, options.batch, end)
+            kill(host, options.kills, time.monotonic() + 60 * options.minutes)
         finally:
             host.close()
     return 0
