@@ -9,7 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from netorch.converge.orchestrator import Orchestrator
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, Problem
 from netorch.immutable import Value
 from netorch.kernel.events.listener import Listener
 from netorch.kernel.events.netlink_sockets import BUFFER
@@ -194,7 +194,8 @@ class Watcher:
         self._release_namespaces()
         self._intervals += 1
         for subject in self._subjects.values():
-            if subject.difference is None or self._intervals % _FULL == 0:
+            is_unknown = subject.difference is None or bool(subject.failure)
+            if is_unknown or self._intervals % _FULL == 0:
                 subject.mark_all()
                 continue
             before = subject.settings()
@@ -233,7 +234,13 @@ class Watcher:
         if subject.is_busy:
             subject.holder = records.last_holder(subject.name) or subject.holder
             return
-        record = _record(subject.name)
+        try:
+            record = _record(subject.name)
+        except NetorchError as error:
+            subject.mark_all()
+            subject.is_due = False
+            self._fail(subject, time.monotonic(), error)
+            return
         if record is None:
             self._forget(subject)
             return
@@ -385,10 +392,11 @@ class Watcher:
 
 
 def _record(name: str) -> Record | None:
-    try:
-        return records.read_record(name)[0]
-    except NetorchError:
-        return None
+    """Return what was applied last, or None. Raise NetorchError if its record is damaged."""
+    record, warning = records.read_record(name)
+    if warning:
+        raise NetorchError(Problem("record-damaged", warning, object=name))
+    return record
 
 
 def _act(sort: Sort, holder: Holder | None) -> Event:

@@ -259,6 +259,20 @@ def test_reconcile_changes_no_more_than_it_may(host: Host) -> None:
         assert "r1" not in sh(host, "ip netns")
 
 
+def test_a_damaged_record_is_reported_once(host: Host) -> None:
+    live(host)
+    with watching(host, "--interval", "0.2") as watch:
+        watch.event(event="watch")
+        sh(
+            host,
+            "cp /run/netorch/lab/meta.json .; echo x >/run/netorch/lab/meta.json; ip -n r1 link set lo down",
+        )
+        assert "damaged" in watch.event(event="failed")["text"]
+        watch.no_more(QUIET, 2)
+        sh(host, "cp meta.json /run/netorch/lab/meta.json")
+        watch.event(event="drift", object="link r1/lo")
+
+
 def test_the_ways_in_which_it_ends(host: Host) -> None:
     live(host)
     unknown = host.netorch("watch", "lob", check=False)
