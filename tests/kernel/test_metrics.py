@@ -134,6 +134,15 @@ def test_metrics_at_a_port(host: Host) -> None:
         host.netorch("apply", "-q")
         until(host, url, "netorch_topology_in_sync lab", 1)
         assert end() == 0  # type: ignore[operator]
+    # what a watch has put right
+    with watch(host, "--reconcile", "--metrics", "0") as (end, url):
+        until(host, url, "netorch_topology_in_sync lab", 1)
+        host.run("ip", "-n", "a", "link", "set", "eth0", "mtu", "1300")
+        # the labels in the order of their names: outcome, topology
+        now = until(host, url, "netorch_reconciles_total success lab", 1)
+        assert now["netorch_reconciles_total failure lab"] == 0
+        until(host, url, "netorch_topology_in_sync lab", 1)
+        assert end() == 0  # type: ignore[operator]
     assert diff_snapshots(before, host.snapshot(), ("files", "netns", "host: link")) == []
 
 
