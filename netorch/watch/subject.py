@@ -10,7 +10,7 @@ from netorch.converge.compare import Difference, compare
 from netorch.converge.previous import Previous
 from netorch.converge.recorded_state import reload
 from netorch.immutable import replace
-from netorch.kernel.events.notification import Inode, News, Notification
+from netorch.kernel.events.notification import MOST, Inode, News, Notification
 from netorch.kernel.files import pending, records
 from netorch.kinds.sysctl import Sysctl
 from netorch.state.key import HOST, is_attached
@@ -99,7 +99,9 @@ class Subject:
             if label is None:
                 continue
             self.mark((label,))
-            self.notifications.setdefault(label, []).extend(notifications)
+            there = self.notifications.setdefault(label, [])
+            # another netorch may work on the topology for long, while much changes
+            there[:] = [*there, *notifications][-MOST:]
         if news.lost & self.inodes.keys():
             self.mark_all()
         if named := news.names | news.files:
