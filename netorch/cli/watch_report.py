@@ -14,13 +14,15 @@ from netorch.kernel.files import records
 from netorch.render.text import paint
 from netorch.watch import text
 from netorch.watch.events import Event, Sort
-from netorch.watch.observer import Observer, Silent
+from netorch.watch.observer import Comparison, Observer, Silent
 from netorch.watch.watcher import Ending, Options, Watcher
 
 if TYPE_CHECKING:
     from netorch.cli.commands.watch import WatchOptions
     from netorch.cli.output import Output
 
+_COLLECT_AFTER = 50
+"""The number of comparisons after which reference cycles are freed."""
 _STATUS = {Ending.DRIFT: DIFFERENT, Ending.TIMEOUT: DONE, Ending.NOTHING: FAILED}
 
 
@@ -43,6 +45,21 @@ class Printer(Silent):
         flush_output()
 
 
+class _Collector(Silent):
+    """Frees the reference cycles of earlier comparisons now and then.
+
+    Python itself waits until they are a quarter of all objects.
+    """
+
+    def __init__(self) -> None:
+        self._comparisons = 0
+
+    def comparison(self, comparison: Comparison) -> None:
+        self._comparisons += 1
+        if self._comparisons % _COLLECT_AFTER == 0:
+            gc.collect()
+
+
 def watch(options: WatchOptions, output: Output) -> int:
     """Watch, and return the exit status."""
     service = hooks()
@@ -59,7 +76,7 @@ def watch(options: WatchOptions, output: Output) -> int:
         command=tuple(options.exec),
         output=sys.stdout.fileno(),
     )
-    watcher = Watcher(chosen, [Printer(output), *_metrics(options, output)], service)
+    watcher = Watcher(chosen, [Printer(output), _Collector(), *_metrics(options, output)], service)
     # netorch makes few reference cycles, but here they would add up
     gc.enable()
     if service is None and not options.names and not options.once:
