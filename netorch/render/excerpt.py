@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
-from netorch.errors import NetorchError, Problem, printable
+from netorch.errors import FileError, NetorchError, Problem, printable
 
 _CUT = "…"
 _TAB = " " * 4
@@ -35,7 +35,7 @@ def report(
             yield f"… and {len(group) - SAME_PLACE} more errors at this place"
         if number < EXCERPTS:
             yield from lines(group[0], columns, colour=colour)
-    if len(error.problems) > EXCERPTS:
+    if isinstance(error, FileError) and len(error.problems) > EXCERPTS:
         yield f"{len(error.problems)} errors"
 
 

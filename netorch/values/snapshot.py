@@ -295,10 +295,6 @@ class Scope(Value):
     """Names in /run/netns to read in full if they exist, whoever made them."""
     attached: frozenset[str] = frozenset()
     """Labels of attached namespaces."""
-    only: frozenset[str] | None = None
-    """The only names in /run/netns to look at, None for all. Of the host nothing is read then,
-    unless it has the label of the host, too.
-    """
     sysctls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Label → paths below /proc/sys to read."""
     topology: str = ""
@@ -319,4 +315,8 @@ class Scope(Value):
     recorded_filters: Mapping[str, str] = field(default_factory=dict)
     """Label → the backend of the filter that the topology's record mentions, "" if an older version
     made it without marks.
+    """
+    only: frozenset[str] | None = None
+    """The only names in /run/netns to look at, None for all. Of the host nothing is read then,
+    unless it has the label of the host, too.
     """

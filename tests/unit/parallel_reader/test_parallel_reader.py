@@ -337,6 +337,7 @@ def test_a_text_that_many_have_is_sent_once() -> None:
             True,
             True,
             {"host": "iptables", "n2": ""},
+            frozenset({"n3"}),
         ),
     ],
     ids=["least", "most"],

@@ -157,6 +157,7 @@ def test_a_pending_confirmation(place: Path) -> None:
         "watcher": 4,
         "started": 5,
         "undo": False,
+        "caller": None,
     }
     assert pending.read("lab") == waiting
     for damage in (
