@@ -64,6 +64,13 @@ class Reconciler:
         self.wake: float | None = None
         """When to call `reconcile` again, of the monotonic clock."""
 
+    @property
+    def given_up(self) -> frozenset[str]:
+        """The titles of the objects that netorch leaves alone."""
+        return frozenset(
+            title for title, history in self._histories.items() if history.has_given_up
+        )
+
     def reconcile(
         self, orchestrator: Orchestrator, subject: Subject, changed: Collection[str]
     ) -> Result:
@@ -79,6 +86,12 @@ class Reconciler:
         decision = repair.decide(keys, changed, self._histories, now)
         self._histories, self.wake = decision.histories, decision.later
         events = [self._give_up(subject, title, difference, keys) for title in decision.given_up]
+        events += [
+            Event(0.0, "", Sort.RESTORED, title, reason="is as in the file, and stays so")
+            for title in sorted(decision.calm)
+        ]
+        if decision.calm and not keys and not self.given_up:
+            events.append(Event(0.0, "", Sort.IN_SYNC))
         if not keys:
             self._failures, self._reasons, self._refusal = 0, set(), ""
         if not decision.now:

@@ -93,9 +93,10 @@ class History(Value):
             return Outcome.GIVE_UP
         return Outcome.NOW if now >= self.due else Outcome.LATER
 
-    def is_over(self, now: float) -> bool:
-        """Whether an object that does not differ any more need not be remembered."""
-        return now - max(self.last, self.changed) >= (self.quiet if self.has_given_up else CALM)
+    @property
+    def end(self) -> float:
+        """The time from which an object that does not differ any more need not be remembered."""
+        return max(self.last, self.changed) + (self.quiet if self.has_given_up else CALM)
 
 
 NEW = History()
@@ -113,6 +114,8 @@ class Decision(Value):
 
     An object is named once, until it has been calm.
     """
+    calm: frozenset[str] = frozenset()
+    """Titles of those that had been given up, and have been as in the file for long."""
     later: float | None = None
     """When to decide again; None if no object waits."""
     histories: Histories = field(default_factory=dict)
@@ -148,10 +151,23 @@ def decide(
                     given_up.add(title)
                 histories[title] = replace(history, has_given_up=True)
                 moments.append(histories[title].due)
+    calm: set[str] = set()
     for title in histories.keys() - differing:
-        if histories[title].is_over(now):
+        history = histories[title]
+        if now >= history.end:
             del histories[title]
-    return Decision(frozenset(due), frozenset(given_up), min(moments, default=None), histories)
+        if history.has_given_up:
+            if now >= history.end:
+                calm.add(title)
+            else:
+                moments.append(history.end)
+    return Decision(
+        frozenset(due),
+        frozenset(given_up),
+        frozenset(calm),
+        min(moments, default=None),
+        histories,
+    )
 
 
 def attempt(objects: Iterable[str], known: Histories, now: float) -> dict[str, History]:

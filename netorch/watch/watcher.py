@@ -338,7 +338,7 @@ class Watcher:
         subject.notifications = {}
         events, subject.reports = drift.advance(subject.reports, now, who)
         subject.remember_actors(events)
-        self._tell(events, subject)
+        self._tell(_news(events, subject), subject)
         return events
 
     def _reconcile(self, subject: Subject, changed: Iterable[str]) -> None:
@@ -389,6 +389,19 @@ class Watcher:
         topologies = f"{count} topology" if count == 1 else f"{count} topologies"
         wrong = sum(bool(one.reports or one.failure) for one in self._subjects.values())
         return f"{topologies}, {f'{wrong} not in sync' if wrong else 'in sync'}"
+
+
+def _news(events: Sequence[Event], subject: Subject) -> Sequence[Event]:
+    """Return the events without those about objects that netorch has given up.
+
+    Somebody keeps changing these objects, and users were told so.
+    """
+    given_up = frozenset() if subject.reconciler is None else subject.reconciler.given_up
+    if not given_up:
+        return events
+    return [
+        event for event in events if event.object not in given_up and event.sort is not Sort.IN_SYNC
+    ]
 
 
 def _record(name: str) -> Record | None:

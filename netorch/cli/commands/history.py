@@ -82,6 +82,8 @@ def run(options: HistoryOptions, output: Output) -> int:
         return DONE
     if past.source == "syslog":
         output.note("this machine has no journal, and in the files of syslog anybody can write")
+    if not past.grows:
+        output.note("no journal or syslog runs here now, so what netorch does is not noted")
     if past.more:
         output.note(f"there are older acts: -n {options.lines * 10} lists more")
     if past.acts:

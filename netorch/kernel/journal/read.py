@@ -12,7 +12,7 @@ from typing import Any
 from netorch.errors import NetorchError, Problem
 from netorch.immutable import Value, replace
 from netorch.kernel.journal import native, syslog
-from netorch.kernel.journal.write import JOURNAL
+from netorch.kernel.journal.write import JOURNAL, SYSLOG
 from netorch.values.act import Act, Caller
 
 JOURNALS = ("/var/log/journal", "/run/log/journal")
@@ -49,6 +49,8 @@ class History(Value):
     """`journal` or `syslog`."""
     more: bool = False
     """Whether there are older ones that were not asked for."""
+    grows: bool = True
+    """Whether a log takes further acts now."""
 
 
 def history(topology: str | None, most: int, since: float | None) -> History:
@@ -56,11 +58,13 @@ def history(topology: str | None, most: int, since: float | None) -> History:
 
     Raise NetorchError if this machine has no log, or if it cannot be read.
     """
-    if os.path.lexists(JOURNAL) or any(map(_has_files, JOURNALS)):
+    runs = os.path.lexists(JOURNAL)
+    if runs or any(map(_has_files, JOURNALS)):
         acts, source = _from_journal(topology, most + 1, since), "journal"
     else:
         acts, source = _from_syslog(topology, most + 1, since), "syslog"
-    return History(tuple(acts[-most:]), source, len(acts) > most)
+    grows = runs or os.path.lexists(SYSLOG)
+    return History(tuple(acts[-most:]), source, len(acts) > most, grows)
 
 
 def _has_files(folder: str) -> bool:

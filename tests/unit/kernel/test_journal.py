@@ -269,6 +269,7 @@ def test_the_files_of_syslog_are_read_in_order(
     monkeypatch.setattr(read, "FILES", tuple(map(str, files)))
     monkeypatch.setattr(read, "JOURNALS", (str(tmp_path / "none"),))
     monkeypatch.setattr(read, "JOURNAL", str(tmp_path / "none"))
+    monkeypatch.setattr(read, "SYSLOG", str(tmp_path / "none"))
     with pytest.raises(NetorchError, match="no journal"):
         read.history(None, 10, None)
     acts = [replace(ACT, topology=f"lab{number}", time=1e9 + number) for number in range(6)]
@@ -277,7 +278,9 @@ def test_the_files_of_syslog_are_read_in_order(
     files[1].write_bytes(b"".join(lines[3:]))
     os.mkfifo(files[2])
     past = read.history(None, 4, None)
-    assert (past.acts, past.source, past.more) == (tuple(acts[2:]), "syslog", True)
+    assert past == read.History(tuple(acts[2:]), "syslog", more=True, grows=False)
+    monkeypatch.setattr(read, "SYSLOG", str(tmp_path))
+    assert read.history(None, 4, None).grows
     assert read.history("lab1", 4, None).acts == (acts[1],)
     assert read.history(None, 9, 1e9 + 4).acts == tuple(acts[4:])
 

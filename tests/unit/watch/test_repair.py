@@ -67,3 +67,16 @@ def test_what_is_over_is_not_remembered(names: list[str]) -> None:
         decision = decide({name}, {name}, histories, float(second))
         histories = attempt(decision.now, decision.histories, float(second))
     assert decide((), (), histories, len(names) + repair.LONGEST_QUIET).histories == {}
+
+
+def test_an_object_that_was_given_up_and_stays_right_is_named_once_more() -> None:
+    histories: Histories = {}
+    for second in range(ATTEMPTS):
+        decision = decide({"x"}, {"x"}, histories, float(second * 100))
+        histories = attempt({"x"}, decision.histories, float(second * 100))
+    decision = decide({"x"}, {"x"}, histories, 500.0)
+    assert decision.given_up == {"x"} and not decision.calm
+    decision = decide((), (), decision.histories, 501.0)
+    assert decision.later == 500.0 + QUIET and not decision.calm
+    decision = decide((), (), decision.histories, 500.0 + QUIET)
+    assert decision.calm == {"x"} and decision.histories == {}
