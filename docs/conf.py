@@ -30,8 +30,8 @@ nitpicky = True
 CONTENTS = {
     "index": {
         "Tutorial": "tutorial/index",
-        "How-to": "howto/docker howto/migrate ci pytest howto/watch howto/dashboards howto/remote "
-        "howto/break-it-on-purpose "
+        "How-to": "howto/docker howto/migrate ci pytest howto/watch howto/dashboards "
+        "howto/break-it-on-purpose howto/keep-it-so howto/remote "
         "howto/thousand-machines howto/instances editors why-not howto/troubleshooting",
         "Reference": "language kinds cli traffic graph explain json errors python man glossary",
         "Background": "reliability performance security architecture",

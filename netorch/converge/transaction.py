@@ -488,7 +488,10 @@ def _bring_settings_back(
 
 
 def remove_stale_names(kernel: LinuxKernel, snapshot: Snapshot, ours: frozenset[str]) -> None:
-    """Delete the names among `ours` in /run/netns that are not namespaces."""
+    """Delete the names among `ours` in /run/netns that are not namespaces, and empty directories.
+
+    A process that was killed may have left them, before it made anything in them.
+    """
     _remove_names(
         kernel,
         {
@@ -498,6 +501,7 @@ def remove_stale_names(kernel: LinuxKernel, snapshot: Snapshot, ours: frozenset[
         }
         & ours,
     )
+    kernel.tidy()
 
 
 def _remove_names(kernel: LinuxKernel, names: frozenset[str] | set[str]) -> None:

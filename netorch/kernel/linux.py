@@ -232,6 +232,16 @@ class LinuxKernel:
             lambda: RequestSender(self._namespaces, self._etc, names).run(channels)
         )
 
+    def tidy(self) -> None:
+        """Remove /run/netns and /etc/netns if they are empty and netorch made them."""
+
+        def act() -> None:
+            self._namespaces.home()
+            self._namespaces.tidy()
+            self._etc.finish()
+
+        self._worker.call(act)
+
     def delete_group(self, netns: str, group: int) -> tuple[int, str] | None:
         """Delete all links of a group at once. Return errno and message if the kernel refuses.
 

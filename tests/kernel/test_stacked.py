@@ -55,7 +55,7 @@ def test_a_parent_that_is_not_there(host: Host) -> None:
     refused(
         host,
         lab(host, "driver: macvlan, parent: eth8"),
-        "macvlan a/eth0: there is no interface eth8 in host that could be its parent. It has eth9.",
+        "macvlan a/eth0: there is no interface eth8 in host that could be its parent. It has wire9, eth9.",
     )
     refused(
         host,

@@ -272,6 +272,18 @@ def test_undo_after_an_apply_that_was_killed(host: Host) -> None:
     assert diff_snapshots(before, shot(host), NOTES) == []
 
 
+@pytest.mark.parametrize("way", ["undo", "destroy"])
+def test_directories_in_which_a_killed_apply_had_made_nothing(host: Host, way: str) -> None:
+    before = shot(host)
+    host.write("topo.yaml", "name: lab\nnodes: {}\n")
+    host.netorch("apply", "--confirm-within", "600")
+    for path, marker in (("/run/netns", ".made-run-netns"), ("/etc/netns", ".made-etc-netns")):
+        host.run("mkdir", "-p", path)
+        host.run("touch", f"/run/netorch/{marker}")
+    host.netorch(*(("confirm", "--undo", "lab") if way == "undo" else ("destroy", "lab")))
+    assert diff_snapshots(before, shot(host), NOTES) == []
+
+
 def test_undo_without_its_process_says_so(host: Host) -> None:
     host.write("topo.yaml", GOOD)
     host.netorch("apply", "--confirm-within", "600")
