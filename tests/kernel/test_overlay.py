@@ -242,7 +242,7 @@ links: [["v:under", "host:plug"]]
         "ip link add name br9 type bridge; ip link set br9 up; "
         "ip link set wire master br9; ip link set x-plug master br9",
     )
-    assert host.ping("x-a", "10.5.0.2")
+    assert host.reaches("x-a", "10.5.0.2")
     host.run("ip", "link", "del", "br9")
     host.netorch("destroy", file)
     assert diff_snapshots(before, host.snapshot()) == []
