@@ -70,14 +70,14 @@ def moment(text: str) -> float:
 
 def run(options: HistoryOptions, output: Output) -> int:
     from netorch.kernel.journal.read import history
-    from netorch.kernel.machine.users import user_name
+    from netorch.kernel.system.user import name_of
     from netorch.render import history as table
 
     past = history(options.name, options.lines, options.since)
     if output.json:
         from netorch.render import json
 
-        rows = [table.row(act, user_name) for act in past.acts]
+        rows = [table.row(act, name_of) for act in past.acts]
         output.result(json.document(history=rows, source=past.source, more=past.more))
         return DONE
     if past.source == "syslog":
@@ -87,7 +87,7 @@ def run(options: HistoryOptions, output: Output) -> int:
     if past.more:
         output.note(f"there are older acts: -n {options.lines * 10} lists more")
     if past.acts:
-        for line in table.listing(past.acts, user_name, full=output.verbose):
+        for line in table.listing(past.acts, name_of, full=output.verbose):
             output.result(line)
     elif not output.quiet:
         of = f" of {options.name}" if options.name is not None else ""

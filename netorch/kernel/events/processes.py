@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import pwd
 from contextlib import suppress
-from functools import lru_cache
 
 from netorch.kernel.events.notification import Inode, Process
+from netorch.kernel.system.user import name_of
 
 _PID_BITS = (1 << 22) - 1
 """The bits of a netlink port that libnl and pyroute2 use for the PID. Others use the PID itself."""
@@ -37,14 +36,14 @@ def describe(pid: int, inode: Inode | None = None, command: str = "") -> Process
     """
     try:
         # first, because the process may end at any time
-        status = os.stat(f"/proc/{pid}")
+        user = os.stat(f"/proc/{pid}").st_uid
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
             name = file.read().rstrip("\n")
     except OSError:
         return Process(pid, command)
     if (inode is not None and not _is_in(pid, inode)) or command not in ("", name):
         return Process(pid, command)
-    return Process(pid, name, _user(status.st_uid))
+    return Process(pid, name, name_of(user) or f"user {user}")
 
 
 def _is_in(pid: int, inode: Inode) -> bool:
@@ -80,11 +79,3 @@ def _has_port(pid: int, port: int) -> bool:
                 if os.readlink(f"/proc/{pid}/fd/{fd}") in inodes:
                     return True
     return False
-
-
-@lru_cache(maxsize=64)
-def _user(number: int) -> str:
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return f"user {number}"
