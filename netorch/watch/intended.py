@@ -6,23 +6,10 @@ This module is pure.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
 
+from netorch.converge.intended import Deviation
 from netorch.immutable import Value
 from netorch.watch.events import Event, Sort
-
-
-class Deviation(Protocol):
-    """What `Difference.intended` has of each interface."""
-
-    @property
-    def node(self) -> str: ...
-
-    @property
-    def interface(self) -> str: ...
-
-    @property
-    def place(self) -> tuple[object, ...]: ...
 
 
 class Intention(Value):
@@ -38,11 +25,9 @@ def intentions(deviations: Iterable[Deviation]) -> dict[tuple[object, ...], Inte
 
 
 def _text(deviation: Deviation) -> str:
-    flap = getattr(deviation, "flap", None)
-    if flap is not None:
-        return f"flaps every {flap.every:g} s"
-    what = str(getattr(deviation, "what", ""))
-    return what.removeprefix(f"{deviation.node} {deviation.interface} ")
+    if deviation.flap is not None:
+        return f"flaps every {deviation.flap.every:g} s"
+    return deviation.what.removeprefix(f"{deviation.node} {deviation.interface} ")
 
 
 def advance(

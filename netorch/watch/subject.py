@@ -12,6 +12,7 @@ from netorch.converge.recorded_state import reload
 from netorch.immutable import replace
 from netorch.kernel.events.notification import MOST, Inode, News, Notification
 from netorch.kernel.files import pending, records
+from netorch.kinds.filter import PacketFilter
 from netorch.kinds.sysctl import Sysctl
 from netorch.state.key import HOST, is_attached
 from netorch.watch.drift import Drift, Place
@@ -165,10 +166,9 @@ class Subject:
             return []
         snapshot, desired = self.difference.snapshot, self.difference.desired
         others = {
-            getattr(resource, "netns", HOST)
+            resource.netns
             for resource in desired.values()
-            if resource.KIND == "filter"
-            and getattr(resource, "backend", "") not in _NOTIFYING_BACKENDS
+            if isinstance(resource, PacketFilter) and resource.backend not in _NOTIFYING_BACKENDS
         }
         return [
             label

@@ -311,7 +311,7 @@ class Watcher:
         self._announce(subject)
         now = drift.drifts(difference.plan)
         events = self._advance(subject, now)
-        intentions = intended.intentions(getattr(difference, "intended", ()))
+        intentions = intended.intentions(difference.intended)
         self._tell(intended.advance(subject.intentions, intentions), subject)
         subject.intentions = intentions
         if subject.failure:
