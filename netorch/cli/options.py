@@ -140,6 +140,13 @@ def setting(text: str) -> str:
     return text
 
 
+def count(text: str) -> int:
+    """Convert a number, which is at least 1."""
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= 1_000_000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 1 and 1000000")
+    return int(text)
+
+
 def seconds(text: str) -> float:
     """Convert `60` or `60s` to seconds."""
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from netorch.cli.command import LOOK, Command
-from netorch.cli.options import Options, add_output_option
+from netorch.cli.options import Options, add_output_option, count
 from netorch.cli.status import DONE
 
 TYPE_CHECKING = False  # because importing `typing` takes time
@@ -38,13 +38,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="only acts since then: `2h`, `3d`, `yesterday`, `2026-05-01`, `2026-05-01 13:30`",
     )
-
-
-def count(text: str) -> int:
-    """Convert a number of acts, which is at least 1."""
-    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= 1_000_000):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 1 and 1000000")
-    return int(text)
 
 
 def moment(text: str) -> float:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 
 from netorch.cli.command import CHANGE, Command
-from netorch.cli.options import LockOptions, add_end_options, add_lock_option, add_output_option
+from netorch.cli.options import (
+    LockOptions,
+    add_end_options,
+    add_lock_option,
+    add_output_option,
+    count,
+)
 from netorch.cli.status import DONE
 
 TYPE_CHECKING = False  # because importing `typing` takes time
@@ -45,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "until Ctrl-C; then the link is as before",
     )
     parser.add_argument(
-        "--count", type=_count, metavar="N", help="with flap: end when the link was down N times"
+        "--count", type=count, metavar="N", help="with flap: end when the link was down N times"
     )
     parser.add_argument(
         "--duration",
@@ -70,12 +76,6 @@ def interval(text: str) -> float:
     if not SHORTEST <= value <= LONGEST:
         raise argparse.ArgumentTypeError(f"{text!r} is not between 100ms and 24h")
     return value
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1_000_000):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 1 and 1000000")
-    return int(text)
 
 
 def run(options: LinkOptions, output: Output) -> int:
