@@ -20,7 +20,8 @@ from netorch.render.text import change_lines, summarize
 from netorch.state.plan import Plan
 
 if TYPE_CHECKING:
-    from netorch.converge.deviate import Choice, Edit
+    from netorch.converge.deviate import Edit
+    from netorch.converge.named_interface import Choice
 
 _IGNORED_INTERRUPTS = 9
 """The number of presses of Ctrl-C that do not stop the removal of a topology."""
@@ -235,7 +236,8 @@ def destroy_by_name(name: str, lock_timeout: float) -> Changes:
 
 def set_link(topology: str, end: str, down: bool, lock_timeout: float) -> Changes:
     """Set the link `end` (NODE:IF) of a live topology down or up on purpose."""
-    from netorch.converge.deviate import choose, set_down, set_up
+    from netorch.converge.deviate import set_down, set_up
+    from netorch.converge.named_interface import choose
     from netorch.kernel.system.user import user_name
 
     choice = choose(end, topology)
@@ -249,7 +251,8 @@ def impair(topology: str, end: str, values: Mapping[str, str], lock_timeout: flo
 
     Without values, the interface becomes as in the file again.
     """
-    from netorch.converge.deviate import choose, set_impairment
+    from netorch.converge.deviate import set_impairment
+    from netorch.converge.named_interface import choose
     from netorch.kernel.system.user import user_name
     from netorch.language.impair_model import parse_words
 

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable
 
 from netorch.converge import intended
-from netorch.converge.deviate import Choice, Edit, Outcome, deviate, set_up
+from netorch.converge.deviate import Edit, Outcome, deviate, set_up
 from netorch.converge.intended import Deviation, Deviations, Flap
+from netorch.converge.named_interface import Choice
 from netorch.errors import LockedError, NetorchError, Problem
 from netorch.immutable import Value, replace
 from netorch.kernel.files.pending import start_time

@@ -45,6 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: ImpairOptions, output: Output) -> int:
     from netorch.cli.commands.link import report
     from netorch.converge import deviate
+    from netorch.converge.named_interface import choose
     from netorch.kernel.linux import LinuxKernel, require_root
     from netorch.kernel.system.user import user_name
 
@@ -54,7 +55,7 @@ def run(options: ImpairOptions, output: Output) -> int:
         )
     impairment = None if options.clear else _impairment(options.values)
     require_root()
-    choice = deviate.choose(options.end, options.name)
+    choice = choose(options.end, options.name)
     edit = deviate.set_impairment(choice.target, user_name(), impairment)
     words = "is as in the file" if impairment is None else _words(impairment)
     with LinuxKernel() as kernel:

@@ -17,7 +17,8 @@ from netorch.cli.status import DONE
 TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
-    from netorch.converge.deviate import Choice, Outcome
+    from netorch.converge.deviate import Outcome
+    from netorch.converge.named_interface import Choice
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 SHORTEST, LONGEST = 0.1, 86400.0
@@ -80,6 +81,7 @@ def interval(text: str) -> float:
 
 def run(options: LinkOptions, output: Output) -> int:
     from netorch.converge import deviate
+    from netorch.converge.named_interface import choose
     from netorch.kernel.linux import LinuxKernel, require_root
     from netorch.kernel.system.user import user_name
 
@@ -90,7 +92,7 @@ def run(options: LinkOptions, output: Output) -> int:
             "--count and --duration need flap: netorch link r1:eth0 flap 2s --count 5"
         )
     require_root()
-    choice = deviate.choose(options.end, options.name)
+    choice = choose(options.end, options.name)
     if options.every is not None:
         return _flap(choice, options.every, options, output)
     edit = (

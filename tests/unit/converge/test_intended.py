@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from netorch.converge import intended
-from netorch.converge.deviate import Target, find_target, set_down, set_impairment, set_up
+from netorch.converge.deviate import set_down, set_impairment, set_up
 from netorch.converge.intended import Deviation, Flap, overlay, with_intended, without_intended
+from netorch.converge.named_interface import Target, find_target
 from netorch.errors import NetorchError
 from netorch.immutable import replace
 from netorch.kernel.files import records
