@@ -154,8 +154,8 @@ def deviate(
     """Change the deviations of one interface, in the record and in the kernel, or nothing.
 
     `impairs` tells that the impairment is to change, and not the state. `log` is the sentence for
-    the log of the machine, "" for none. Raise LockedError while
-    another netorch changes the topology, or while an apply waits to be confirmed.
+    the log of the machine, "" for none. Raise LockedError while another netorch changes the
+    topology, or while an apply waits to be confirmed.
     """
     began = time.monotonic()
     with records.lock(choice.target.topology, lock_timeout):

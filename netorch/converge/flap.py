@@ -117,7 +117,7 @@ class LinkFlap:
             return deviate(kernel, self.choice, edit, lock_timeout=self._lock_timeout, log=log)
 
     def _set(self, is_down: bool) -> Edit:
-        """Return the edit that sets the link down or up."""
+        """Return the function from the present deviations to those with the link down or up."""
 
         def edit(desired: Desired, deviations: Deviations) -> Deviations:
             known = self._known(deviations)

@@ -108,7 +108,7 @@ def _row(text: Text) -> dict[str, Any]:
 
 
 def _overview(picture: Picture) -> str:
-    """Return the lists of what is about the whole topology."""
+    """Return the lists of the checks and of the published ports of the topology."""
     parts = []
     for section in picture.overview:
         parts.append(f"<h3>{escape(section.title)}</h3><ul>")
