@@ -44,7 +44,7 @@ kernel: .venv/ready-test ## tests on this kernel; as root
 
 docs: .venv/ready-docs ## build the pages and the manual page, in docs/_build
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
-	$(BIN)/sphinx-build -q -W --keep-going -b man docs docs/_build/man
+	$(BIN)/python docs/roff.py docs/_build/man/netorch.1
 
 all: ## everything that a change must pass, with all set-up; as root, on Debian 12
 	bash tests/run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from netorch import __version__  # of this source tree, whether or not netorch is installed
+from netorch.topology import schema as topology_schema
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -17,23 +18,26 @@ if TYPE_CHECKING:
 project = "netorch"
 author = "the netorch authors"
 release = version = __version__
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "docs.key_search"]
 exclude_patterns = ["_build"]
-man_pages = [("man", "netorch", "network topologies: one YAML file in, kernel state out", [], 1)]
-man_show_urls = False
 html_theme = "furo"
+html_baseurl = topology_schema.SITE
 html_title = f"netorch {release}"
+html_search_scorer = str(Path(__file__).with_name("scorer.js"))
 myst_enable_extensions = ["deflist", "colon_fence"]
 myst_heading_anchors = 4
 nitpicky = True
 
 CONTENTS = {
     "index": {
-        "Tutorial": "tutorial/index",
-        "How-to": "howto/docker howto/migrate ci pytest howto/watch howto/dashboards "
-        "howto/break-it-on-purpose howto/keep-it-so howto/remote "
+        "Start": "is-it-for-me install tutorial/index faq comparison",
+        "How-to": "howto/docker howto/virtual-machines howto/keep-it-so howto/migrate "
+        "howto/migrate-compose howto/migrate-containerlab howto/migrate-kathara "
+        "howto/migrate-live howto/adopt ci pytest "
+        "howto/watch howto/dashboards howto/break-it-on-purpose howto/firewall howto/remote "
         "howto/thousand-machines howto/instances editors why-not howto/troubleshooting",
-        "Reference": "language kinds cli traffic graph explain json errors python man glossary",
+        "Reference": "language kinds cli traffic graph explain json errors "
+        "compatibility python man glossary",
         "Background": "reliability performance security architecture",
     },
     "tutorial/index": {
@@ -55,19 +59,14 @@ def add_contents(app: Sphinx, page: str, source: list[str]) -> None:
         source[0] += f"\n```{{toctree}}\n:hidden:\n{title}\n{pages}\n```\n"
 
 
-ITEM = re.compile(r"^- ((?:`[^`\n]+`(?:, )?)+): (.+\n(?:  .+\n)*)", re.MULTILINE)
-"""An item of a bullet list that explains a term: "- `TERM`, `TERM`: text"."""
-
-
-def define_terms(app: Sphinx, page: str, source: list[str]) -> None:
-    """Turn lists of options and files into definition lists, which manual pages have for them.
-
-    The page itself has bullet lists, because a forge shows definition lists as paragraphs.
-    """
-    if page == "man":
-        source[0] = ITEM.sub(r"\1\n: \2\n", source[0])
+def publish_schema(app: Sphinx, error: Exception | None) -> None:
+    """Write the JSON Schema of the language beside the pages, at the address of its `$id`."""
+    if error is None and app.builder.name == "html":
+        file = Path(app.outdir, topology_schema.PATH)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(topology_schema.schema(), indent=1, ensure_ascii=False))
 
 
 def setup(app: Sphinx) -> None:
+    app.connect("build-finished", publish_schema)
     app.connect("source-read", add_contents)
-    app.connect("source-read", define_terms)

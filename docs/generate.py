@@ -44,7 +44,7 @@ from netorch.language import publish  # noqa: E402
 from netorch.language.impair_model import ImpairModel  # noqa: E402
 from netorch.render.script import whole_topology  # noqa: E402
 from netorch.resolve.loader import load  # noqa: E402
-from netorch.topology.file import LateModel  # noqa: E402
+from netorch.topology import encaps, filters  # noqa: E402
 from netorch.topology.hosts import HostModel  # noqa: E402
 from netorch.topology.interfaces.bridge_settings import BridgeSettings  # noqa: E402
 from netorch.topology.interfaces.common import (  # noqa: E402
@@ -56,6 +56,9 @@ from netorch.topology.interfaces.common import (  # noqa: E402
 from netorch.topology.interfaces.fdb import FdbModel  # noqa: E402
 from netorch.topology.interfaces.peer import PeerModel  # noqa: E402
 from netorch.topology.interfaces.port import PortFdbModel, PortModel, PortVlanModel  # noqa: E402
+from netorch.topology.late import LateModel  # noqa: E402
+from netorch.topology.networks import NetworkRouteModel  # noqa: E402
+from netorch.topology.pools import PoolModel  # noqa: E402
 from netorch.topology.tunnels import TunnelsModel  # noqa: E402
 from netorch.watch.metrics import FAMILIES  # noqa: E402
 
@@ -77,10 +80,17 @@ MODELS: dict[str, Model] = {
     "impair": ImpairModel,
     "route": topology.RouteModel,
     "next hop": topology.HopModel,
+    "encap": encaps.EncapModel,
+    "encap seg6": encaps.Seg6Model,
+    "encap seg6local": encaps.Seg6LocalModel,
+    "encap ip": encaps.IpEncapModel,
+    "encap ip6": encaps.Ip6EncapModel,
     "rule": topology.RuleModel,
     "dns": topology.DnsModel,
     "membership": topology.Membership,
     "network": topology.NetworkModel,
+    "pool": PoolModel,
+    "network route": NetworkRouteModel,
     "link": topology.LinkModel,
     "endpoint": topology.EndpointModel,
     "check": topology.CheckModel,
@@ -91,6 +101,9 @@ MODELS: dict[str, Model] = {
     "masquerade": publish.MasqueradeModel,
     "snat": publish.SnatModel,
     "dnat": publish.DnatModel,
+    "filter": filters.FilterModel,
+    "filter rule": filters.FilterRuleModel,
+    "filter policy": filters.FilterPolicyModel,
 }
 """The model of each block with a table of keys.
 
@@ -143,25 +156,34 @@ TYPES = {
     "topology_name": "topology name",
     "prefix_name": "text",
     "address": "IP address",
+    "ipv4_address": "IPv4 address",
+    "ipv6_address": "IPv6 address",
+    "mpls_words": "label, list of labels, or `{labels, ttl}`",
     "router_address": "IP address",
+    "host_address": "IP address, or `host-gateway`",
     "interface_address": "address with prefix length",
     "member_address": "address",
     "network": "subnet",
+    "subnet_or_auto": "subnet, `auto`, `auto6`",
+    "pool_words": "subnet, or [pool](#chosen-subnets)",
     "destination": "`default`, subnet or address",
     "mac": "MAC address",
     "forwarding_mac": "MAC address",
     "ttl": "integer, 0 to 255, or `inherit`",
     "key_number": "number",
+    "line_text": "text",
     "sysctl_name": "sysctl",
     "sysctl_value": "value",
     "boolean": "true or false",
     "time": "time",
     "percentage": "percentage",
     "bitrate": "rate",
+    "size": "size",
     "existing_namespace": "`HOW:WHAT`",
     "memberships": "list of network names, or mapping of them to [memberships](#membership)",
     "_interface": "[interface](#interfaces)",
     "_gateway": "IP address or node name",
+    "member_destination": "subnet or address",
     "endpoint": "`NODE:IF` or [endpoint](#endpoints)",
     "port_vlan": "VLAN, range `20-30`, or [`{id, untagged}`](#ports-of-a-bridge)",
     "vlan_range": "VLAN or range",
@@ -169,8 +191,15 @@ TYPES = {
     "address_words": "address with prefix length, or [address](#addresses)",
     "link": "[link](#links)",
     "modes_by_family": "`segment`, `host-only`, `nat`, `routed`, `bridged`, or `{v4: …, v6: …}`",
-    "publish_words": "`[HOST_IP:]PORT:PORT[/PROTO]`, or [publish](#published-ports)",
+    "publish_words": "`[[HOST_IP:][PORT]:]PORT[/PROTO]`, or [publish](#published-ports)",
     "interface_match": "interface name, or `!NAME`",
+    "ip_protocol": "protocol",
+    "packet_end": "subnet, address or name",
+    "icmp_type": "name, or integer, 0 to 255",
+    "rule_comment": "text",
+    "ways": "[filter](#filter-in-a-node)",
+    "user_range": "user ID, or range `1000-1999`",
+    "type_of_service": "integer, 4 to 252",
     "ports": "port, or range `8000-8010`",
     "target": "`ADDRESS[:PORT]`",
     "account": "name or number",
@@ -190,6 +219,11 @@ PLACES: dict[Model, str] = {
     topology.Membership: "[membership](#membership)",
     topology.RouteModel: "[route](#routes)",
     topology.HopModel: "[next hop](#routes)",
+    encaps.EncapModel: "[encapsulation](#encapsulation)",
+    encaps.Seg6Model: "[SRv6](#encapsulation)",
+    encaps.Seg6LocalModel: "[SRv6 end](#encapsulation)",
+    encaps.IpEncapModel: "[header](#encapsulation)",
+    encaps.Ip6EncapModel: "[header](#encapsulation)",
     topology.RuleModel: "[rule](#rules)",
     topology.DnsModel: "[dns](#names-inside-the-nodes)",
     topology.CheckModel: "[check](#checks)",
@@ -199,6 +233,9 @@ PLACES: dict[Model, str] = {
     publish.MasqueradeModel: "[masquerade](#nat-in-a-node)",
     publish.SnatModel: "[snat](#nat-in-a-node)",
     publish.DnatModel: "[dnat](#nat-in-a-node)",
+    filters.FilterModel: "[filter](#filter-in-a-node)",
+    filters.FilterRuleModel: "[rule](#filter-in-a-node)",
+    filters.FilterPolicyModel: "[policy](#filter-in-a-node)",
     CommonModel: "partial [interface](#interfaces)",
     ImpairModel: "[impairment](#impairments)",
     PeerModel: "[peer](#wireguard)",
@@ -397,6 +434,8 @@ def by_validator(check: Callable[..., Any] | None, inner: Any) -> str:
     if check is None:
         return ""
     if isinstance(check, LateModel):
+        if check.model() in PLACES:
+            return PLACES[check.model()]
         return "[machine](#machines)" if check.model() is HostModel else "[tunnels](#machines)"
     maker = check.__qualname__.partition(".")[0]
     if maker in {"integer", "centiseconds"}:

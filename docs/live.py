@@ -35,6 +35,10 @@ SAMPLES: dict[str, tuple[Any, Any]] = {
     "mtu": (None, 1400),
     "mac": (None, "02:00:00:00:00:07"),
     "state": (None, "down"),
+    "arp": (None, False),
+    "multicast": (None, False),
+    "promisc": (None, True),
+    "allmulti": (None, True),
     "txqueuelen": (None, 10),
     "sysctls": (None, {"rp_filter": 0}),
     "description": (None, "a text"),
@@ -68,6 +72,7 @@ None leaves the key out. `KIND.KEY` has the values for one kind alone.
 """
 
 REQUIRED: dict[str, dict[str, Any]] = {
+    "vxlan": {"vni": 10},
     "vxlan.group": {"parent": "eth0"},
     "None.port": {"master": "br0"},
     "bond.lacp_rate": {"mode": "802.3ad"},
@@ -79,6 +84,8 @@ REQUIRED: dict[str, dict[str, Any]] = {
 
 `KIND.KEY` has those that it needs together with this key, `KIND` those that it always needs.
 """
+EXCLUDED = {"vxlan.external": "vni"}
+"""A key that an interface cannot have together with the key."""
 
 
 def state(interface: dict[str, Any]) -> State:
@@ -108,8 +115,9 @@ def effect(kind: str | None, model: type[InterfaceModel], name: str) -> str:
     key = field.serialization_alias or name
     first, second = _values(kind or "", key, field.annotation, field.default)
     base = _base(kind, model) | REQUIRED.get(f"{kind}.{key}", {})
+    without = {name: value for name, value in base.items() if name != EXCLUDED.get(f"{kind}.{key}")}
     before, after = (
-        state({**base, **({} if value is None else {key: value})}) for value in (first, second)
+        state(base if value is None else {**without, key: value}) for value in (first, second)
     )
     link = link_key("a", "x")
     disruptions = {

@@ -84,7 +84,7 @@ def _section(name: str, summary: str, actions: list[argparse.Action]) -> str:
 
 
 def _list(actions: Iterable[argparse.Action]) -> str:
-    """Return a bullet list. conf.py makes a definition list of it for the manual page."""
+    """Return a bullet list. roff.py makes a definition list of it for `man`."""
     items = (
         f"- {spelled(action)}: {_sentence((action.help or '') % {'default': action.default})}"
         for action in sorted(actions, key=lambda action: bool(action.option_strings))

@@ -80,8 +80,13 @@ class TopologyMark:
     ) -> None:
         if scope != "function" and scope not in SCOPES:
             raise TypeError(f"scope={scope!r}: write 'function', {', '.join(map(repr, SCOPES))}")
-        is_path = isinstance(source, (str, Path)) and "\n" not in str(source)
-        self.source: Source = folder / str(source) if is_path else source
+        from netorch.api.topology import is_text
+
+        self.source: Source = source
+        if isinstance(source, str) and is_text(source, folder):
+            self.source = f"{source}\n"
+        elif isinstance(source, (str, Path)):
+            self.source = folder / source
         self.variables, self.name, self.scope, self.pcap = variables, name, scope, pcap
 
     @property
@@ -189,6 +194,7 @@ def _during(request: pytest.FixtureRequest, lab: Lab, mark: TopologyMark) -> Ite
             lab, Path(request.config.invocation_params.dir, where, _folder(item.nodeid))
         )
     item.stash[_LAB] = lab
+    lab.forget_pings()
     try:
         yield lab
     finally:
@@ -238,6 +244,8 @@ def _sections(lab: Lab, packets: Packets | None) -> Iterator[tuple[str, str]]:
 
     try:
         yield f"topology {lab.name}: diff", str(lab.diff())
+        if unanswered := lab.unanswered():
+            yield f"topology {lab.name}: pings without an answer", "\n".join(unanswered)
         if not (checks := lab.check(timeout=PATIENCE)):
             yield f"topology {lab.name}: failed checks", str(checks)
     except NetorchError as error:

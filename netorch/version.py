@@ -2,6 +2,12 @@
 
 __version__ = "0.1.0"
 
+LANGUAGE = 1
+"""The version of the topology language that this netorch reads."""
+
+DEBIAN_PREFIX = "/usr/lib/netorch"
+"""The environment of the Debian package (packaging/deb/build)."""
+
 
 def install_command(extra: str) -> str:
     """Return the command that installs an extra of this netorch, such as `graph`.
@@ -12,6 +18,8 @@ def install_command(extra: str) -> str:
     import sys
     from pathlib import Path
 
+    if sys.prefix == DEBIAN_PREFIX:
+        return f"apt install netorch-{extra}"
     try:
         here = Path.cwd()
     except OSError:

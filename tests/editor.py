@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
 from netorch.errors import FileError, Position, Problem
@@ -22,25 +22,35 @@ from netorch.topology.schema import schema
 
 MEANING = {
     "a name exists, and only once": "does not exist|has no (?:interface|bridge|VRF)|There is no profile|appears twice|is already a name of|in a circle"
-    "|is given to .* already|nothing makes the interface|is not an address of|have the same name",
+    "|is given to .* already|publishes .* already|nothing makes the interface|is not an address of|have the same name",
     "how objects may be combined": "is already connected to|no link can end there|already in another link|both its ends|is a port of|cannot be a port|be one of|is not a port"
     "|is on top of|of kind .* itself|are both the host's|stays there|on one segment, but both|cannot both be"
     "|is the uplink of|cannot be the uplink|connects a node to|is not in|has another interface|cannot move it|moves a NIC from"
-    "|is not made by this file|default route from one|two peers|both have|expects the opposite|is not a member of|is not an endpoint of|is not one of the networks|has the neighbour",
+    "|needs hosts files|in which the host has|cannot be set for|belongs to a link or a|already the interface in network|no second name|no interfaces of its own|cannot have groups|a network with groups|is not made by this file|the file makes|exists in it already|default route from one|two peers|both have|expects the opposite|is not a member of|is not an endpoint of|is not one of the networks|has the neighbour",
     "arithmetic on addresses and subnets": "bits set to the right|is outside|no room|needs a prefix length|overlap|is left for|is in no"
     "|network or broadcast|network address of|broadcast address of|is the unspecified|multicast|is not a host's address|nobody answers|nothing can answer"
     "|is an address of|exists on every link|is not an address of one host|contradict each other|in several VRFs|has this address|no IPv[46] address|not an IPv[46] address|IPv4 and IPv6|IP versions?\\b|over IPv"
-    "|turns IPv6 off|IPv6 needs|endpoints have the address|gets all frames for unknown|needs a `subnet`",
+    "|turns IPv6 off|IPv6 needs|endpoints have the address|gets all frames for unknown|needs a `subnet`"
+    "|no subnet is free in|not a prefix length between|no room for a subnet|has `auto6?` twice",
     "which machine something is on": "needs a machine|is open which machine|has no `public_key`|have the same public key|has the name of the WireGuard|tunnel uses only one|has members on|is on rack|is on none of|has no `hosts`|must be on one machine"
     "|are the same: write one|are of different IP|an IPv[46] address|at which other machines|at which the tunnels|isolated, but the tunnel|would have the VNI|of all machines together have|endpoint .* is on",
-    "numbers that depend on each other": "cannot have MTU|has 1[0-9]{3}|forward_delay` must be|varies the delay|none waits|overtake delayed|no queue|not a queue"
-    "|comes before|ends before|differ in length|one range|not between 8bit|longer than 2.147|VLAN [0-9]+ appears twice",
+    "numbers that depend on each other": "cannot have MTU|has 1[0-9]{3}|forward_delay` must be|varies the delay|none waits|overtake delayed|belongs to a `rate`|for a `rate` alone|smaller than a full packet|274 seconds|4 GB or more|between 1 byte and 4g|no queue|not a queue"
+    "|comes before|ends before|differ in length|is free, because|one range|not between 8bit|longer than 2.147|VLAN [0-9]+ appears twice",
     "what a kind of interface cannot do, when its kind is given elsewhere": "loopback interface|cannot be set for host|cannot be called lo"
     "|`host` is|has the MAC of its parent|no MAC of its own|has no MACs|Linux itself makes|could not tell|carries no|knows no VLANs"
     "|means nothing to|whose own port|behind it there|is behind .* already|`at` is for|add `at: NODE`|bridge's own address|needs resolv.conf"
     "|have the same mode|reserved|begin with `from=`|joined on|of the bond|gets its",
     "gateways that cannot be reached": "closes a circle|cannot leave with|the gateway |no gateway|be a gateway|without the link|next hop|cannot have the address|is not the address of",
     "names that netorch makes from other names": "which Linux does not allow",
+    "flags that a kind cannot have": "Linux itself chooses|leaves the flags of a NIC",
+    "what an encapsulation needs of its route and its node": "implicit null|can add at most"
+    "|at most [0-9]+ segments|needs a destination of IPv6|segments to IPv6 packets only"
+    "|no VRF with the table|VRF has a table of its own",
+    "text on one line": "one line of printable text",
+    "routes that a network gives": "two routes to|default route of members",
+    "rules of a packet filter": "have ports, and protocol|have a `type`, and protocol|has no type |has several values, so|is a node and a network"
+    "|that the rule could mean|that the file does not know|has several addresses of|`filter` is for nodes|the list of .* is empty|combinations of its values",
+    "numbers with gaps": "multiple of 4|is at most 32|range of user IDs",
     "letters that look alike": "combining accents",
     "the text after substitution": "no variable|is set, but the file",
     "the name of the file": "the file's name|has no file name",
@@ -50,7 +60,7 @@ _MEANING = re.compile("|".join(f"(?:{words})" for words in MEANING.values()))
 
 _NO_FILE = (
     "The file is not YAML",
-    "which netorch does not read",
+    "which is not a topology of netorch",
     "The file is empty",
     "The file is not a mapping",
     "control character",
@@ -90,8 +100,8 @@ _Core.add_constructor(
 
 
 @cache
-def validator() -> Draft202012Validator:
-    return Draft202012Validator(schema())
+def validator() -> Draft7Validator:
+    return Draft7Validator(schema())
 
 
 def read(text: str) -> Any:

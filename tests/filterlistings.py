@@ -104,9 +104,23 @@ TRANSLATIONS = [
     "dnat ip to ip daddr . tcp dport map @addressed",
     "dnat ip to udp dport map @targets",
 ]
+SOURCES = [
+    "masquerade",
+    "masquerade random",
+    "masquerade fully-random,persistent",
+    "tcp dport 80 masquerade to :1024-31000",
+    "meta l4proto udp masquerade to :1024 random",
+    "snat to fd00::1",
+    "snat to fd00::1 fully-random",
+    "snat to fd00::1-fd00::9",
+    "meta l4proto tcp snat to [fd00::1]:1024-65535",
+    "meta l4proto tcp snat to [fd00::1]:7 fully-random,persistent",
+    "meta l4proto tcp snat to [fd00::1]-[fd00::9]:7-8",
+]
 FAMILIES = {
     "inet": ("type filter hook forward priority filter;", RULES),
     "ip": ("type nat hook prerouting priority dstnat;", TRANSLATIONS),
+    "ip6": ("type nat hook postrouting priority srcnat;", SOURCES),
 }
 
 DOCKER = """
@@ -192,6 +206,9 @@ iptables-nft -t nat -A PREROUTING -p tcp --dport 80 -m mark --mark 0x1 -j REDIRE
 iptables-nft -t nat -A PREROUTING -p tcp --dport 80 -m mark --mark 0x2 -j DNAT --to-destination 10.9.0.1:8080 --random
 iptables-nft -t nat -A PREROUTING -p tcp --dport 80 -m mark --mark 0x3 -j DNAT --to-destination 10.9.0.1:80-90
 iptables-nft -t nat -A POSTROUTING -p tcp --dport 80 -m mark --mark 0x1 -j SNAT --to-source 192.0.2.1
+iptables-nft -t nat -A POSTROUTING -p tcp -m mark --mark 0x2 -j SNAT --to-source 192.0.2.1:1024-65535 --random-fully --persistent
+iptables-nft -t nat -A POSTROUTING -m mark --mark 0x3 -j MASQUERADE --random
+ip6tables-nft -t nat -A POSTROUTING -p udp -j SNAT --to-source [fd00::2]:7 --random
 ip6tables-nft -A FORWARD -p ipv6-icmp -m icmp6 --icmpv6-type 128 -m conntrack --ctstate NEW -j DROP
 ip6tables-nft -t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to-destination [fd00::2]:8080
 """

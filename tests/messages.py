@@ -139,7 +139,12 @@ def routes(draw: st.DrawFn) -> bytes:
         U32,
     )
     via = (V4.map(lambda one: b"\x02\0" + one)) | (V6.map(lambda one: b"\x0a\0" + one))
-    gateways = {c.RTA_GATEWAY: address, c.RTA_VIA: via}
+    gateways = {
+        **{c.RTA_GATEWAY: address, c.RTA_VIA: via},
+        # encapsulations whose attributes pyroute2 does not decode
+        c.RTA_ENCAP_TYPE: number("=H", st.sampled_from((2, 4, 9))),
+        c.RTA_ENCAP: nest({number: st.binary(max_size=9) for number in (1, 4, 7)}, twice=False),
+    }
     hops = st.lists(hop(gateways), min_size=1, max_size=4).map(b"".join)
     metrics = nest({c.RTAX_MTU: u32, 8: u32, 5: u32})
     known = {

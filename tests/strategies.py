@@ -18,6 +18,7 @@ Parts = dict[str, dict[str, Any]]
 
 NODES = ("r1", "r2", "a", "b", "web.lan", "a-node-of-a-long-name", "host")
 NETWORKS = ("lan", "dmz", "a-network-of-a-long-name")
+SHARING = ("side", "a-second-name")
 LINKS = tuple("01234567")
 SLOTS = tuple("0123")
 
@@ -129,6 +130,10 @@ _route = st.fixed_dictionaries(
         "table": st.sampled_from([100, 254]),
         "mtu": st.just(1300),
         "src": _flag,
+        # each test kernel has these
+        "encap": st.sampled_from(
+            [{"ip": {"id": 7, "dst": "192.0.2.9"}}, {"ip6": {"id": 7, "hoplimit": 9}}]
+        ),
     },
 )
 _upper = st.fixed_dictionaries(
@@ -167,6 +172,23 @@ _rule = st.fixed_dictionaries(
     },
 )
 
+_filter_rule = st.fixed_dictionaries(
+    {"action": st.sampled_from(["accept", "drop", "reject"])},
+    optional={
+        "from": st.sampled_from(["10.0.0.0/8", "!10.1.0.0/16", "::/0", ["10.0.0.1", "fd00::1"]]),
+        "proto": st.sampled_from([["tcp", "udp"], "sctp"]),
+        "port": st.sampled_from([80, [22, "8000-8010"]]),
+        "state": st.sampled_from(["new", ["established", "related"]]),
+        "comment": st.just("by hand"),
+    },
+)
+_filter = _words(
+    policy=_words(forward=st.just("drop"), output=st.just("reject")),
+    forward=st.lists(_filter_rule, max_size=3),
+    input=st.lists(_filter_rule, max_size=2),
+    output=st.lists(_filter_rule, max_size=1),
+)
+
 
 def _keys(*parts: tuple[str, ...]) -> st.SearchStrategy[str]:
     return st.tuples(*map(st.sampled_from, parts)).map("/".join)
@@ -178,6 +200,9 @@ def _parts(nodes: int, masters: bool) -> st.SearchStrategy[Parts]:
             "top": _words(prefix=st.just("p-"), names=_flag),
             "nodes": st.dictionaries(st.sampled_from(NODES), _node, min_size=1, max_size=nodes),
             "networks": st.dictionaries(st.sampled_from(NETWORKS), _network, max_size=2),
+            "sharing": st.dictionaries(
+                st.sampled_from(SHARING), st.sampled_from(NODES[:-1]), max_size=1
+            ),
             "members": st.dictionaries(_keys(NETWORKS, NODES[:-1]), _member, max_size=2 * nodes),
             "links": st.dictionaries(st.sampled_from(LINKS), _link, max_size=nodes + 1),
             "upper_links": st.dictionaries(st.sampled_from(LINKS), _upper, max_size=2),
@@ -186,6 +211,7 @@ def _parts(nodes: int, masters: bool) -> st.SearchStrategy[Parts]:
             ),
             "routes": st.dictionaries(_keys(NODES, SLOTS), _route, max_size=2 * nodes),
             "rules": st.dictionaries(_keys(NODES, SLOTS), _rule, max_size=3),
+            "filters": st.dictionaries(st.sampled_from(NODES[:-1]), _filter, max_size=2),
             "tunnels": st.dictionaries(_keys(NODES, SLOTS), _tunnel, max_size=3),
             "masters": st.dictionaries(st.sampled_from(NODES), _master, max_size=2)
             if masters
@@ -288,10 +314,16 @@ class _Builder:
             node, slot = key.split("/")
             if node in self.nodes:
                 self.nodes[node].setdefault("rules", []).append(self.rule(slot, part))
+        for node, part in self.parts["filters"].items():
+            if node in self.nodes:
+                self.nodes[node]["filter"] = self.filter(part)
         for key, part in self.parts["tunnels"].items():
             node, slot = key.split("/")
             if node in self.nodes:
                 self.tunnel(node, slot, part)
+        for name, target in self.parts["sharing"].items():
+            if target in self.nodes:
+                self.nodes[name] = {"attach": f"node:{target}"}
         top = dict(self.parts["top"])
         if top.get("names") is False:
             for words in self.nodes.values():
@@ -325,6 +357,18 @@ class _Builder:
         ]
         if part["loopback"]:
             self.interface(name, "lo")["addresses"] = [*four, f"fd00:ff::{number}/128"]
+
+    def filter(self, part: dict[str, Any]) -> dict[str, Any]:
+        """Return a packet filter. A rule without a protocol has no ports."""
+        return {
+            way: [
+                {key: word for key, word in rule.items() if key != "port" or "proto" in rule}
+                for rule in words
+            ]
+            if way != "policy"
+            else words
+            for way, words in part.items()
+        }
 
     def tunnel(self, node: str, slot: str, part: dict[str, Any]) -> None:
         words = {
@@ -637,6 +681,8 @@ class _Builder:
         reach = reaches[part["towards"] % len(reaches)]
         if part.get("src") and reach.sources and form != "nexthops":
             route["src"] = reach.sources[0]
+        if form != "nexthops" and "encap" in part:
+            route["encap"] = part["encap"]
         if form == "dev":
             return {**route, "dev": reach.dev}
         if form == "onlink":
@@ -649,7 +695,9 @@ class _Builder:
         if form == "nexthops":
             other = reaches[(part["towards"] + 1) % len(reaches)]
             hops = [{"via": reach.gateway, "weight": 2}] + (
-                [{"via": other.gateway}] if other.gateway != reach.gateway else []
+                [{"via": other.gateway, **({"encap": part["encap"]} if "encap" in part else {})}]
+                if other.gateway != reach.gateway
+                else []
             )
             return {**route, "nexthops": hops}
         if form == "default":

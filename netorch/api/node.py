@@ -71,6 +71,7 @@ class NodeContext:
         self.machine = machine
         self._lock = threading.Lock()
         self._processes: list[Process[Any]] = []
+        self._unanswered: dict[tuple[str, str], None] = {}
 
     def node(self, name: str) -> Node:
         __tracebackhide__ = True
@@ -80,6 +81,23 @@ class NodeContext:
             remedy = which_node(name, self.topology.nodes)
             raise NetorchError(Problem("unknown-node", what, remedy=remedy, object=name))
         return Node(name, node_place, self)
+
+    def note_ping(self, source: str, target: str, is_answered: bool) -> None:
+        """Remember a ping that had no answer, until another one has."""
+        with self._lock:
+            self._unanswered.pop((source, target), None)
+            if not is_answered:
+                self._unanswered[source, target] = None
+
+    @property
+    def unanswered(self) -> tuple[tuple[str, str], ...]:
+        """The node and the address of each ping whose last try had no answer."""
+        with self._lock:
+            return tuple(self._unanswered)
+
+    def forget_pings(self) -> None:
+        with self._lock:
+            self._unanswered.clear()
 
     def add_process(self, process: Process[Any]) -> None:
         with self._lock:
@@ -276,7 +294,10 @@ class Node:
         address on a network of both nodes, or else to its first address. Raise NetorchError if the
         node has no address.
         """
-        return self._context.machine.call(echo, *self._place[:2], self._target(to), timeout)
+        target = self._target(to)
+        seconds = self._context.machine.call(echo, *self._place[:2], target, timeout)
+        self._context.note_ping(self.name, target, seconds is not None)
+        return seconds
 
     def _target(self, to: str | IPv4Address | IPv6Address | Node) -> str:
         if not isinstance(to, Node):

@@ -12,7 +12,7 @@ from netorch.converge.compare import Difference
 from netorch.converge.orchestrator import Orchestrator
 from netorch.converge.report import Report
 from netorch.errors import ConflictError, NetorchError, Problem
-from netorch.immutable import Value
+from netorch.immutable import Value, replace
 from netorch.language.names import topology_name
 from netorch.render import checks
 from netorch.render.changes import Change, changes, summary
@@ -40,9 +40,13 @@ class Changes(Value):
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """Other events, such as processes that were ended."""
+    adopted: tuple[str, ...] = ()
+    """The titles of the objects that the topology takes over, which are not among the changes."""
+    released: tuple[str, ...] = ()
+    """The titles of the links and namespaces that the topology has given up."""
 
     def __bool__(self) -> bool:
-        return bool(self.changes)
+        return bool(self.changes or self.adopted or self.released)
 
     def __len__(self) -> int:
         return len(self.changes)
@@ -94,16 +98,19 @@ def diff(
     variables: Variables | None = None,
     name: str | None = None,
     host: str | None = None,
+    adopt: bool = False,
 ) -> Changes:
     """Return the changes that `apply` would make, without making them.
 
-    `source`, `variables` and `name` are those of `netorch.load`, and `host` is that of `apply`.
+    `source`, `variables` and `name` are those of `netorch.load`, and `host` and `adopt` are those
+    of `apply`.
     Raise FileError, and ConflictError or LacksError where `apply` would raise it.
     """
     topology = load(source, variables=variables, name=name).part(host)
     with Orchestrator() as orchestrator:
-        difference = orchestrator.diff(topology.loaded)
-    return _changes(topology.name, difference.plan, difference.warnings)
+        difference = orchestrator.diff(topology.loaded, adopt=adopt)
+    plan_changes = _changes(topology.name, difference.plan, difference.warnings)
+    return replace(plan_changes, adopted=difference.adopted)
 
 
 def apply(
@@ -113,6 +120,7 @@ def apply(
     name: str | None = None,
     host: str | None = None,
     lock_timeout: float = 10.0,
+    adopt: bool = False,
 ) -> Changes:
     """Make the kernel match a topology, and return the changes that were made.
 
@@ -124,11 +132,13 @@ def apply(
         name: As for `netorch.load`.
         host: Which machine of the file's `hosts` this one is, by default that whose address it has.
         lock_timeout: Seconds to wait while another netorch changes the same topology.
+        adopt: Whether the topology takes over objects that exist already, as they are.
 
     Raise FileError, ConflictError, LacksError or LockedError before anything changes, and
     KernelRefused after a rollback.
     """
-    return converge(load(source, variables=variables, name=name).part(host), lock_timeout, False)
+    topology = load(source, variables=variables, name=name).part(host)
+    return converge(topology, lock_timeout, False, adopt)
 
 
 def check(
@@ -147,8 +157,10 @@ def check(
     return try_checks(load(source, variables=variables, name=name).part(host), timeout)
 
 
-def destroy(target: Source, *, lock_timeout: float = 10.0) -> Changes:
+def destroy(target: Source, *, lock_timeout: float = 10.0, release: bool = False) -> Changes:
     """Remove all objects of a topology, and return the changes. Nothing to remove is not an error.
+
+    With `release`, they all stay, and only the marks of netorch are taken from them.
 
     `target` is the name of a topology, the path of its file (with a `/` or a dot in it), or a
     Topology. Raise FileError, LockedError, and KernelRefused if something could not be removed.
@@ -158,12 +170,12 @@ def destroy(target: Source, *, lock_timeout: float = 10.0) -> Changes:
             topology_name(target)
         except ValueError as error:
             raise NetorchError(Problem("bad-topology-name", str(error), object=target)) from None
-        return destroy_by_name(target, lock_timeout)
-    return destroy_by_name(load(target).name, lock_timeout)
+        return destroy_by_name(target, lock_timeout, release)
+    return destroy_by_name(load(target).name, lock_timeout, release)
 
 
-def converge(topology: Topology, lock_timeout: float, fresh: bool) -> Changes:
-    """Apply a loaded topology.
+def converge(topology: Topology, lock_timeout: float, fresh: bool, adopt: bool = False) -> Changes:
+    """Apply a loaded topology. `adopt` is that of `apply`.
 
     `fresh` says that the topology must not be live yet: raise ConflictError if it is, and remove
     all of it after Ctrl-C.
@@ -195,7 +207,11 @@ def converge(topology: Topology, lock_timeout: float, fresh: bool) -> Changes:
     try:
         with Orchestrator() as orchestrator:
             report = orchestrator.apply(
-                topology.loaded, topology.record(), planned=planned, lock_timeout=lock_timeout
+                topology.loaded,
+                topology.record(),
+                planned=planned,
+                lock_timeout=lock_timeout,
+                adopt=adopt,
             )
         return _changes_of_report(topology.name, report)
     except KeyboardInterrupt:
@@ -228,9 +244,19 @@ def try_checks(topology: Topology, timeout: float) -> Checks:
     )
 
 
-def destroy_by_name(name: str, lock_timeout: float) -> Changes:
-    """Destroy the topology of this name."""
+def why_not(topology: Topology, source: str, target: str) -> tuple[str, ...]:
+    """Return why a ping from one node to an address is not answered now, as `explain` says it."""
+    from netorch.walk.live import LiveWalks
+
     with Orchestrator() as orchestrator:
+        return LiveWalks(orchestrator.kernel, topology.loaded.desired).why_not(source, target)
+
+
+def destroy_by_name(name: str, lock_timeout: float, release: bool = False) -> Changes:
+    """Destroy the topology of this name, or release it."""
+    with Orchestrator() as orchestrator:
+        if release:
+            return _changes_of_report(name, orchestrator.release(name, lock_timeout=lock_timeout))
         return _changes_of_report(name, orchestrator.destroy(name, lock_timeout=lock_timeout))
 
 
@@ -285,7 +311,8 @@ def retry_despite_interrupts(work: Callable[[], object]) -> None:
 
 
 def _changes_of_report(name: str, report: Report) -> Changes:
-    return _changes(name, report.plan, report.warnings, report.notes)
+    made = _changes(name, report.plan, report.warnings, report.notes)
+    return replace(made, adopted=report.adopted, released=report.released)
 
 
 def _changes(

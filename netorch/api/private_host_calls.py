@@ -143,6 +143,7 @@ CALLS = Calls(
     diff=Call(operations.diff, (TOPOLOGY,), CHANGES),
     converge=Call(operations.converge, (TOPOLOGY, SECONDS, ValueForm(bool)), CHANGES),
     try_checks=Call(operations.try_checks, (TOPOLOGY, SECONDS), CHECKS),
+    why_not=Call(operations.why_not, (TOPOLOGY, TEXT, TEXT), ValueForm(tuple[str, ...])),
     destroy_by_name=Call(operations.destroy_by_name, (TEXT, SECONDS), CHANGES),
     set_link=Call(operations.set_link, (TEXT, TEXT, ValueForm(bool), SECONDS), CHANGES),
     impair=Call(operations.impair, (TEXT, TEXT, ValueForm(dict[str, str]), SECONDS), CHANGES),

@@ -74,6 +74,29 @@ class Lab:
         """
         return self._context.machine.call(operations.try_checks, self.topology, timeout)
 
+    def unanswered(self) -> tuple[str, ...]:
+        """Return why pings had no answer, as `netorch explain` would say it now.
+
+        It is about each pair of a node and an address whose last ping had no answer, and the lines
+        begin with the pair.
+        """
+        machine = self._context.machine
+        return tuple(
+            line
+            for source, target in self._context.unanswered
+            for line in (
+                f"{source} → {target}:",
+                *(
+                    f"  {why}"
+                    for why in machine.call(operations.why_not, self.topology, source, target)
+                ),
+            )
+        )
+
+    def forget_pings(self) -> None:
+        """Let `unanswered` be about later pings only."""
+        self._context.forget_pings()
+
     def _version(self, source: Source | None) -> Topology:
         topology = self.topology if source is None else load(source)
         if topology.name != self.name:

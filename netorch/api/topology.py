@@ -238,7 +238,7 @@ class Topology:
 
 
 Source = str | PurePath | Topology
-"""A path, YAML text (a str with a newline in it), or a Topology."""
+"""A path, YAML text (a str for which `is_text` is true), or a Topology."""
 
 
 def load(
@@ -247,8 +247,8 @@ def load(
     """Read a topology and check it, without touching the kernel.
 
     Args:
-        source: A path, YAML text (bytes, or a str with a newline in it), or a Topology, which is
-            returned as it is.
+        source: A path, YAML text (bytes, or a str with a newline, `: ` or `{` in it that is not the
+            path of a file), or a Topology, which is returned as it is.
         variables: Values for the file's `vars`, like `--set` on the command line. netorch does not
             read variables from the environment here.
         name: The name of another instance of the topology. The name of each of its namespaces
@@ -267,7 +267,7 @@ def load(
             )
         return source
     words = {key: _variable_text(value) for key, value in (variables or {}).items()}
-    if isinstance(source, bytes) or (isinstance(source, str) and "\n" in source):
+    if isinstance(source, bytes) or (isinstance(source, str) and is_text(source)):
         data = source if isinstance(source, bytes) else source.encode("utf-8", "surrogatepass")
         return Topology._read(data, loader.TEXT, "-", absolute("."), words, name)
     if not isinstance(source, (str, PurePath)):
@@ -283,6 +283,20 @@ def load(
     return Topology._read(
         data, printable(str(source)), full_path, folder_of(full_path), words, name
     )
+
+
+def is_text(source: str, folder: Path = Path()) -> bool:
+    """Whether a source is YAML text. Otherwise it is a path below `folder`.
+
+    Text of one line has a mapping, and a path hardly ever looks like one. If it does, the file
+    exists.
+    """
+    if "\n" in source or not (": " in source or "{" in source):
+        return "\n" in source
+    try:
+        return not folder.joinpath(source).exists()
+    except (OSError, ValueError):  # it is too long for a path, or has a NUL
+        return True
 
 
 def _variable_text(value: object) -> str:

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     Values = TypeVar("Values", bound=Options)
 
 
+ALL_VALUES = (
+    "print more: every value, its line in the file, and the shell commands that would make the "
+    "same changes"
+)
+"""The help of -v for commands that compare a file with the kernel."""
 CHANGE, LOOK, NODES, FILES = GROUPS = (
     "Change a topology",
     "See what there is",
@@ -38,6 +43,8 @@ class Command:
         group: str = "",
         examples: tuple[tuple[str, str], ...] = (),
         page: str = "",
+        status_2: str = "",
+        verbose: str = "",
         options: type[Values],
         add_options: Callable[[argparse.ArgumentParser], None],
         run: Callable[[Values, Output], int],
@@ -54,6 +61,10 @@ class Command:
         """Two command lines, each without `netorch`, with what it does."""
         self.page = page
         """The page of the documentation that describes the command."""
+        self.status_2 = status_2
+        """When the command ends with status 2, "" if it never does."""
+        self.verbose = verbose
+        """The help of -v, "" if the command accepts it without having more to print."""
         self.options: type[Options] = options
         """The class of the option values that `run` receives."""
         self.add_options = add_options

@@ -25,23 +25,27 @@ def from_kernel(
     out: str | None = None,
     *,
     reset: bool = False,
+    adopt: bool = False,
 ) -> int:
     """Compare a file with the kernel. `out` is the file for the plan.
 
-    `reset` takes what users have done on purpose for drift.
+    `reset` takes what users have done on purpose for drift. With `adopt`, the topology takes over
+    objects that netorch did not make.
     """
     from netorch.converge.orchestrator import Orchestrator
 
     loaded, record = inputs.load_chosen(options.file, options, live=True)
     with Orchestrator(reader=options.reader) as orchestrator:
-        difference = orchestrator.diff(loaded, reset=reset)
+        difference = orchestrator.diff(loaded, reset=reset, adopt=adopt)
     output.warn(difference.warnings)
     if out is not None:
         from netorch.api.saved_plan import document
 
         inputs.write(out, document(loaded.desired.topology, record, difference))
     warnings = list(difference.warnings)
-    return report(loaded, difference.plan, warnings, output, difference.intended)
+    return report(
+        loaded, difference.plan, warnings, output, difference.intended, difference.adopted
+    )
 
 
 def between_files(old: str, new: str, options: FileOptions, output: Output) -> int:
@@ -67,10 +71,12 @@ def report(
     warnings: list[str],
     output: Output,
     intended: tuple[Deviation, ...] = (),
+    adopted: tuple[str, ...] = (),
 ) -> int:
     """Print a plan as a difference, in the format of the output. Returns the exit status.
 
-    `intended` is what users have done on purpose, which is not part of the plan.
+    `intended` is what users have done on purpose, which is not part of the plan. `adopted` has the
+    titles of the objects that the topology takes over.
     """
     differences: list[Change] = []
     summary = f"{loaded.desired.topology}: in sync"
@@ -80,32 +86,52 @@ def report(
 
         differences = changes(plan)
         summary = f"{loaded.desired.topology}: {summarize(differences)}"
+    if adopted:
+        more = f", {summary.partition(': ')[2]}" if plan else ""
+        summary = f"{loaded.desired.topology}: {len(adopted)} to adopt{more}"
     name = loaded.desired.topology
+
+    def document() -> str:
+        from netorch.render import json
+
+        commands = shell_commands(loaded) if output.verbose else None
+        return json.document(
+            topology=name,
+            in_sync=not differences,
+            adopted=list(adopted),
+            changes=json.changes(differences, place_in(loaded), commands),
+            intended=json.intended(intended),
+            summary=json.counts(differences),
+            warnings=warnings,
+        )
+
     if output.form == "github":
-        _annotate(loaded, differences, warnings, output, summary, intended)
+        _annotate(loaded, differences, warnings, output, summary, intended, adopted)
+        from netorch.cli.repository import set_outputs
+
+        set_outputs(document, output.warn, bool(differences))
+    elif output.form == "gitlab":
+        from netorch.cli.repository import path_in
+        from netorch.render import gitlab
+
+        output.result(
+            gitlab.report(
+                gitlab.of_changes(name, differences, path_in(loaded.file), place_in(loaded))
+            )
+        )
+        output.listing_for_users(differences, summary)
     elif output.form == "markdown":
         from netorch.render import markdown
 
         output.result(markdown.report(name, differences, warnings, intended=intended).rstrip())
     elif output.json:
-        from netorch.render import json
-
-        commands = shell_commands(loaded) if output.verbose else None
-        output.result(
-            json.document(
-                topology=name,
-                in_sync=not differences,
-                changes=json.changes(differences, place_in(loaded), commands),
-                intended=json.intended(intended),
-                summary=json.counts(differences),
-                warnings=warnings,
-            )
-        )
+        output.result(document())
     elif not output.quiet:
+        output.adopted(adopted)
         output.listing(differences, loaded)
         output.intended(intended)
         output.result(summary)
-    return DIFFERENT if plan else DONE
+    return DIFFERENT if plan or adopted else DONE
 
 
 def _annotate(
@@ -115,6 +141,7 @@ def _annotate(
     output: Output,
     summary: str,
     intended: tuple[Deviation, ...],
+    adopted: tuple[str, ...],
 ) -> None:
     """Print annotations for a GitHub Actions job, and add the table to the job's summary."""
     from netorch.cli.repository import path_in, summarise
@@ -123,7 +150,7 @@ def _annotate(
     name = loaded.desired.topology
     for line in github.annotate(name, differences, path_in(loaded.file), place_in(loaded)):
         output.result(line)
-    for line in github.notices(name, intended):
+    for line in (*github.notices(name, intended), *github.adoptions(name, adopted)):
         output.result(line)
     if not output.quiet:
         output.result(summary)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from netorch.cli.output import Output
+    from netorch.errors import CommandError, NetorchError
 
 
 def enter_on_record(node: str, topology: str | None, argv: Sequence[str]) -> Exception | None:
@@ -74,5 +75,19 @@ def enter(
         sys.stdout.flush()
         become(fd, etc, argv)
     except CommandError as error:
-        output.fail(NetorchError(error.problems))
+        output.fail(explained(error, argv))
         return error.status
+
+
+def explained(error: CommandError, argv: Sequence[str]) -> NetorchError:
+    """Return an error for the user, with a remedy if the command is a line for a shell."""
+    import shlex
+
+    from netorch.errors import NetorchError
+    from netorch.immutable import replace
+
+    problem = error.problems[0]
+    if problem.code != "command-not-found" or len(argv) != 1 or not {*argv[0]} & {*" |;&<>$"}:
+        return NetorchError(error.problems)
+    remedy = f"For a line of a shell, write sh -c {shlex.quote(argv[0])}."
+    return NetorchError(replace(problem, what=f"{problem.what}.", remedy=remedy))

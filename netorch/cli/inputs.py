@@ -91,12 +91,32 @@ def from_file(
     has it. Of a file with `hosts` it loads the part of this machine, or with `whole` the parts of
     all machines, unless the user names one.
     """
-    record = _record_of(file, options.set, options.name)
+    try:
+        record = _record_of(file, options.set, options.name)
+    except FileError as error:
+        raise _with_file_of_name(error, file) from None
     given = Given(
         _names_of(options.set), _names_in_others(file, others) if options.set else frozenset()
     )
     choose = _this_machine(options.host) if options.host is not None or not whole else None
     return _of_machine(recorded_state.load(record, printable_name(file), given, choose), record)
+
+
+def _with_file_of_name(error: FileError, file: str) -> FileError:
+    """Return the error about a FILE, with the right file if it is the name of a live topology."""
+    problem = error.problems[0]
+    if problem.code != "file-not-found" or not _could_be_a_name(file):
+        return error
+    record = None
+    # a user who is not root cannot read the records
+    with suppress(NetorchError):
+        record = records.read_record(file)[0] if file in records.applied_names() else None
+    if record is None:
+        return error
+    what = f"there is no file {file!r} here, but a live topology of this name."
+    source = printable_name(record.source)
+    remedy = f"Specify its file: {source}." if source != "-" else "Specify a file."
+    return FileError(replace(problem, what=what, remedy=remedy))
 
 
 def _this_machine(host: str | None) -> Choose:
@@ -236,11 +256,21 @@ def whole(loaded: Loaded, record: Record) -> Desired:
     return recorded_state.load(record, loaded.file).desired
 
 
+def _other_suffix() -> str:
+    """Return words about topo.yml, "" if the current folder does not have it."""
+    other = f"{DEFAULT.removesuffix('.yaml')}.yml"
+    return f", but there is a {other}" if os.path.exists(other) else ""
+
+
 def default_file() -> str:
     """Return topo.yaml. Raise FileError if the current folder does not have it."""
     if not os.path.exists(DEFAULT):
         raise FileError(
-            Problem("file-not-found", f"there is no {DEFAULT} here: specify a FILE", object=DEFAULT)
+            Problem(
+                "file-not-found",
+                f"there is no {DEFAULT} here{_other_suffix()}: specify a FILE",
+                object=DEFAULT,
+            )
         )
     return DEFAULT
 
@@ -296,7 +326,8 @@ def only_live_topology(name: str | None, how: str = "by its name") -> str:
         raise NetorchError(
             Problem(
                 "nothing-live",
-                f"there is no {DEFAULT} here, and no topology is live: specify a FILE",
+                f"there is no {DEFAULT} here{_other_suffix()}, and no topology is live: "
+                "specify a FILE",
             )
         )
     raise NetorchError(
@@ -313,6 +344,11 @@ def _any_machine(topology: str, machines: Mapping[str, Machine]) -> str:
     return known if known in machines else next(iter(machines))
 
 
+def is_default_here() -> bool:
+    """Whether the file of a command that names none is in this folder."""
+    return os.path.exists(DEFAULT)
+
+
 def topology_of(target: str | None, name: str | None = None, settings: Sequence[str] = ()) -> str:
     """Return the name of the topology that FILE|NAME of destroy and show means.
 
@@ -322,7 +358,7 @@ def topology_of(target: str | None, name: str | None = None, settings: Sequence[
         return name
     names = records.applied_names()
     if target is None:
-        if not os.path.exists(DEFAULT):
+        if not is_default_here():
             return only_live_topology(None)
         target = DEFAULT
     if target in names:

@@ -36,8 +36,21 @@ def report(before: Loaded, after: Loaded, output: Output) -> int:
     name, places = new.topology, place_in(after)
     every = [change for entry in entries for change in entry.changes]
     summary = f"{name}: {machine_changes.summarize(entries)}"
+
+    def document() -> str:
+        from netorch.render import json
+
+        return json.document(
+            topology=name,
+            in_sync=not every,
+            changes=machine_changes.rows(entries, places),
+            summary=json.counts(every),
+            machines=machine_changes.machine_rows(entries),
+            warnings=warnings,
+        )
+
     if output.form == "github":
-        from netorch.cli.repository import path_in, summarise
+        from netorch.cli.repository import path_in, set_outputs, summarise
         from netorch.render import github, markdown
 
         titled = machine_changes.with_machines(entries)
@@ -47,23 +60,20 @@ def report(before: Loaded, after: Loaded, output: Output) -> int:
             output.result(summary)
         page = markdown.machines_report(name, entries, warnings, markdown.SUMMARY)
         summarise(page, output.warn)
+        set_outputs(document, output.warn, bool(every))
+    elif output.form == "gitlab":
+        from netorch.cli.repository import path_in
+        from netorch.render import gitlab
+
+        titled = machine_changes.with_machines(entries)
+        output.result(gitlab.report(gitlab.of_changes(name, titled, path_in(after.file), places)))
+        output.listing_for_users(titled, summary)
     elif output.form == "markdown":
         from netorch.render import markdown
 
         output.result(markdown.machines_report(name, entries, warnings).rstrip())
     elif output.json:
-        from netorch.render import json
-
-        output.result(
-            json.document(
-                topology=name,
-                in_sync=not every,
-                changes=machine_changes.rows(entries, places),
-                summary=json.counts(every),
-                machines=machine_changes.machine_rows(entries),
-                warnings=warnings,
-            )
-        )
+        output.result(document())
     elif not output.quiet:
         for entry in entries:
             if entry.changes:

@@ -6,7 +6,9 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from netorch.cli.options import end_of
 from netorch.converge.attached import NodePlace, place
+from netorch.converge.named_interface import interfaces_of, label_of
 from netorch.converge.orchestrator import Orchestrator
 from netorch.converge.recorded_state import reload
 from netorch.errors import NetorchError, Problem, did_you_mean, which_node
@@ -75,8 +77,12 @@ class LiveNodes:
         if node in self._by_marks:
             return "netns", node, node
         what = f"no live topology has a node {node!r}."
-        remedy = which_node(node, self._known())
-        remedy = remedy or "`netorch list` shows the live topologies."
+        remedy = which_node(node, self._known()) or "`netorch list` shows the live topologies."
+        if end := self.node_of_end(node):
+            remedy = f"{node!r} is an interface: write its node, {end}."
+        if node in self._topologies:
+            names = which_node("", self._known())
+            remedy = f"{node!r} is a topology: write one of its nodes. {names}".rstrip()
         raise NetorchError(Problem("unknown-node", what, remedy=remedy, object=node))
 
     def names(self) -> list[str]:
@@ -92,6 +98,20 @@ class LiveNodes:
     def topologies_of(self, node: str) -> list[str]:
         """Return the topologies that have a node of this name on this machine."""
         return [*self._places(node)]
+
+    def node_of_end(self, word: str) -> str:
+        """Return the node if the word is an interface, as NODE:IF or NODE/IF, else ""."""
+        node, colon, _ = end_of(word).partition(":")
+        return node if colon and self.has(node) else ""
+
+    def interfaces(self, node: str) -> frozenset[str]:
+        """Return the interfaces that the files of the topologies have in a node."""
+        return frozenset(
+            name
+            for desired in self._topologies.values()
+            if (label := label_of(desired, node)) is not None
+            for name in interfaces_of(desired, label)
+        )
 
     def suggest(self, word: str) -> str:
         """Return a question that suggests the node with the most similar name, or ""."""

@@ -35,16 +35,20 @@ def lists_nothing(options: Options) -> bool:
     return options.quiet and options.output != "json"
 
 
-def add_common_options(parser: argparse.ArgumentParser) -> None:
+def add_common_options(parser: argparse.ArgumentParser, verbose: str) -> None:
+    """Add the options of every command. `verbose` is the help of -v; it is hidden if that is ""."""
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     parser.add_argument(
         "-v",
         "--verbose",
         action="store_true",
-        help="print more: every value, its line in the file, and the shell commands that would "
-        "make the same changes",
+        help=verbose or argparse.SUPPRESS,
     )
     parser.add_argument("--debug", action="store_true", help="print a traceback after an error")
+
+
+MOST_FORMS = 4
+"""The number of formats that have room in the name of the option. `help` names more of them."""
 
 
 def add_output_option(
@@ -52,7 +56,14 @@ def add_output_option(
     forms: tuple[str, ...] = ("text", "json"),
     about: str = "output format (default: text)",
 ) -> None:
-    parser.add_argument("-o", "--output", choices=forms, default="text", help=about)
+    parser.add_argument(
+        "-o",
+        "--output",
+        choices=forms,
+        default="text",
+        help=about,
+        metavar="FORMAT" if len(forms) > MOST_FORMS else None,
+    )
 
 
 class FileOptions(Options):
@@ -129,7 +140,19 @@ def add_end_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--name", help="topology of the node, if several topologies have a node with this name"
     )
-    parser.add_argument("end", metavar="NODE:IF", help="interface of a node")
+    parser.add_argument("end", type=end_of, metavar="NODE:IF", help="interface of a node")
+
+
+def end_of(word: str) -> str:
+    """Return NODE:IF for NODE/IF, which is how the output of netorch names interfaces.
+
+    Any other word, such as a subnet, is returned as it is.
+    """
+    node, _, interface = word.partition("/")
+    if word.count("/") != 1 or ":" in word or not node.strip(".") or not interface:
+        return word
+    is_address = "." in node and node.replace(".", "").isdecimal()
+    return word if is_address else f"{node}:{interface}"
 
 
 def setting(text: str) -> str:

@@ -100,12 +100,20 @@ class Output:
 
             self._failed(markdown.failure(error).rstrip())
         elif self.form == "github":
-            from netorch.cli.repository import path_in
-            from netorch.render import github
+            from netorch.cli.repository import path_in, set_outputs, summarise
+            from netorch.render import github, json, markdown
 
             for line in github.failure(error, path_in):
                 tell(line)
+            summarise(markdown.failure(error, markdown.SUMMARY), self.warn)
+            set_outputs(lambda: json.failure(error), self.warn)
             return
+        elif self.form == "gitlab":
+            from netorch.cli.repository import path_in
+            from netorch.render import gitlab
+
+            entries = gitlab.of_problems(error.problems, path_in(error.file))
+            self._failed(gitlab.report(entries))
         self.say(error)
 
     def say(self, error: NetorchError) -> None:
@@ -187,6 +195,14 @@ class Output:
         for line in lines:
             self.result(line)
 
+    def listing_for_users(self, differences: Sequence[Change], summary: str) -> None:
+        """Print the changes and their summary on standard error, beside a result for a program."""
+        from netorch.render import compact
+
+        for line in compact.lines(differences):
+            self.note(line)
+        self.note(summary)
+
     def _short_listing(self, differences: Sequence[Change], *, by_kind: bool) -> None:
         """Print equal changes as one line. With `by_kind`, count the objects of a long list."""
         from netorch.render import compact
@@ -202,6 +218,22 @@ class Output:
         elif many and len(lines) < len(differences):
             self.result("(-v lists each of them)")
 
+    def adopted(self, titles: Sequence[str]) -> None:
+        """Print the objects that a topology takes over, one line for each, or for each kind."""
+        if len(titles) <= FIRST_LINES or self.verbose:
+            for title in titles:
+                self.result(f"= {title}  as it is")
+            return
+        # here, because most commands adopt nothing
+        from netorch.render.text import count_text
+
+        kinds: dict[str, int] = {}
+        for title in titles:
+            kind = title.partition(" ")[0]
+            kinds[kind] = kinds.get(kind, 0) + 1
+        counts = ", ".join(count_text(number, kind) for kind, number in kinds.items())
+        self.result(f"= {counts}  as they are (-v lists each of them)")
+
     def intended(self, deviations: Iterable[Deviation]) -> None:
         """Print what users have done on purpose, one line for each."""
         for deviation in deviations:
@@ -211,6 +243,14 @@ class Output:
 
             line = printable(f"! intended: {deviation.text()}")
             self.result(paint(line, "36", self.colour))
+
+    @property
+    def columns(self) -> int:
+        """The width in which results are wrapped, 0 if they are not, as in a pipe."""
+        given = os.environ.get("COLUMNS", "")
+        if given.isascii() and given.isdecimal() and int(given):
+            return int(given)
+        return output_columns() if sys.stdout.isatty() else 0
 
     def phase(self, name: str) -> None:
         """Show the name of the phase that begins now, on a terminal."""

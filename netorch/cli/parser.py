@@ -15,7 +15,7 @@ from netorch.version import __version__
 
 TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
     from typing import NoReturn
 
     from netorch.cli.command import Command
@@ -26,7 +26,9 @@ _EPILOG = """\
 exit status:
   0    success; diff: no differences
   1    an error
-  2    diff: differences; check: one failed; explain: the packet does not arrive
+  2    diff, apply --dry-run, watch --once: differences; check: one failed;
+       explain: the packet does not arrive; import: what is lost changes who
+       reaches whom
   64   wrong usage
   130  interrupted
 exec and shell end with the exit status of their command.
@@ -67,6 +69,10 @@ class _Formatter(argparse.HelpFormatter):
         return super()._fill_text(text, width, indent)
 
 
+def _first_option(words: Sequence[str]) -> str:
+    return next((word.partition("=")[0] for word in words if word.startswith("-")), "")
+
+
 def _columns() -> int:
     """Return what `shutil.get_terminal_size().columns` returns."""
     try:
@@ -86,6 +92,8 @@ class Parser(argparse.ArgumentParser):
 
     spreads = ""
     """The last arguments, which may be in several places between the options; "" for none."""
+    words: Sequence[str] = ()
+    """The command line that the parser reads, for error messages."""
 
     def error(self, message: str) -> NoReturn:
         known = list(self.commands)
@@ -104,10 +112,23 @@ class Parser(argparse.ArgumentParser):
         elif wrong:
             message = self._not_one_of(message, wrong)
         elif known and message.endswith("required: COMMAND"):
-            message = "a command is missing. `netorch --help` lists the commands."
+            message = self._without_command()
         with suppress(OSError):
             self._print_message(f"{self.prog}: {message}\n{self.format_usage()}", sys.stderr)
         raise WrongUsage(message)
+
+    def _without_command(self) -> str:
+        """Return the error message for a command line without a command."""
+        option = _first_option(self.words)
+        if option and not any(
+            option in parser._option_string_actions for parser in self.commands.values()
+        ):
+            suggestion = self._instead_of(option, ()) or "`netorch --help` lists the commands."
+            return f"there is no option {option}. {suggestion}"
+        remedy = "`netorch --help` lists the commands"
+        if option == "-v":
+            remedy += ", and `netorch --version` prints the version"
+        return f"a command is missing. {remedy}."
 
     def _not_one_of(self, message: str, wrong: str) -> str:
         """Return the error message for a value that its option does not accept."""
@@ -118,6 +139,10 @@ class Parser(argparse.ArgumentParser):
             if action.choices is not None and message.startswith(f"argument {names}:"):
                 choices = [str(choice) for choice in action.choices]
                 guess = did_you_mean(wrong, choices)
+                if not guess and not action.option_strings:
+                    before = [one.metavar or one.dest for one in self._get_positional_actions()]
+                    order = before[: before.index(action.metavar or action.dest)]
+                    guess = f"Write `{' '.join(map(str, [self.prog, *order, choices[0]]))}`."
                 return f"{names}: {wrong!r} is not one of {', '.join(choices)}. {guess}".rstrip()
         return message
 
@@ -126,6 +151,7 @@ class Parser(argparse.ArgumentParser):
 
         For arguments that are too many, the error shows the usage of the command, not of netorch.
         """
+        self.words = words
         options, rest = self.parse_known_args(words)
         if rest:
             command = self.commands[options.command]
@@ -154,15 +180,26 @@ class Parser(argparse.ArgumentParser):
 
     def unknown(self, rest: Sequence[str]) -> str:
         """Return the error message for arguments that the command does not accept."""
-        from netorch.errors import did_you_mean
-
-        option = next((word.partition("=")[0] for word in rest if word.startswith("-")), "")
+        option = _first_option(rest)
         if not option:
-            return f"too many arguments: {' '.join(rest)}"
+            from netorch.cli.other_words import TOO_MANY
+
+            remedy = TOO_MANY.get(self.prog.rpartition(" ")[2], "")
+            return f"too many arguments: {' '.join(rest)}{remedy and f'. {remedy}'}"
         if option in self._option_string_actions:
             return f"{option} belongs after the command: {self.prog} {option}"
-        suggestion = did_you_mean(option, self._option_string_actions)
+        suggestion = self._instead_of(option, self._option_string_actions)
         return f"there is no option {option}. {suggestion}".rstrip()
+
+    def _instead_of(self, option: str, usable: Container[str]) -> str:
+        """Return what to write in place of an unknown option, "" if that is not known.
+
+        A word of another tool stands for one of the options `usable`.
+        """
+        from netorch.cli.other_words import of_option
+        from netorch.errors import did_you_mean
+
+        return of_option(option, usable) or did_you_mean(option, self._option_string_actions)
 
     def format_help(self) -> str:
         """Return the help. That of netorch has its commands in groups."""
@@ -200,9 +237,21 @@ class Parser(argparse.ArgumentParser):
 
 def parse(words: Sequence[str]) -> Options:
     """Parse a command line. Returns the values in the options class of its command."""
+    _help_with_topic(words)
     words = command_first(words)
     values = parser(words[0] if words else "").parse(words)
     return find(values.command).options(**vars(values))
+
+
+def _help_with_topic(words: Sequence[str]) -> None:
+    """Print the page of `help WORD` and exit, if the word is not a command but has a page."""
+    if len(words) != 2 or words[0] != "help" or words[1] in NAMES:
+        return
+    from netorch.cli.topics import page_of
+
+    if page := page_of(words[1]):
+        sys.stdout.write(f"{page} describes `{words[1]}`.\n")
+        raise SystemExit(0)
 
 
 def command_first(words: Sequence[str]) -> list[str]:
@@ -243,7 +292,7 @@ def parser(first: str = "") -> Parser:
             epilog=_examples(command),
             formatter_class=_Formatter,
         )
-        add_common_options(own)
+        add_common_options(own, command.verbose)
         command.add_options(own)
     return top
 
@@ -253,6 +302,8 @@ def _examples(command: Command) -> str:
     lines = ["examples:"]
     for words, about in command.examples:
         lines += [f"  netorch {words}", f"      {about}"]
+    if command.status_2:
+        lines += ["", "exit status 2:", f"  {command.status_2}"]
     return "\n".join([*lines, "", f"See {command.page} and netorch(1)."])
 
 

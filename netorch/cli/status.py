@@ -5,7 +5,9 @@ DONE = 0
 FAILED = 1
 """The command failed."""
 DIFFERENT = 2
-"""`diff` found differences, a check failed, or `explain` followed a packet that does not arrive."""
+"""`diff`, `apply --dry-run` or `watch --once` found differences, a check failed, a packet does not
+arrive, or what `import` loses changes who reaches whom. `Command.status_2` has it for each command.
+"""
 USAGE = 64
 """Wrong usage: EX_USAGE of sysexits.h, not the 2 of argparse, because 2 means a difference."""
 INTERRUPTED = 130

@@ -79,7 +79,9 @@ def watch(options: WatchOptions, output: Output) -> int:
     watcher = Watcher(chosen, [Printer(output), _Collector(), *_metrics(options, output)], service)
     # netorch makes few reference cycles, but here they would add up
     gc.enable()
-    if service is None and not options.names and not options.once:
+    # `--once` ends at once if there is something to compare
+    waits = not options.once or not records.applied_names()
+    if service is None and not options.names and waits:
         output.note("waiting for what happens to the topologies of this machine (Ctrl-C ends)")
     return _STATUS[watcher.run()]
 

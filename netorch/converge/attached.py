@@ -11,6 +11,7 @@ from netorch.kernel.files.records import Record
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.namespaces.attach import NotAttached
 from netorch.kernel.namespaces.open_namespaces import OWN_NETNS
+from netorch.kinds.name import names_in
 from netorch.kinds.netns import netns_key
 from netorch.resolve.desired import Desired
 from netorch.resolve.loaded import Loaded
@@ -163,7 +164,7 @@ def check_attached(
 ) -> None:
     """Raise ConflictError for a namespace that does not exist, or that two nodes attach to."""
     problems: dict[str, Problem] = {}
-    nodes = {label: node for node, label in desired.labels.items()}
+    nodes = desired.nodes
     made = {
         label: netns
         for label, netns in snapshot.namespaces.items()
@@ -207,7 +208,7 @@ def reach(kernel: LinuxKernel, mark: Mark, desired: Desired | None) -> Reach:
         )
     missing = dict(kernel.attach(desired.attached))
     labels = frozenset(desired.attached) - missing.keys()
-    names = frozenset(key.netns for key in desired.state if key.kind == "netns")
+    names = names_in(desired.state)
     if missing:
         labels = _follow(kernel, mark, Scope(mark.alias, in_full=names, attached=labels))
     unseen = Attached(

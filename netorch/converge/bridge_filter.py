@@ -1,4 +1,4 @@
-"""Published ports that br_netfilter breaks, because it hands bridged frames to the packet filter.
+"""What br_netfilter breaks, because it hands bridged frames to the packet filter.
 
 This module does no I/O.
 """
@@ -39,18 +39,36 @@ class Broken(Value):
 def settings_without_filter(
     desired: State, pristine: Callable[[Iterable[str]], Mapping[str, str]]
 ) -> list[Sysctl]:
-    """Return the sysctls that turn br_netfilter off where it would break a published port.
+    """Return the sysctls that turn br_netfilter off where it would break something.
 
-    Only namespaces that netorch makes get them.
+    It breaks published ports. It also hands frames that only cross a bridge to the rules of
+    `filter`, which are for packets that the node routes. Only namespaces that netorch makes get the
+    sysctls.
     """
     places = dict.fromkeys(
-        (broken.netns, (_SETTINGS[broken.version],))
-        for broken in _broken(desired)
-        if netns_key(broken.netns) in desired
+        (netns, (_SETTINGS[version],))
+        for netns, version in (
+            *((broken.netns, broken.version) for broken in _broken(desired)),
+            *_filtered_bridges(desired),
+        )
+        if netns_key(netns) in desired
     )
     known = pristine([path for _, paths in places for path in paths]) if places else {}
     settings = [Sysctl(label, paths, ("0",)) for label, paths in places if paths[0] in known]
     return [setting for setting in settings if setting.key not in desired]
+
+
+def _filtered_bridges(desired: State) -> Iterator[tuple[str, int]]:
+    """Yield namespace and IP version where `filter` in the file has rules for what is forwarded."""
+    versions = {
+        (one.netns, rule.family)
+        for one in desired.values()
+        if isinstance(one, PacketFilter) and one.asked
+        for rule in one.rules
+        if rule.hook is Hook.FORWARD
+    }
+    with_bridges = {one.key.netns for one in desired.values() if versions and _is_bridge(one)}
+    yield from sorted(place for place in versions if place[0] in with_bridges)
 
 
 def warn_of_filter(desired: State, snapshot: Snapshot) -> list[str]:
@@ -163,6 +181,11 @@ def _tunnelled_subnets(desired: State) -> dict[tuple[str, str], list[IPv4Network
 
 def _is_isolated(one: Resource) -> bool:
     return isinstance(one, Port) and one.isolated
+
+
+def _is_bridge(one: Resource) -> bool:
+    # by its name, as for tunnels
+    return one.KIND == "bridge"
 
 
 def _is_tunnel(link: Resource | None) -> bool:

@@ -18,6 +18,7 @@ from netorch.converge.preflight import (
     refuse_hazards,
     refuse_lacking,
     refuse_obstacles,
+    refuse_replacements,
     refuse_shortages,
     refuse_sysctls,
 )
@@ -46,6 +47,7 @@ from netorch.values.marks import Mark
 from netorch.values.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from netorch.converge.adopt import Claim, Claims
     from netorch.converge.needs import Shortage
 
 
@@ -68,6 +70,13 @@ class Difference(Value):
     intended: tuple[Deviation, ...] = ()
     """What users have done on purpose, as far as it has an effect. `desired` contains it already.
     """
+    claims: tuple[Claim, ...] = ()
+    """What the topology takes over. `plan` begins where all of it has the topology's marks."""
+
+    @property
+    def adopted(self) -> tuple[str, ...]:
+        """The titles of the objects that the topology takes over."""
+        return tuple(one.resource.title() for one in self.claims)
 
     @property
     def is_live(self) -> bool:
@@ -92,6 +101,8 @@ def compare(
     before: Difference | None = None,
     changed: Collection[str] | None = None,
     leave: Collection[Key] = (),
+    adopt: bool = False,
+    not_marked: Mapping[Key, str] | None = None,
 ) -> Difference:
     """Read the kernel, refuse what cannot be done, and plan the rest.
 
@@ -102,7 +113,10 @@ def compare(
 
     With `changed`, `before` is any earlier comparison with the same file. Of all namespaces except
     the host and the attached ones, only those with these labels may have changed since. `leave`
-    are keys of objects that stay as they are, whatever the file asks for.
+    are keys of objects that stay as they are, whatever the file asks for. With `adopt`, the
+    topology takes over foreign objects in the place of its own: the difference is that after they
+    have its marks. `not_marked` are the objects on which marks have just been put, each with the
+    reason, as a clause, for which it may lack them nevertheless.
     """
     file_asks = desired
     desired, deviations = with_intended(desired, previous.intended)
@@ -116,10 +130,10 @@ def compare(
         asked = scope(previous, state, attached.labels, memory)
         # netorch puts no rules into the firewalls of its own nodes, but warns of what they drop
         own = asked.forwards | {bridge.netns for bridge in desired.own_bridges}
-        return kernel.read(replace(asked, forwards=own), known)
+        return kernel.read(replace(asked, forwards=own, unmarked=adopt), known)
 
     snapshot = read(desired.state, unchanged)
-    previous = previous.with_number(snapshot)
+    previous = previous.with_number(snapshot, adopt)
     desired = desired.with_mark(previous.mark)
     check_attached(desired, attached, snapshot, loaded)
     here = desired_here(kernel, desired, snapshot, loaded)
@@ -154,21 +168,42 @@ def compare(
             changed=changed,
             leave=leave,
         )
+    claims: Claims | None = None
+    if adopt:
+        from netorch.converge.adopt import claim
+
+        claims = claim(
+            snapshot,
+            observed,
+            state,
+            lambda marked, keys: observe_ours(
+                kernel, previous.claiming(keys, observed.state, marked), marked, state, memory
+            ),
+            previous.owner_elsewhere,
+        )
+        previous = previous.claiming(
+            [one.key for one in claims.claims], observed.state, claims.snapshot
+        )
+        snapshot, observed = claims.snapshot, claims.observed
     # what differed before still does, where nothing has changed since
     settled = same if before is None or changed is None else _without_steps(same, before)
     state, left_alone = _adapted(previous, observed, state)
     if leave:
         state = _without_changes(state, observed.state, leave)
-    refuse_conflicts(desired, observed, snapshot, previous, loaded)
+    reasons = not_marked if claims is None else claims.reasons
+    refuse_conflicts(desired, observed, snapshot, previous, loaded, reasons)
     taken = refuse_hazards(desired, observed, snapshot, previous, loaded)
     plan = make_plan(
         exclude_namespaces(settled, observed.state), exclude_namespaces(settled, state)
     )
+    if claims is not None:
+        refuse_replacements(plan, claims.claims, desired, loaded)
     refuse_obstacles(plan, snapshot, state, desired, loaded)
     # before what needs a namespace for a trial, which the limit may forbid
     shortages = refuse_shortages(kernel, plan, state, loaded) if before is None else []
-    refuse_sysctls(kernel, plan, snapshot, desired, loaded)
+    # before the sysctls, because some exist only once the kernel has loaded the module
     refuse_lacking(kernel, plan, desired, loaded)
+    refuse_sysctls(kernel, plan, snapshot, desired, loaded)
     underlay_warnings: list[str] = []
     if desired.machines is not None:
         # here, because few files have `hosts`
@@ -206,6 +241,7 @@ def compare(
         warnings,
         tuple(shortages),
         deviations,
+        () if claims is None else claims.claims,
     )
 
 

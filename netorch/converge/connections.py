@@ -13,12 +13,12 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from netorch.errors import NetorchError
-from netorch.firewall.chains import ListedChain
+from netorch.firewall.chains import ChosenPort, ListedChain
 from netorch.immutable import Value, replace
 from netorch.kernel.linux import LinuxKernel
 from netorch.state.key import label_text
 from netorch.values.connections import Address, Connection, End
-from netorch.values.filter_rules import Network
+from netorch.values.filter_rules import Network, PortRange
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Treatment(Value):
     """The source to which the rules translate the connection; None if it is not changed, or if the
     kernel chooses it.
     """
+    leaves_by: PortRange | None = None
+    """The source ports of which the rules let the kernel choose one; None for any."""
 
 
 class InterfaceMap(Value, dict=True):
@@ -170,8 +172,10 @@ def treatment(
         state="related" if connection.expected else "new",
         local=interfaces.has(target),
     )
-    translation = run(chains, "output" if is_own else "prerouting", packet, first=True).destination
-    led_to = _destination(packet, translation)
+    begun = run(chains, "output" if is_own else "prerouting", packet, first=True)
+    led_to = _destination(packet, begun.destination)
+    if begun.dropped:
+        return Treatment(dropped=True, led_to=led_to)
     # if these rules do not translate it, take the translation that other rules made
     address, port = led_to or connection.answered_from
     local = interfaces.has(address)
@@ -188,10 +192,13 @@ def treatment(
     if local and not is_own:
         return Treatment(led_to=led_to)
     leaving = run(chains, "postrouting", replace(packet, iif=""), first=True).source
+    if leaving is None:
+        return Treatment(led_to=led_to)
     return Treatment(
         led_to=led_to,
-        masqueraded=leaving is not None and leaving[0] is None,
-        leaves_as=leaving[0] if leaving is not None else None,
+        masqueraded=leaving[0] is None,
+        leaves_as=leaving[0],
+        leaves_by=leaving[1].ports if isinstance(leaving[1], ChosenPort) else None,
     )
 
 
@@ -220,12 +227,17 @@ def _is_wrong(
 
 
 def _leaves_wrong(connection: Connection, was: Treatment, now: Treatment) -> bool:
-    """Whether the connection leaves with another address than the new rules would give it."""
-    if (was.masqueraded, was.leaves_as) == (now.masqueraded, now.leaves_as):
-        return False
+    """Whether the connection leaves with another address than the new rules would give it, or with
+    another port.
+    """
     actual = connection.leaves_as[0] if connection.leaves_as is not None else None
+    first, last = now.leaves_by or (0, 65535)
+    fits = first <= connection.answered_to[1] <= last
+    if (was.masqueraded, was.leaves_as) == (now.masqueraded, now.leaves_as):
+        translated = was.masqueraded or actual in (None, was.leaves_as)
+        return was.leaves_by != now.leaves_by and translated and not fits
     if actual == now.leaves_as and not now.masqueraded:
-        return False
+        return not fits
     if actual is None:
         return True
     return was.masqueraded or actual == was.leaves_as

@@ -106,7 +106,7 @@ def _in_kernel_words(
     try:
         backend = kernel.filter_backend(choice)
     except NetorchError as error:
-        if choice != AUTO or any(resource.translates for resource in filters.values()):
+        if choice != AUTO or any(resource.is_essential for resource in filters.values()):
             raise
         # This is only a warning: without address translation no network leads to the outside. A
         # packet that should be dropped gets through only if a member adds a route itself.

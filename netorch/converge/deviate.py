@@ -273,7 +273,7 @@ class _Change:
         attached = self.desired.attached
         concerned = {label: attached[label] for label in self.labels if label in attached}
         missing = self.kernel.attach(concerned)
-        nodes = {label: node for node, label in self.desired.labels.items()}
+        nodes = self.desired.nodes
         if problems := [error.of_node(nodes.get(label, label)) for label, error in missing.items()]:
             raise NetorchError(problems)
 

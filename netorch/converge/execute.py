@@ -13,7 +13,7 @@ from netorch.kinds.netns import netns_key
 from netorch.state.key import is_attached
 from netorch.state.plan import Plan, Step
 from netorch.state.planner import batches
-from netorch.state.resource import Resource
+from netorch.state.resource import Disruption, Resource
 from netorch.values.requests import Failure, LinkDel, Request
 from netorch.values.snapshot import Scope, Snapshot
 
@@ -146,6 +146,21 @@ def _chunks(epoch: Mapping[str, list[Step]]) -> Iterator[dict[str, list[Step]]]:
     labels = list(epoch)
     for start in range(0, len(labels), CHUNK):
         yield {label: epoch[label] for label in labels[start : start + CHUNK]}
+
+
+def send_updates(
+    kernel: Kernel, work: Iterable[tuple[Resource, Iterable[Request]]]
+) -> list[Refusal]:
+    """Send requests that change resources in place, in order. Return what Linux refuses."""
+    channels: dict[str, list[Request]] = {}
+    owners: dict[int, Step] = {}
+    for resource, requests in work:
+        step = Step(resource, resource, Disruption.UPDATE)
+        for request in requests:
+            owners[id(request)] = step
+            channels.setdefault(resource.key.netns, []).append(request)
+    failures = kernel.transact(channels)
+    return [Refusal(owners[id(failure.request)], failure) for failure in failures]
 
 
 def _send(

@@ -39,6 +39,15 @@ from netorch.values.snapshot import NetnsSnapshot, Snapshot
 
 _COMMENT = re.compile(r'"(publish [^"]*)"')
 
+_POOLS = {
+    4: (
+        *(f"10.{number}.0.0/16" for number in (*range(210, 256), *range(1, 210))),
+        *(f"172.{number}.0.0/16" for number in range(16, 32)),
+    ),
+    6: tuple(f"fd00:0:{number:x}::/48" for number in range(1, 256)),
+}
+"""IP version → the pools that netorch suggests, in this order."""
+
 
 class Hazard(NamedTuple):
     """A change by one resource that would break something outside the topology."""
@@ -91,9 +100,34 @@ def subnet_overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
                     command = (
                         f"ip {'-6 ' if other.version == 6 else ''}route show table all root {other}"
                     )
-                    title = resource.title()
-                    yield Hazard(key, "subnet-taken", title, what, "Take another subnet.", command)
+                    title, remedy = resource.title(), "Take another subnet."
+                    if subnet in desired.chosen.get(str(desired.origins[key][1]), ()):
+                        remedy = _other_pool(desired, subnet.version, reached[key.netns]) or remedy
+                    yield Hazard(key, "subnet-taken", title, what, remedy, command)
                     break
+
+
+def _other_pool(desired: Desired, version: int, reached: Iterable[_Reach]) -> str:
+    """Return the remedy for a subnet that netorch chose: a pool that nothing uses; "" if none is.
+
+    Nothing uses a pool in which the namespace reaches nothing and the file has no address.
+    """
+    reaches = [reach for reach in reached if reach.network.version == version]
+    own = [
+        _subnet(resource.address)
+        for resource in desired.state.values()
+        if isinstance(resource, Address) and resource.address.version == version
+    ]
+    for pool in map(ip_network, _POOLS[version]):
+        if not any(reach.takes_from(pool) for reach in reaches) and not any(
+            subnet.overlaps(pool) for subnet in own
+        ):
+            text = f'"{pool}"' if version == 6 else str(pool)
+            return (
+                "netorch chose the subnet: let it choose from a pool that is free here, with"
+                f" `defaults: {{network: {{pool: {text}}}}}`."
+            )
+    return ""
 
 
 class _Reach(NamedTuple):

@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from netorch.converge.report import Report
 from netorch.errors import NetorchError, Problem
 from netorch.kernel.files.records import Record
 from netorch.kernel.journal import write
 from netorch.kernel.system.error_text import problem_of
 from netorch.state.groups import count, gone_objects
 from netorch.state.plan import Plan
-from netorch.values.act import DESTROY, DONE, INCOMPLETE, REFUSED, ROLLBACK, Act, Caller
+from netorch.values.act import DONE, INCOMPLETE, REFUSED, RELEASE, ROLLBACK, Act, Caller
 from netorch.values.digest import sha256
 
 MOST = 3
@@ -68,17 +69,26 @@ def record_act(
 
 
 def record_changes(
-    act: str, topology: str, record: Record, plan: Plan, began: float, trial: float | None
+    act: str, topology: str, record: Record, report: Report, began: float, trial: float | None
 ) -> None:
     """Write an apply or a reconcile that changed something."""
-    record_act(act, topology, record, counts=lambda: count(plan), began=began, trial=trial)
+
+    def counts() -> Mapping[str, int]:
+        adopted = {"adopt": len(report.adopted)} if report.adopted else {}
+        return adopted | dict(count(report.plan))
+
+    record_act(act, topology, record, counts=counts, began=began, trial=trial)
 
 
-def record_removal(topology: str, record: Record | None, plan: Plan, began: float) -> None:
-    """Write a destroy."""
-    record_act(
-        DESTROY, topology, record, counts=lambda: {"delete": gone_objects(plan)}, began=began
-    )
+def record_end(act: str, topology: str, report: Report, began: float) -> None:
+    """Write a destroy or a release."""
+
+    def counts() -> Mapping[str, int]:
+        if act == RELEASE:
+            return {"release": len(report.released)}
+        return {"delete": gone_objects(report.plan)}
+
+    record_act(act, topology, report.record, counts=counts, began=began)
 
 
 def record_rollback(

@@ -14,6 +14,7 @@ from netorch.values.requests import (
     AddressAdd,
     LinkAdd,
     LinkSet,
+    NameAdd,
     NetnsAdd,
     NicTake,
     Request,
@@ -105,7 +106,7 @@ _REMEDIES: tuple[tuple[type | tuple[type, ...], frozenset[int], Remedy], ...] = 
         ),
     ),
     (
-        (LinkAdd, NetnsAdd),
+        (LinkAdd, NetnsAdd, NameAdd),
         frozenset({numbers.EEXIST}),
         Remedy(
             "name-taken",

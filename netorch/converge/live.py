@@ -36,6 +36,8 @@ class Live(Value):
     warnings: tuple[str, ...] = ()
     attached: Mapping[str, Attachment] = field(default_factory=dict)
     """Label → what the node is attached to."""
+    captions: Mapping[Key, str] = field(default_factory=dict)
+    """Key of a namespace or of a network's bridge → the `label` of the node or network."""
     intended: tuple[Deviation, ...] = ()
     """What users have done on purpose. `difference` does not contain it."""
 
@@ -86,5 +88,6 @@ def look(kernel: LinuxKernel, name: str, every: RecordsOfAll | None = None) -> L
         difference,
         (*warnings, *within.warnings),
         attached,
+        previous.loaded.captions if previous.loaded is not None else {},
         deviations,
     )

@@ -101,7 +101,7 @@ def find_target(topology: str, desired: Desired, end: str) -> Target:
     label = label_of(desired, node)
     if label is None:
         raise _no_node(topology, desired, node)
-    names = _interfaces(desired, label)
+    names = interfaces_of(desired, label)
     if not colon or not interface:
         known = f" {node} has {listing(sorted(names))}." if names else ""
         raise NetorchError(
@@ -143,7 +143,7 @@ def label_of(desired: Desired, node: str) -> str | None:
     return next((label for label in labels if node in (label, label_text(label))), None)
 
 
-def _interfaces(desired: Desired, label: str) -> dict[str, str]:
+def interfaces_of(desired: Desired, label: str) -> dict[str, str]:
     """Return each name of the topology's interfaces in a namespace → the name in the kernel."""
     names: dict[str, str] = {}
     for key, resource in desired.state.items():

@@ -26,7 +26,7 @@ from netorch.kinds.filter import PacketFilter
 from netorch.kinds.netns import Netns
 from netorch.kinds.route import Route
 from netorch.state.resource import Resource
-from netorch.values.filter_rules import SourceTo, Verdict, single_rules
+from netorch.values.filter_rules import SourceTo, single_rules
 
 Kind = TypeVar("Kind", bound=Resource)
 
@@ -137,10 +137,7 @@ def _files(resources: Iterable[Resource]) -> int:
 
 
 def _translates(filter_: PacketFilter) -> bool:
-    return any(
-        rule.act is Verdict.MASQUERADE or isinstance(rule.act, SourceTo)
-        for rule in single_rules(filter_.rules)
-    )
+    return any(isinstance(rule.act, SourceTo) for rule in single_rules(filter_.rules))
 
 
 class Shortage(NamedTuple):

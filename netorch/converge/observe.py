@@ -5,12 +5,13 @@ This module does no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from netorch.immutable import Value, field
 from netorch.kinds import observed_on
 from netorch.kinds.base.link import Link, link_key
 from netorch.kinds.file import NodeFile
+from netorch.kinds.name import name_key, names_in
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import SysctlValues
 from netorch.state.key import HOST, Key, is_attached
@@ -60,7 +61,7 @@ def views(
     snapshot: Snapshot,
     mark: Mark,
     originals: OriginalValues,
-    desired: Container[Key],
+    desired: Collection[Key],
     evidence: Evidence = WITHOUT_RECORD,
 ) -> dict[str, View]:
     """Return one view for each namespace, and one for each directory of files without one."""
@@ -72,13 +73,19 @@ def views(
         if label == HOST or is_attached(label)
     }
     names = None if record is None else frozenset(record.namespaces)
-    for label, netns in snapshot.namespaces.items():
-        created = (
+    link_local = any(key.kind == "address" and key.parts[-1].startswith("fe80:") for key in desired)
+
+    def is_created(label: str, netns: NetnsSnapshot) -> bool:
+        first = snapshot.namespaces[netns.shares] if netns.shares else netns
+        return (
             netns.inode not in others
             and netns.is_own
             and (names is None or label in names)
-            and mark.owns_alias(netns.mark)
+            and mark.owns_alias(first.mark)
         )
+
+    for label, netns in snapshot.namespaces.items():
+        created = is_created(label, netns)
         result[label] = View(
             netns,
             mark,
@@ -86,6 +93,7 @@ def views(
             result,
             originals.get(label, {}),
             desired,
+            link_local,
             on_record=None if record is None or created else record.of(netns.identity),
             links_on_record=frozenset() if record is None else record.links_in(netns.identity),
             trusts_numbers=evidence.trusts_numbers,
@@ -113,17 +121,25 @@ def _in_the_way(
     names: Mapping[str, str | None], desired: Mapping[Key, Resource]
 ) -> Iterator[tuple[str, str | None]]:
     """Yield the entries of `other_names` whose names the file asks for."""
-    asked = {key.netns for key in desired if key.kind == "netns"} & names.keys()
+    asked = names_in(desired) & names.keys()
     if asked:  # because most topologies have none, and there may be thousands of names
         yield from ((name, alias) for name, alias in names.items() if name in asked)
 
 
-def _taken_twice(snapshot: Snapshot, desired: Mapping[Key, Resource]) -> Iterator[tuple[str, str]]:
-    """Yield (name, other name) for desired names that lead to a namespace with another name."""
-    names: dict[tuple[int, int], str] = {}
+def _taken_twice(
+    snapshot: Snapshot, desired: Mapping[Key, Resource], state: Mapping[Key, Resource]
+) -> Iterator[tuple[str, str]]:
+    """Yield (name, other name) for a namespace with two names that are two namespaces in the file.
+
+    A second name that the topology has made is left out, because it is removed first.
+    """
     for label, netns in snapshot.namespaces.items():
-        if netns_key(label) in desired and names.setdefault(netns.inode, label) != label:
-            yield label, names[netns.inode]
+        first = netns.shares
+        if first and {netns_key(label), netns_key(first)} <= desired.keys():
+            if netns_key(first) not in state:
+                yield first, label
+            elif name_key(label) not in state:
+                yield label, first
 
 
 def observe(
@@ -153,31 +169,29 @@ def observe(
             f"is {snapshot.foreign_files.get(label, 'an empty file')}, not a network namespace"
         )
         what = no_netns if alias is None else f"exists and {maker(alias)}"
-        conflicts[netns_key(label)] = f"/run/netns/{label} {what}"
-    asked = {(key.kind, key.netns) for key in (*desired, *second_names)}
+        conflicts[netns_key(label)] = conflicts[name_key(label)] = f"/run/netns/{label} {what}"
+    asked: dict[str, set[str]] = {}
+    for kind_name, label in {(key.kind, key.netns) for key in (*desired, *second_names)}:
+        asked.setdefault(label, set()).add(kind_name)
     known = known or {}
     unproven: dict[Key, str] = {}
     by_label = views(snapshot, mark, originals or {}, desired, evidence)
-    for view in by_label.values():
-        if (
-            not view.created
-            and view.label != HOST
-            and not is_attached(view.label)
-            and view.netns.links
-        ):
-            conflicts[netns_key(view.label)] = (
-                f"namespace {view.label!r} exists and {_whose_namespace(view.netns, mark)}"
+    for label, view in by_label.items():
+        if not view.created and label != HOST and not is_attached(label) and view.netns.links:
+            conflicts[netns_key(label)] = conflicts[name_key(label)] = (
+                f"namespace {label!r} exists and {_whose_namespace(view.netns, mark)}"
             )
-        for resource in known.get(view.label, ()):
+        for resource in known.get(label, ()):
             state[resource.key] = resource
         # root of another user namespace can write any mark there, so only files count, which
         # are on the host
-        only_files = view.label in known or not view.netns.is_own
+        only_files = label in known or not view.netns.is_own
+        kinds_asked = asked.get(label, ())
         for kind in (NodeFile,) if only_files else kinds or observed_on(view.link_kinds):
             for resource in kind.observe(view):
                 state[resource.key] = resource
             for key, whose in (
-                kind.foreign_objects(view) if (kind.FOREIGN_KIND, view.label) in asked else ()
+                kind.foreign_objects(view) if kind.FOREIGN_KIND in kinds_asked else ()
             ):
                 if key in desired:
                     conflicts[key] = whose
@@ -187,7 +201,7 @@ def observe(
             unproven.update(pair for report in UNPROVEN_REPORTERS for pair in report(view))
     # each view refers to all of them, and the command line collects no such cycles
     by_label.clear()
-    for label, first in _taken_twice(snapshot, desired):
+    for label, first in [*_taken_twice(snapshot, desired, state)]:
         state.pop(netns_key(label), None)
         conflicts[netns_key(label)] = (
             f"/run/netns/{label} is another name of the namespace {first!r}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,16 @@ if TYPE_CHECKING:
     from netorch.converge.live import Live
     from netorch.converge.transaction import Transaction
     from netorch.kernel.reader import ParallelReader
+
+
+@contextmanager
+def _lines_of(loaded: Loaded) -> Iterator[None]:
+    """Let an error in this context show the lines of the file that it is about."""
+    try:
+        yield
+    except NetorchError as error:
+        loaded.add_lines(error)
+        raise
 
 
 class Orchestrator:
@@ -66,17 +76,18 @@ class Orchestrator:
         if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
             raise NetorchError(problem_of(error)) from error
 
-    def diff(self, loaded: Loaded, *, reset: bool = False) -> Difference:
+    def diff(self, loaded: Loaded, *, reset: bool = False, adopt: bool = False) -> Difference:
         """Return what `apply` would do. Raise ConflictError if a foreign object is in the way.
 
-        `reset` is that of `apply`.
+        `reset` and `adopt` are those of `apply`.
         """
         desired = loaded.desired
         records.require_usable_path(desired.topology)
         previous = Previous.read(desired.topology)
         if reset:
             previous = replace(previous, intended=())
-        return compare(self.kernel, desired, previous, loaded)
+        with _lines_of(loaded):
+            return compare(self.kernel, desired, previous, loaded, adopt=adopt)
 
     def apply(
         self,
@@ -92,6 +103,7 @@ class Orchestrator:
         reset: bool = False,
         act: str = "apply",
         leave: Collection[Key] = (),
+        adopt: bool = False,
     ) -> Report:
         """Make the kernel match the file, or leave it as it was.
 
@@ -99,19 +111,24 @@ class Orchestrator:
         and `progress` with how much of it is done. A `trial` is rolled back, unless `confirm` is
         called in time. With `keep_partial` a failed apply is not rolled back. `reset` ends what
         users have done to the topology on purpose, which stays otherwise. `act` is what the log of
-        the machine calls it. `leave` are keys of objects that stay as they are.
+        the machine calls it. `leave` are keys of objects that stay as they are. With `adopt`, the
+        topology takes over objects that netorch did not make, if they can become as the file says
+        in place.
         """
         from netorch.converge.transaction import Transaction
 
         began, topology = time.monotonic(), loaded.desired.topology
         observers = Observers(phase, progress, planned)
-        transaction = Transaction(self.kernel, loaded, record, observers, trial, reset, leave)
+        transaction = Transaction(
+            self.kernel, loaded, record, observers, trial, reset, leave, adopt
+        )
         phase("waiting for the lock")
         try:
             with records.lock(topology, lock_timeout) as stamp:
                 if self._reader is not None:
                     self._reader.locked(stamp)
-                report = self._carry_out(transaction, keep_partial)
+                with _lines_of(loaded):
+                    report = self._carry_out(transaction, keep_partial)
         except BaseException as error:
             from netorch.converge import journal
 
@@ -121,7 +138,7 @@ class Orchestrator:
             from netorch.converge import journal
 
             seconds = trial.seconds if trial is not None else None
-            journal.record_changes(act, topology, record, report.plan, began, seconds)
+            journal.record_changes(act, topology, record, report, began, seconds)
         return report
 
     @staticmethod
@@ -160,6 +177,37 @@ class Orchestrator:
         """
         from netorch.converge.teardown import tear_down
 
+        def act(report: Report) -> None:
+            tear_down(self.kernel, name, Observers(phase, progress), planned, brief, report)
+
+        return self._end("destroy", name, act, phase, lock_timeout)
+
+    def release(
+        self,
+        name: str,
+        *,
+        phase: Callable[[str], None] = lambda _: None,
+        lock_timeout: float = 10.0,
+    ) -> Report:
+        """Take the marks from all that topology `name` has on this machine, and leave it there."""
+        from netorch.converge.release import release
+
+        def act(report: Report) -> None:
+            release(self.kernel, name, Observers(phase), report)
+
+        return self._end("release", name, act, phase, lock_timeout)
+
+    def _end(
+        self,
+        act: str,
+        name: str,
+        carry_out: Callable[[Report], None],
+        phase: Callable[[str], None],
+        lock_timeout: float,
+    ) -> Report:
+        """Carry out an act that ends a topology, with its lock, and leave a line in the log."""
+        from netorch.converge import journal
+
         began = time.monotonic()
         report = Report(Plan())
         phase("waiting for the lock")
@@ -167,18 +215,13 @@ class Orchestrator:
             with records.lock(name, lock_timeout) as stamp:
                 if self._reader is not None:
                     self._reader.locked(stamp)
-                observers = Observers(phase, progress)
-                tear_down(self.kernel, name, observers, planned, brief, report)
+                carry_out(report)
         except BaseException as error:
-            from netorch.converge import journal
-
             outcome = "incomplete" if report.changed else "refused"
-            journal.record_failure("destroy", name, report.record, outcome, error, began)
+            journal.record_failure(act, name, report.record, outcome, error, began)
             raise
         if report.changed:
-            from netorch.converge import journal
-
-            journal.record_removal(name, report.record, report.plan, began)
+            journal.record_end(act, name, report, began)
         return report
 
     def one_after_the_other(self) -> AbstractContextManager[None]:

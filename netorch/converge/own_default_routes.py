@@ -50,11 +50,8 @@ def _own_default_routes(route: Route, snapshot: Snapshot) -> Iterator[RouteSpec]
 
 def _sentence(desired: Desired, key: Key, own: RouteSpec) -> str:
     version = 4 if own.family == AF_INET else 6
-    node = next(
-        (name for name, label in desired.labels.items() if label == key.netns),
-        label_text(key.netns),
-    )
-    network = desired.origins[key][-1]
+    node = desired.nodes.get(key.netns, label_text(key.netns))
+    network = desired.origins[key][3]
     ways = (
         " ".join(
             [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from netorch.converge import hazards
@@ -12,6 +12,8 @@ from netorch.converge.observe import Observed
 from netorch.converge.previous import Previous, namespaces_of
 from netorch.converge.read import made_by
 from netorch.errors import ConflictError, LacksError, Position, Problem
+from netorch.kernel.files import records
+from netorch.kernel.files.records import Record
 from netorch.kernel.linux import LinuxKernel
 from netorch.kinds.base.link import Link, link_key
 from netorch.kinds.filter import publish_key
@@ -22,11 +24,13 @@ from netorch.resolve.loaded import Loaded
 from netorch.state.key import Key
 from netorch.state.plan import Plan
 from netorch.state.resource import Obstacle, Resource
+from netorch.values.marks import NOT_OURS
 from netorch.values.requests import Feature
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 from netorch.values.sysctl_paths import with_defaults
 
 if TYPE_CHECKING:
+    from netorch.converge.adopt import Claim
     from netorch.converge.needs import Shortage
 
 
@@ -36,8 +40,13 @@ def refuse_conflicts(
     snapshot: Snapshot,
     previous: Previous,
     loaded: Loaded | None,
+    reasons: Mapping[Key, str] | None = None,
 ) -> None:
-    """Raise ConflictError for the foreign objects in the place of those that the file asks for."""
+    """Raise ConflictError for the foreign objects in the place of those that the file asks for.
+
+    `reasons` says, as a clause each, why netorch cannot take them over. None means that the user
+    did not ask for that.
+    """
     # an empty file that a crashed netorch left in /run/netns is not a foreign object
     left = namespaces_of(previous.desired) if observed.stale else frozenset()
     conflicts = {
@@ -56,25 +65,82 @@ def refuse_conflicts(
             continue  # because it is not new: only a new object must have a key of its own
         title, where = resource.title(), _place(desired, key, loaded)
         remedy = _remedy(desired, key)
-        problems.append(Problem(resource.TAKEN, f"{title}: {whose}.", where, remedy, title))
+        if reasons is not None:
+            reason = reasons.get(key, "its kind has no mark")
+            what = f"{title}: {whose}, and netorch cannot adopt it: {reason}."
+        else:
+            from netorch.converge.adopt import reason_against
+
+            what = f"{title}: {whose}."
+            if not owners[key] and not reason_against(key, snapshot, desired.state):
+                remedy = f"{remedy} Or take it over as it is with `apply --adopt`."
+        problems.append(Problem(resource.TAKEN, what, where, remedy, title))
     if problems:
         problems.sort(key=lambda problem: problem.where or Position(0, 0))
         raise ConflictError(problems, _file(loaded))
 
 
+def refuse_other_file(previous: Previous, record: Record, loaded: Loaded, plan: Plan) -> None:
+    """Raise ConflictError if a file without a name would delete the nodes of another file.
+
+    Both then have the name of the file, such as `topo`, in two folders. `record` is that of the
+    file to apply.
+    """
+    last = previous.record
+    if (
+        last is None
+        or record.override is not None
+        or "-" in (last.source, record.source)
+        or last.source == record.source
+    ):
+        return
+    deleted = sorted(step.key.netns for step in plan.deletes if step.key.kind == "netns")
+    if not deleted or loaded.topology.name is not None or not records.has_source(last):
+        return
+    topology = previous.topology
+    what = (
+        f"topology {topology!r} is live from {last.source}, and this file has no `name`, so it "
+        f"would take its place and delete {', '.join(deleted[:3])}"
+        f"{f' and {len(deleted) - 3} more' if len(deleted) > 3 else ''}."
+    )
+    command = f"netorch destroy {topology}"
+    remedy = f"Write `name: …` in this file. To replace that topology, run `{command}` first."
+    problem = Problem("name-of-another-file", what, None, remedy, topology, command)
+    raise ConflictError(problem, loaded.file)
+
+
 def _remedy(desired: Desired, key: Key) -> str:
     match desired.origins.get(key):
-        case ("nodes", _, "networks", network) if key.kind == "link":
+        case ("nodes", _, "networks", network, *_) if key.kind == "link":
             return (
                 f"Choose another interface name with `networks: {{{network}: {{name: …}}}}`, "
                 "or remove the existing link first."
             )
-        case ("nodes", _, "networks", network) if key.kind == "route":
+        case ("nodes", _, "networks", network, *_) if key.kind == "route":
             return (
                 f"Write `networks: {{{network}: {{default_route: false}}}}`, "
                 "or remove the existing route first."
             )
     return desired.state[key].REMEDY
+
+
+def refuse_replacements(
+    plan: Plan, claims: Iterable[Claim], desired: Desired, loaded: Loaded | None
+) -> None:
+    """Raise ConflictError for objects to take over that would have to be replaced."""
+    from netorch.converge.adopt import reasons_in_plan
+
+    if problems := [
+        Problem(
+            desired.state[key].TAKEN,
+            f"{desired.state[key].title()}: {NOT_OURS}, and netorch cannot adopt it: {reason}.",
+            _place(desired, key, loaded),
+            "Write in the file what is there, or remove it first.",
+            desired.state[key].title(),
+        )
+        for key, reason in reasons_in_plan(claims, plan).items()
+    ]:
+        raise ConflictError(problems, _file(loaded))
 
 
 def refuse_hazards(

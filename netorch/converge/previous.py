@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 
 from netorch.converge import intended
@@ -15,6 +15,7 @@ from netorch.immutable import Value, field, replace
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Originals, Record
 from netorch.kinds.base.link import link_key
+from netorch.kinds.name import names_in
 from netorch.resolve.desired import Desired
 from netorch.state.key import HOST, Key, is_attached
 from netorch.state.resource import Resource
@@ -41,8 +42,7 @@ class RecordsOfAll(Value):
     def read(cls) -> RecordsOfAll:
         """Read /run/netorch. Raise NetorchError if it cannot be read."""
         names = tuple(records.applied_names())
-        settings = {name: records.read_sysctls(name)[0] for name in names}
-        return cls(names, {name: originals for name, originals in settings.items() if originals})
+        return cls(names, records.sysctls_of_all(names))
 
     def settings_of_others(self, topology: str) -> tuple[Originals, ...]:
         return tuple(there for name, there in self.settings.items() if name != topology)
@@ -126,18 +126,20 @@ class Previous(Value, dict=True):
         }
         return {name: ownership for name, ownership in read.items() if ownership is not None}
 
-    def with_number(self, snapshot: Snapshot) -> Previous:
+    def with_number(self, snapshot: Snapshot, adopt: bool = False) -> Previous:
         """Choose a protocol number for this topology if it has none on record.
 
         The number is computed from the name. If another topology or a foreign object has this
-        number already, netorch chooses a different one.
+        number already, netorch chooses a different one. With `adopt`, the number of foreign objects
+        does not matter: they may be what a topology of this name has released, and some kernels do
+        not change the number of an address.
         """
         default = Mark(self.topology)
         if self.ownership is not None or _is_marked(snapshot, default):
             return self
         taken = {
             *(Mark(name, own.number).protocol for name, own in self.ownership_of_others.items()),
-            *_numbers(snapshot),
+            *(() if adopt else _numbers(snapshot)),
         }
         number = free_number(default.protocol, PROTOCOLS, taken)
         if number == default.protocol:
@@ -160,6 +162,14 @@ class Previous(Value, dict=True):
             for name in others
         )
         return Evidence(None, trusts_numbers=not shared and _is_marked(snapshot, mark))
+
+    def second_names(self, state: Collection[Key]) -> tuple[frozenset[str], ...]:
+        """Return `Scope.second_names` for comparing `state` with the kernel."""
+        asked = frozenset(key.netns for key in state if key.kind == "name")
+        recorded = frozenset(() if self.ownership is None else self.ownership.second_names)
+        if self.ownership is None or not (asked or recorded):
+            return (asked,)
+        return asked, frozenset(self.ownership.namespaces) - names_in(state), recorded
 
     def owner_elsewhere(self, key: Key, snapshot: Snapshot) -> str:
         """Return the other topology that has an object on record as its own, or ""."""
@@ -226,6 +236,13 @@ class Previous(Value, dict=True):
         others = every.settings_of_others(self.topology)
         return replace(self, names=every.names, settings_of_others=others, loaded=self._known)
 
+    def claiming(
+        self, keys: Iterable[Key], own: Mapping[Key, Resource], snapshot: Snapshot
+    ) -> Previous:
+        """Return what is on record when the topology has taken over `keys`, beside its `own`."""
+        recorded = ownership_of([*own, *keys], snapshot, self.mark)
+        return replace(self, ownership=recorded.also(self.ownership), loaded=self._known)
+
     def with_settings(self, settings: Originals) -> Previous:
         """Return a copy with these original values of sysctls on record."""
         return replace(self, settings=settings, loaded=self._known)
@@ -273,11 +290,11 @@ def namespaces_of(desired: Desired | None) -> frozenset[str]:
     """Return the names in /run/netns that a file makes."""
     if desired is None:
         return frozenset()
-    return frozenset(key.netns for key in desired.state if key.kind == "netns")
+    return names_in(desired.state)
 
 
-def ownership_of(state: Mapping[Key, Resource], snapshot: Snapshot, mark: Mark) -> Ownership:
-    """Return the record of the own objects of a state.
+def ownership_of(state: Collection[Key], snapshot: Snapshot, mark: Mark) -> Ownership:
+    """Return the record of the own objects of a state, or of their keys.
 
     `snapshot` has the namespaces that the topology is attached to.
     """
@@ -288,16 +305,16 @@ def ownership_of(state: Mapping[Key, Resource], snapshot: Snapshot, mark: Mark) 
             if netns is not None:
                 place = objects.setdefault(identity_text(netns.identity), [])
                 place.append((key.kind, *key.parts))
-    names = tuple(sorted(key.netns for key in state if key.kind == "netns"))
     return Ownership(
-        mark.protocol,
-        names,
-        {identity: tuple(sorted(there)) for identity, there in sorted(objects.items())},
-        _links_of(state, snapshot),
+        number=mark.protocol,
+        namespaces=tuple(sorted(names_in(state))),
+        second_names=tuple(sorted(key.netns for key in state if key.kind == "name")),
+        objects={identity: tuple(sorted(there)) for identity, there in sorted(objects.items())},
+        links=_links_of(state, snapshot),
     )
 
 
-def _links_of(state: Mapping[Key, Resource], snapshot: Snapshot) -> dict[str, tuple[int, ...]]:
+def _links_of(state: Collection[Key], snapshot: Snapshot) -> dict[str, tuple[int, ...]]:
     """Return namespace that netorch did not make → the indices of the state's links in it."""
     return {
         identity_text(netns.identity): indices

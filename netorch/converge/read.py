@@ -11,6 +11,7 @@ from netorch.converge.original_settings import Memory
 from netorch.converge.previous import Previous
 from netorch.immutable import replace
 from netorch.kernel.linux import LinuxKernel
+from netorch.kinds.name import names_in
 from netorch.kinds.netns import netns_key
 from netorch.state.key import Key
 from netorch.state.resource import Resource
@@ -26,9 +27,13 @@ def scope(
     sysctls = dict(memory.paths(state))
     for label, paths in hazards.ipv6_switches(state).items():
         sysctls[label] = tuple(dict.fromkeys((*sysctls.get(label, ()), *paths)))
+    second_names = previous.second_names(state)
+    # names on record too, because a second name of somebody else stays
+    names = names_in(state).union(*second_names)
     return Scope(
         mark=mark.alias,
-        in_full=frozenset(key.netns for key in state if key.kind == "netns"),
+        in_full=names,
+        second_names=second_names,
         attached=attached,
         sysctls=sysctls,
         topology=mark.topology,

@@ -36,6 +36,10 @@ class Report(Struct):
     """What `destroy` found on record; None if there was none."""
     token: str | None = None
     """A text that distinguishes the trial from others of the same topology."""
+    adopted: tuple[str, ...] = ()
+    """The titles of the objects that the topology has taken over."""
+    released: tuple[str, ...] = ()
+    """The titles of the links and namespaces that the topology has given up."""
     intended: tuple[Deviation, ...] = ()
     """What users have done on purpose, and the command has kept."""
 

@@ -43,7 +43,7 @@ def tear_down(
     """
     observers.phase("reading")
     previous = Previous.read(name)
-    within = _reach(kernel, previous)
+    within = reach_of(kernel, previous)
     reclaim = within.names if within.known else frozenset()
     snapshot, observed = read_all(kernel, previous, within, brief)
     began = snapshot
@@ -113,7 +113,7 @@ def _put_settings_back(
     return previous.with_settings(memory.records if memory.shared else {}), refusals
 
 
-def _reach(kernel: LinuxKernel, previous: Previous) -> Reach:
+def reach_of(kernel: LinuxKernel, previous: Previous) -> Reach:
     """Find the namespaces in which the topology may have objects.
 
     They are known by its record if that is enough, else by its file, else by its marks.

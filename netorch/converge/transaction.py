@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from netorch.converge import confirmation, intended
 from netorch.converge.attached import forget_left, remember_left
@@ -16,6 +16,7 @@ from netorch.converge.execute import INTERRUPTS, ROUNDS, Refusal, deletable_grou
 from netorch.converge.kernel_errors import problems_of
 from netorch.converge.moves import moves
 from netorch.converge.original_settings import Memory, Place
+from netorch.converge.preflight import refuse_other_file
 from netorch.converge.previous import Previous, namespaces_of, ownership_of
 from netorch.converge.recorded_state import save
 from netorch.converge.report import Observers, Report
@@ -65,15 +66,17 @@ class Transaction:
         trial: confirmation.Trial | None,
         reset: bool = False,
         leave: Collection[Key] = (),
+        adopt: bool = False,
     ) -> None:
         """`reset` ends the intended deviations, so that all becomes as the file says.
 
-        `leave` are keys of objects that stay as they are.
+        `leave` are keys of objects that stay as they are. With `adopt`, the topology takes over
+        objects that netorch did not make.
         """
         desired = loaded.desired
         self.kernel, self.loaded, self.desired = kernel, loaded, desired
         self.observers, self.trial, self.reset = observers, trial, reset
-        self.leave = leave
+        self.leave, self.adopt = leave, adopt
         # The record has no list of namespaces if some are attached, because `destroy` then needs
         # the file anyway, for the names of the attached ones.
         made = tuple(sorted(namespaces_of(desired))) if not desired.attached else None
@@ -93,11 +96,17 @@ class Transaction:
         self.on_record = Previous.read(topology)
         self.previous = replace(self.on_record, intended=()) if self.reset else self.on_record
         self.first = self.last = compare(
-            self.kernel, self.desired, self.previous, self.loaded, leave=self.leave
+            self.kernel,
+            self.desired,
+            self.previous,
+            self.loaded,
+            leave=self.leave,
+            adopt=self.adopt,
         )
         self.record = replace(self.record, filters=_filters(self.first.desired))
         self._looks += 1
         if self._looks == 1:
+            refuse_other_file(self.on_record, self.record, self.loaded, self.first.plan)
             self.observers.compared(self.first)
         damaged = [self.previous.warning] if self.previous.warning else []
         self.report = Report(
@@ -105,6 +114,7 @@ class Transaction:
             warnings=[*unconfirmed, *self.first.warnings, *damaged],
             notes=[*self._ended()],
             intended=self.first.intended,
+            adopted=self.first.adopted,
         )
 
     def _ended(self) -> Iterator[str]:
@@ -138,6 +148,7 @@ class Transaction:
         last = self.previous.record
         return (
             not self.first.plan
+            and not self.first.claims
             and last is not None
             and replace(last, applied=self.record.applied) == self.record
             and self.previous.ownership == self._ownership_after
@@ -209,17 +220,20 @@ class Transaction:
         The next round makes again what the kernel deleted as a side effect.
         """
         desired, now, report = self.desired, self.first, self.report
+        if now.claims:
+            now = self._compare_again(None, self._adopt())
+        begin = now
         late = bridges_that_come_up_late(now.plan)
         while now.plan:
             plan = now.plan
-            if now is self.first:
+            if now is begin:
                 plan = without_steps(plan, late)
             unexpected = without_steps(plan, late)
             if unexpected:
                 if report.rounds == ROUNDS:
                     raise self._does_not_stay(now)
                 report.rounds += 1
-                if now is not self.first:
+                if now is not begin:
                     report.notes += describe_changes(unexpected, now.snapshot)
             else:
                 late = frozenset()
@@ -237,20 +251,38 @@ class Transaction:
                 raise KernelRefused(
                     _first_of_each_namespace(run.refusals, self.loaded), self.loaded.file
                 )
-            self.previous = self.previous.with_others_now()
-            now = compare(
-                self.kernel,
-                desired,
-                self.previous,
-                self.loaded,
-                attached=self.first.attached,
-                before=now,
-                leave=self.leave,
-            )
+            now = self._compare_again(now)
         self.last = now
         announce_moves(self.kernel, self.first.plan, self.first.observed.state, now.observed.state)
         report.warnings += end_wrong_connections(
             self.kernel, desired.topology, self.first.snapshot, now.snapshot
+        )
+
+    def _adopt(self) -> Mapping[Key, str]:
+        """Put the marks on the objects that the topology takes over.
+
+        Return for each why it may lack its mark nevertheless.
+        """
+        from netorch.converge import adopt
+
+        self.observers.phase("adopting")
+        if refusals := adopt.put(self.kernel, self.first.claims):
+            raise KernelRefused(_first_of_each_namespace(refusals, self.loaded), self.loaded.file)
+        return {one.key: one.resource.KEEPS_MARK for one in self.first.claims}
+
+    def _compare_again(
+        self, before: Difference | None, not_marked: Mapping[Key, str] | None = None
+    ) -> Difference:
+        self.previous = self.previous.with_others_now()
+        return compare(
+            self.kernel,
+            self.desired,
+            self.previous,
+            self.loaded,
+            attached=self.first.attached,
+            before=before,
+            leave=self.leave,
+            not_marked=not_marked,
         )
 
     def roll_back(self, error: BaseException) -> BaseException:
@@ -393,6 +425,11 @@ def roll_back(
     ownership = ownership.also(known) if ownership is not None else known
     previous = replace(previous, filters=filters, ownership=ownership)
     problems = _plan_back_until_done(kernel, start, previous, planned)
+    if start.first.claims:
+        from netorch.converge import adopt
+
+        refusals = adopt.take_back(kernel, start.first.claims)
+        problems += problems_of(refusals, lambda _: None)
     # Neighbours and bridges may have learned addresses and MACs from the failed apply.
     announce_moves(kernel, start.first.plan, start.first.desired, start.first.observed.state)
     before = start.previous
@@ -448,6 +485,7 @@ def _plan_back_until_done(
         if not isinstance(resource, Veth) or resource.peer != UNKNOWN
     }
     ours = start.reclaim | (namespaces_of(desired) - before.observed.stale)
+    claimed = frozenset(one.key for one in before.claims)
     problems: list[Problem] = []
     began: Snapshot | None = None
     for _ in range(ROUNDS):
@@ -457,7 +495,7 @@ def _plan_back_until_done(
             began = snapshot
             planned(plan)
         previous, given_up, refusals = _bring_settings_back(kernel, start, previous, snapshot)
-        plan = without_places(plan, given_up)
+        plan = _without_new(without_places(plan, given_up), claimed)
         if not plan and not refusals:
             remove_stale_names(kernel, snapshot, ours)
             end_wrong_connections(kernel, desired.topology, began, snapshot)
@@ -466,6 +504,17 @@ def _plan_back_until_done(
         run = execute(kernel, plan, groups=groups, reclaim=ours, keep_going=True)
         problems = problems_of((*refusals, *run.refusals), lambda _: None)
     return [_NOT_ROLLED_BACK, *problems]
+
+
+def _without_new(plan: Plan, claimed: frozenset[Key]) -> Plan:
+    """Return a plan that makes none of the objects which the topology wanted to take over.
+
+    They exist, and do not have its marks yet, or Linux did not set them.
+    """
+    if not claimed:
+        return plan
+    changes = (step for step in plan.changes if step.before or step.key not in claimed)
+    return replace(plan, changes=tuple(changes))
 
 
 def _bring_settings_back(

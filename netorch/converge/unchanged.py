@@ -51,7 +51,7 @@ def resources_of_untouched(
     resources: dict[str, list[Resource]] = {
         label: []
         for label, netns in snapshot.namespaces.items()
-        if label in before and netns.links is before[label].links
+        if label in before and netns.links is before[label].links and not netns.shares
     }
     for key, resource in observed.state.items():
         if key.netns in resources and key.kind != "file":

@@ -13,9 +13,9 @@ from netorch.converge.preflight import Lack, lacking
 from netorch.converge.previous import Previous, recorded
 from netorch.doctor import firewalls, limits, managers
 from netorch.doctor.checks import USER_NAMESPACES, look, severity
-from netorch.doctor.features import Ability, FindLacking, abilities
+from netorch.doctor.features import Ability, FindLacking, State, abilities
 from netorch.doctor.findings import Finding, Level, Situation
-from netorch.doctor.needs import needs
+from netorch.doctor.needs import ALTERNATIVES, needs
 from netorch.errors import NetorchError, Problem
 from netorch.firewall.syntax import SYNTAXES, syntax_of
 from netorch.immutable import Value, replace
@@ -23,6 +23,7 @@ from netorch.kernel.files import records
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.machine import facts, rootless
 from netorch.kernel.machine.facts import Machine
+from netorch.kinds.name import name_key
 from netorch.kinds.netns import netns_key
 from netorch.resolve.desired import Desired
 from netorch.resolve.loaded import Loaded
@@ -54,6 +55,18 @@ class Diagnosis(Value):
     """The findings, the worst first."""
     needs: tuple[str, ...] = ()
     """What the file needs of the kernel, empty without a file."""
+
+    def ability_for(self, need: str) -> Ability | None:
+        """Return the feature that the file needs, None if every kernel has it.
+
+        One packet filter is enough, so this is the backend that works best here.
+        """
+        best = (State.YES, State.ON_DEMAND, State.UNKNOWN, State.NO)
+        abilities = sorted(
+            (one for one in self.abilities if one.what in (need, *ALTERNATIVES.get(need, ()))),
+            key=lambda one: best.index(one.state),
+        )
+        return abilities[0] if abilities else None
 
     @property
     def well(self) -> bool:
@@ -179,7 +192,7 @@ def _known_to_checks(situation: Situation, desired: Desired) -> set[tuple[str, s
         if hazard.key.netns == HOST
     }
     for damage in situation.machine.leftovers:
-        node = desired.state.get(netns_key(damage.name))
+        node = desired.state.get(netns_key(damage.name), desired.state.get(name_key(damage.name)))
         if node is not None:
             known.add((node.TAKEN, node.title()))
     known |= {(shortage.code, shortage.object) for shortage in limits.shortages(situation)}

@@ -9,6 +9,7 @@ from netorch.doctor import firewalls, limits, managers
 from netorch.doctor.findings import Finding, Level, Situation
 from netorch.errors import OWN_NETWORK
 from netorch.immutable import Value, replace
+from netorch.kinds.name import name_key
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import Sysctl
 from netorch.state.key import HOST
@@ -130,14 +131,16 @@ def _leftovers(situation: Situation) -> Iterator[Finding]:
         for name, desired in situation.topologies.items()
         if name != situation.file
         for key in desired.state
-        if key.kind == "netns"
+        if key.kind in {"netns", "name"}
     }
     desired = situation.topologies.get(situation.file)
     for damage in situation.machine.leftovers:
         name = damage.name
         if name in expected:
             continue
-        needed = desired is not None and netns_key(name) in desired.state
+        needed = desired is not None and any(
+            key(name) in desired.state for key in (netns_key, name_key)
+        )
         purpose = f", and a node of {situation.file} needs that name" if needed else ""
         remove = "rmdir" if damage.directory else "rm"
         yield Finding(

@@ -12,11 +12,13 @@ from netorch.firewall.syntax import SYNTAXES, syntax_of
 from netorch.immutable import Value, replace
 from netorch.kernel.machine.modules import Modules
 from netorch.kinds.address import IPV6
+from netorch.kinds.base.encaps import FEATURES as ENCAPS
 from netorch.kinds.base.standalone import link_feature
 from netorch.kinds.bridge import VLAN_FILTERING
 from netorch.kinds.impair import FEATURES as QDISCS
 from netorch.kinds.ipvlan import L3S
 from netorch.netlink.constants import AF_INET, FR_ACT_TO_TBL, RT_SCOPE_LINK, RTN_UNICAST
+from netorch.netlink.encap import KINDS
 from netorch.topology import models
 from netorch.topology.interfaces.standalone import StandaloneModel
 from netorch.values.requests import Feature, Hop, RouteAdd, RouteSpec, RuleAdd, RuleSpec
@@ -130,6 +132,8 @@ def _required() -> Iterator[tuple[str, Feature]]:
     keys[QDISCS["tbf"]] = ["impair: rate alone"]
     keys[_RULES] = ["rules"]
     keys[_MULTIPATH] = ["routes: nexthops"]
+    for number, feature in ENCAPS.items():
+        keys.setdefault(feature, []).append(f"encap: {KINDS[number]}")
     for feature, needing in keys.items():
         yield ", ".join(needing), feature
 

@@ -8,6 +8,10 @@ from netorch.resolve.desired import Desired
 _FILTERS = ("filter", "forward")
 """Kinds of resources that are rules of a packet filter."""
 
+_FILTER = "a packet filter (nftables or iptables)"
+ALTERNATIVES = {_FILTER: ("NAT by nftables", "NAT by iptables")}
+"""What a file needs → the features of which one is enough."""
+
 
 def needs(desired: Desired) -> list[str]:
     """Return the features of the kernel that the objects of a topology need, each once."""
@@ -23,5 +27,5 @@ def needs(desired: Desired) -> list[str]:
         if key.kind == "rule":
             words["policy rules"] = None
         if key.kind in _FILTERS:
-            words["a packet filter (nftables or iptables)"] = None
+            words[_FILTER] = None
     return list(words)

@@ -73,6 +73,15 @@ class Clause(Value, dict=True):
         return ValueIndex(self.values)
 
 
+class ChosenPort(Value):
+    """A port that the kernel chooses for a translated source."""
+
+    ports: tuple[int, int] | None = None
+    """The first and the last port of which it chooses one; None for any."""
+    random: bool = False
+    """Whether it chooses at random, even where the packet's own port is free."""
+
+
 class ListedRule(Value, dict=True):
     """One rule of a chain."""
 
@@ -84,7 +93,8 @@ class ListedRule(Value, dict=True):
     """
     target: object = None
     """The name of a chain, or an address and a port. The address None and the port 0 mean that it
-    stays unchanged. Instead of a port there may be pairs of ports: each one and its translation.
+    stays unchanged. Instead of a port there may be pairs of ports: each one and its translation; or
+    a ChosenPort for a source.
     """
     text: str = ""
     """The rule in the syntax of its own tool."""
@@ -144,6 +154,8 @@ class ListedChain(Value):
     rules: tuple[ListedRule, ...] = ()
     tool: str = "nft"
     """The tool that manages the chain: `nft`, `iptables` or `ip6tables`."""
+    active: bool = True
+    """Whether packets pass it: not if its table is dormant."""
 
     @property
     def title(self) -> str:

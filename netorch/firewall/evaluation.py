@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
-from netorch.firewall.chains import UNKNOWN, Clause, ListedChain, ListedRule
+from netorch.firewall.chains import UNKNOWN, ChosenPort, Clause, ListedChain, ListedRule
 from netorch.immutable import Value, replace
 
 Address = IPv4Address | IPv6Address
@@ -106,8 +106,10 @@ class HookVerdict:
     """A sentence that tells which rule drops the packet and why, "" if the packet continues."""
     doubts: list[str] = field(default_factory=list)
     """Sentences about rules that may drop or translate the packet."""
-    source: tuple[Address | None, int] | None = None
-    """The address and port to which the source is translated. The address None means masquerade."""
+    source: tuple[Address | None, int | ChosenPort] | None = None
+    """The address and port to which the source is translated. The address None means masquerade,
+    and the port 0 that the kernel keeps the packet's own if it can.
+    """
     destination: tuple[Address | None, int] | None = None
     """The address and port to which the destination is translated. The address None means this
     namespace.
@@ -131,7 +133,9 @@ class Filters:
     def of_hook(self, hook: str, version: int) -> list[ListedChain]:
         """Return the chains of a hook that packets of an IP version pass, in their order."""
         if (hook, version) not in self._hooks:
-            here = (one for one in self._chains if one.hook == hook and one.sees(version))
+            here = (
+                one for one in self._chains if one.hook == hook and one.active and one.sees(version)
+            )
             self._hooks[hook, version] = sorted(here, key=lambda chain: chain.priority)
         return self._hooks[hook, version]
 
@@ -172,7 +176,19 @@ def run(
             )
         if verdict.dropped:
             return verdict
+        if chain.kind == "nat" and verdict.destination is not None:
+            # later chains see the translated packet
+            packet = _translated(packet, *verdict.destination)
     return verdict
+
+
+def _translated(packet: Packet, address: Address | None, port: int) -> Packet:
+    return replace(
+        packet,
+        destination=packet.destination if address is None else address,
+        dport=port or packet.dport,
+        translated=True,
+    )
 
 
 @dataclass(slots=True)

@@ -30,6 +30,7 @@ from netorch.firewall.shell import ShellCommand
 from netorch.immutable import Value
 from netorch.values.digest import blake2b
 from netorch.values.filter_rules import (
+    WITH_PORTS,
     Address,
     DestinationTo,
     FilterRule,
@@ -66,10 +67,16 @@ _HOOKS = {
     Hook.POSTROUTING: (_NAT, "POSTROUTING", "post"),
     Hook.FORWARD: (_FILTER, "FORWARD", "fwd"),
     Hook.INPUT: (_FILTER, "INPUT", "in"),
+    Hook.OUTPUT_FILTER: (_FILTER, "OUTPUT", "fout"),
 }
-_WITHOUT_IIF = (Hook.OUTPUT, Hook.POSTROUTING)
+_WITHOUT_IIF = (Hook.OUTPUT, Hook.POSTROUTING, Hook.OUTPUT_FILTER)
 _WITHOUT_OIF = (Hook.PREROUTING, Hook.INPUT)
-_PROTOCOLS = ("tcp", "udp", "sctp")
+_NAMES = {"icmpv6": "ipv6-icmp", "50": "esp", "51": "ah", "47": "gre"}
+"""Protocol → its name in the output of iptables-save, if that is another one."""
+_ICMP = {4: ("icmp", "icmp", "--icmp-type"), 6: ("icmpv6", "icmp6", "--icmpv6-type")}
+"""IP version → the protocol of its ICMP, the match for that, and its option for the type."""
+_UNREACHABLE = {4: "icmp-port-unreachable", 6: "icmp6-port-unreachable"}
+"""IP version → the ICMP error that answers a rejected packet."""
 _STATES = {
     "invalid": "INVALID",
     "new": "NEW",
@@ -285,6 +292,15 @@ def is_marked(topology: str, text: str) -> bool:
     return made <= {line.removesuffix(comment) for line in text.splitlines()}
 
 
+def released(topology: str, text: str) -> str:
+    """Return "", because the marks of chains are the only proof of who made them."""
+    return ""
+
+
+def is_released(topology: str, text: str) -> bool:
+    return False
+
+
 def translations_of(text: str) -> frozenset[str]:
     """Return the lines that translate addresses."""
     return frozenset(line for line in lines_of(text) if _TRANSLATES.search(line))
@@ -440,19 +456,27 @@ def _header(rule: _Placed) -> Iterator[str]:
                 raise _wrong(rule, f"{option} is not possible there")
             yield f"{_not(interface)}{option} {_interface(rule, interface)}"
     if match.protocol is not None:
-        if match.protocol not in _PROTOCOLS:
-            raise _wrong(rule, f"{match.protocol!r} is not a protocol with ports")
-        yield f"-p {match.protocol}"
+        if not (match.protocol in (*WITH_PORTS, "icmp", "icmpv6") or match.protocol.isdecimal()):
+            raise _wrong(rule, f"{match.protocol!r} is not a protocol")
+        yield f"-p {_NAMES.get(match.protocol, match.protocol)}"
 
 
 def _matches(rule: _Placed, port: PortRange | None) -> Iterator[str]:
     match = rule.match
-    if port is not None:
+    if port is not None or match.sport is not None:
         if match.protocol is None:
             raise _wrong(rule, "ports need a protocol")
+        if match.protocol not in WITH_PORTS:
+            raise _wrong(rule, f"{match.protocol!r} is not a protocol with ports")
         yield f"-m {match.protocol}"
-        if port != (0, 65535) or match.protocol == "sctp":
-            yield f"--dport {_ports(rule, port)}"
+        for option, ports in (("--sport", match.sport), ("--dport", port)):
+            if ports is not None and (ports != (0, 65535) or match.protocol == "sctp"):
+                yield f"{option} {_ports(rule, ports)}"
+    if match.icmp is not None:
+        protocol, name, option = _ICMP[rule.family]
+        if match.protocol != protocol:
+            raise _wrong(rule, f"{match.protocol!r} is not the ICMP of IPv{rule.family}")
+        yield f"-m {name} {option} {match.icmp}"
     if match.local is not None:
         yield f"-m addrtype {'' if match.local else '! '}--dst-type LOCAL"
     if match.states:
@@ -467,18 +491,37 @@ def _matches(rule: _Placed, port: PortRange | None) -> Iterator[str]:
 
 def _target(rule: _Placed) -> str:
     act = rule.rule.act
-    translates = isinstance(act, SourceTo) or act is Verdict.MASQUERADE
-    if translates and rule.hook is not Hook.POSTROUTING:
-        raise _wrong(rule, "iptables translates sources only in POSTROUTING")
     if isinstance(act, SourceTo):
-        return f"SNAT --to-source {_address(rule, act.address)}"
+        return _source(rule, act)
     assert isinstance(act, Verdict)
-    if act is Verdict.DROP and _HOOKS[rule.hook][0] == _NAT:
-        raise _wrong(rule, "the table nat cannot drop packets")
+    if act in (Verdict.DROP, Verdict.REJECT) and _HOOKS[rule.hook][0] == _NAT:
+        raise _wrong(rule, f"the table nat cannot {act.value} packets")
+    if act is Verdict.REJECT:
+        return f"REJECT --reject-with {_UNREACHABLE[rule.family]}"
     if act is Verdict.ACCEPT and _HOOKS[rule.hook][0] == _FILTER:
         # RETURN, so that foreign rules in the table still decide, as with a table of nftables
         return Verdict.RETURN.name
     return act.name
+
+
+def _source(rule: _Placed, act: SourceTo) -> str:
+    """Return the translation of a source."""
+    if rule.hook is not Hook.POSTROUTING:
+        raise _wrong(rule, "iptables translates sources only in POSTROUTING")
+    words = ["MASQUERADE"] if act.address is None else ["SNAT --to-source"]
+    host = "" if act.address is None else _address(rule, act.address)
+    ports = ""
+    if act.ports is not None:
+        if rule.match.protocol not in WITH_PORTS:
+            raise _wrong(rule, "ports need a protocol with ports")
+        ports = _ports(rule, act.ports).replace(":", "-")
+    if act.address is None:
+        words += ["--to-ports", ports] if ports else []
+    elif ports:
+        words.append(f"{f'[{host}]' if rule.family == 6 else host}:{ports}")
+    else:
+        words.append(host)
+    return " ".join([*words, *(["--random-fully"] if act.random else [])])
 
 
 def _address(rule: _Placed, address: Address) -> str:

@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address, ip_network
 
-from netorch.firewall.chains import UNKNOWN, Clause, ListedChain, ListedRule
+from netorch.firewall.chains import UNKNOWN, ChosenPort, Clause, ListedChain, ListedRule
+from netorch.values.icmp import icmp_name
 
 _HOOKS = {
     **{("raw", name): (name.lower(), -300) for name in ("PREROUTING", "OUTPUT")},
@@ -29,8 +30,8 @@ _VERDICTS = {
     "DROP": "drop",
     "REJECT": "reject",
     "RETURN": "return",
-    "MASQUERADE": "masquerade",
 }
+_RANDOM = frozenset(("--random", "--random-fully"))
 _GOES_ON = frozenset(
     (
         "LOG",
@@ -51,13 +52,6 @@ _GOES_ON = frozenset(
 _NUMBER = re.compile(r"0x[0-9a-f]+|[1-9]\d*|0")
 _INTERFACES = {"-i": "iif", "-o": "oif"}
 _PROTOCOLS = {"ipv6-icmp": "icmpv6", "58": "icmpv6", "1": "icmp", "6": "tcp", "17": "udp"}
-_ICMP = {"8": "echo-request", "0": "echo-reply"}
-_ICMPV6 = {
-    "128": "echo-request",
-    "129": "echo-reply",
-    "135": "nd-neighbor-solicit",
-    "136": "nd-neighbor-advert",
-}
 _MATCHES = frozenset(
     (
         "tcp",
@@ -137,6 +131,8 @@ def rule(text: str, names: frozenset[str] = frozenset()) -> ListedRule:
             "--set-mark",
         }:
             options[word] = value
+        elif word in _RANDOM:
+            options[word], place = "", place - 1
         elif target:
             # further options of the target, with or without a value
             place -= value.startswith("-")
@@ -188,8 +184,8 @@ def _clause(word: str, value: str, negated: bool) -> Clause | None:
             ranges = tuple(map(_ports, value.split(",")))
             return Clause(word[2:-1], ranges, negated) if None not in ranges else Clause(UNKNOWN)
         case "--icmp-type" | "--icmpv6-type" if value.isdigit():
-            names = _ICMP if word == "--icmp-type" else _ICMPV6
-            return Clause("icmp", (names.get(value, value),), negated)
+            version = 4 if word == "--icmp-type" else 6
+            return Clause("icmp", (icmp_name(version, int(value)),), negated)
         case "--src-range" | "--dst-range":
             try:
                 first, last = map(ip_address, value.split("-"))
@@ -228,10 +224,10 @@ def _act(
         return _VERDICTS[target], None
     if target in _GOES_ON or not target:
         return "", None
-    if target in {"DNAT", "SNAT"}:
-        return target.lower(), _place(
-            options.get("--to-destination", options.get("--to-source", ""))
-        )
+    if target == "DNAT":
+        return "dnat", _place(options.get("--to-destination", ""))
+    if target in {"SNAT", "MASQUERADE"}:
+        return target.lower(), _source(target, options)
     if target == "REDIRECT":
         port = options.get("--to-ports", "0")
         return "redirect", (None, int(port)) if port.isdigit() else UNKNOWN
@@ -240,6 +236,31 @@ def _act(
 
 def _place(text: str) -> object:
     """Return address and port of a translation's target, "?" if it is not a single one."""
+    host, port = host_and_port(text)
+    try:
+        return ip_address(host), int(port or 0)
+    except ValueError:
+        return UNKNOWN
+
+
+def _source(target: str, options: Mapping[str, str]) -> object:
+    """Return the new address of a source and its port, "?" if there are several addresses."""
+    host, port = "", options.get("--to-ports", "")
+    if target == "SNAT":
+        host, port = host_and_port(options.get("--to-source", ""))
+    ports = _ports(port.replace("-", ":")) if port else None
+    if port and ports is None:
+        return UNKNOWN
+    random = not _RANDOM.isdisjoint(options)
+    try:
+        address = ip_address(host) if target == "SNAT" else None
+    except ValueError:
+        return UNKNOWN
+    return address, ChosenPort(ports, random) if ports is not None or random else 0
+
+
+def host_and_port(text: str) -> tuple[str, str]:
+    """Return the two parts of `10.0.0.1:80`, `10.0.0.1`, `[fd00::1]:80` or `fd00::1`."""
     host, _, port = (
         text[1:].partition("]")
         if text.startswith("[")
@@ -247,8 +268,4 @@ def _place(text: str) -> object:
         if text.count(":") > 1
         else text.partition(":")
     )
-    port = port.removeprefix(":")
-    try:
-        return ip_address(host), int(port or 0)
-    except ValueError:
-        return UNKNOWN
+    return host, port.removeprefix(":")

@@ -16,8 +16,11 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING
 
 from netorch.firewall.shell import ShellCommand
+from netorch.immutable import replace
 from netorch.values.digest import blake2b
 from netorch.values.filter_rules import (
+    STATES,
+    WITH_PORTS,
     Address,
     Branch,
     Case,
@@ -35,6 +38,7 @@ from netorch.values.filter_rules import (
     SourceTo,
     Verdict,
 )
+from netorch.values.icmp import icmp_name
 from netorch.values.marks import Mark
 
 if TYPE_CHECKING:
@@ -44,19 +48,20 @@ if TYPE_CHECKING:
 MODULE, CONFIG = "nf_tables", "CONFIG_NF_TABLES"
 
 BASE_CHAINS = {
-    Hook.PREROUTING: ("nat", -100),
-    Hook.OUTPUT: ("nat", -100),
-    Hook.POSTROUTING: ("nat", 100),
-    Hook.FORWARD: ("filter", 0),
-    Hook.INPUT: ("filter", 0),
+    Hook.PREROUTING: ("prerouting", "nat", -100),
+    Hook.OUTPUT: ("output", "nat", -100),
+    Hook.POSTROUTING: ("postrouting", "nat", 100),
+    Hook.FORWARD: ("forward", "filter", 0),
+    Hook.INPUT: ("input", "filter", 0),
+    Hook.OUTPUT_FILTER: ("output", "filter", 0),
 }
-"""The type and the priority of the chain for each hook."""
+"""The hook of the kernel, the type and the priority of the chain for each hook."""
 
 _FAMILIES = {4: ("ip", "ipv4"), 6: ("ip6", "ipv6")}
 _ADDRESSES = {4: "ipv4_addr", 6: "ipv6_addr"}
 _LABEL_LENGTH = 64
-_PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
-_STATES = frozenset({"new", "established", "related", "invalid", "untracked"})
+_ICMP = {"icmp": ("icmp", 4), "icmpv6": ("ipv6-icmp", 6)}
+"""Protocol → its name in /etc/protocols, and the IP version that has it."""
 # nft cannot escape a quote, and interprets * and \ as parts of a pattern
 _INTERFACE = re.compile(r'[^\s"*\\/:\x00-\x1f\x7f]{1,15}')
 _COMMENT = re.compile(r"[ !#-~]{1,100}")
@@ -103,6 +108,11 @@ def mark(topology: str) -> str:
     return Mark(topology).alias
 
 
+def released_mark(topology: str) -> str:
+    """Return the comment of the topology's table after a release."""
+    return f"{mark(topology)} released"
+
+
 def script(topology: str, ruleset: Ruleset) -> str:
     """Return nft input that replaces the topology's table by the ruleset in one transaction.
 
@@ -124,8 +134,8 @@ def text_of_rules(topology: str, rules: Ruleset) -> str:
     for hook in Hook:
         of_hook = [rule for rule in rules if rule.hook is hook]
         if of_hook:
-            kind, priority = BASE_CHAINS[hook]
-            head = f"type {kind} hook {hook.value} priority {priority}; policy accept;"
+            place, kind, priority = BASE_CHAINS[hook]
+            head = f"type {kind} hook {place} priority {priority}; policy accept;"
             table.chains[hook.value] = [head, *map(table.rule, of_hook)]
     lines = [f"table inet {table_name(topology)} {{", f'\tcomment "{mark(topology)}"']
     for head, (types, elements) in table.sets.items():
@@ -262,6 +272,19 @@ def is_marked(topology: str, text: str) -> bool:
     Rules that the kernel has not listed yet are not a table, and count as marked.
     """
     return not _is_listing(text) or f'\tcomment "{mark(topology)}"' in text.splitlines()
+
+
+def released(topology: str, text: str) -> str:
+    """Return the text of a filter that the topology has given up, "" if it cannot be told apart."""
+    own, free = (f'\tcomment "{one(topology)}"' for one in (mark, released_mark))
+    lines = text.splitlines(keepends=True)
+    given_up = [free + line[len(own) :] if line.rstrip("\n") == own else line for line in lines]
+    return "".join(given_up) if given_up != lines else ""
+
+
+def is_released(topology: str, text: str) -> bool:
+    """Return whether the topology has given up the filter."""
+    return f'\tcomment "{released_mark(topology)}"' in text.splitlines()
 
 
 def delete(table: str) -> str:
@@ -403,7 +426,24 @@ def chains_of(listing: FilterListing) -> tuple[ListedChain, ...]:
     """Return all chains of a listing. Raises ValueError if it is not understood."""
     from netorch.firewall import nftables_json
 
-    return nftables_json.chains(listing.json, rule_texts(listing.text), listing.extensions)
+    chains = nftables_json.chains(listing.json, rule_texts(listing.text), listing.extensions)
+    dormant = _dormant_tables(listing.text)
+    return tuple(
+        replace(chain, active=False) if (chain.family, chain.table) in dormant else chain
+        for chain in chains
+    )
+
+
+def _dormant_tables(text: str) -> frozenset[tuple[str, str]]:
+    """Return family and name of the tables of a listing of which no rule has an effect."""
+    # not from the JSON, in which version 1.0.6 of the library has the name of the table as flag
+    if " dormant" not in text and ",dormant" not in text:
+        return frozenset()
+    return frozenset(
+        (family, table)
+        for family, table, block, statement, _ in _statements(text)
+        if not block and statement.startswith("flags ") and "dormant" in statement
+    )
 
 
 def rule_text(rule: FilterRule) -> str:
@@ -454,22 +494,36 @@ def _matches(rule: FilterRule) -> Iterator[str]:
             yield f"{payload} {word} {_members(network, family)}"
         elif network is not None:
             yield f"{payload} {word} {_network(network, family)}"
-    if match.protocol is not None and match.protocol not in _PROTOCOLS:
-        raise ValueError(f"{match.protocol!r} is not a protocol with ports")
-    if match.port is not None:
+    if match.port is not None or match.sport is not None:
         if match.protocol is None:
             raise ValueError("a port needs a protocol")
-        yield f"{match.protocol} dport {_ports(match.port)}"
+        if match.protocol not in WITH_PORTS:
+            raise ValueError(f"{match.protocol!r} is not a protocol with ports")
+        for word, ports in (("sport", match.sport), ("dport", match.port)):
+            if ports is not None:
+                yield f"{match.protocol} {word} {_ports(ports)}"
+    elif match.icmp is not None:
+        if _ICMP.get(match.protocol or "", ("", 0))[1] != family:
+            raise ValueError(f"{match.protocol!r} is not the ICMP of IPv{family}")
+        yield f"{match.protocol} type {icmp_name(family, match.icmp)}"
     elif match.protocol is not None and not isinstance(act, PortMap):
-        yield f"meta l4proto {match.protocol}"
+        yield f"meta l4proto {_protocol(match.protocol)}"
     if match.local is not None:
         yield f"fib daddr type {'' if match.local else '!= '}local"
     if match.states:
-        if not _STATES.issuperset(match.states):
+        if not STATES.issuperset(match.states):
             raise ValueError(f"{match.states} are not states of a connection")
         yield f"ct state {','.join(match.states)}"
     if match.translated is not None:
         yield "ct status dnat" if match.translated else "ct status & dnat == 0"
+
+
+def _protocol(name: str) -> str:
+    if name in WITH_PORTS or name in _ICMP:
+        return _ICMP.get(name, (name, 0))[0]
+    if not name.isdecimal() or not 0 < int(name) < 256:
+        raise ValueError(f"{name!r} is not a protocol")
+    return name
 
 
 def _interface(value: object) -> str:
@@ -514,8 +568,8 @@ def _act(rule: FilterRule) -> str:
     match rule.act:
         case Verdict():
             return rule.act.value
-        case SourceTo(address):
-            return f"snat {payload} to {_address(address, rule.family)}"
+        case SourceTo():
+            return _source(rule, rule.act)
         case DestinationTo(address, ports):
             return f"dnat {payload} to {_target(_address(address, rule.family), ports, rule.match)}"
         case PortMap(name=name):
@@ -529,6 +583,20 @@ def _act(rule: FilterRule) -> str:
             return f"{_KEYS.get(field, f'{payload} saddr')} vmap @{name}"
         case Branch(name=name):
             return f"jump {name}"
+
+
+def _source(rule: FilterRule, act: SourceTo) -> str:
+    """Return the translation of a source."""
+    payload, _ = _FAMILIES[rule.family]
+    host = "" if act.address is None else _address(act.address, rule.family)
+    where = host
+    if act.ports is not None:
+        if rule.match.protocol not in WITH_PORTS:
+            raise ValueError("a port needs a protocol with ports")
+        where = f"{f'[{host}]' if ':' in host else host}:{_ports(act.ports)}"
+    words = ["masquerade"] if act.address is None else ["snat", payload]
+    words += ["to", where] if where else []
+    return " ".join([*words, *(["fully-random"] if act.random else [])])
 
 
 def _target(address: str, ports: PortRange | None, match: Match) -> str:

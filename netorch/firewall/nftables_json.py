@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from netorch.firewall import iptables_save
-from netorch.firewall.chains import UNKNOWN, Clause, ListedChain, ListedRule
+from netorch.firewall.chains import UNKNOWN, ChosenPort, Clause, ListedChain, ListedRule
 
 RulePlace = tuple[str, str, int]
 """The family, table and handle of a rule."""
@@ -41,9 +41,11 @@ _WORDS: Mapping[str, Mapping[object, object]] = {
 }
 _EVERY_BIT = 0xFFFFFFFF
 _NEGATED = {"==": False, "in": False, "!=": True}
-_ENDS = frozenset(("accept", "drop", "return", "reject", "masquerade"))
+_ENDS = frozenset(("accept", "drop", "return", "reject"))
 _JUMPS = frozenset(("jump", "goto"))
-_TRANSLATIONS = frozenset(("dnat", "snat", "redirect"))
+_SOURCES = frozenset(("snat", "masquerade"))
+_TRANSLATIONS = _SOURCES | {"dnat", "redirect"}
+_RANDOM = frozenset(("random", "fully-random"))
 _CONDITIONS = frozenset(("limit", "quota", "ct count", "set", "meter"))
 """Statements that end a rule for some packets, for example at a limit, or if a set is full."""
 
@@ -163,6 +165,7 @@ def rule(
         if name == "match":
             clauses += _conditions(body, sets)
         elif name in _ENDS:
+            clauses += _implied_by_reject(body) if name == "reject" else ()
             return ListedRule(tuple(clauses), name, text=text, mark=mark)
         elif name == "continue":
             break
@@ -173,7 +176,10 @@ def rule(
                 implied, cases = targets
                 clauses += implied
                 return ListedRule(tuple(clauses), "", text=text, cases=cases, mark=mark)
-            return ListedRule(tuple(clauses), name, _target(body or {}), text, mark=mark)
+            target = _target(body or {})
+            if name in _SOURCES:
+                target = _source(body or {})
+            return ListedRule(tuple(clauses), name, target, text, mark=mark)
         elif name == "vmap" and isinstance(body, Mapping):
             clauses += _implied(body.get("key"))
             try:
@@ -307,6 +313,15 @@ def _implied(left: object) -> Iterator[Clause]:
             yield Clause("proto", (protocol,))
         case {"&": [inner, _]}:
             yield from _implied(inner)
+
+
+def _implied_by_reject(body: object) -> Iterator[Clause]:
+    """Yield the condition that a `reject` has a packet of its own kind, which nft leaves out."""
+    match body:
+        case {"type": "icmp" | "icmpv6" as kind}:
+            yield Clause("version", (4 if kind == "icmp" else 6,))
+        case {"type": "tcp reset"}:
+            yield Clause("proto", ("tcp",))
 
 
 def _values(right: object, field: str, sets: Sets) -> tuple[object, ...]:
@@ -461,16 +476,10 @@ def _target(body: Mapping[str, object]) -> object:
 
     (None, 0) is the namespace itself.
     """
-    match body.get("addr"):
-        case None:
-            address = None
-        case str(text):
-            try:
-                address = ip_address(text)
-            except ValueError:
-                return UNKNOWN
-        case _:
-            return UNKNOWN
+    try:
+        address = _address(body)
+    except _NotKnown:
+        return UNKNOWN
     match body.get("port"):
         case None:
             return (address, 0)
@@ -484,3 +493,33 @@ def _target(body: Mapping[str, object]) -> object:
             )
             return (address, known) if len(known) == len(pairs) else UNKNOWN
     return UNKNOWN
+
+
+def _source(body: Mapping[str, object]) -> object:
+    """Return the new address of a source and its port, "?" if there are several addresses."""
+    ports: tuple[int, int] | None = None
+    match body.get("port"):
+        case None:
+            pass
+        case int(port):
+            ports = port, port
+        case {"range": [int(first), int(last)]}:
+            ports = first, last
+        case _:
+            return UNKNOWN
+    flags = body.get("flags", ())
+    random = not _RANDOM.isdisjoint(flags if isinstance(flags, list | tuple) else [flags])
+    try:
+        return _address(body), ChosenPort(ports, random) if ports is not None or random else 0
+    except _NotKnown:
+        return UNKNOWN
+
+
+def _address(body: Mapping[str, object]) -> object:
+    """Return the address of a translation's target, None if it has none."""
+    match body.get("addr"):
+        case None:
+            return None
+        case str(text):
+            return _parsed(ip_address, text)
+    raise _NotKnown

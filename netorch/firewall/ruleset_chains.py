@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 
 from netorch.firewall import nftables
-from netorch.firewall.chains import Clause, ListedChain, ListedRule
+from netorch.firewall.chains import ChosenPort, Clause, ListedChain, ListedRule
 from netorch.values.filter_rules import (
     Branch,
     Case,
@@ -24,6 +24,7 @@ from netorch.values.filter_rules import (
     SourceTo,
     Verdict,
 )
+from netorch.values.icmp import icmp_name
 
 
 def chains_of(topology: str, ruleset: Ruleset) -> tuple[ListedChain, ...]:
@@ -36,7 +37,7 @@ def chains_of(topology: str, ruleset: Ruleset) -> tuple[ListedChain, ...]:
             rules = _Rules()
             listed = tuple(map(rules.rule, of_hook))
             base = nftables.BASE_CHAINS[hook]
-            chains.append(ListedChain("inet", table, hook.value, hook.value, *base, rules=listed))
+            chains.append(ListedChain("inet", table, hook.value, *base, rules=listed))
             chains += (
                 ListedChain("inet", table, name, rules=inner)
                 for name, inner in rules.chains.items()
@@ -105,8 +106,12 @@ def _clauses(match: Match, family: int) -> Iterator[Clause]:
             yield _clause(field, network)
     if match.protocol is not None:
         yield Clause("proto", (match.protocol,))
+    if match.sport is not None:
+        yield Clause("sport", (match.sport,))
     if match.port is not None:
         yield Clause("dport", (match.port,))
+    if match.icmp is not None:
+        yield Clause("icmp", (icmp_name(family, match.icmp),))
     if match.local is not None:
         yield Clause("local", (True,), not match.local)
     if match.states:
@@ -130,8 +135,9 @@ def _verdict(rule: FilterRule) -> tuple[str, object]:
     match rule.act:
         case Verdict():
             return rule.act.value, None
-        case SourceTo(address):
-            return "snat", (address, 0)
+        case SourceTo(address, ports, random):
+            port = ChosenPort(ports, random) if ports is not None or random else 0
+            return "masquerade" if address is None else "snat", (address, port)
         case DestinationTo(address, ports):
             return "dnat", (address, _ports(ports, rule.match.port))
         case _:

@@ -46,6 +46,16 @@ class FilterSyntax(Protocol):
     def is_marked(self, topology: str, text: str) -> bool:
         """Return whether all parts of the filter that can have the topology's mark have it."""
 
+    def released(self, topology: str, text: str) -> str:
+        """Return the text of a filter that the topology has given up.
+
+        An apply takes it over only if its file asks for a filter there. "" means that the backend
+        cannot tell such a filter apart.
+        """
+
+    def is_released(self, topology: str, text: str) -> bool:
+        """Return whether the topology has given up the filter."""
+
     def translations_of(self, text: str) -> frozenset[str]:
         """Return the lines that translate addresses."""
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from netorch.kernel.machine.limits import Limits
     from netorch.kernel.namespaces.attach import NotAttached
     from netorch.kernel.probe.probes import Probe, Reply
+    from netorch.values.extras import Extra
 
 _CAP_NET_ADMIN = 12
 _CAP_SYS_ADMIN = 21
@@ -413,6 +414,45 @@ class LinuxKernel:
                     self._namespaces.enter(netns)
                     values[label] = sysctl.read_all(tuple(names), self._namespaces.proc)
             return values
+
+        return self._worker.call(act)
+
+    def all_settings(
+        self, labels: Iterable[str]
+    ) -> tuple[Mapping[str, Mapping[str, str]], Mapping[str, str]]:
+        """Return label → path below /proc/sys → value, for all network settings of the namespaces.
+
+        The second mapping has those of a new namespace.
+        """
+        names = tuple(labels)
+
+        def act() -> tuple[Mapping[str, Mapping[str, str]], Mapping[str, str]]:
+            self._namespaces.round += 1
+            values: dict[str, Mapping[str, str]] = {}
+            for label in names:
+                if (netns := self._namespaces.find(label)) is not None:
+                    self._namespaces.enter(netns)
+                    values[label] = sysctl.read_tree("net")
+            self._namespaces.enter_new()
+            return values, sysctl.read_tree("net")
+
+        return self._worker.call(act)
+
+    def extras(self, labels: Iterable[str]) -> Mapping[str, tuple[Extra, ...]]:
+        """Return label → what the namespace has for which netorch has no resource."""
+        from netorch.kernel.system import extras
+
+        names = tuple(labels)
+
+        def act() -> Mapping[str, tuple[Extra, ...]]:
+            self._namespaces.round += 1
+            extras_of: dict[str, tuple[Extra, ...]] = {}
+            for label in names:
+                if (netns := self._namespaces.find(label)) is not None:
+                    rtnl = self._namespaces.rtnl(netns)
+                    self._namespaces.enter(netns)
+                    extras_of[label] = extras.read(rtnl)
+            return extras_of
 
         return self._worker.call(act)
 

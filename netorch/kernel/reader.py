@@ -192,15 +192,30 @@ class Reader:
             else NetnsSnapshot(HOST, host.inode, ())
         }
         foreign, foreign_files = self._read_named(snapshots)
-        second_names = _second_names(snapshots, scope.in_full)
-        for name in second_names:
-            foreign[name] = snapshots.pop(name).mark
+        second_names = _second_names(snapshots, scope)
+        for name, first in list(second_names.items()):
+            if name in scope.in_full:
+                second = snapshots[name]
+                snapshots[name] = NetnsSnapshot(
+                    name,
+                    second.inode,
+                    (),
+                    files=second.files,
+                    cookie=second.cookie,
+                    shares=first,
+                    is_own=second.is_own,
+                )
+                del second_names[name]
+            else:
+                foreign[name] = snapshots.pop(name).mark
         for label in sorted(scope.attached):
             netns = namespaces.find(label)
             if netns is not None:
                 snapshots[label] = self._full(netns, self._links(netns))
         if scope.attached:
             snapshots |= self._with_nsids(snapshots)
+        if scope.numbers:
+            snapshots = self._with_numbers(snapshots)
         nics = lent.find(namespaces, snapshots, scope.topology) if scope.topology else {}
         orphans = self._orphans({*snapshots, *second_names})
         return Snapshot(snapshots, foreign, orphans, foreign_files, nics, second_names)
@@ -291,12 +306,43 @@ class Reader:
             if others
         }
 
+    def _with_numbers(self, snapshots: Mapping[str, NetnsSnapshot]) -> dict[str, NetnsSnapshot]:
+        """Return the namespaces with the nsids of those that their links may lead to.
+
+        A veth leads to a link with which it has exchanged index and peer, any other link to one
+        whose index it names.
+        """
+        veths: dict[tuple[int, int], list[str]] = {}
+        others: dict[int, list[str]] = {}
+        for label, netns in snapshots.items():
+            for link in netns.links:
+                if link.kind == "veth":
+                    veths.setdefault((link.index, link.link), []).append(label)
+                others.setdefault(link.index, []).append(label)
+        result: dict[str, NetnsSnapshot] = {}
+        for label, netns in snapshots.items():
+            ends = {
+                end
+                for link in netns.links
+                if link.link_netnsid is not None
+                for end in (
+                    veths.get((link.link, link.index), ())
+                    if link.kind == "veth"
+                    else others.get(_parent_index(link), ())
+                )
+                if end != label
+            }
+            nsids = {**netns.nsids, **self._namespaces.numbers(label, sorted(ends))}
+            result[label] = replace(netns, nsids=nsids)
+        return result
+
     def _holds(self, name: str, inode: tuple[int, int]) -> bool:
         """Tell whether the earlier snapshot of a name can be used instead of reading it again."""
         before = self._previous.get(name)
         return (
             before is not None
             and before.inode == inode
+            and not before.shares
             and before.sysctls.keys() >= set(self._scope.sysctls.get(name, ()))
         )
 
@@ -515,7 +561,8 @@ class Reader:
         )
 
     def _knows_vlans(self, link: LinkRecord) -> bool:
-        relevant = link.alias.startswith(self._scope.mark) or self._scope.passage
+        scope = self._scope
+        relevant = link.alias.startswith(scope.mark) or scope.passage or scope.unmarked
         return (
             link.kind == "bridge" and any(link.data.get(c.IFLA_BR_VLAN_FILTERING, b"")) and relevant
         )
@@ -528,7 +575,8 @@ class Reader:
         indices = [
             link.index
             for link in links
-            if link.kind == "wireguard" and (link.group or link.alias.startswith(self._scope.mark))
+            if link.kind == "wireguard"
+            and (link.group or link.alias.startswith(self._scope.mark) or self._scope.unmarked)
         ]
         if not indices:
             return {}
@@ -557,16 +605,27 @@ def _lost_routes(
     return lost.by_link
 
 
-def _second_names(
-    snapshots: Mapping[str, NetnsSnapshot], desired: Collection[str]
-) -> dict[str, str]:
-    """Return second names of namespaces, which `ip netns attach` makes → the topology's name."""
-    names = {snapshots[name].inode: name for name in sorted(desired) if name in snapshots}
+def _second_names(snapshots: Mapping[str, NetnsSnapshot], scope: Scope) -> dict[str, str]:
+    """Return the second names of the namespaces that the scope asks for → the first name.
+
+    The file or `ip netns attach` makes second names.
+    """
+    names: dict[tuple[int, int], str] = {}
+    for name in sorted(
+        scope.in_full, key=lambda name: (*(name in second for second in scope.second_names), name)
+    ):
+        if name in snapshots:
+            names.setdefault(snapshots[name].inode, name)
     return {
         label: names[netns.inode]
         for label, netns in snapshots.items()
-        if label not in desired and label != HOST and netns.inode in names
+        if label != HOST and names.get(netns.inode, label) != label
     }
+
+
+def _parent_index(link: LinkRecord) -> int:
+    """Return the index of the parent of a link, 0 if it names none."""
+    return link.link or int.from_bytes(link.data.get(_TUNNEL_PARENT, b"")[:4], "little")
 
 
 def is_simple(link: LinkRecord) -> bool:

@@ -38,6 +38,8 @@ from netorch.values.requests import (
     LinkAdd,
     LinkDel,
     LinkSet,
+    NameAdd,
+    NameDel,
     NeighbourDel,
     NetnsAdd,
     NetnsDel,
@@ -67,11 +69,12 @@ _DELETES = (
     QdiscDel,
     AltnameDel,
     NetnsDel,
+    NameDel,
     FileDel,
     WireguardPeerDel,
 )
 _Accepts = ForwardAcceptAdd | ForwardAcceptDel
-_WITHOUT_LINKS = (NetnsDel, FileDel)
+_WITHOUT_LINKS = (NetnsDel, NameDel, FileDel)
 """Requests that need no index of a link."""
 _GONE = (errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT)
 """Errors of a delete request that say that the object is gone already."""
@@ -157,6 +160,12 @@ class RequestSender:
                 return lambda: self._add_netns(request, unit.also)
             case NetnsDel():
                 return lambda: self._remove_netns(request)
+            case NameAdd():
+                return lambda: self._namespaces.add_name(
+                    request.netns, self._resolver.namespace(request.target), self._reclaim
+                )
+            case NameDel():
+                return lambda: self._remove_name(request.netns)
             case SysctlSet():
                 return lambda: self._set_sysctl(request)
             case FileWrite():
@@ -246,10 +255,13 @@ class RequestSender:
         self._emptied = True
         self._etc.delete(request.netns, request.name)
 
-    def _remove_netns(self, request: NetnsDel) -> None:
+    def _remove_name(self, name: str) -> None:
         self._tidy = self._emptied = True
-        self._namespaces.remove(request.netns, self._reclaim)
-        self._etc.tidy(request.netns)
+        self._namespaces.remove(name, self._reclaim)
+        self._etc.tidy(name)
+
+    def _remove_netns(self, request: NetnsDel) -> None:
+        self._remove_name(request.netns)
         # the other ends of its links are gone, in whichever namespaces they were
         self._links_uncertain = True
 

@@ -18,7 +18,7 @@ MODULES = (
     *("netns", "port", "up", "address", "bond", "bridge", "dummy", "fdb", "file", "filter"),
     *("route", "uplink", "forward", "geneve", "gre", "gretap", "erspan", "ifb", "impair"),
     *("ip6gre", "ip6gretap", "ip6tnl", "ipip", "ipvlan", "loopback", "vlans", "mac"),
-    *("macvlan", "macvtap", "neighbour", "peer", "physical", "rule", "sit", "sysctl"),
+    *("macvlan", "macvtap", "name", "neighbour", "peer", "physical", "rule", "sit", "sysctl"),
     *("tuntap", "veth", "vlan", "vrf", "vxlan", "wireguard"),
 )
 """The modules with kinds that can be observed, in the order in which the kinds are observed."""

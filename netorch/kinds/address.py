@@ -11,6 +11,7 @@ from typing import ClassVar, NamedTuple, Self
 
 from netorch.immutable import replace
 from netorch.kinds.base.link import link_key
+from netorch.kinds.base.managers import reason_to_leave
 from netorch.kinds.up import up_key
 from netorch.netlink.constants import (
     AF_INET,
@@ -21,6 +22,8 @@ from netorch.netlink.constants import (
     IFA_F_NOPREFIXROUTE,
     IFA_F_PERMANENT,
     IFA_F_SECONDARY,
+    IFAPROT_KERNEL_LL,
+    IFAPROT_KERNEL_LO,
     RT_SCOPE_HOST,
     RT_SCOPE_LINK,
     RT_SCOPE_UNIVERSE,
@@ -30,7 +33,7 @@ from netorch.state.registry import View, observed, reports_unproven
 from netorch.state.resource import Resource
 from netorch.values.marks import NOT_OURS, read_alias
 from netorch.values.requests import AddressAdd, AddressDel, Feature, Request
-from netorch.values.snapshot import AddressRecord
+from netorch.values.snapshot import AddressRecord, Adoption, LinkRecord, NetnsSnapshot
 
 IPV6 = Feature(
     "IPv6",
@@ -122,6 +125,10 @@ class Address(Resource):
 
     KIND: ClassVar[str] = "address"
     TAKEN: ClassVar[str] = "address-taken"
+    KEEPS_MARK: ClassVar[str] = (
+        "this version of Linux keeps the protocol number that says who made it, so only a topology"
+        " with the name of the former one can adopt it"
+    )
     FOREIGN_KIND: ClassVar[str] = "address"
     HINTS: ClassVar[tuple[str, ...]] = ("shared", "exact_request")
     netns: str
@@ -175,16 +182,16 @@ class Address(Resource):
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         firsts: dict[tuple[int, int, int], Ifaddr | Foreign] = {}
-        with_foreign = {
-            record.index
+        links = view.links
+        records = [
+            (record, links[record.index], is_ours(view, record))
             for record in view.netns.addresses
-            if record.family == AF_INET and not is_ours(view, record)
+            if record.index in links
+        ]
+        with_foreign = {
+            link.index for record, link, ours in records if not ours and record.family == AF_INET
         }
-        for record in view.netns.addresses:
-            link = view.links.get(record.index)
-            if link is None:
-                continue
-            ours = is_ours(view, record)
+        for record, link, ours in records:
             address = (
                 _ifaddr(record.local, record.address, record.prefixlen)
                 if ours or record.family == AF_INET
@@ -222,6 +229,8 @@ class Address(Resource):
     def foreign_objects(cls, view: View) -> Iterator[tuple[Key, str]]:
         for record in view.netns.addresses:
             link = view.links.get(record.index)
+            if record.is_link_local and not view.asks_for_link_local:
+                continue  # because every link has one, and to write it as text takes long
             if link is not None and not is_ours(view, record):
                 address = _ifaddr(record.local, record.address, record.prefixlen)
                 what = (
@@ -251,6 +260,35 @@ class Address(Resource):
 
     def with_number(self, number: int) -> Self:
         return replace(self, protocol=number)
+
+    def adopt(self, netns: NetnsSnapshot) -> Adoption | str:
+        index = next((link.index for link in netns.links if link.name == self.link), 0)
+        there = [
+            record
+            for record in netns.addresses
+            if record.index == index
+            and _ifaddr(record.local, record.address, record.prefixlen) == self.address
+        ]
+        if not there:
+            return "it is gone"
+        record = there[0]
+        if not record.flags & IFA_F_PERMANENT:
+            return "it has a lifetime, so a program manages it"
+        if reason := reason_to_leave(
+            self.netns, self.link, record.protocol, self.protocol, _BY_HAND_OR_LINUX
+        ):
+            return reason
+        marked = replace(record, protocol=self.protocol)
+        addresses = tuple(marked if other is record else other for other in netns.addresses)
+        before = _exact_request(netns.label, self.link, record)
+        return Adoption(
+            replace(netns, addresses=addresses),
+            (replace(before, protocol=self.protocol),),
+            (before,),
+        )
+
+    def release(self) -> Iterable[Request]:
+        return tuple(replace(self, protocol=0, exact_request=None).create())
 
     def create(self) -> Iterable[Request]:
         if self.exact_request is not None:
@@ -322,6 +360,9 @@ _FIXED = {4: {"noprefixroute", "label"}, 6: {"label", "metric"}}
 See inet_rtm_newaddr and inet6_addr_modify.
 """
 _INFINITY = 0xFFFFFFFF
+_BY_HAND_OR_LINUX = frozenset((0, IFAPROT_KERNEL_LO, IFAPROT_KERNEL_LL))
+"""Protocol numbers of addresses, without those of programs and router advertisements."""
+_LOOPBACK = bytes(15) + b"\x01"
 
 
 def _settings(record: AddressRecord, link: str) -> tuple[tuple[str, str], ...]:
@@ -374,15 +415,24 @@ def is_ours(view: View, record: AddressRecord) -> bool:
     if record.protocol == view.mark.protocol and _is_on_record(view, record):
         return True
     link = view.links[record.index]
-    by_hand = record.protocol in {0, view.mark.protocol}
-    if not by_hand or not view.owns(link) or read_alias(link.alias).uplink:
+    if record.protocol not in {0, view.mark.protocol}:
         return False
-    if not record.flags & IFA_F_PERMANENT or record.flags & IFA_F_MANAGETEMPADDR:
-        address = _ifaddr(record.local, record.address, record.prefixlen)
-        return address_key(view.label, link.name, address) in view.desired_keys
+    lasts = record.flags & IFA_F_PERMANENT and not record.flags & IFA_F_MANAGETEMPADDR
+    if lasts and _is_made_with_link(record, link):
+        return False
+    if not view.owns(link) or read_alias(link.alias).uplink:
+        return False
+    if lasts:
+        return True
+    address = _ifaddr(record.local, record.address, record.prefixlen)
+    return address_key(view.label, link.name, address) in view.desired_keys
+
+
+def _is_made_with_link(record: AddressRecord, link: LinkRecord) -> bool:
+    """Whether it is an address that the kernel gives to a link by itself."""
     if record.family == AF_INET6:
-        return not record.local.startswith(b"\xfe\x80") and record.local != bytes(15) + b"\x01"
-    return not (link.name == "lo" and record.local[0] == 127)
+        return record.is_link_local or record.local == _LOOPBACK
+    return link.name == "lo" and record.local[0] == 127
 
 
 def _is_on_record(view: View, record: AddressRecord) -> bool:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import ClassVar, Self
 
-from netorch.kinds.base.link import link_key
+from netorch.kinds.base.link import is_external, link_key
 from netorch.netlink.constants import AF_BRIDGE, NDA_PORT, NDA_VNI
 from netorch.state.key import Key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
@@ -70,6 +70,8 @@ class Fdb(NoForeignObjects, Resource):
     def observe(cls, view: View) -> Iterator[Resource]:
         # learned entries are not permanent, and the reader leaves out those of control planes
         for link in view.our_links if view.netns.neighbours else ():
+            if is_external(link):
+                continue  # because programs choose the ends of such a tunnel
             ends = {
                 bytes(payload)
                 for number in DEFAULT_ENDS.get(link.kind, ())

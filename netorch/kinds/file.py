@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import ClassVar, Self
 from zlib import crc32
 
+from netorch.kinds.name import name_key
 from netorch.kinds.netns import netns_key
 from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import View, observed
@@ -20,6 +21,8 @@ _TEMPORARY = ".netorch-"
 SHORT = 2
 """The number of lines from which a file is shown line by line."""
 
+EXTRA_HOSTS = "# extra_hosts"
+"""The line of a hosts file before the names that are not those of nodes."""
 FIRST_LINE = "# netorch:{}: written by `netorch apply`, removed by `netorch destroy`"
 
 
@@ -51,9 +54,12 @@ def foreign_files(label: str, files: Mapping[str, str], topology: str) -> Iterat
 class NodeFile(Resource):
     KIND: ClassVar[str] = "file"
     FOREIGN_KIND: ClassVar[str] = "file"
+    HINTS: ClassVar[tuple[str, ...]] = ("second",)
     netns: str
     name: str
     content: str
+    second: bool = False
+    """Whether the label is a second name of a namespace."""
 
     @property
     def key(self) -> Key:
@@ -61,11 +67,11 @@ class NodeFile(Resource):
 
     @property
     def needs(self) -> tuple[Key, ...]:
-        return (netns_key(self.netns),)
+        return netns_key(self.netns), name_key(self.netns)
 
     @property
     def part_of(self) -> Key | None:
-        return netns_key(self.netns)
+        return name_key(self.netns) if self.second else netns_key(self.netns)
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
@@ -74,7 +80,7 @@ class NodeFile(Resource):
             # a temporary file in a namespace that netorch made is left from a crash, which came
             # before the file was renamed
             if content.startswith(mark) or (view.created and _TEMPORARY in name):
-                yield cls(view.label, name, content)
+                yield cls(view.label, name, content, bool(view.netns.shares))
 
     @classmethod
     def foreign_objects(cls, view: View) -> Iterator[tuple[Key, str]]:

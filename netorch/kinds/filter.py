@@ -10,7 +10,7 @@ from netorch.kinds.netns import netns_key
 from netorch.state.key import Key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Disruption, Obstacle, Resource, State
-from netorch.values.filter_rules import Hook, Ruleset
+from netorch.values.filter_rules import FILTERING, Ruleset
 from netorch.values.marks import NOT_OURS, Mark
 from netorch.values.requests import FilterDel, FilterSet, Request
 from netorch.values.snapshot import Snapshot
@@ -49,7 +49,7 @@ class PacketFilter(NoForeignObjects, Resource):
     """
 
     KIND: ClassVar[str] = "filter"
-    HINTS: ClassVar[tuple[str, ...]] = ("rules",)
+    HINTS: ClassVar[tuple[str, ...]] = ("rules", "asked")
     netns: str
     backend: str
     topology: str
@@ -57,13 +57,14 @@ class PacketFilter(NoForeignObjects, Resource):
     """The rules as the kernel lists them, by which states are compared."""
     rules: Ruleset = ()
     """The rules to load."""
+    asked: bool = False
+    """Whether `filter` in the file asks for some of them."""
 
     def __repr__(self) -> str:
         # The rules are left out, because a saved plan holds a digest of this text, and a filter
         # that was read from the kernel has no rules.
-        words = ", ".join(
-            f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "rules"
-        )
+        names = (name for name in self.__struct_fields__ if name not in self.HINTS)
+        words = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"{type(self).__name__}({words})"
 
     @property
@@ -71,9 +72,12 @@ class PacketFilter(NoForeignObjects, Resource):
         return filter_key(self.netns)
 
     @property
-    def translates(self) -> bool:
-        """Whether it translates addresses, so that traffic depends on it."""
-        return any(rule.hook not in {Hook.FORWARD, Hook.INPUT} for rule in self.rules)
+    def is_essential(self) -> bool:
+        """Whether a topology without it would not be what the file asks for.
+
+        It is if it translates addresses, because traffic depends on that, or has rules of `filter`.
+        """
+        return self.asked or any(rule.hook not in FILTERING for rule in self.rules)
 
     @property
     def dies_with(self) -> tuple[Key, ...]:
@@ -81,8 +85,10 @@ class PacketFilter(NoForeignObjects, Resource):
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
+        topology, asked = view.mark.topology, filter_key(view.label) in view.desired_keys
         for backend, text in view.netns.filters.items():
-            yield cls(view.label, backend, view.mark.topology, text)
+            if asked or not syntax_of(backend).is_released(topology, text):
+                yield cls(view.label, backend, topology, text)
 
     def create(self) -> Iterable[Request]:
         return (FilterSet(self.netns, self.backend, self.topology, self.rules, self.text),)
@@ -100,6 +106,21 @@ class PacketFilter(NoForeignObjects, Resource):
                 before=before.text,
             )
         ]
+
+    def release(self) -> Iterable[Request]:
+        text = syntax_of(self.backend).released(self.topology, self.text)
+        if not text:
+            return ()
+        return (
+            FilterSet(
+                netns=self.netns,
+                backend=self.backend,
+                topology=self.topology,
+                rules=(),
+                text=text,
+                before=self.text,
+            ),
+        )
 
     def delete(self) -> Iterable[Request]:
         return (FilterDel(self.netns, self.backend, self.topology, self.text),)
@@ -122,7 +143,9 @@ class PacketFilter(NoForeignObjects, Resource):
     def attributes(self) -> Mapping[str, str]:
         syntax = syntax_of(self.backend)
         attributes = {"backend": self.backend, "rules": str(syntax.count_of(self.text))}
-        if not syntax.is_marked(self.topology, self.text):
+        if syntax.is_released(self.topology, self.text):
+            attributes["mark"] = "released"
+        elif not syntax.is_marked(self.topology, self.text):
             # an earlier version of netorch made no mark, or somebody has removed it
             attributes["mark"] = "missing"
         return attributes

@@ -25,7 +25,7 @@ class GreTunnel(IpTunnel):
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_NET_IPGRE", "ip_gre")
     FLAGS: ClassVar[int] = GRE_KEY
     """The flags of a tunnel with a key."""
-    UNIQUE: ClassVar[tuple[str, ...]] = ("local", "remote", "number")
+    UNIQUE: ClassVar[tuple[str, ...]] = ("local", "remote", "number", "parent")
     ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (
         *iptunnel_attributes(IFLA_GRE_LOCAL, IFLA_GRE_REMOTE, IFLA_GRE_TTL),
         KEY,

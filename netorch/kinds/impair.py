@@ -22,6 +22,7 @@ from netorch.netlink.qdisc import (
     read_netem,
     read_tbf,
     tbf_options,
+    ticks_of,
 )
 from netorch.state.key import Key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
@@ -62,14 +63,21 @@ class Impair(NoForeignObjects, Resource):
 
     @classmethod
     def of(cls, netns: str, link: str, impairment: Impairment, mtu: int) -> Self:
-        """Return the resource for an impairment. The MTU (0: unknown) decides burst and queue."""
+        """Return the resource for an impairment.
+
+        The MTU (0: unknown) decides burst and queue, unless the impairment has them.
+        """
         impairment = impairment.normal()
-        return cls(
-            netns,
-            link,
-            impairment,
-            *(bucket(impairment.rate, frame_of(mtu)) if impairment.qdisc == "tbf" else ()),
-        )
+        if impairment.qdisc != "tbf":
+            return cls(netns, link, impairment)
+        burst, queue = bucket(impairment.rate, frame_of(mtu))
+        if impairment.burst:
+            burst = impairment.burst
+            queue = burst + max(impairment.rate // 20, 10 * frame_of(mtu))
+        if impairment.latency:
+            queue = burst + impairment.rate * impairment.latency // 10**9
+        plain = replace(impairment, burst=0, latency=0)
+        return cls(netns, link, plain, burst, min(queue, _U32_MAX))
 
     @property
     def key(self) -> Key:
@@ -119,11 +127,15 @@ class Impair(NoForeignObjects, Resource):
     def differs(self, before: Resource) -> bool:
         if not isinstance(before, Impair) or before.other not in {"", self.other}:
             return True
-        return (_in_ticks(self.impairment), self.burst, self.queue) != (
-            _in_ticks(before.impairment),
-            before.burst,
-            before.queue,
-        )
+        if _in_ticks(self.impairment) != _in_ticks(before.impairment):
+            return True
+        if self.burst is None or before.burst is None:
+            return self.burst != before.burst
+        # The kernel keeps the burst as a time in ticks, so a number of bytes comes back inexact.
+        rate = self.impairment.rate
+        ticks = abs(ticks_of(rate, self.burst) - ticks_of(rate, before.burst))
+        is_same = ticks <= 2 or abs(self.burst - before.burst) <= 1
+        return not is_same or self.queue != before.queue
 
     def create(self) -> Iterable[Request]:
         return (QdiscSet(self.netns, self.link, self.impairment.qdisc, self.options()),)
@@ -163,6 +175,16 @@ class Impair(NoForeignObjects, Resource):
                 if value != other
             }
         return attributes | ({"also": self.other} if self.other else {})
+
+    def file_values(self, mtu: int) -> Mapping[str, str]:
+        """Return the keys and values of the file for a link with this MTU."""
+        values = self.impairment.file_values()
+        usual = bucket(self.impairment.rate, frame_of(mtu))
+        if self.burst is None or self.queue is None or (self.burst, self.queue) == usual:
+            return values
+        waits = -(-max(self.queue - self.burst, 0) * 10**9 // self.impairment.rate)
+        own = Impairment(burst=self.burst, latency=waits)
+        return {**values, **own.file_values()}
 
     def default_text(self, name: str) -> str | None:
         default = getattr(self, name, None)

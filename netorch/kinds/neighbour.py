@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 
 from netorch.immutable import replace
 from netorch.kinds.base.link import link_key
+from netorch.kinds.base.managers import reason_to_leave
 from netorch.kinds.up import up_key
 from netorch.netlink.constants import (
     AF_BRIDGE,
@@ -24,7 +25,7 @@ from netorch.state.registry import View, observed, reports_unproven
 from netorch.state.resource import Resource
 from netorch.values.marks import NOT_OURS, read_alias
 from netorch.values.requests import NeighbourAdd, NeighbourDel, Request
-from netorch.values.snapshot import NeighbourRecord
+from netorch.values.snapshot import Adoption, NeighbourRecord, NetnsSnapshot
 
 _SILENT = IFF_LOOPBACK | IFF_NOARP | IFF_POINTOPOINT
 """Flags of links on which the kernel itself adds neighbours with the state NUD_NOARP.
@@ -87,6 +88,29 @@ class Neighbour(Resource):
 
     def with_number(self, number: int) -> Self:
         return replace(self, protocol=number)
+
+    def adopt(self, netns: NetnsSnapshot) -> Adoption | str:
+        index = next((link.index for link in netns.links if link.name == self.link), 0)
+        address = ip_address(self.address).packed
+        there = [
+            record
+            for record in netns.neighbours
+            if record.index == index and record.address == address and record.family != AF_BRIDGE
+        ]
+        if not there:
+            return "it is gone"
+        record = there[0]
+        if reason := reason_to_leave(self.netns, self.link, record.protocol, self.protocol):
+            return reason
+        marked = replace(record, protocol=self.protocol)
+        entries = tuple(marked if other is record else other for other in netns.neighbours)
+        put = NeighbourAdd(self.netns, self.link, record.family, address, record.mac, self.protocol)
+        return Adoption(
+            replace(netns, neighbours=entries), (put,), (replace(put, protocol=record.protocol),)
+        )
+
+    def release(self) -> Iterable[Request]:
+        return tuple(replace(self, protocol=0).create())
 
     def create(self) -> Iterable[Request]:
         return (NeighbourAdd(self.netns, self.link, *self._packed(), self.protocol),)

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
+from netorch.immutable import replace
 from netorch.kinds.base.default_rules import lost_rules, rule_text
+from netorch.netlink.codec import cstring
+from netorch.netlink.constants import IFLA_IFALIAS
 from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
+from netorch.values.marks import ALIAS
 from netorch.values.requests import (
+    LinkSet,
     NetnsAdd,
     NetnsDel,
     Request,
@@ -18,6 +23,7 @@ from netorch.values.requests import (
     RuleSpec,
     SysctlSet,
 )
+from netorch.values.snapshot import Adoption, NetnsSnapshot
 
 IPV4_FORWARDING = "net/ipv4/ip_forward"
 IPV6_FORWARDING = "net/ipv6/conf/all/forwarding"
@@ -63,7 +69,7 @@ class Netns(NoForeignObjects, Resource):
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
-        if view.created:
+        if view.created and not view.netns.shares:
             ipv4, ipv6 = view.netns.forwarding
             yield cls(
                 view.label,
@@ -95,6 +101,23 @@ class Netns(NoForeignObjects, Resource):
     def resets_others(self, before: Resource) -> bool:
         return isinstance(before, Netns) and self._forwarding() != before._forwarding()
 
+    def adopt(self, netns: NetnsSnapshot) -> Adoption | str:
+        if not netns.is_own:
+            return "it belongs to another user namespace"
+        if netns.mark.startswith(ALIAS):
+            return "it has the mark of a topology"
+        links = tuple(
+            replace(link, alias=self.alias) if link.name == "lo" else link for link in netns.links
+        )
+        return Adoption(
+            replace(netns, links=links),
+            (_alias(self.netns, self.alias),),
+            (_alias(self.netns, netns.mark),),
+        )
+
+    def release(self) -> Iterable[Request]:
+        return (_alias(self.netns, ""),)
+
     def delete(self) -> Iterable[Request]:
         return (NetnsDel(self.netns),)
 
@@ -113,6 +136,11 @@ class Netns(NoForeignObjects, Resource):
             IPV6_FORWARDING,
             str(int(self.ipv6_forwarding)),
         )
+
+
+def _alias(netns: str, text: str) -> LinkSet:
+    """Return the request that sets the alias of lo, the mark of a namespace."""
+    return LinkSet(netns, "lo", ((IFLA_IFALIAS, cstring(text) if text else b""),))
 
 
 def _on(value: bool) -> str:

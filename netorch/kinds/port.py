@@ -14,20 +14,21 @@ from netorch.netlink.constants import (
     IFLA_BRPORT_ISOLATED,
     IFLA_BRPORT_LEARNING,
     IFLA_BRPORT_MODE,
+    IFLA_BRPORT_NEIGH_SUPPRESS,
     IFLA_BRPORT_PRIORITY,
     IFLA_BRPORT_STATE,
 )
 from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
-from netorch.state.resource import Disruption, Resource
+from netorch.state.resource import Disruption, Obstacle, Resource, State
 from netorch.values.marks import read_alias
 from netorch.values.requests import LinkSet, Request
-from netorch.values.snapshot import LinkRecord
+from netorch.values.snapshot import LinkRecord, Snapshot
 
 TAKES_DOWN = frozenset(("bond", "vrf"))
 """Masters that change a port's state when it joins or leaves."""
 
-OPTIONS = ("hairpin", "isolated", "learning", "cost", "priority")
+OPTIONS = ("hairpin", "isolated", "learning", "neigh_suppress", "cost", "priority")
 BY_SPEED = frozenset((0, 1, 2, 3, 4, 19, 100, 250, 2500))
 """The path costs that the kernel chooses itself (port_cost in net/bridge/br_if.c)."""
 
@@ -60,6 +61,8 @@ class Port(NoForeignObjects, Resource):
     hairpin: bool = False
     isolated: bool = False
     learning: bool = True
+    neigh_suppress: bool = False
+    """Whether the bridge answers ARP itself, where it can, instead of sending it to this port."""
     cost: int = 0
     """The path cost; with 0 the kernel chooses it."""
     priority: int = 32
@@ -115,6 +118,15 @@ class Port(NoForeignObjects, Resource):
             return True
         # A port that waited and now forwards does not differ, so a rollback leaves it.
         return bool(self._changed(before)) or bool(before.held and not self.held)
+
+    def obstacles(self, snapshot: Snapshot, desired: State) -> Iterable[Obstacle]:
+        netns = snapshot.namespaces.get(self.netns)
+        if netns is None or link_key(self.netns, self.master) in desired:
+            return
+        for link in netns.links:
+            if link.name == self.master and link.kind != self.of:
+                what = f"{label_text(self.netns)}/{self.master} is not a {self.of}"
+                yield Obstacle("not-a-bridge", what, "Name a bridge that exists.")
 
     def create(self) -> Iterable[Request]:
         return self.update(type(self)(self.netns, self.link, "")) or ()
@@ -190,24 +202,27 @@ class Port(NoForeignObjects, Resource):
         yield "hairpin", (IFLA_BRPORT_MODE, u8(self.hairpin))
         yield "isolated", (IFLA_BRPORT_ISOLATED, u8(self.isolated))
         yield "learning", (IFLA_BRPORT_LEARNING, u8(self.learning))
+        yield "neigh_suppress", (IFLA_BRPORT_NEIGH_SUPPRESS, u8(self.neigh_suppress))
         yield "cost", (IFLA_BRPORT_COST, u32(self.cost))
         yield "priority", (IFLA_BRPORT_PRIORITY, u16(self.priority))
 
 
 def _options(link: LinkRecord, bridge: LinkRecord) -> dict[str, Any]:
-    data = {
-        number: int.from_bytes(payload, "little")
-        for number, payload in link.port.items()
-        if len(payload) <= 4
-    }
-    cost = data.get(IFLA_BRPORT_COST, 0)
+    port = link.port
+
+    def value(number: int, default: int) -> int:
+        payload = port.get(number)
+        return default if payload is None else int.from_bytes(payload, "little")
+
+    cost = value(IFLA_BRPORT_COST, 0)
     has_tree = any(bridge.data.get(IFLA_BR_STP_STATE, b""))
     return {
-        "held": "" if has_tree else _HELD.get(data.get(IFLA_BRPORT_STATE, _FORWARDING), ""),
+        "held": "" if has_tree else _HELD.get(value(IFLA_BRPORT_STATE, _FORWARDING), ""),
         "usual": USUAL_COST.get(link.kind, cost if cost in BY_SPEED else 0),
-        "hairpin": bool(data.get(IFLA_BRPORT_MODE, 0)),
-        "isolated": bool(data.get(IFLA_BRPORT_ISOLATED, 0)),
-        "learning": bool(data.get(IFLA_BRPORT_LEARNING, 1)),
+        "hairpin": bool(value(IFLA_BRPORT_MODE, 0)),
+        "isolated": bool(value(IFLA_BRPORT_ISOLATED, 0)),
+        "learning": bool(value(IFLA_BRPORT_LEARNING, 1)),
+        "neigh_suppress": bool(value(IFLA_BRPORT_NEIGH_SUPPRESS, 0)),
         "cost": cost,
-        "priority": data.get(IFLA_BRPORT_PRIORITY, 32),
+        "priority": value(IFLA_BRPORT_PRIORITY, 32),
     }

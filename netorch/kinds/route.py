@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from netorch.immutable import replace
 from netorch.kinds.address import address_key, ifaddr_of, ipv4_key
-from netorch.kinds.base.link import link_key
+from netorch.kinds.base.link import is_external, link_key
 from netorch.kinds.netns import netns_key
 from netorch.kinds.up import up_key
 from netorch.netlink.codec import as_u32
@@ -16,6 +16,7 @@ from netorch.netlink.constants import (
     AF_INET,
     AF_INET6,
     IFLA_VRF_TABLE,
+    REJECTING,
     RTN_BLACKHOLE,
     RTN_LOCAL,
     RTN_PROHIBIT,
@@ -29,8 +30,18 @@ from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import View, observed, reports_unproven
 from netorch.state.resource import Resource
 from netorch.values.marks import read_alias
-from netorch.values.requests import Hop, Request, RouteAdd, RouteDel, RoutePlace, RouteSpec
-from netorch.values.snapshot import LinkRecord
+from netorch.values.requests import (
+    Attrs,
+    Encap,
+    Feature,
+    Hop,
+    Request,
+    RouteAdd,
+    RouteDel,
+    RoutePlace,
+    RouteSpec,
+)
+from netorch.values.snapshot import Adoption, LinkRecord, NetnsSnapshot
 
 MAIN = 254
 PREFIX_METRIC = 256
@@ -149,6 +160,15 @@ class Route(Resource):
         )
 
     @property
+    def features(self) -> tuple[Feature, ...]:
+        if not self.spec.encaps:
+            return ()
+        from netorch.kinds.base.encaps import features_of
+
+        needed = (feature for one in self.spec.encaps for feature in features_of(one))
+        return tuple(dict.fromkeys(needed))
+
+    @property
     def depends_on_any(self) -> tuple[Key, ...]:
         if self.spec.family != AF_INET:
             return ()
@@ -264,6 +284,29 @@ class Route(Resource):
             return [*fewer, RouteDel(self.netns, old), RouteAdd(self.netns, spec, append=True)]
         return [*fewer, RouteAdd(self.netns, spec, replace=True)]
 
+    def adopt(self, netns: NetnsSnapshot) -> Adoption | str:
+        there = [spec for spec in netns.routes if route_key(netns.label, spec) == self.key]
+        if len(there) != 1:
+            return "several routes have its destination, table and metric"
+        (spec,) = there
+        if spec.nexthop:
+            return "it uses a nexthop object"
+        if spec.unsure:
+            return "the kernel does not show who added its next hops"
+        if spec.protocol not in {RTPROT_BOOT, RTPROT_STATIC}:
+            return f"a program manages it (protocol {spec.protocol})"
+        marked = replace(spec, protocol=self.spec.protocol)
+        routes = tuple(marked if other is spec else other for other in netns.routes)
+        return Adoption(
+            replace(netns, routes=routes),
+            (RouteAdd(self.netns, marked, replace=True),),
+            (RouteAdd(self.netns, spec, replace=True),),
+        )
+
+    def release(self) -> Iterable[Request]:
+        free = replace(self.spec, protocol=RTPROT_STATIC)
+        return (RouteAdd(self.netns, free, replace=True),)
+
     def delete(self) -> Iterable[Request]:
         return tuple(RouteDel(self.netns, spec) for spec in (self.spec, *self.siblings))
 
@@ -277,12 +320,12 @@ class Route(Resource):
             attributes |= {
                 name: text for name, text in (("via", _via(hop)), ("dev", hop.dev or "")) if text
             }
+            if hop.encap is not None:
+                attributes["encap"] = _encap_text(hop.encap)
             if hop.onlink:
                 attributes["onlink"] = "true"
         elif spec.hops:
-            attributes["nexthops"] = ", ".join(
-                f"{_via(hop)} dev {hop.dev} weight {hop.weight}" for hop in spec.hops
-            )
+            attributes["nexthops"] = ", ".join(map(_hop_text, spec.hops))
         if spec.src:
             attributes["src"] = str(ip_address(spec.src))
         if spec.mtu:
@@ -297,21 +340,41 @@ class Route(Resource):
         return f"route {label_text(self.netns)} {self.key.name}"
 
 
+def _encap_text(one: Encap) -> str:
+    from netorch.netlink import encap
+
+    return encap.text(one)
+
+
 def _via(hop: Hop) -> str:
     return str(ip_address(hop.via)) if hop.via else ""
+
+
+def _hop_text(hop: Hop) -> str:
+    before = f"encap {_encap_text(hop.encap)} " if hop.encap is not None else ""
+    return f"{before}{_via(hop)} dev {hop.dev} weight {hop.weight}"
 
 
 def _sibling_text(spec: RouteSpec) -> str:
     if not spec.hops:
         return _TYPE_NAMES.get(spec.type, str(spec.type))
     return ", ".join(
-        " ".join(word for word in (f"via {_via(hop)}" if hop.via else "", f"dev {hop.dev}") if word)
+        " ".join(
+            word
+            for word in (
+                f"encap {_encap_text(hop.encap)}" if hop.encap is not None else "",
+                f"via {_via(hop)}" if hop.via else "",
+                f"dev {hop.dev}",
+            )
+            if word
+        )
         for hop in spec.hops
     )
 
 
-def _hop_order(hop: Hop) -> tuple[bytes, int, bool]:
-    return hop.via or b"", hop.weight, hop.onlink
+def _hop_order(hop: Hop) -> tuple[bytes, int, bool, int, Attrs]:
+    kind, attrs = (0, ()) if hop.encap is None else (hop.encap.type, hop.encap.attrs)
+    return hop.via or b"", hop.weight, hop.onlink, kind, attrs
 
 
 def _same_hop(mine: Hop, theirs: Hop) -> bool:
@@ -330,7 +393,8 @@ def _same_route(mine: RouteSpec, theirs: RouteSpec) -> bool:
         hops = tuple(replace(b, dev=None) if a.dev is None else b for a, b in pairs)
         theirs = replace(theirs, hops=hops)
         mine = replace(mine, hops=tuple(sorted(mine.hops, key=_hop_order)))
-    return replace(theirs, protocol=mine.protocol) == mine
+    # whatever else somebody has set stays
+    return replace(theirs, protocol=mine.protocol, further=mine.further) == mine
 
 
 def _leg_by_leg(
@@ -444,11 +508,11 @@ def _peers(view: View, spec: RouteSpec) -> Iterator[RouteSpec]:
 def _normal(spec: RouteSpec) -> RouteSpec:
     """Return the route without values that the kernel fills in.
 
-    These are the device lo of a rejecting IPv6 route, and the scopes of IPv6 routes.
+    These are the device lo of a rejecting IPv6 route, and the scopes of rejecting and IPv6 routes.
     """
     if spec.unsure:
         spec = replace(spec, unsure=())
-    if spec.type not in {RTN_UNICAST, RTN_LOCAL}:
+    if spec.type in REJECTING:
         return replace(spec, hops=(), scope=0)
     return replace(spec, scope=0) if spec.family == AF_INET6 else spec
 
@@ -458,7 +522,8 @@ def is_ours(view: View, spec: RouteSpec) -> bool:
 
     Its protocol number and the record decide. In a namespace that netorch made, routes that a user
     has added over the topology's links belong to it too. Routes over a bridge with an uplink do
-    not, because they are those of the foreign NIC.
+    not, because they are those of the foreign NIC. Nor do routes that choose the other end of an
+    external tunnel: they belong to the program that made them.
     """
     if spec.protocol == view.mark.protocol and (
         view.created or _is_over_our_links(view, spec) or _is_on_record(view, spec)
@@ -466,12 +531,14 @@ def is_ours(view: View, spec: RouteSpec) -> bool:
         return True
     if not view.created or spec.protocol not in {RTPROT_BOOT, RTPROT_STATIC}:
         return False
-    devices = (
+    devices = [
         view.by_name[hop.dev]
         for hop in spec.hops
         if hop.dev is not None and hop.dev in view.by_name
-    )
+    ]
     if any(read_alias(device.alias).uplink for device in devices):
+        return False
+    if spec.encaps and any(map(is_external, devices)):
         return False
     return all(hop.dev is None or hop.dev == "lo" or hop.dev in view.our_names for hop in spec.hops)
 

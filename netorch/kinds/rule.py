@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from netorch.immutable import replace
 from netorch.kinds.base.default_rules import is_default_rule
+from netorch.kinds.base.managers import reason_to_leave
 from netorch.kinds.netns import netns_key
 from netorch.kinds.route import routes_key
+from netorch.netlink.codec import u8, u16, u32
 from netorch.netlink.constants import (
     AF_INET6,
     FR_ACT_BLACKHOLE,
@@ -26,6 +28,7 @@ from netorch.netlink.constants import (
     FRA_SPORT_RANGE,
     FRA_SUPPRESS_IFGROUP,
     FRA_SUPPRESS_PREFIXLEN,
+    FRA_TUN_ID,
     FRA_UID_RANGE,
     RTPROT_BOOT,
     RTPROT_STATIC,
@@ -34,7 +37,8 @@ from netorch.state.key import Key, label_text
 from netorch.state.registry import View, observed, reports_unproven
 from netorch.state.resource import Resource
 from netorch.values.marks import NOT_OURS
-from netorch.values.requests import Request, RuleAdd, RuleDel, RuleSpec
+from netorch.values.requests import Attrs, Request, RuleAdd, RuleDel, RuleSpec
+from netorch.values.snapshot import Adoption, NetnsSnapshot
 
 ACTIONS = {
     "lookup": FR_ACT_TO_TBL,
@@ -51,6 +55,7 @@ PROTOCOL_UNSPEC = 0
 _MORE = {
     FRA_GOTO: ("goto", 4),
     FRA_FLOW: ("realms", 4),
+    FRA_TUN_ID: ("tun_id", 8),
     FRA_SUPPRESS_IFGROUP: ("suppress_ifgroup", 4),
     FRA_SUPPRESS_PREFIXLEN: ("suppress_prefixlength", 4),
     FRA_UID_RANGE: ("uidrange", 4),
@@ -125,6 +130,30 @@ class Rule(Resource):
         # the new rule comes first, so that there is always one
         return [RuleAdd(self.netns, self.spec), RuleDel(self.netns, before.spec)]
 
+    def adopt(self, netns: NetnsSnapshot) -> Adoption | str:
+        there = next(
+            (spec for spec in netns.rules if rule_key(netns.label, spec) == self.key), None
+        )
+        if there is None:
+            return "it is gone"
+        own = self.spec.protocol
+        if not is_default_rule(there) and (
+            reason := reason_to_leave(self.netns, "", there.protocol, own)
+        ):
+            return reason
+        marked = replace(there, protocol=self.spec.protocol)
+        rules = tuple(marked if spec is there else spec for spec in netns.rules)
+        # the new rule comes first, so that there is always one
+        return Adoption(
+            replace(netns, rules=rules),
+            (RuleAdd(self.netns, marked), RuleDel(self.netns, there)),
+            (RuleAdd(self.netns, there), RuleDel(self.netns, marked)),
+        )
+
+    def release(self) -> Iterable[Request]:
+        free = replace(self.spec, protocol=RTPROT_STATIC)
+        return RuleAdd(self.netns, free), RuleDel(self.netns, self.spec)
+
     def delete(self) -> Iterable[Request]:
         return (RuleDel(self.netns, self.spec),)
 
@@ -150,13 +179,52 @@ def _is_ours(view: View, spec: RuleSpec) -> bool:
 
 
 def more_text(number: int, payload: bytes) -> str:
-    """Return the text for an attribute that no file can ask for, as ip-rule(8) writes it.
+    """Return the text for one of the further attributes, as ip-rule(8) writes it.
 
     Examples are `uidrange 0-1000` and `suppress_prefixlength 0`.
     """
     word, size = _MORE.get(number, (f"attribute {number}", len(payload) or 1))
     parts = [payload[at : at + size] for at in range(0, len(payload), size)]
-    return f"{word} {'-'.join(str(int.from_bytes(part, 'little')) for part in parts)}"
+    # the number of a tunnel is in the order of the network
+    order: Literal["big", "little"] = "big" if number == FRA_TUN_ID else "little"
+    return f"{word} {'-'.join(str(int.from_bytes(part, order)) for part in parts)}"
+
+
+def conditions(spec: RuleSpec) -> Mapping[str, object]:
+    """Return further conditions of a rule, with the keys and values of the file."""
+    values: dict[str, object] = {"not": True} if spec.invert else {}
+    if spec.tos:
+        values["tos"] = spec.tos
+    for number, payload in spec.more:
+        key, _, text = more_text(number, payload).partition(" ")
+        if key in {"suppress_prefixlength", "ipproto"}:
+            values[key] = int(text)
+        elif key in {"sport", "dport", "uidrange"}:
+            first, _, last = text.partition("-")
+            values[key] = int(first) if first == last else text
+    return values
+
+
+def further(
+    *,
+    ipproto: int | None,
+    sport: tuple[int, int] | None,
+    dport: tuple[int, int] | None,
+    uids: tuple[int, int] | None,
+    suppress_length: int | None,
+) -> Attrs:
+    """Return the further attributes of a rule, in the order of their numbers."""
+    attrs: list[tuple[int, bytes]] = []
+    if suppress_length is not None:
+        attrs.append((FRA_SUPPRESS_PREFIXLEN, u32(suppress_length)))
+    if uids is not None:
+        attrs.append((FRA_UID_RANGE, u32(uids[0]) + u32(uids[1])))
+    if ipproto is not None:
+        attrs.append((FRA_IP_PROTO, u8(ipproto)))
+    for number, ports in ((FRA_SPORT_RANGE, sport), (FRA_DPORT_RANGE, dport)):
+        if ports is not None:
+            attrs.append((number, u16(ports[0]) + u16(ports[1])))
+    return tuple(attrs)
 
 
 def _parts(spec: RuleSpec) -> tuple[str, ...]:

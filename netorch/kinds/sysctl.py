@@ -15,7 +15,7 @@ from netorch.netlink.constants import IPV6_MIN_MTU
 from netorch.state.key import Key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
-from netorch.values.requests import Request, SysctlSet
+from netorch.values.requests import Feature, Request, SysctlSet
 from netorch.values.sysctl_paths import IPV6_ONLY, default_path
 
 SysctlValues = tuple[str, ...]
@@ -115,6 +115,15 @@ class Sysctl(NoForeignObjects, Resource):
     @property
     def needs(self) -> tuple[Key, ...]:
         return self.after if self.follows_link else ()
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        if not self.paths[0].startswith("net/mpls/"):
+            return ()
+        from netorch.kinds.base.encaps import MPLS
+
+        # trying the feature loads the module, without which the settings do not exist
+        return (MPLS,)
 
     @property
     def follows_link(self) -> bool:

@@ -14,13 +14,22 @@ from typing import ClassVar, Self
 
 from netorch.kinds.base.link import link_key
 from netorch.kinds.port import TAKES_DOWN, port_key
-from netorch.netlink.constants import IFF_MULTICAST, IFF_NOARP, IFF_UP
+from netorch.netlink.constants import (
+    IFF_ALLMULTI,
+    IFF_MULTICAST,
+    IFF_NOARP,
+    IFF_PROMISC,
+    IFF_UP,
+)
 from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import LinkSet, Request, SysctlSet
 
-_ETHERNET = frozenset(
+FLAGS = {"arp": True, "multicast": True, "promisc": False, "allmulti": False}
+"""Flag of a link that is up → its usual value."""
+
+WITH_ARP = frozenset(
     (
         *("veth", "bridge", "macvlan", "macvtap", "bond"),
         *("vxlan", "geneve", "gretap", "ip6gretap", "erspan"),
@@ -61,6 +70,10 @@ class Up(NoForeignObjects, Resource):
     """Whether the link asks for MAC addresses and answers for its own."""
     multicast: bool = True
     """Whether the link takes part in multicast groups."""
+    promisc: bool = False
+    """Whether the link accepts frames for other MAC addresses."""
+    allmulti: bool = False
+    """Whether the link accepts all multicast frames."""
 
     @property
     def key(self) -> Key:
@@ -90,19 +103,29 @@ class Up(NoForeignObjects, Resource):
     def update(self, before: Self) -> Sequence[Request] | None:
         if self.master != before.master or (before.lost and not self.lost):
             return None
-        return (
-            LinkSet(
-                self.netns,
-                self.link,
-                arp=self.arp if self.arp != before.arp else None,
-                multicast=self.multicast if self.multicast != before.multicast else None,
-                alone=True,
-            ),
-        )
+        return (self._set(before.flags),)
 
     @property
-    def _settings(self) -> tuple[str, bool, bool]:
-        return self.master, self.arp, self.multicast
+    def flags(self) -> Mapping[str, bool]:
+        """The flags by their names in the file."""
+        return {name: getattr(self, name) for name in FLAGS}
+
+    @property
+    def _settings(self) -> tuple[object, ...]:
+        return self.master, *self.flags.values()
+
+    def _set(self, before: Mapping[str, bool]) -> LinkSet:
+        """Return the request that sets the flags that differ."""
+        changed = {name: on for name, on in self.flags.items() if on != before[name]}
+        return LinkSet(
+            self.netns,
+            self.link,
+            alone=True,
+            arp=changed.get("arp"),
+            multicast=changed.get("multicast"),
+            promisc=changed.get("promisc"),
+            allmulti=changed.get("allmulti"),
+        )
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
@@ -114,38 +137,35 @@ class Up(NoForeignObjects, Resource):
                     link.name,
                     master.name if master is not None and master.kind in TAKES_DOWN else "",
                     lost=view.netns.lost_routes.get(link.index, ()),
-                    arp=link.kind not in _ETHERNET or not link.flags & IFF_NOARP,
-                    multicast=link.kind not in _ETHERNET or bool(link.flags & IFF_MULTICAST),
+                    arp=link.kind not in WITH_ARP or not link.flags & IFF_NOARP,
+                    multicast=link.kind not in WITH_ARP or bool(link.flags & IFF_MULTICAST),
+                    promisc=bool(link.kind and link.flags & IFF_PROMISC),
+                    allmulti=bool(link.kind and link.flags & IFF_ALLMULTI),
                 )
 
     def create(self) -> Iterable[Request]:
         no_dad = SysctlSet(
             self.netns, (f"net/ipv6/conf/{self.link}/accept_dad",), "0", optional=True
         )
-        off = LinkSet(
-            self.netns,
-            self.link,
-            arp=None if self.arp else False,
-            multicast=None if self.multicast else False,
-            alone=True,
-        )
-        turned_off = () if self.arp and self.multicast else (off,)
+        flags = () if self.flags == FLAGS else (self._set(FLAGS),)
         up = LinkSet(self.netns, self.link, up=True)
-        return (*((no_dad,) if self.quick else ()), up, *turned_off)
+        return (*((no_dad,) if self.quick else ()), up, *flags)
 
     def delete(self) -> Iterable[Request]:
-        return (LinkSet(self.netns, self.link, up=False),)
+        # A link that comes up again later has the usual flags, as a new one.
+        usual = type(self)(self.netns, self.link)
+        flags = () if self.flags == FLAGS else (usual._set(self.flags),)
+        return (LinkSet(self.netns, self.link, up=False), *flags)
 
     def attributes(self) -> Mapping[str, str]:
         return {
             "state": "up",
-            **({} if self.arp else {"arp": "off"}),
-            **({} if self.multicast else {"multicast": "off"}),
+            **{name: "on" if on else "off" for name, on in self.flags.items() if on != FLAGS[name]},
             **({"lost routes": ", ".join(self.lost)} if self.lost else {}),
         }
 
     def default_text(self, name: str) -> str | None:
-        return "on" if name in {"arp", "multicast"} else None
+        return None if name not in FLAGS else "on" if FLAGS[name] else "off"
 
     def absent(self) -> Mapping[str, str]:
         return {"state": "down"}

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import Any, ClassVar, Self
 
 from netorch.immutable import replace
+from netorch.kinds.base.link import IFLA_VXLAN_COLLECT_METADATA
 from netorch.kinds.base.standalone import Attribute, ParentPlace, StandaloneLink, decoded, parent_of
 from netorch.kinds.fdb import ALL, IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6
 from netorch.netlink.attribute_types import ADDRESS, BE16, FLAG, U8, U32, choice
@@ -19,7 +20,8 @@ from netorch.values.snapshot import LinkRecord
 
 IFLA_VXLAN_ID, IFLA_VXLAN_LINK, IFLA_VXLAN_LOCAL = 1, 3, 4
 IFLA_VXLAN_TTL, IFLA_VXLAN_LEARNING, IFLA_VXLAN_AGEING, IFLA_VXLAN_PORT = 5, 7, 8, 15
-IFLA_VXLAN_LOCAL6, IFLA_VXLAN_TTL_INHERIT, IFLA_VXLAN_DF = 17, 28, 29
+IFLA_VXLAN_LOCAL6 = 17
+IFLA_VXLAN_TTL_INHERIT, IFLA_VXLAN_DF = 28, 29
 PORT = 4789
 """The port that IANA has assigned. The kernel's own default, 8472, is older."""
 
@@ -60,6 +62,7 @@ class Vxlan(StandaloneLink):
         Attribute("learning", IFLA_VXLAN_LEARNING, FLAG, live=True),
         Attribute("ageing", IFLA_VXLAN_AGEING, U32, live=True),
         Attribute("ttl", IFLA_VXLAN_TTL, U8, live=True),
+        Attribute("external", IFLA_VXLAN_COLLECT_METADATA, FLAG),
         Attribute("df", IFLA_VXLAN_DF, choice(_DF), live=True),
     )
     vni: int = -1
@@ -71,6 +74,8 @@ class Vxlan(StandaloneLink):
     ageing: int = 300
     """The lifetime of a learned entry in seconds (FDB_AGE_DEFAULT)."""
     ttl: int | str = 0
+    external: bool = False
+    """Whether routes or programs choose the VNI and the other end of each packet. The VNI is 0."""
     df: str | None = None
     """Whether the outer IPv4 packets may be fragmented: `set` forbids it. None leaves it alone."""
     flooded: bool = True
@@ -95,6 +100,8 @@ class Vxlan(StandaloneLink):
     def pairs(self, attribute: Attribute) -> Attrs:
         if attribute.key == "ttl" and self.ttl == "inherit":
             return ((IFLA_VXLAN_TTL_INHERIT, b""),)
+        if attribute.key == "vni" and self.external:
+            return ()
         return StandaloneLink.pairs(self, attribute)
 
     def change(self, attribute: Attribute, before: Self) -> Attrs | None:
@@ -127,6 +134,8 @@ class Vxlan(StandaloneLink):
                 model[word] += " without its entry in the FDB"
         # no key of the file sets it
         model.pop("df", None)
+        if self.external:
+            model.pop("vni", None)
         return model
 
     def attributes(self) -> Mapping[str, str]:

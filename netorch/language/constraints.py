@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticUndefined
+from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticUndefined
 
 from netorch.immutable import Value
 from netorch.language.scalars import refusal
@@ -37,6 +37,10 @@ class Condition(Value):
     def holds(self, instance: BaseModel) -> bool:
         """Return whether an instance of a model meets the condition."""
         raise NotImplementedError
+
+    def needs(self, model: type[BaseModel]) -> frozenset[str]:
+        """Return fields without which no mapping meets the condition."""
+        return frozenset()
 
     def narrow(self, key: str, values: Sequence[object]) -> Sequence[object]:
         """Return those `values` that the key may have in a mapping that meets the condition."""
@@ -63,6 +67,9 @@ class HasKey(Condition):
     def holds(self, instance: BaseModel) -> bool:
         return _attribute(type(instance), self.key) in instance.model_fields_set
 
+    def needs(self, model: type[BaseModel]) -> frozenset[str]:
+        return frozenset((_attribute(model, self.key),))
+
 
 class HasValue(Condition):
     """The key's value, or its default, is not null and not an empty list or mapping."""
@@ -79,6 +86,9 @@ class HasValue(Condition):
         # `model_fields` of a class takes ten times as long
         fields = type(instance).__pydantic_fields__
         return name in fields and _has_value(getattr(instance, name))
+
+    def needs(self, model: type[BaseModel]) -> frozenset[str]:
+        return _unless(_has_value(_default(model, self.key)), model, self.key)
 
 
 class Equals(Condition):
@@ -99,6 +109,9 @@ class Equals(Condition):
 
     def holds(self, instance: BaseModel) -> bool:
         return getattr(instance, _attribute(type(instance), self.key)) in self.values
+
+    def needs(self, model: type[BaseModel]) -> frozenset[str]:
+        return _unless(_default(model, self.key) in self.values, model, self.key)
 
     def narrow(self, key: str, values: Sequence[object]) -> Sequence[object]:
         return [value for value in values if value in self.values] if key == self.key else values
@@ -123,6 +136,9 @@ class AllOf(Condition):
     def holds(self, instance: BaseModel) -> bool:
         return all(condition.holds(instance) for condition in self.conditions)
 
+    def needs(self, model: type[BaseModel]) -> frozenset[str]:
+        return frozenset().union(*(condition.needs(model) for condition in self.conditions))
+
     def narrow(self, key: str, values: Sequence[object]) -> Sequence[object]:
         for condition in self.conditions:
             values = condition.narrow(key, values)
@@ -137,6 +153,9 @@ class AnyOf(Condition):
 
     def holds(self, instance: BaseModel) -> bool:
         return any(condition.holds(instance) for condition in self.conditions)
+
+    def needs(self, model: type[BaseModel]) -> frozenset[str]:
+        return frozenset.intersection(*(condition.needs(model) for condition in self.conditions))
 
 
 class NotCondition(Condition):
@@ -172,16 +191,22 @@ class Constraint(Value):
         shape = (~self.forbidden).shape(model, sure=False)
         return shape | {"errorMessage": self._general_text(model)}
 
+    def needs(self, model: type[BaseModel]) -> frozenset[str]:
+        """Return fields without which no mapping violates the constraint."""
+        return self.forbidden.needs(model)
+
     def check(self, instance: BaseModel) -> None:
         """Raise the constraint's error if the model violates it."""
         if not self.forbidden.holds(instance):
             return
-        text = re.sub(_PLACEHOLDER, lambda match: str(getattr(instance, match[1])), self.text)
-        error = refusal(text, self.code)
         if not self.at:
-            raise error
-        place = InitErrorDetails(type=error, loc=(self.at,), input=getattr(instance, self.at))
-        raise ValidationError.from_exception_data(type(instance).__name__, [place])
+            raise self.error_of(instance)
+        raise _at(instance, self.error_of(instance), (self.at,), getattr(instance, self.at))
+
+    def error_of(self, instance: BaseModel) -> PydanticCustomError:
+        """Return the constraint's error about a model that violates it."""
+        text = re.sub(_PLACEHOLDER, lambda match: str(getattr(instance, match[1])), self.text)
+        return refusal(text, self.code)
 
     def _general_text(self, model: type[BaseModel]) -> str:
         """Return the sentence with all possible values in the place of each placeholder."""
@@ -193,7 +218,7 @@ class Constraint(Value):
 
 
 class EachItem(Value):
-    """A constraint on each item of a list. The error has the position of the list's mapping."""
+    """A constraint on each item of a list. The error has the position of the item."""
 
     key: str
     """The key of the list."""
@@ -204,9 +229,21 @@ class EachItem(Value):
     def shape(self, model: type[BaseModel]) -> Shape:
         return {"properties": {self.key: {"items": self.constraint.shape(self.item)}}}
 
+    def needs(self, model: type[BaseModel]) -> frozenset[str]:
+        return _unless(_has_value(_default(model, self.key)), model, self.key)
+
     def check(self, instance: BaseModel) -> None:
-        for item in getattr(instance, self.key):
-            self.constraint.check(item)
+        for index, item in enumerate(getattr(instance, self.key)):
+            if self.constraint.forbidden.holds(item):
+                raise _at(instance, self.constraint.error_of(item), (self.key, index), item)
+
+
+def _at(
+    instance: BaseModel, error: PydanticCustomError, loc: tuple[str | int, ...], value: object
+) -> ValidationError:
+    """Return an error with a position inside a model."""
+    place = InitErrorDetails(type=error, loc=loc, input=value)
+    return ValidationError.from_exception_data(type(instance).__name__, [place])
 
 
 _PLACEHOLDER = r"\{([a-z_]+)\}"
@@ -237,9 +274,18 @@ def constraints(*each: Constraint | EachItem) -> Any:
     """
 
     def check(instance: BaseModel) -> BaseModel:
-        for constraint in each:
-            constraint.check(instance)
+        fields = instance.model_fields_set
+        for needs, constraint in with_needs(type(instance)):
+            if needs <= fields:
+                constraint.check(instance)
         return instance
+
+    @cache
+    def with_needs(
+        model: type[BaseModel],
+    ) -> tuple[tuple[frozenset[str], Constraint | EachItem], ...]:
+        # because most mappings have few of the many keys that constraints are about
+        return tuple((constraint.needs(model), constraint) for constraint in each)
 
     check.constraints = each  # type: ignore[attr-defined]
     check.__signature__ = ONE_ARGUMENT  # type: ignore[attr-defined]
@@ -263,7 +309,15 @@ def _attribute(model: type[BaseModel], key: str) -> str:
 def _default(model: type[BaseModel], key: str) -> object:
     """Return the default value of a key, None if it has no default."""
     field = model.model_fields.get(_attribute(model, key))
-    return None if field is None or field.default is PydanticUndefined else field.default
+    if field is None:
+        return None
+    value = field.get_default(call_default_factory=True, validated_data={})
+    return None if value is PydanticUndefined else value
+
+
+def _unless(by_default: bool, model: type[BaseModel], key: str) -> frozenset[str]:
+    """Return the field of a key that has to be in a mapping, unless its default value will do."""
+    return frozenset() if by_default else frozenset((_attribute(model, key),))
 
 
 def _has_value(value: object) -> bool:

@@ -22,6 +22,10 @@ _Node = TypeVar("_Node", Map, Seq)
 _DEFAULTS = ("node", "network", "link")
 
 
+_EXAMPLES = {"vars": "NAME: VALUE", "profiles": "NAME: {…}", "defaults": "node: {…}"}
+"""Section → what can stand in it."""
+
+
 class Layer(NamedTuple):
     """A value of the file before expansion. In a list, later layers override earlier ones."""
 
@@ -90,7 +94,13 @@ class _Expansion:
             return value
         at = self.tree.where.get(name, self.tree.at)
         if value is not None:
-            self.findings.add("not-a-mapping", f"{name!r} must be a mapping.", at, object=name)
+            self.findings.add(
+                "not-a-mapping",
+                f"{name!r} must be a mapping.",
+                at,
+                f"Write `{name}: {{{_EXAMPLES[name]}}}`.",
+                name,
+            )
         return Map(at)
 
     def defaults_of(self, name: str) -> list[Layer]:
@@ -188,7 +198,10 @@ class _Expansion:
                 )
 
     def node_layers(self, base: list[Layer], own: Layer) -> list[Layer]:
-        base = _with_range_value(own.i, base)
+        # what nodes have by default is not for a node that shares the namespace of another one
+        attach = own.value.get("attach")
+        shares = isinstance(attach, str) and attach.startswith("node:")
+        base = [] if shares else _with_range_value(own.i, base)
         profiles: dict[str, Layer] = {}
         self.collect_profiles(own if "profile" in own.value or not base else base[0], profiles, ())
         return [*base, *profiles.values(), own]

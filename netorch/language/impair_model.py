@@ -149,6 +149,43 @@ def bitrate(value: object) -> int:
     return result
 
 
+_SIZES = {
+    **dict.fromkeys(("", "b"), Fraction(1)),
+    **{
+        f"{letter}{unit}": Fraction(1024**power, bits)
+        for power, letter in enumerate("kmg", 1)
+        for unit, bits in (("", 1), ("b", 1), ("bit", 8))
+    },
+}
+"""Unit of tc(8) → its size in bytes. They are powers of two, also in front of `bit`."""
+
+
+@accepts(
+    schema_shapes.text(
+        rf"\s*(?:[0-9]{{1,18}}(?:\.[0-9]{{1,18}})?|\.[0-9]{{1,18}})\s*"
+        rf"(?:{'|'.join(map(schema_shapes.anycase, filter(None, _SIZES)))})?\s*",
+        "size such as 32kbit or 5000",
+        "32kbit",
+        "15k",
+        5000,
+        numbers=True,
+    )
+)
+def size(value: object) -> int:
+    """Parse a number of bytes, in the units of tc(8)."""
+    text, amount, unit = _number(value, "a size such as 32kbit or 5000")
+    if unit not in _SIZES:
+        wrong(
+            f"{text!r} is not a size such as 32kbit: the units are b, k, m and g for bytes, and"
+            " kbit, mbit and gbit",
+            "bad-size",
+        )
+    result = int(amount * _SIZES[unit])
+    if not 1 <= result < 2**32:
+        wrong(f"{text} is not between 1 byte and 4g", "bad-size")
+    return result
+
+
 def _number(value: object, what: str) -> tuple[str, Fraction, str]:
     """Return the text on one line, its number, and its unit in lower case."""
     text = " ".join(str(value).split())
@@ -172,6 +209,9 @@ Percentage = Annotated[int, PlainValidator(percentage)]
 
 
 Rate = Annotated[int, PlainValidator(bitrate)]
+
+
+Size = Annotated[int, PlainValidator(size)]
 
 
 class ImpairModel(Model):
@@ -198,6 +238,16 @@ class ImpairModel(Model):
         None,
         description="Largest number of packets in the queue; further ones are dropped (1000; with "
         "a rate alone, as many as it sends in 50 ms).",
+    )
+    burst: Size | None = Field(
+        None,
+        description="Bytes that a `rate` alone lets pass at once after a pause; at least one full"
+        " packet (what it sends in 4 ms, at least two full packets).",
+    )
+    latency: Delay | None = Field(
+        None,
+        description="Longest time that a packet waits for a `rate` alone; others are dropped (50ms,"
+        " at least ten full packets).",
     )
 
 

@@ -45,6 +45,10 @@ class Impairment(Value):
     """The rate in bytes per second, 0 for no limit."""
     limit: int | None = None
     """The largest number of packets that may wait, None for the default."""
+    burst: int = 0
+    """The bytes that a rate alone lets pass at once after a pause, 0 for the default."""
+    latency: int = 0
+    """The longest time in nanoseconds that a packet waits for a rate alone, 0 for the default."""
 
     def __bool__(self) -> bool:
         return self != Impairment()
@@ -52,7 +56,8 @@ class Impairment(Value):
     @property
     def qdisc(self) -> str:
         """The qdisc for the impairment: `tbf` for a rate alone, `netem` for everything else."""
-        return "tbf" if self.rate and self == Impairment(rate=self.rate) else "netem"
+        alone = Impairment(rate=self.rate, burst=self.burst, latency=self.latency)
+        return "tbf" if self.rate and self == alone else "netem"
 
     @property
     def packets(self) -> int:
@@ -69,6 +74,8 @@ class Impairment(Value):
             and all(0 <= share <= CERTAIN for share in shares)
             and 0 <= self.rate <= FASTEST
             and (self.limit is None or 1 <= self.limit < 2**32)
+            and 0 <= self.burst < 2**32
+            and 0 <= self.latency <= LONGEST_DELAY
         )
 
     def normal(self) -> Self:
@@ -97,6 +104,21 @@ def keys_without_effect(impairment: Impairment) -> Iterator[tuple[str, str, str]
                 f"`{key}` {effect}, but there is no `delay`.",
                 f"Add for example `delay: 10ms`, or remove `{key}`.",
             )
+    for key in ("burst", "latency"):
+        if not getattr(impairment, key):
+            continue
+        if not impairment.rate:
+            yield (
+                key,
+                f"`{key}` belongs to a `rate`, but there is none.",
+                (f"Add for example `rate: 10mbit`, or remove `{key}`."),
+            )
+        elif impairment.qdisc != "tbf":
+            what = (
+                f"`{key}` is for a `rate` alone: with any other impairment the rate is that of"
+                " netem, which has neither a burst nor a latency."
+            )
+            yield key, what, f"Remove `{key}`; `limit` is the length of netem's queue."
     if impairment.limit is not None and not (impairment.delay or impairment.rate):
         what = "`limit` limits the packets that wait, but without `delay` or `rate` none waits."
         yield "limit", what, "Add one of them, or remove `limit`."
@@ -124,10 +146,11 @@ def rate_text(bytes_a_second: int) -> str:
 
 
 _FORMS: Mapping[str, Callable[[int], str]] = {
-    **dict.fromkeys(("delay", "jitter"), time_text),
+    **dict.fromkeys(("delay", "jitter", "latency"), time_text),
     **dict.fromkeys(("loss", "duplicate", "corrupt", "reorder"), percent_text),
     "rate": rate_text,
     "limit": str,
+    "burst": "{}b".format,
 }
 
 

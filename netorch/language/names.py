@@ -2,6 +2,8 @@
 
 import re
 
+HOST_GATEWAY = "host-gateway"
+"""The word for an address of the host, as in `extra_hosts` of Docker."""
 TOPOLOGY = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
 """The pattern of the names of topologies."""
 TOPOLOGY_RULE = "use at most 32 lower-case letters, digits and '-', with no '-' first or last"

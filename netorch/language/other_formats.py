@@ -8,17 +8,20 @@ from collections.abc import Mapping
 from netorch.errors import Position, Problem
 
 _MIGRATE = "docs/howto/migrate.md compares the two languages."
-_DOCKER = (
-    "Let Compose make the containers, and write a file with `nodes: {web: {attach: docker:web}}` "
-    "for their networks (docs/howto/docker.md)."
+_COMPOSE = (
+    "`netorch import FILE -o topo.yaml` writes its networks as a topology "
+    "(docs/howto/migrate-compose.md)."
 )
+_GRAPH = "`netorch import FILE -o topo.yaml` writes its nodes and edges as a topology."
 _TEXTS = (
     (
         "a lab.conf of Kathara",
         re.compile(r"^[A-Za-z]\w*\[(?:\d+|\w+)\]\s*=", re.MULTILINE),
-        "Each machine is a node, and each collision domain a network: "
-        "`nodes: {pc1: {networks: [A]}}`, `networks: {A: {}}`.",
+        "`netorch import FOLDER -o NEW.yaml` writes the lab of this folder as a topology "
+        "(docs/howto/migrate-kathara.md).",
     ),
+    ("a graph in GraphML", re.compile(r"<graphml\b"), _GRAPH),
+    ("a graph in GML", re.compile(r"\A\s*(?:Creator\b[^\n]*\s+)?graph\s*\["), _GRAPH),
     (
         "a Python program of Mininet",
         re.compile(r"^\s*(?:from|import) mininet\b", re.MULTILINE),
@@ -32,7 +35,8 @@ _TEXTS = (
     (
         "a shell script",
         re.compile(r"\A#!.*\b(?:ba|da|z)?sh\b|^\s*(?:sudo )?ip (?:netns|link) add ", re.MULTILINE),
-        _MIGRATE,
+        "`netorch import --run FILE` runs it in an empty network of its own, and prints what it "
+        "makes there as a topology.",
     ),
     (
         "a file of systemd-networkd",
@@ -49,18 +53,24 @@ def of_tree(tree: Mapping[str, object], where: Mapping[str, Position]) -> Proble
         return None
     topology, network, services = map(tree.get, ("topology", "network", "services"))
     if isinstance(services, Mapping):
-        return _problem("a file of Docker Compose", where["services"], _DOCKER)
+        return _problem("a file of Docker Compose", where["services"], _COMPOSE)
+    if isinstance(topology, Mapping) and "project_id" in tree:
+        remedy = (
+            "Its nodes are virtual machines: netorch gives these a tap "
+            "(docs/howto/virtual-machines.md)."
+        )
+        return _problem("a project of GNS3", where["topology"], remedy)
     if isinstance(topology, Mapping) and not {"nodes", "links"}.isdisjoint(topology):
         remedy = (
-            "Write its `nodes` and `links` at the top of the file, a link as "
-            f"`[a:eth1, b:eth1]`, without `kind` and `image`: {_MIGRATE}"
+            "`netorch import FILE -o NEW.yaml` writes it as a topology "
+            "(docs/howto/migrate-containerlab.md)."
         )
         return _problem("a file of containerlab", where["topology"], remedy)
     devices = {"ethernets", "bridges", "bonds", "vlans", "wifis", "tunnels", "renderer"}
     if isinstance(network, Mapping) and not devices.isdisjoint(network):
         remedy = (
-            "It sets up the interfaces of one machine. Here they are "
-            "`nodes: {host: {interfaces: {…}}}`, and `kind: bridge`, `bond` or `vlan` makes one."
+            "It sets up the NICs of one machine, so let netplan keep them. A topology has networks "
+            "of its own beside them, and `kind: bridge`, `bond` or `vlan` makes such interfaces."
         )
         return _problem("a file of netplan", where["network"], remedy)
     if isinstance(tree.get("kind"), str) and "apiVersion" in tree:
@@ -80,5 +90,5 @@ def of_text(data: bytes) -> Problem | None:
 
 
 def _problem(tool: str, where: Position, remedy: str) -> Problem:
-    what = f"This is {tool}, which netorch does not read."
+    what = f"This is {tool}, which is not a topology of netorch."
     return Problem("other-format", what, where, remedy)

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from netorch.language import schema_shapes
 from netorch.language.addresses import Address
-from netorch.language.constraints import OneKey, constraints, require
+from netorch.language.constraints import HasKey, HasValue, OneKey, constraints, require
 from netorch.language.scalars import (
     INTERFACE,
     IPAddress,
@@ -15,8 +15,10 @@ from netorch.language.scalars import (
     NodeName,
     Subnet,
     address,
+    empty_list,
     integer,
     interface_name,
+    one_or_many,
     wrong,
 )
 from netorch.language.schema_shapes import accepts
@@ -46,7 +48,7 @@ Protocol = Literal["tcp", "udp", "sctp"]
 class PublishModel(Model):
     """A port of a node that is reachable at an address of the network's owner.
 
-    The short form is `[HOST_IP:]HOST_PORT[-END]:PORT[-END][/tcp|udp|sctp]`.
+    The short form is `[[HOST_IP:][HOST_PORT[-END]]:]PORT[-END][/tcp|udp|sctp]`.
     """
 
     network: NodeName | None = Field(
@@ -58,26 +60,52 @@ class PublishModel(Model):
         description="The owner's address at which the port is reachable; 0.0.0.0 and :: mean all "
         "addresses of one IP version (all addresses of both IP versions).",
     )
-    port: PortRange = Field(description="The owner's port, or a range.")
+    port: PortRange | None = Field(
+        None,
+        description="The owner's port, or a range; of a range for a single port of the node, the"
+        " first free port (the node's port, or the next free one).",
+    )
     to: PortRange = Field(description="The node's port, or a range of the same length.")
     proto: Protocol = Field("tcp", description="Protocol (tcp).")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.port[1] - self.port[0] != self.to[1] - self.to[0]:
+        if self.port is not None and not self.is_open and _length(self.port) != _length(self.to):
             wrong(
                 f"the ranges {ports_text(self.port)} and {ports_text(self.to)} differ in length",
                 "bad-port",
             )
         return self
 
+    @property
+    def is_open(self) -> bool:
+        """Whether netorch chooses the owner's port, from all ports or from a range."""
+        return self.port is None or _length(self.port) > _length(self.to) == 1
 
-_HOST_ADDRESS = r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:\[\]]*)):"
-_SHORT = rf"(?:{_HOST_ADDRESS})?(?P<port>[0-9-]+):(?P<to>[0-9-]+)(?:/(?P<proto>\w+))?"
+    @property
+    def owner_port(self) -> Ports:
+        """The owner's port or range. If it is open, it must have been chosen before."""
+        assert self.port is not None
+        return self.port
+
+
+def _length(pair: Ports) -> int:
+    return pair[1] - pair[0] + 1
+
+
+_PORTS = "[0-9-]"
+_HOST = r"[^:\[\]]*|[^\[\]]*::[^\[\]]*|(?:[^:\[\]]+:){7}[^:\[\]]+"
+_SHORT = (
+    rf"(?:(?:(?:\[(?P<six>[^\]]+)\]|(?P<host>{_HOST})):)?(?P<port>{_PORTS}*):)?"
+    rf"(?P<to>{_PORTS}+)(?:/(?P<proto>\w+))?"
+)
 
 _PROTOCOLS = "|".join(map(schema_shapes.anycase, get_args(Protocol)))
-_ADDRESS = rf"(?:\[{schema_shapes.IP}\]|{schema_shapes.IPV4})"
-_WRITTEN = rf"(?:{_ADDRESS}:)?{schema_shapes.PORTS}:{schema_shapes.PORTS}(?:/(?:{_PROTOCOLS}))?"
+_ADDRESS = rf"(?:\[{schema_shapes.IP}\]|{schema_shapes.IP})?"
+_WRITTEN = (
+    rf"(?:(?:{_ADDRESS}:)?(?:{schema_shapes.PORTS})?:)?{schema_shapes.PORTS}"
+    rf"(?:/(?:{_PROTOCOLS}))?"
+)
 
 
 @accepts(
@@ -87,7 +115,9 @@ _WRITTEN = rf"(?:{_ADDRESS}:)?{schema_shapes.PORTS}:{schema_shapes.PORTS}(?:/(?:
             "published port such as 8080:80 or 127.0.0.1:8080:80/udp",
             "8080:80",
             "127.0.0.1:8080:80/udp",
+            3000,
         )
+        | {"type": ["string", "integer"], "minimum": 1, "maximum": 65535}
     )
 )
 def publish_words(value: object) -> object:
@@ -95,15 +125,16 @@ def publish_words(value: object) -> object:
     if isinstance(value, dict | PublishModel):
         return value
     match = re.fullmatch(_SHORT, str(value))
-    if match is None:
+    if match is None or isinstance(value, bool):
         wrong(
             f"{value!r} is not a published port such as 8080:80, 127.0.0.1:8080:80, "
-            "[::1]:8080:80 or 8000-8010:8000-8010/udp",
+            "[::1]:8080:80, 8000-8010:8000-8010/udp or 80",
             "bad-port",
         )
-    host = match["six"] if match["six"] is not None else match["four"]
-    model: dict[str, object] = {"port": match["port"], "to": match["to"]}
-    if host is not None:
+    model: dict[str, object] = {"to": match["to"]}
+    if match["port"]:
+        model["port"] = match["port"]
+    if host := match["six"] or match["host"]:
         model["address"] = host
     if match["proto"]:
         model["proto"] = match["proto"].lower()
@@ -124,18 +155,50 @@ def interface_match(value: object) -> str:
 InterfaceMatch = Annotated[str, BeforeValidator(interface_match)]
 
 
-class MasqueradeModel(Model):
+class SourceModel(Model):
+    """The keys of all translations of sources."""
+
+    source: Subnet | None = Field(None, alias="from", description="Source subnet (any).")
+    out: InterfaceMatch = Field(
+        "!lo", description="Outgoing interface, `!NAME` for any other (any but lo)."
+    )
+    proto: Annotated[list[Protocol], BeforeValidator(one_or_many)] = Field(
+        default_factory=empty_list, description="Protocol, or a list of them (any)."
+    )
+    ports: PortRange | None = Field(
+        None,
+        description="New source port, or the range in which Linux chooses it; needs a `proto` (the"
+        " packet's own port, unless another connection has it).",
+    )
+    random: bool = Field(
+        False,
+        description="Choose each source port at random, even if the packet's own one is free"
+        " (false).",
+    )
+
+    _protocol = constraints(
+        require(
+            "nat-needs-protocol",
+            "`ports` need a `proto`: write `proto: tcp`, or `proto: [tcp, udp]`",
+            HasValue("proto"),
+            when=HasKey("ports"),
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if "proto" in self.model_fields_set and not self.proto:
+            wrong("the list of `proto` is empty: leave it out, if any will do")
+        return self
+
+
+class MasqueradeModel(SourceModel):
     """Replace the source of outgoing packets by the address of the outgoing interface."""
 
-    source: Subnet | None = Field(None, alias="from", description="Source subnet (any).")
-    out: InterfaceMatch = Field(description="Outgoing interface, `!NAME` for any other.")
 
-
-class SnatModel(Model):
+class SnatModel(SourceModel):
     """Replace the source of outgoing packets by a given address."""
 
-    source: Subnet | None = Field(None, alias="from", description="Source subnet (any).")
-    out: InterfaceMatch = Field(description="Outgoing interface, `!NAME` for any other.")
     to: IPAddress = Field(description="New source address.")
 
 
@@ -183,10 +246,16 @@ class DnatModel(Model):
         return self
 
 
+@accepts(lambda inner: inner)
+def everything(value: object) -> object:
+    """Replace null by an empty mapping: `masquerade:` alone means all that leaves."""
+    return {} if value is None else value
+
+
 class NatModel(Model):
     """One address translation of a node: exactly one of the three keys."""
 
-    masquerade: MasqueradeModel | None = Field(
+    masquerade: Annotated[MasqueradeModel | None, BeforeValidator(everything)] = Field(
         None,
         description="Give outgoing packets the address of the outgoing interface as source.",
     )
@@ -214,7 +283,9 @@ def comment(node: str, model: PublishModel) -> str:
     """Return the comment of a published port's rule: `publish web 127.0.0.1:8080:80/tcp`."""
     everywhere = model.address is None or model.address.is_unspecified
     host = "" if everywhere else host_text(model.address)
-    return f"publish {node} {host}{ports_text(model.port)}:{ports_text(model.to)}/{model.proto}"
+    return (
+        f"publish {node} {host}{ports_text(model.owner_port)}:{ports_text(model.to)}/{model.proto}"
+    )
 
 
 def host_text(host: Address | None) -> str:

@@ -19,6 +19,7 @@ from netorch.language import names, schema_shapes
 from netorch.language.addresses import Address, Interface, Network
 from netorch.language.limits import IFNAMSIZ, LARGEST_MTU
 from netorch.language.schema_shapes import accepts
+from netorch.version import LANGUAGE
 
 
 class Model(BaseModel):
@@ -31,7 +32,7 @@ class Model(BaseModel):
 
     # defer_build: pydantic builds a nested model only once, as a part of the outer model, which
     # saves a quarter of the time of netorch's start.
-    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
 
 def empty_list() -> list[Any]:
@@ -61,7 +62,7 @@ def refusal(text: str, code: str) -> PydanticCustomError:
 _SHELL = set("\"'`\\;$*?&|<>(){}[]!")
 # special characters, white space and invisible characters
 _NO_LETTERS = (
-    r"/:%\"'`\\;$*?&|<>(){}\[\]!\s\x00-\x20\x7f-\xa0\xad"
+    r"/:%\x22'`\\;$*?&|<>(){}\[\]!\s\x00-\x20\x7f-\xa0\xad"
     r"\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 )
 INTERFACE = rf"(?!-)(?!(?:all|default|\.\.?)$)[^{_NO_LETTERS}]{{1,{IFNAMSIZ}}}"
@@ -113,20 +114,21 @@ def interface_name(value: object) -> str:
     return name
 
 
-_NODE = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}"
+NODE = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}"
+"""The name of a node, as a regular expression."""
 _NODE_RULE = "use at most 63 letters, digits, '_', '.' and '-', with no '.' or '-' first"
 
 
-@accepts(schema_shapes.text(_NODE, f"node name: {_NODE_RULE}", numbers=True))
+@accepts(schema_shapes.text(NODE, f"node name: {_NODE_RULE}", numbers=True))
 def node_name(value: object) -> str:
     """Check the name of a node, which becomes a file name in /run/netns."""
     name = _text(value, "a node name")
-    if not re.fullmatch(_NODE, name):
+    if not re.fullmatch(NODE, name):
         wrong(f"{name!r} cannot be a node name: {_NODE_RULE}", "bad-name")
     return name
 
 
-_MACHINE = rf"(?!(?:host|all)$){_NODE}"
+_MACHINE = rf"(?!(?:host|all)$){NODE}"
 
 
 @accepts(schema_shapes.text(_MACHINE, f"machine name: {_NODE_RULE}", numbers=True))
@@ -136,12 +138,12 @@ def machine_name(value: object) -> str:
     if name in {"host", "all"}:
         means = "the machine itself" if name == "host" else "all machines to Ansible"
         wrong(f"{name!r} cannot be a machine name: it means {means}", "bad-name")
-    if not re.fullmatch(_NODE, name):
+    if not re.fullmatch(NODE, name):
         wrong(f"{name!r} cannot be a machine name: {_NODE_RULE}", "bad-name")
     return name
 
 
-END = f"{_NODE}:{INTERFACE}"
+END = f"{NODE}:{INTERFACE}"
 """An endpoint of a link, `NODE:IF`."""
 
 _LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
@@ -191,6 +193,19 @@ def address(value: object) -> Address:
     return _without_zone(result, text)
 
 
+@accepts(
+    schema_shapes.text(
+        f"{schema_shapes.IP}|{names.HOST_GATEWAY}",
+        f"IP address or {names.HOST_GATEWAY}",
+        "10.0.0.1",
+        names.HOST_GATEWAY,
+    )
+)
+def host_address(value: object) -> Address | str:
+    """Parse an address for a hosts file. `host-gateway` is an address of the host."""
+    return names.HOST_GATEWAY if value == names.HOST_GATEWAY else address(value)
+
+
 @accepts(schema_shapes.text(schema_shapes.IP, "IP address", "10.0.0.1", "fd00::1"))
 def router_address(value: object) -> Address | None:
     """Parse the address of a router. 0.0.0.0 means no router, as in the output of `route -n`."""
@@ -211,10 +226,9 @@ def interface_address(value: object) -> Interface:
     text = _text(value, "an address with a prefix length")
     result = _interface(text)
     if "/" not in text:
-        wrong(
-            f"{text!r} has no prefix length: write {result.ip}/24, or the length of its subnet",
-            "bad-address",
-        )
+        usual = 24 if result.version == 4 else 64
+        like = f"write {result.ip}/{usual}, or the length of its subnet"
+        wrong(f"{text!r} has no prefix length: {like}", "bad-address")
     return result
 
 
@@ -259,6 +273,8 @@ def destination(value: object) -> Network | None:
         guess = did_you_mean(text, ("default",))
         rest = f". {guess}" if guess else ": write `default`, a subnet or an address"
         wrong(f"{text!r} is not a destination{rest}", "bad-subnet")
+    if text in ("0.0.0.0", "::"):
+        wrong(f"{text!r} is an address of no host: write `default`", "bad-subnet")
     return None if text == "default" else network(text)
 
 
@@ -356,7 +372,8 @@ def boolean(value: object) -> bool:
     if not isinstance(value, bool):
         meant = {"yes": "true", "on": "true", "y": "true", "1": "true"}
         meant |= {"no": "false", "off": "false", "n": "false", "0": "false"}
-        right = meant.get(str(value).lower())
+        text = str(value).lower()
+        right = f"{text}, without quotes" if text in ("true", "false") else meant.get(text)
         wrong(f"{value!r} is neither true nor false{f': write {right}' if right else ''}")
     return value
 
@@ -380,6 +397,24 @@ def integer(low: int, high: int) -> Callable[[object], int]:
         return value
 
     return check
+
+
+@accepts(
+    schema_shapes.text(str(LANGUAGE), f"version of the topology language, {LANGUAGE}")
+    | {"type": ["integer", "string"], "minimum": LANGUAGE, "maximum": LANGUAGE}
+)
+def language_version(value: object) -> int:
+    """Check the version of the topology language in which a file is written."""
+    if isinstance(value, bool) or str(value) != str(LANGUAGE):
+        wrong(
+            f"{value!r} is not a version of the topology language: write {LANGUAGE}, or leave it "
+            "out",
+            "bad-version",
+        )
+    return LANGUAGE
+
+
+LanguageVersion = Annotated[int, BeforeValidator(language_version)]
 
 
 def centiseconds(low: int, high: int) -> Callable[[object], int]:
@@ -429,6 +464,15 @@ def plain_text(value: object) -> str:
     return _text(value, "a text")
 
 
+@accepts({"type": ["string", "number"], "pattern": f"^{schema_shapes.FREE}$", "minLength": 1})
+def line_text(value: object) -> str:
+    """Check a text of one line, and return it with single spaces between its words."""
+    text = str(value) if isinstance(value, float) else _text(value, "a text")
+    if not text.strip() or not _printable(text):
+        wrong(f"{text!r} is not one line of printable text", "bad-description")
+    return " ".join(text.split())
+
+
 InterfaceName = Annotated[str, BeforeValidator(interface_name)]
 NodeName = Annotated[str, BeforeValidator(node_name)]
 MachineName = Annotated[str, BeforeValidator(machine_name)]
@@ -436,6 +480,7 @@ HostName = Annotated[str, BeforeValidator(host_name)]
 TopologyName = Annotated[str, BeforeValidator(topology_name)]
 Prefix = Annotated[str, BeforeValidator(prefix_name)]
 IPAddress = Annotated[Address, PlainValidator(address)]
+HostAddress = Annotated[Address | str, PlainValidator(host_address)]
 Gateway = Annotated[Address, PlainValidator(router_address)]
 InterfaceAddress = Annotated[Interface, PlainValidator(interface_address)]
 MemberAddress = Annotated[tuple[Interface, bool], PlainValidator(member_address)]
@@ -448,6 +493,7 @@ SysctlName = Annotated[str, BeforeValidator(sysctl_name)]
 SettingName = Annotated[str, BeforeValidator(setting_name)]
 SysctlValue = Annotated[str, BeforeValidator(sysctl_value)]
 Text = Annotated[str, BeforeValidator(plain_text)]
+Line = Annotated[str, BeforeValidator(line_text)]
 Flag = Annotated[bool, BeforeValidator(boolean)]
 Mtu = Annotated[int, BeforeValidator(integer(68, 65535)), Field(description="Bytes, 68 to 65535.")]
 AnyMtu = Annotated[

@@ -83,6 +83,18 @@ class Spans:
             line=self._printable_line(span.start.line),
         )
 
+    def with_line(self, problem: Problem) -> Problem:
+        """Return the problem with the end of the word at its place, and its line."""
+        aim = self.aim(problem)
+        if problem.where is None or aim.where == problem.where:
+            return aim
+        entry = self._keys.get(problem.where)
+        key = entry.key if entry is not None else None
+        end = key.end if key is not None else self._end_of_word(problem.where)
+        return replace(
+            aim, where=problem.where, end=end, line=self._printable_line(problem.where.line)
+        )
+
     def parts(self, where: Position) -> list[Span]:
         """Return the key and the value at a place, and the item of a list."""
         entries = (self._keys.get(where), self._items.get(where))
@@ -228,6 +240,15 @@ def aim(problems: Iterable[Problem], data: bytes | None) -> list[Problem]:
         spans = Spans(data)
         entries = [spans.aim(problem) for problem in entries]
     return sorted(entries, key=lambda problem: problem.where or Position(0, 0))
+
+
+def with_lines(problems: Iterable[Problem], data: bytes | None) -> list[Problem]:
+    """Return the problems with their lines, and with the ends of the words at their places."""
+    entries = list(problems)
+    if data is None or all(problem.where is None or problem.line for problem in entries):
+        return entries
+    spans = Spans(data)
+    return [problem if problem.line else spans.with_line(problem) for problem in entries]
 
 
 def _without_secrets(text: str) -> str:

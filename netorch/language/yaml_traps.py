@@ -41,12 +41,19 @@ def explain(
         return Explanation("the quote that begins here is not closed", opening, "Close it.")
     if "unexpected ':'" in words or "expected node content" in words:
         return _ipv6(line, at)
+    if "{%" in line or "{{" in line:
+        at = Position(at.line, max(line.find("{%"), line.find("{{")) + 1)
+        remedy = "Write its result to a file first, or use ranges such as h[1-3] and `vars`."
+        return Explanation("this is a template (Jinja)", at, remedy)
+    if "<document start>" in words and re.search(r"(?m)^\s*\[[\w .-]+\]\s*$", "\n".join(lines)):
+        remedy = "Write `nodes:` with an entry `NAME: {…}` for each node."
+        return Explanation("it looks like an INI file", at, remedy)
     if "expected alphabetic" in words:
         sign = line[at.column - 2 : at.column - 1]
         start = Position(at.line, at.column - 1)
         return Explanation(f"a plain text cannot begin with {sign!r}", start, "Quote it.")
     if "did not find expected ',' or" in words and opening is not None:
-        return _range(line, at) or _not_closed(line, at, opening, lines)
+        return _braces(line, at) or _range(line, at) or _not_closed(line, at, opening, lines)
     if "did not find expected" in words and not line[: at.column - 1].strip():
         return _indentation(at, lines)
     return None
@@ -59,7 +66,8 @@ def without_space(text: str) -> str:
         return f"Write a space after the colon: `{match[1]}: {match[2]}`."
     if match := re.fullmatch(r"([\w.-]+) *=\s*(.*)", text):
         return f"Write a colon and a space: `{match[1]}: {match[2]}`."
-    if text.startswith("-") and text[1:2] not in ("", " ", "-"):
+    # not `-p tcp`, an option of iptables
+    if re.match(r"-[^\s-](?!\s+\S)", text):
         return f"Write a space after the hyphen: `- {text[1:]}`."
     return ""
 
@@ -111,6 +119,16 @@ def _ipv6(line: str, at: Position) -> Explanation | None:
             what = "an IPv6 address that begins or ends with a colon needs quotes in [ ] and { }"
             start = Position(at.line, match.start() + 1)
             return Explanation(what, start, f'Write "{match[0]}".')
+    return None
+
+
+def _braces(line: str, at: Position) -> Explanation | None:
+    """Explain a variable as a shell has it, in a flow collection."""
+    for match in re.finditer(r"\$\{(\w+)[^}]*\}", line):
+        if match.start() <= at.column - 1 <= match.end():
+            start = Position(at.line, match.start() + 1)
+            remedy = f"Write $({match[1]})."
+            return Explanation("a variable has parentheses instead of braces", start, remedy)
     return None
 
 

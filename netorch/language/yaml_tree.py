@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import yaml
@@ -46,12 +46,14 @@ class Map(dict[str, Any]):
 
     `at` is its position, and `where` has the position of each key. `size`, `chars` and `depth` are
     the numbers of values, characters and levels in it, with aliases expanded. `needs_expansion` is
-    true if a text in it may contain `$(…)` or a range.
+    true if a text in it may contain `$(…)` or a range. `tag` is its tag if the caller of
+    `parse` allowed it, else "".
     """
 
-    __slots__ = ("at", "chars", "depth", "needs_expansion", "size", "where")
+    __slots__ = ("at", "chars", "depth", "needs_expansion", "size", "tag", "where")
 
     def __init__(self, at: Position) -> None:
+        self.tag = ""
         self.at, self.where = at, dict[str, Position]()
         self.size, self.chars, self.depth, self.needs_expansion = 1, 0, 1, False
 
@@ -59,11 +61,23 @@ class Map(dict[str, Any]):
 class Seq(list[Any]):
     """A list of the file, with the same attributes as `Map`. `where` has each item's position."""
 
-    __slots__ = ("at", "chars", "depth", "needs_expansion", "size", "where")
+    __slots__ = ("at", "chars", "depth", "needs_expansion", "size", "tag", "where")
 
     def __init__(self, at: Position) -> None:
+        self.tag = ""
         self.at, self.where = at, list[Position]()
         self.size, self.chars, self.depth, self.needs_expansion = 1, 0, 1, False
+
+
+class TaggedText(str):
+    """A scalar with a tag that the caller of `parse` allowed."""
+
+    tag: str
+
+    def __new__(cls, text: str, tag: str) -> TaggedText:
+        tagged = super().__new__(cls, text)
+        tagged.tag = tag
+        return tagged
 
 
 class Findings:
@@ -159,14 +173,15 @@ def locate(tree: object, path: Sequence[str | int]) -> Position | None:
     return place
 
 
-def parse(data: bytes, into: Findings | None = None) -> Map:
+def parse(data: bytes, into: Findings | None = None, tags: Container[str] = ()) -> Map:
     """Parse one topology file (UTF-8, or UTF-16 with a BOM).
 
+    `tags` are the tags, such as `!reset`, that the format of the file allows besides those of YAML.
     Raises FileError with all problems. If `into` is given, problems that do not stop the reading
     are added to it instead.
     """
     findings = into or Findings()
-    builder = _Builder(findings)
+    builder = _Builder(findings, tags)
     text = _decode(data)
     try:
         loader = _Loader(text)
@@ -216,8 +231,9 @@ class _Builder:
     can exhaust the stack or the memory.
     """
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, tags: Container[str] = ()) -> None:
         self.findings = findings
+        self._tags = tags
         self.root: object = None
         self.start = Position(1, 1)
         self._documents = self._values = self._chars = 0
@@ -247,7 +263,9 @@ class _Builder:
             self._put(value, text, at, not event.style and event.tag is None)
         elif kind is _MAP_START or kind is _SEQ_START:
             node = Map(at) if kind is _MAP_START else Seq(at)
-            if event.tag not in (None, "!", _TAG + ("map" if isinstance(node, Map) else "seq")):
+            if event.tag in self._tags:
+                node.tag = event.tag
+            elif event.tag not in (None, "!", _TAG + ("map" if isinstance(node, Map) else "seq")):
                 self._refuse_tag(event.tag, at)
             self._count(1, 0, at)
             self._deep(1, at)
@@ -330,7 +348,7 @@ class _Builder:
                     "bad-key",
                     "A key is a mapping or a list.",
                     at,
-                    "Keys are texts. If this is a text, quote it.",
+                    "Keys are texts. If this is a text, quote it. A variable is $(name).",
                 )
                 text = f"\0{at}"  # a key that no file can contain
             frame.key, frame.key_at, frame.merging = text, at, plain and text == "<<"
@@ -370,6 +388,8 @@ class _Builder:
 
     def _tagged(self, tag: str, text: str, at: Position) -> object:
         name = tag.removeprefix(_TAG)
+        if tag in self._tags:
+            return TaggedText(text, tag)
         if tag == "!" or (tag != name and name == "str"):
             return text
         if tag == name or name not in _SCALAR_TYPES:

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from netorch.immutable import Value
 from netorch.netlink import constants as c
 from netorch.netlink.codec import (
+    RTNEXTHOP,
     DecodeError,
     Message,
     as_i32,
@@ -20,6 +21,7 @@ from netorch.netlink.codec import (
     attribute_list,
     attributes,
     cstring,
+    next_hops,
     text,
     u32,
 )
@@ -29,7 +31,6 @@ from netorch.values.snapshot import AddressRecord
 
 _IFADDRMSG = struct.Struct("=BBBBI")
 _RTMSG = struct.Struct("=BBBBBBBBI")
-_RTNEXTHOP = struct.Struct("=HBBi")
 _USER_HZ = 100
 _REPLACE = c.NLM_F_CREATE | c.NLM_F_REPLACE
 
@@ -284,18 +285,7 @@ def _subnet_of_route(body: bytes) -> _Subnet:
 
 def _devices(attrs: dict[int, bytes]) -> set[int]:
     devices = {as_u32(attrs[c.RTA_OIF])} if c.RTA_OIF in attrs else set()
-    return devices | {index for index, _, _, _ in _hops(attrs.get(c.RTA_MULTIPATH, b""))}
-
-
-def _hops(payload: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """Decode struct rtnexthop: device, flags, weight minus one, attributes."""
-    offset = 0
-    while offset + 8 <= len(payload):
-        length, flags, weight, index = _RTNEXTHOP.unpack_from(payload, offset)
-        if length < 8 or offset + length > len(payload):
-            raise DecodeError(f"next hop of {length} bytes where {len(payload) - offset} are left")
-        yield index, flags, weight, payload[offset + 8 : offset + length]
-        offset += (length + 3) & -4
+    return devices | {index for index, _, _, _ in next_hops(attrs.get(c.RTA_MULTIPATH, b""))}
 
 
 def _route(body: bytes, source: MovedLink, target: MovedLink) -> bytes:
@@ -318,9 +308,9 @@ def _route(body: bytes, source: MovedLink, target: MovedLink) -> bytes:
             parts.append(attr(number, u32(swapped(as_u32(payload)))))
         elif number == c.RTA_MULTIPATH:
             hops = [
-                _RTNEXTHOP.pack(8 + len(more), flags & c.RTNH_F_ONLINK, weight, swapped(index))
+                RTNEXTHOP.pack(8 + len(more), flags & c.RTNH_F_ONLINK, weight, swapped(index))
                 + more
-                for index, flags, weight, more in _hops(payload)
+                for index, flags, weight, more in next_hops(payload)
             ]
             parts.append(attr(number, b"".join(hops)))
         elif number == c.RTA_CACHEINFO and (ticks := as_i32(payload[8:12])):

@@ -20,6 +20,8 @@ class AttributeType(Value):
     """Returns the value of a payload."""
     blank: Callable[[Any], bytes | None] = lambda before: None
     """Returns the payload that resets a previous value, or None if the kernel cannot reset it."""
+    has_word: Callable[[Any], bool] = lambda value: True
+    """Returns whether a value has a word in the file, or is one."""
 
 
 def number(size: int, order: str = "little", *, absent: int | None = None) -> AttributeType:
@@ -47,8 +49,12 @@ def choice(words: Mapping[str, int | bytes], size: int = 1) -> AttributeType:
     }
     names = {payload: word for word, payload in payloads.items()}
     return AttributeType(
-        lambda word: None if word is None else payloads[word],
+        # a word that is not in the table is the number as it was read, which a rollback restores
+        lambda word: (
+            None if word is None else payloads[word] if word in payloads else bytes.fromhex(word)
+        ),
         lambda payload: names.get(payload, payload.hex()),
+        has_word=lambda word: word is None or word in payloads,
     )
 
 

@@ -14,6 +14,8 @@ from netorch.netlink.constants import NLA_F_NESTED
 
 _HEADER = struct.Struct("=IHHII")
 _ATTR = struct.Struct("=HH")
+RTNEXTHOP = struct.Struct("=HBBi")
+"""struct rtnexthop: length, flags, weight minus one, device (linux/rtnetlink.h)."""
 _U16 = struct.Struct("=H")
 _U32 = struct.Struct("=I")
 _I32 = struct.Struct("=i")
@@ -149,6 +151,17 @@ def attributes(buffer: bytes, offset: int, end: int) -> dict[int, bytes]:
                 known[0], known[position] = known[position], known[0]
             return dict(zip(numbers, parts[1::2]))  # noqa: B905  # a layout has both for each
     return _walk(buffer, offset, end)
+
+
+def next_hops(payload: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """Decode RTA_MULTIPATH to the next hops: device, flags, weight minus one, attributes."""
+    offset = 0
+    while offset + 8 <= len(payload):
+        length, flags, weight, index = RTNEXTHOP.unpack_from(payload, offset)
+        if length < 8 or offset + length > len(payload):
+            raise DecodeError(f"next hop of {length} bytes where {len(payload) - offset} are left")
+        yield index, flags, weight, payload[offset + 8 : offset + length]
+        offset += (length + 3) & -4
 
 
 class _Layout(NamedTuple):

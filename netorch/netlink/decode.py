@@ -17,16 +17,17 @@ from netorch.netlink.codec import (
     as_u32,
     attribute_list,
     attributes,
+    next_hops,
+    pack,
     text,
 )
-from netorch.values.requests import Hop, RouteSpec, RuleSpec
+from netorch.values.requests import Encap, Hop, RouteSpec, RuleSpec
 from netorch.values.snapshot import SHAPERS, AddressRecord, LinkRecord, NeighbourRecord, QdiscRecord
 
 _IFINFOMSG = struct.Struct("=BxHiII")
 _IFADDRMSG = struct.Struct("=BBBBI")
 _NDMSG = struct.Struct("=B3xiHBB")
 _RTMSG = struct.Struct("=BBBBBBBBI")
-_RTNEXTHOP = struct.Struct("=HBBi")
 _TCMSG = struct.Struct("=B3xiIII")
 _RULE = struct.Struct("=BBBBBBBBI")
 _CONTROLLED = c.NTF_EXT_LEARNED | c.NTF_STICKY | c.NTF_PROXY
@@ -46,10 +47,14 @@ _RULE_SPEC_ATTRS = frozenset(
     )
 )
 """Attributes that a RuleSpec has a field for, and padding."""
-_NOTHING_SUPPRESSED = frozenset(
-    (number, b"\xff" * 4) for number in (c.FRA_SUPPRESS_PREFIXLEN, c.FRA_SUPPRESS_IFGROUP)
+_NO_CONDITION = frozenset(
+    (
+        *((number, b"\xff" * 4) for number in (c.FRA_SUPPRESS_PREFIXLEN, c.FRA_SUPPRESS_IFGROUP)),
+        # a rule for one port has a mask with all bits, which new kernels report
+        *((number, b"\xff" * 2) for number in (c.FRA_SPORT_MASK, c.FRA_DPORT_MASK)),
+    )
 )
-_REJECTS = (c.RTN_BLACKHOLE, c.RTN_UNREACHABLE, c.RTN_PROHIBIT, c.RTN_THROW)
+"""Attributes that mean the same as none."""
 
 
 def links(messages: Iterable[Message]) -> list[LinkRecord]:
@@ -319,7 +324,7 @@ def _route(
     get = attrs.get
     multipath = get(c.RTA_MULTIPATH)
     hops: tuple[Hop, ...]
-    if kind in _REJECTS:
+    if kind in c.REJECTING:
         hops = ()
     elif multipath is not None:
         hops = tuple(_hops(multipath, names))
@@ -327,12 +332,14 @@ def _route(
         device = get(c.RTA_OIF)
         via, dev = _via(attrs), None if device is None else _name(as_u32(device), names)
         hops = (
-            (Hop(via, dev, 1, bool(flags & c.RTNH_F_ONLINK)),)
+            (Hop(via, dev, 1, bool(flags & c.RTNH_F_ONLINK), _encap(attrs, names)),)
             if via is not None or dev is not None
             else ()
         )
-    metrics = get(c.RTA_METRICS)
-    mtu = None if metrics is None else attributes(metrics, 0, len(metrics)).get(c.RTAX_MTU)
+    payload = get(c.RTA_METRICS)
+    metrics = _NO_METRICS if payload is None else attributes(payload, 0, len(payload))
+    mtu = metrics.get(c.RTAX_MTU)
+    further = _further(attrs, metrics) if metrics or not _FURTHER.isdisjoint(attrs) else ()
     return RouteSpec(
         family=family,
         dst=get(c.RTA_DST) if prefixlen else None,
@@ -348,7 +355,25 @@ def _route(
         tos=tos,
         sources=(attrs[c.RTA_SRC], source_length) if source_length and c.RTA_SRC in attrs else None,
         nexthop=as_u32(get(c.RTA_NH_ID, _ZERO4)),
+        further=further,
     )
+
+
+_NO_METRICS: Mapping[int, bytes] = {}
+_FURTHER = frozenset((c.RTA_FLOW, c.RTA_PREF))
+
+
+def _further(
+    attrs: Mapping[int, bytes], metrics: Mapping[int, bytes]
+) -> tuple[tuple[int, bytes], ...]:
+    """Return the attributes for `RouteSpec.further`."""
+    others = {number: value for number, value in metrics.items() if number != c.RTAX_MTU}
+    result = [(number, attrs[number]) for number in sorted(_FURTHER & attrs.keys())]
+    # IPv6 routes have the medium preference, 0, where nobody has set one
+    result = [(number, value) for number, value in result if any(value)]
+    if others:
+        result.append((c.RTA_METRICS, pack(sorted(others.items()))))
+    return tuple(result)
 
 
 def _name(index: int, names: Mapping[int, str]) -> str:
@@ -360,18 +385,20 @@ def _via(attrs: Mapping[int, bytes]) -> bytes | None:
     return attrs.get(c.RTA_GATEWAY) if via is None else via[2:]
 
 
+def _encap(attrs: Mapping[int, bytes], names: Mapping[int, str]) -> Encap | None:
+    if c.RTA_ENCAP_TYPE not in attrs:
+        return None
+    from netorch.netlink import encap
+
+    return encap.decode(attrs, names)
+
+
 def _hops(payload: bytes, names: Mapping[int, str]) -> Iterable[Hop]:
-    """Decode struct rtnexthop, each with its own attributes (linux/rtnetlink.h)."""
-    offset, end = 0, len(payload)
-    while offset <= end - 8:
-        length, flags, weight, index = _RTNEXTHOP.unpack_from(payload, offset)
-        if length < 8 or offset + length > end:
-            raise DecodeError(f"next hop of {length} bytes where {end - offset} are left")
-        via = _via(attributes(payload, offset + 8, offset + length)) if length > 8 else None
-        yield Hop(
-            via, _name(index, names) if index else None, weight + 1, bool(flags & c.RTNH_F_ONLINK)
-        )
-        offset += (length + 3) & -4
+    for index, flags, weight, more in next_hops(payload):
+        attrs = attributes(more, 0, len(more)) if more else {}
+        device = _name(index, names) if index else None
+        onlink = bool(flags & c.RTNH_F_ONLINK)
+        yield Hop(_via(attrs), device, weight + 1, onlink, _encap(attrs, names))
 
 
 def rules(
@@ -420,7 +447,7 @@ def _rule(body: bytes) -> RuleSpec:
         more=tuple(
             (number, payload)
             for number, payload in sorted(attrs.items())
-            if number not in _RULE_SPEC_ATTRS and (number, payload) not in _NOTHING_SUPPRESSED
+            if number not in _RULE_SPEC_ATTRS and (number, payload) not in _NO_CONDITION
         ),
     )
 

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping
 
 from netorch.netlink import constants as c
 from netorch.netlink import decode
-from netorch.netlink.codec import DecodeError, Message, as_u32, attributes
+from netorch.netlink.codec import DecodeError, Message, as_u32, attributes, next_hops
 from netorch.values.policy import BridgeEntry, KernelRoute, KernelRule, NeighbourEntry
 from netorch.values.requests import RouteSpec, RuleSpec
 
 _RTMSG = struct.Struct("=BBBBBBBBI")
-_RTNEXTHOP = struct.Struct("=HBBi")
 _RANGE16 = struct.Struct("=HH")
 _RANGE32 = struct.Struct("=II")
 _NONE = b"\xff\xff\xff\xff"
@@ -41,12 +40,12 @@ def kernel_rules(messages: Iterable[Message]) -> list[KernelRule]:
         if kind != c.RTM_NEWRULE or buffer[start : start + 1] not in (b"\x02", b"\x0a"):
             continue
         (spec,) = decode.rules([(kind, buffer, start, end)])
-        records.append(_kernel_rule(spec, buffer, start, end))
+        records.append(kernel_rule(spec, attributes(buffer, start + 12, end)))
     return records
 
 
-def _kernel_rule(spec: RuleSpec, buffer: bytes, start: int, end: int) -> KernelRule:
-    parts = attributes(buffer, start + 12, end)
+def kernel_rule(spec: RuleSpec, parts: Mapping[int, bytes]) -> KernelRule:
+    """Return a rule with the selectors in its attributes (FRA_… number → payload)."""
     get = parts.get
     # port masks with all bits set, which are the default
     masks = {
@@ -102,23 +101,12 @@ def kernel_routes(messages: Iterable[Message], names: Mapping[int, str]) -> list
 def _kernel_route(spec: RouteSpec, buffer: bytes, start: int, end: int) -> KernelRoute:
     flags = _RTMSG.unpack_from(buffer, start)[8]
     parts = attributes(buffer, start + 12, end)
-    encapsulation = int.from_bytes(parts.get(c.RTA_ENCAP_TYPE, b"")[:2], "little")
     dead = {0} if flags & c.RTNH_F_DEAD else set()
-    payload = parts.get(c.RTA_MULTIPATH, b"")
-    offset = place = 0
-    while offset <= len(payload) - 8:
-        length, hop_flags, _, _ = _RTNEXTHOP.unpack_from(payload, offset)
-        if length < 8 or offset + length > len(payload):
-            raise DecodeError(f"next hop of {length} bytes where {len(payload) - offset} are left")
+    for place, (_, hop_flags, _, _) in enumerate(next_hops(parts.get(c.RTA_MULTIPATH, b""))):
         if hop_flags & c.RTNH_F_DEAD:
             dead.add(place)
-        more = attributes(payload, offset + 8, offset + length)
-        encapsulation |= int.from_bytes(more.get(c.RTA_ENCAP_TYPE, b"")[:2], "little")
-        offset, place = offset + ((length + 3) & -4), place + 1
     return KernelRoute(
-        **{name: getattr(spec, name) for name in spec.__struct_fields__},
-        encapsulation=encapsulation,
-        dead=frozenset(dead),
+        **{name: getattr(spec, name) for name in spec.__struct_fields__}, dead=frozenset(dead)
     )
 
 

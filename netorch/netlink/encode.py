@@ -9,7 +9,7 @@ import struct
 from typing import Protocol
 
 from netorch.netlink import constants as c
-from netorch.netlink.codec import attr, cstring, message, nested, pack, u8, u16, u32
+from netorch.netlink.codec import RTNEXTHOP, attr, cstring, message, nested, pack, u8, u16, u32
 from netorch.values.requests import (
     AddressAdd,
     AddressDel,
@@ -40,7 +40,6 @@ _IFINFOMSG = struct.Struct("=BxHiII")
 _IFADDRMSG = struct.Struct("=BBBBI")
 _NDMSG = struct.Struct("=B3xiHBB")
 _RTMSG = struct.Struct("=BBBBBBBBI")
-_RTNEXTHOP = struct.Struct("=HBBi")
 _RULE = struct.Struct("=BBBBBBBBI")
 _TCMSG = struct.Struct("=B3xiIII")
 _QUEUES = frozenset((c.IFLA_NUM_TX_QUEUES, c.IFLA_NUM_RX_QUEUES))
@@ -271,6 +270,10 @@ def _flags(request: LinkSet) -> tuple[int, int]:
         flags, change = flags | (0 if request.arp else c.IFF_NOARP), change | c.IFF_NOARP
     if request.multicast is not None:
         flags, change = flags | c.IFF_MULTICAST * request.multicast, change | c.IFF_MULTICAST
+    if request.promisc is not None:
+        flags, change = flags | c.IFF_PROMISC * request.promisc, change | c.IFF_PROMISC
+    if request.allmulti is not None:
+        flags, change = flags | c.IFF_ALLMULTI * request.allmulti, change | c.IFF_ALLMULTI
     return flags, change
 
 
@@ -382,13 +385,20 @@ def _gateway(family: int, via: bytes | None) -> bytes:
 
 
 def _nexthop(netns: str, family: int, hop: Hop, resolver: IndexLookup) -> bytes:
-    gateway = _gateway(family, hop.via)
+    more = _gateway(family, hop.via) + _encap(netns, hop, resolver)
     index = resolver.index_of(netns, hop.dev) if hop.dev is not None else 0
-    return (
-        _RTNEXTHOP.pack(
-            8 + len(gateway), c.RTNH_F_ONLINK if hop.onlink else 0, hop.weight - 1, index
-        )
-        + gateway
+    flags = c.RTNH_F_ONLINK if hop.onlink else 0
+    return RTNEXTHOP.pack(8 + len(more), flags, hop.weight - 1, index) + more
+
+
+def _encap(netns: str, hop: Hop, resolver: IndexLookup) -> bytes:
+    if hop.encap is None:
+        return b""
+    from netorch.netlink import encap
+
+    index = resolver.index_of(netns, hop.encap.dev) if hop.encap.dev else 0
+    return attr(c.RTA_ENCAP_TYPE, u16(hop.encap.type)) + nested(
+        c.RTA_ENCAP, pack(encap.attributes_of(hop.encap, index))
     )
 
 
@@ -407,7 +417,7 @@ def _route(netns: str, route: RouteSpec, resolver: IndexLookup) -> bytes:
     elif len(route.hops) == 1:
         hop = route.hops[0]
         flags = c.RTNH_F_ONLINK if hop.onlink else 0
-        parts.append(_gateway(route.family, hop.via))
+        parts.append(_gateway(route.family, hop.via) + _encap(netns, hop, resolver))
         if hop.dev is not None:
             parts.append(attr(c.RTA_OIF, u32(resolver.index_of(netns, hop.dev))))
     elif route.hops:
@@ -419,8 +429,13 @@ def _route(netns: str, route: RouteSpec, resolver: IndexLookup) -> bytes:
         )
     if route.src is not None:
         parts.append(attr(c.RTA_PREFSRC, route.src))
+    further = dict(route.further)
+    metrics = [further.pop(c.RTA_METRICS)] if c.RTA_METRICS in further else []
     if route.mtu is not None:
-        parts.append(nested(c.RTA_METRICS, attr(c.RTAX_MTU, u32(route.mtu))))
+        metrics.append(attr(c.RTAX_MTU, u32(route.mtu)))
+    if metrics:
+        parts.append(nested(c.RTA_METRICS, *metrics))
+    parts += (attr(number, payload) for number, payload in further.items())
     short = route.table if route.table < 256 else c.RT_TABLE_COMPAT
     header = _RTMSG.pack(
         route.family,

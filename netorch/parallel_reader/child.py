@@ -48,10 +48,13 @@ class Child:
         os.close(self._order)
         os.close(self._answers)
         work = prepare()
+        # the order has its length, because its end would not arrive while another process that its
+        # parent has forked meanwhile has the pipe, too
         with os.fdopen(order, "rb") as orders:
-            text = orders.read()
-        if not text:
-            return
+            length = orders.read(_LENGTH.size)
+            if len(length) < _LENGTH.size:
+                return
+            text = orders.read(*_LENGTH.unpack(length))
         data = bytearray()
         for answer in work(text):
             data += _LENGTH.pack(len(answer)) + answer
@@ -68,7 +71,7 @@ class Child:
         if not self._ordered:
             self._ordered = True
             with suppress(BrokenPipeError), os.fdopen(self._order, "wb") as orders:
-                orders.write(order)
+                orders.write(_LENGTH.pack(len(order)) + order)
 
     def answers(self) -> Iterator[bytes]:
         """Wait for the end of the work and yield the answers.

@@ -1,4 +1,4 @@
-"""Guesses the topology of a command line before its file is read.
+"""Decides whether a second process reads, and guesses the topology of a command line.
 
 A wrong guess wastes only time of a processor that is idle, because the command uses a namespace
 that was read only if it asks for that namespace in the same way.
@@ -12,6 +12,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from netorch.kernel.files.records import Record
     from netorch.parallel_reader.reader import ForkedReader
     from netorch.values.snapshot import Scope
@@ -41,10 +43,25 @@ def begin(options: argparse.Namespace, default_file: str, *, brief: bool) -> For
     return None
 
 
+def begin_later(namespaces: int) -> ForkedReader | None:
+    """Return a reader for an apply of so many namespaces, if this saves time.
+
+    It begins when the apply reads many of them, which is after it has made them.
+    """
+    if namespaces < MANY or not _has_two_processors():
+        return None
+    from netorch.parallel_reader.reader import ForkedReader
+
+    with suppress(OSError):
+        return ForkedReader()
+    return None
+
+
 def topology_of(options: argparse.Namespace, default_file: str) -> str | None:
     """Return the topology that the command line names, or that was applied from its file.
 
-    Return None if that is not certain.
+    For another file it is the only topology there is, if the file has its name. Return None if
+    that is not certain.
     """
     from netorch.kernel.files import records
 
@@ -65,7 +82,20 @@ def topology_of(options: argparse.Namespace, default_file: str) -> str | None:
 
     source = absolute(default_file if word is None else word)
     of_source = [name for name in names if _was_applied_from(name, source, override)]
+    another = not of_source and override is None and options.command != "destroy"
+    if another and _has_name_of_only(names, source):
+        return names[0]
     return of_source[0] if len(of_source) == 1 else None
+
+
+def _has_name_of_only(names: Sequence[str], source: str) -> bool:
+    """Tell whether there is one topology only, and its name occurs in this plain file."""
+    if len(names) != 1 or not os.path.isfile(source):
+        return False
+    from netorch.values.limits import MAX_BYTES
+
+    with open(source, "rb") as file:
+        return names[0].encode() in file.read(MAX_BYTES)
 
 
 def _was_applied_from(name: str, source: str, override: str | None) -> bool:

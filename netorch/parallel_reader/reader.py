@@ -60,10 +60,12 @@ class ForkedReader:
         """Read `unread` in both processes, and return what the child has read.
 
         This process reads its part with `read_here`. Only namespaces that the child has read as
-        `scope` asks are returned. The child ends.
+        `scope` asks are returned. The child ends, unless it has nothing to do yet.
         """
         if len(unread) < MANY:
-            self.close()
+            if self._scope is not None:
+                self.close()
+            return {}
         if self.closed:
             return {}
         try:

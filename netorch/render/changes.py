@@ -17,6 +17,9 @@ from netorch.state.plan import Plan, Step
 from netorch.state.resource import Disruption, Resource
 from netorch.values import typed_json
 
+INTERRUPTING = frozenset((Disruption.FLAP, Disruption.REPLACE, Disruption.DELETE))
+"""The disruptions that stop traffic."""
+
 AttributeChanges = tuple[str | None, str | None]
 """The old and the new value of an attribute; None for a missing value."""
 

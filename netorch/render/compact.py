@@ -15,12 +15,14 @@ ALIKE = 5
 
 _PLURALS = {
     "netns": "namespaces",
+    "name": "second names",
     "veth": "veth interfaces",
     "address": "addresses",
     "policy": "policies",
     "neighbour": "neighbours",
     "nat": "sets of rules",
 }
+_WORD = re.compile(r"[\w.-]+")
 _WHOLE = frozenset((Disruption.CREATE, Disruption.DELETE))
 
 
@@ -95,8 +97,8 @@ def _same(one: Change, other: Change) -> bool:
 
 def _shape(change: Change) -> str:
     """Return the title without the name of the node."""
-    node = re.escape(change.key.netns)
-    return re.sub(rf"(?<![\w.-]){node}(?![\w.-])", "*", change.title) if node else change.title
+    node = change.key.netns
+    return _WORD.sub(lambda word: "*" if word[0] == node else word[0], change.title)
 
 
 def _by_kind(changes: Sequence[Change]) -> Iterator[list[Change]]:

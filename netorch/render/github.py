@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from netorch.errors import NetorchError, Position, printable
+from netorch.errors import NetorchError, Position, Problem, printable
 from netorch.render import text
-from netorch.render.changes import Change
-from netorch.state.resource import Disruption
+from netorch.render.changes import INTERRUPTING, Change
 
 if TYPE_CHECKING:
     from netorch.converge.intended import Deviation
@@ -24,21 +23,19 @@ MAX_ANNOTATIONS = 10
 _MAX_LINES = 20
 """The most lines of one annotation."""
 
-_INTERRUPTING = frozenset((Disruption.FLAP, Disruption.REPLACE, Disruption.DELETE))
-"""Changes that stop traffic. They are errors, the others are warnings."""
-
 
 def annotate(
     name: str, changes: Sequence[Change], file: str, where: Callable[[Change], Position | None]
 ) -> Iterator[str]:
     """Yield a command for each line of the file, and each level, that changes come from.
 
-    `file` is the path below the repository, "" without a file.
+    Changes that interrupt traffic are errors, the others are warnings. `file` is the path below the
+    repository, "" without a file.
     """
     grouped: dict[tuple[str, Position | None], list[Change]] = {}
     for change in changes:
         place = where(change)
-        level = "error" if change.disruption in _INTERRUPTING else "warning"
+        level = "error" if change.disruption in INTERRUPTING else "warning"
         grouped.setdefault((level, Position(place.line, 1) if place else None), []).append(change)
     for level in ("error", "warning"):
         groups = [(place, group) for (its, place), group in grouped.items() if its == level]
@@ -57,18 +54,31 @@ def annotate(
 
 def notices(name: str, deviations: Iterable[Deviation]) -> Iterator[str]:
     """Yield a notice for what users have done to a topology on purpose."""
-    lines = [printable(deviation.text()) for deviation in deviations]
+    yield from _notice(f"{name}: intended", [one.text() for one in deviations])
+
+
+def adoptions(name: str, titles: Iterable[str]) -> Iterator[str]:
+    """Yield a notice for the objects that a topology takes over as they are."""
+    yield from _notice(f"{name}: to adopt", list(titles))
+
+
+def _notice(title: str, texts: Sequence[str]) -> Iterator[str]:
+    lines = [printable(text) for text in texts]
     if lines:
         more = [f"… and {len(lines) - _MAX_LINES} more"] if len(lines) > _MAX_LINES else []
-        message = "\n".join([*lines[:_MAX_LINES], *more])
-        yield command("notice", message, title=f"{name}: intended")
+        yield command("notice", "\n".join([*lines[:_MAX_LINES], *more]), title=title)
 
 
 def failure(error: NetorchError, path: Callable[[str], str]) -> Iterator[str]:
     """Yield an error for each problem. `path` returns the path of a file in the repository."""
     for problem in error.problems:
-        words = f"{problem.what} {problem.remedy}".rstrip()
-        yield command("error", printable(words), path(error.file), problem.where, title="netorch")
+        yield of_problem("error", problem, path(error.file))
+
+
+def of_problem(level: str, problem: Problem, file: str) -> str:
+    """Return the annotation of a problem. `file` is its path in the repository."""
+    words = printable(f"{problem.what} {problem.remedy}".rstrip())
+    return command(level, words, file, problem.where, "netorch", problem.end)
 
 
 def warning(line: str) -> str:
@@ -76,11 +86,21 @@ def warning(line: str) -> str:
 
 
 def command(
-    level: str, message: str, file: str = "", place: Position | None = None, title: str = ""
+    level: str,
+    message: str,
+    file: str = "",
+    place: Position | None = None,
+    title: str = "",
+    end: Position | None = None,
 ) -> str:
-    """Return `::error file=…,line=…,title=…::MESSAGE`, escaped for the runner."""
+    """Return `::error file=…,line=…,title=…::MESSAGE`, escaped for the runner.
+
+    `end` is the place after the wrong word. GitHub uses it if it is in the same line.
+    """
     properties = {"file": file, "line": str(place.line) if place else "", "title": title}
-    if place and place.column > 1:
+    if place and end and end.line == place.line and end.column > place.column:
+        properties |= {"col": str(place.column), "endColumn": str(end.column)}
+    elif place and place.column > 1:
         properties["col"] = str(place.column)
     words = ",".join(
         f"{name}={_property(value)}"

@@ -23,7 +23,9 @@ def row(entry: Live) -> dict[str, Any]:
         for key, resource in entry.state.items()
         if key.kind == "link" and key.name != "lo"
     }
-    nodes = {key.netns for key in entry.state} - {HOST, Mark(entry.name).fabric}
+    # a namespace that somebody has deleted leaves its files in /etc/netns
+    labels = {key.netns for key in entry.state if key.kind != "file"}
+    nodes = labels - {HOST, Mark(entry.name).fabric}
     machine = entry.record.machine if entry.record else ""
     return {
         "name": entry.name,

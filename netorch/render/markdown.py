@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from netorch.errors import NetorchError, printable
+from netorch.errors import NetorchError, Problem, printable
+from netorch.immutable import Value
 from netorch.render import text
 from netorch.render.changes import Change, with_same_lines
 from netorch.state.resource import Disruption
@@ -38,6 +39,15 @@ _TRAFFIC = {
     Disruption.REPLACE: "deleted and made again",
     Disruption.DELETE: "deleted, with everything that uses it",
 }
+
+
+class Verdict(Value):
+    """What `validate` says about one file."""
+
+    file: str
+    """The path below the repository."""
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
 
 def report(
@@ -118,6 +128,40 @@ def _body(changes: Sequence[Change], room: int) -> str:
         cut = ""
     lines = "" if left else _lines(changes, room - len(table.encode()))
     return f"{table}{cut}{lines}"
+
+
+def validation(verdicts: Sequence[Verdict], limit: int = SUMMARY) -> str:
+    """Return a heading and the table of the errors and warnings of some files."""
+    wrong = sum(bool(verdict.errors) for verdict in verdicts)
+    files = text.count_text(len(verdicts), "file")
+    summed = f"{wrong} of {files} wrong" if wrong else f"{files} valid"
+    rows = [f"### netorch: {summed}\n"]
+    used = len(rows[0].encode())
+    lines = [
+        f"| {level} | {code(_place(verdict.file, problem))} | {code(_sentences(problem))} |\n"
+        for verdict in verdicts
+        for level, problems in (("error", verdict.errors), ("warning", verdict.warnings))
+        for problem in problems
+    ]
+    if lines:
+        rows.append("\n| Level | Place | What |\n| --- | --- | --- |\n")
+    for number, line in enumerate(lines):
+        used += len(line.encode())
+        if used > limit - _RESERVE:
+            more = text.count_text(len(lines) - number, "more line")
+            rows.append(f"\nand {more} that did not fit here: run {code('netorch validate')}\n")
+            break
+        rows.append(line)
+    return "".join(rows)
+
+
+def _sentences(problem: Problem) -> str:
+    return f"{problem.what} {problem.remedy}".rstrip()
+
+
+def _place(file: str, problem: Problem) -> str:
+    # a file that cannot be read is only the object of its problem
+    return f"{file}:{problem.where.line}" if problem.where else file or problem.object
 
 
 def failure(error: NetorchError, limit: int = COMMENT) -> str:

@@ -1,37 +1,49 @@
-"""Writes the live state as a topology file, which changes nothing if applied under its name."""
+"""Writes a state as a topology file in low-level words: interfaces, links and routes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_interface
 from typing import Any
 
-import yaml
-
 from netorch.kinds.address import SCOPES, Address
+from netorch.kinds.base.ip_tunnel import IpTunnel
 from netorch.kinds.base.link import Link, link_key
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.bond import Primary, primary_key
 from netorch.kinds.bridge import Bridge
 from netorch.kinds.fdb import Fdb
-from netorch.kinds.file import NodeFile
+from netorch.kinds.file import EXTRA_HOSTS, NodeFile
+from netorch.kinds.geneve import Geneve
 from netorch.kinds.impair import Impair, impair_key
 from netorch.kinds.loopback import Loopback
 from netorch.kinds.mac import PortMac
+from netorch.kinds.name import SecondName
 from netorch.kinds.neighbour import Neighbour
 from netorch.kinds.netns import Netns
 from netorch.kinds.peer import Peer, subnet_text
 from netorch.kinds.port import Port, port_key
-from netorch.kinds.route import MAIN, TYPES, Route
-from netorch.kinds.rule import ACTIONS, Rule
+from netorch.kinds.route import IPV6_METRIC, MAIN, TYPES, Route
+from netorch.kinds.rule import ACTIONS, Rule, conditions
 from netorch.kinds.sysctl import Sysctl
-from netorch.kinds.up import up_key
+from netorch.kinds.up import FLAGS, Up, up_key
 from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.kinds.vlans import PortVlans, Tag, VlanRange, vlans_key
 from netorch.kinds.vrf import MTU as VRF_MTU
 from netorch.kinds.vrf import Vrf
+from netorch.kinds.vxlan import Vxlan
+from netorch.kinds.wireguard import Wireguard
 from netorch.language.impairment import OFF
-from netorch.netlink.constants import AF_INET6, FR_ACT_TO_TBL, RT_SCOPE_UNIVERSE, RTN_UNICAST
+from netorch.language.limits import IFNAMSIZ
+from netorch.netlink import encap
+from netorch.netlink.constants import (
+    AF_INET6,
+    FR_ACT_TO_TBL,
+    RT_SCOPE_UNIVERSE,
+    RTN_LOCAL,
+    RTN_UNICAST,
+)
+from netorch.render import yaml_text
 from netorch.state.key import HOST, Key, is_attached, label_text
 from netorch.state.resource import Resource
 from netorch.values.marks import Mark, read_alias
@@ -40,7 +52,7 @@ from netorch.values.requests import Attachment, Hop
 Entries = dict[str, Any]
 
 
-class _Builder:
+class LowLevelFile:
     """Collects the entries of a file, one resource after the other."""
 
     def __init__(
@@ -49,8 +61,12 @@ class _Builder:
         state: Mapping[Key, Resource],
         prefix: str,
         attached: Mapping[str, Attachment],
+        *,
+        with_networks: bool = True,
     ) -> None:
+        """Prepare to write a state. Without `with_networks`, the fabric is a node like others."""
         self.mark, self.state, self.prefix, self.attached = Mark(name), state, prefix, attached
+        self.fabric = self.mark.fabric if with_networks else ""
         self.macs: dict[tuple[str, str], list[PortMac]] = {}
         self.ports_of: dict[tuple[str, str], list[Port]] = {}
         """Label and master → its ports."""
@@ -62,11 +78,12 @@ class _Builder:
         self.nodes: dict[str, Entries] = {}
         self.networks: dict[str, Entries] = {}
         self.links: list[Entries] = []
+        self.whole: Entries = {}
         self.order: dict[str, int] = {}
         self.trunks: dict[str, list[str]] = {}
         """Bridge of the fabric → other bridges of the fabric that a cable joins to it."""
         for key, port in state.items():
-            if isinstance(port, Port) and key.netns == self.mark.fabric:
+            if isinstance(port, Port) and key.netns == self.fabric:
                 veth = state.get(link_key(key.netns, port.link))
                 far = (
                     state.get(port_key(*veth.peer))
@@ -89,7 +106,10 @@ class _Builder:
         """
         link = self.state.get(link_key(label, dev))
         long = link.altname if isinstance(link, Link) and link.altname else dev
-        return long.removeprefix(self.prefix) if label == HOST else dev
+        short = long.removeprefix(self.prefix)
+        # a name in the file cannot be longer, even if that of a network's port is composed of two
+        fits = len(short.encode()) <= IFNAMSIZ
+        return (short if fits else dev.removeprefix(self.prefix)) if label == HOST else dev
 
     def node_entries(self, label: str) -> Entries:
         entries = self.nodes.setdefault(self.node(label), {})
@@ -105,11 +125,40 @@ class _Builder:
         )
         return entries
 
-    def build(self) -> Entries:
+    def membership(self, label: str, network: str) -> Entries:
+        """Return a new entry for an interface of a node in a network."""
+        networks = self.node_entries(label).setdefault("networks", {})
+        entry: Entries = {}
+        if network not in networks:
+            networks[network] = entry
+        elif isinstance(networks[network], list):
+            networks[network].append(entry)
+        else:
+            networks[network] = [networks[network], entry]
+        return entry
+
+    def tree(self, captions: Mapping[Key, str] | None = None) -> Entries:
+        """Return the file as a tree of Python values.
+
+        `captions` maps the keys of namespaces and bridges to the `label` of the node or network.
+        """
+        if not self.whole:
+            self.whole = self._build(captions or {})
+        return self.whole
+
+    def _build(self, captions: Mapping[Key, str]) -> Entries:
         self.add_names()
         for resource in self.state.values():
             self.add(resource)
+        self.add_extra_hosts()
+        self.add_captions(captions)
         self.sort_addresses()
+        for model in self.nodes.values():
+            if "interfaces" in model:
+                model["interfaces"] = {
+                    name: {key: words[key] for key in sorted(words, key=_place_of)}
+                    for name, words in model["interfaces"].items()
+                }
         whole: Entries = {"name": self.mark.topology}
         if self.prefix:
             whole["prefix"] = self.prefix
@@ -125,9 +174,23 @@ class _Builder:
             if part
         }
 
+    def add_captions(self, captions: Mapping[Key, str]) -> None:
+        """Write the `label` of each node, and of each network that the file has as such."""
+        for key, caption in captions.items():
+            bridge = self.state.get(key)
+            if key.kind in {"netns", "name"}:
+                self.node_entries(key.netns)["label"] = caption
+            elif isinstance(bridge, Bridge) and (
+                key.netns == self.fabric or read_alias(bridge.alias).uplink
+            ):
+                in_fabric = key.netns == self.fabric
+                name = bridge.altname or bridge.name
+                network = name if in_fabric else self.name(bridge.netns, bridge.name)
+                self.networks[network]["label"] = caption
+
     def add(self, resource: Resource) -> None:
         label = resource.key.netns
-        if label == self.mark.fabric and not isinstance(resource, Bridge):
+        if label == self.fabric and not isinstance(resource, Bridge):
             if isinstance(resource, StandaloneLink) and resource.mtu != 1500:
                 self.networks.setdefault(resource.altname or resource.name, {})["mtu"] = (
                     resource.mtu
@@ -136,6 +199,8 @@ class _Builder:
         match resource:
             case Netns():
                 self.add_netns(resource)
+            case SecondName():
+                self.node_entries(label)["attach"] = f"node:{self.node(resource.target)}"
             case Loopback():
                 for name, text in resource.attributes().items():
                     self.interface(label, "lo")[name] = int(text)
@@ -158,15 +223,17 @@ class _Builder:
                 )
             case Peer():
                 self.interface(label, resource.link).setdefault("peers", []).append(_peer(resource))
+            case Route() if resource.spec.type == RTN_LOCAL:
+                pass  # because only published ports have such routes
             case Route():
                 self.node_entries(label).setdefault("routes", []).append(self.route(resource))
             case Rule():
                 self.node_entries(label).setdefault("rules", []).append(self.rule(resource))
             case Sysctl():
-                self.node_entries(label).setdefault("sysctls", {})[_dotted(resource.paths[0])] = (
+                self.node_entries(label).setdefault("sysctls", {})[dotted(resource.paths[0])] = (
                     resource.value
                 )
-            case NodeFile(name="resolv.conf"):
+            case NodeFile(name="resolv.conf", second=False):
                 self.node_entries(label)["dns"] = _dns(resource.content)
 
     def add_names(self) -> None:
@@ -184,14 +251,33 @@ class _Builder:
             ),
             "",
         )
-        for line in content.splitlines()[3:]:
-            address, node, *aliases = line.split()
+        sharing = {
+            self.node(name.netns): self.node(name.target)
+            for name in self.state.values()
+            if isinstance(name, SecondName)
+        }
+        for line in content.partition(EXTRA_HOSTS)[0].splitlines()[3:]:
+            address, *names = line.split()
             self.order[address] = len(self.order)
-            model = self.nodes.setdefault(node, {})
-            if aliases:
-                model["aliases"] = aliases
+            # the names of a node and of those that share its namespace, each before its aliases
+            node = first = names[0]
+            for name in names:
+                if name == first or sharing.get(name) == first:
+                    node, model = name, self.nodes.setdefault(name, {})
+                    model.pop("aliases", None)
+                else:
+                    self.nodes[node].setdefault("aliases", []).append(name)
             if address in owners:
                 self.interface(*owners[address])
+
+    def add_extra_hosts(self) -> None:
+        """Take `extra_hosts` from the end of each hosts file."""
+        for file in self.state.values():
+            if isinstance(file, NodeFile) and file.name == "hosts" and not file.second:
+                for line in file.content.partition(EXTRA_HOSTS)[2].splitlines()[1:]:
+                    address, name = line.split()
+                    entries = self.node_entries(file.netns).setdefault("extra_hosts", {})
+                    entries.setdefault(name, []).append(address)
 
     def sort_addresses(self) -> None:
         """Put the addresses of each interface into the order of the hosts file.
@@ -216,15 +302,20 @@ class _Builder:
             )
             model.setdefault("sysctls", {})[name] = 1
 
-    def add_bridge(self, bridge: Bridge) -> None:
-        settings = {
+    @staticmethod
+    def bridge_settings(bridge: Bridge) -> Entries:
+        """Return the settings of a bridge without the defaults."""
+        return {
             name: _parsed(text)
             for name, text in bridge.attributes().items()
-            if name not in {"mtu", "mac", "description", "altname"}
+            if name not in {"mtu", "mac", "description", "altname", "mark", "group"}
         }
+
+    def add_bridge(self, bridge: Bridge) -> None:
+        settings = self.bridge_settings(bridge)
         if uplink := read_alias(bridge.alias).uplink:
             self.add_bridged_network(bridge, uplink, settings)
-        elif bridge.netns != self.mark.fabric:
+        elif bridge.netns != self.fabric:
             model = self.interface(bridge.netns, bridge.name)
             model |= {
                 "kind": "bridge",
@@ -294,17 +385,11 @@ class _Builder:
     def add_veth(self, veth: Veth) -> None:
         if veth.peer == UNKNOWN:
             return
-        if veth.peer[0] == self.mark.fabric:
+        if veth.peer[0] == self.fabric:
             port = self.state.get(port_key(*veth.peer))
-            bridge = self.state.get(
-                link_key(self.mark.fabric, self.root(getattr(port, "master", "")))
-            )
+            bridge = self.state.get(link_key(self.fabric, self.root(getattr(port, "master", ""))))
             if isinstance(bridge, Bridge):
-                membership = (
-                    self.node_entries(veth.netns)
-                    .setdefault("networks", {})
-                    .setdefault(bridge.altname or bridge.name, {})
-                )
+                membership = self.membership(veth.netns, bridge.altname or bridge.name)
                 membership |= {
                     "name": self.name(veth.netns, veth.name),
                     "addresses": False,
@@ -326,13 +411,20 @@ class _Builder:
 
     def add_impair(self, impair: Impair) -> None:
         link = self.state.get(link_key(impair.netns, impair.link))
-        if not (isinstance(link, Veth) and link.peer[0] == self.mark.fabric):
+        if not (isinstance(link, Veth) and link.peer[0] == self.fabric):
             self.interface(impair.netns, impair.link)["impair"] = self.impairment(
                 impair.netns, impair.link
             )
 
     def add_member_impairment(self, member: Veth, membership: Entries) -> None:
-        """Add the impairments of both ends of a member's cable.
+        """Add the impairments of both ends of a member's cable."""
+        own: Entries = {}
+        self.add_impairments(member, membership, own)
+        if own:
+            self.interface(member.netns, member.name).update(own)
+
+    def add_impairments(self, member: Veth, membership: Entries, entry: Entries) -> None:
+        """Add the impairments of both ends of a member's cable to its membership and its interface.
 
         The `impair` of a membership holds for both ends. If the member's own end differs, its
         interface gets an `impair` that overrides it.
@@ -341,18 +433,18 @@ class _Builder:
         if to:
             membership["impair"] = to
         if own != to and (model := {key: none for key, none in OFF.items() if key in to} | own):
-            self.interface(member.netns, member.name)["impair"] = model
+            entry["impair"] = model
 
     def impairment(self, label: str, dev: str) -> Entries:
         impair = self.state.get(impair_key(label, dev))
-        return (
-            {key: _parsed(text) for key, text in impair.impairment.file_values().items()}
-            if isinstance(impair, Impair)
-            else {}
-        )
+        if not isinstance(impair, Impair):
+            return {}
+        link = self.state.get(link_key(label, dev))
+        mtu = link.mtu if isinstance(link, Link) else 0
+        return {key: _parsed(text) for key, text in impair.file_values(mtu).items()}
 
     def add_standalone_link(self, link: StandaloneLink) -> None:
-        if link.parent is not None and link.parent[0] == self.mark.fabric:
+        if link.parent is not None and link.parent[0] == self.fabric:
             self.add_parentless_member(link, link.parent)
             return
         model = self.interface(link.netns, link.name)
@@ -384,9 +476,7 @@ class _Builder:
         network = altname or parent[1]
         model = self.networks.setdefault(network, {})
         model |= {"driver": link.KIND, "driver_mode": link.own()["mode"]}
-        membership = (
-            self.node_entries(link.netns).setdefault("networks", {}).setdefault(network, {})
-        )
+        membership = self.membership(link.netns, network)
         membership |= {
             "name": self.name(link.netns, link.name),
             "addresses": False,
@@ -411,7 +501,8 @@ class _Builder:
         model: Entries = {}
         port = self.state.get(port_key(link.netns, link.name))
         bonded = isinstance(port, Port) and port.of == "bond"
-        if link.mtu != (VRF_MTU if isinstance(link, Vrf) else 1500) and not bonded:
+        usual = self.usual_mtu(link)
+        if not bonded and (link.mtu != usual or self.other_mtu(link) not in (0, usual)):
             model["mtu"] = link.mtu
         if (
             link.mac
@@ -424,9 +515,47 @@ class _Builder:
             model["txqueuelen"] = link.txqueuelen
         if description := read_alias(link.alias).description:
             model["description"] = description
-        if up_key(link.netns, link.name) not in self.state:
+        up = self.state.get(up_key(link.netns, link.name))
+        if isinstance(up, Up):
+            model |= {name: on for name, on in up.flags.items() if on != FLAGS[name]}
+        else:
             model["state"] = "down"
         return model
+
+    def usual_mtu(self, link: Link) -> int:
+        """Return the MTU that a link without `mtu` has, 0 if it depends on something else."""
+        if isinstance(link, Vrf):
+            return VRF_MTU
+        if isinstance(link, (Geneve, IpTunnel, Wireguard)):
+            return 0
+        if isinstance(link, Vxlan) and link.local is not None:
+            local = ip_interface(link.local).ip
+            outer = next(
+                (
+                    below.mtu
+                    for one in self.state.values()
+                    if isinstance(one, Address) and one.netns == link.netns
+                    if ip_interface(one.address.local).ip == local
+                    if isinstance(below := self.state.get(link_key(one.netns, one.link)), Link)
+                ),
+                0,
+            )
+            return 0 if outer else 1500
+        return 1500
+
+    def other_mtu(self, link: Link) -> int:
+        """Return the MTU whose value an end of a cable would have without an `mtu`, 0 for 1500.
+
+        It is that of the other end, or that of the network whose bridge has the other end.
+        """
+        if not isinstance(link, Veth):
+            return 0
+        other = self.state.get(link_key(*link.peer))
+        port = self.state.get(port_key(*link.peer))
+        master = port.master if isinstance(port, Port) else ""
+        bridge = self.state.get(link_key(link.peer[0], master))
+        mtus = {end.mtu for end in (other, bridge) if isinstance(end, Link)} - {1500}
+        return max(mtus, default=0)
 
     def add_address(self, address: Address) -> None:
         value = address.address
@@ -459,7 +588,8 @@ class _Builder:
             model["nexthops"] = [
                 model | {"weight": hop.weight} for model, hop in zip(hops, spec.hops, strict=True)
             ]
-        model["metric"] = spec.metric
+        if spec.metric != (IPV6_METRIC if spec.family == AF_INET6 else 0):
+            model["metric"] = spec.metric
         if spec.table != MAIN or any(self.in_vrf(route.netns, hop.dev) for hop in spec.hops):
             model["table"] = spec.table
         if spec.src is not None:
@@ -478,7 +608,16 @@ class _Builder:
             model["dev"] = self.name(label, hop.dev)
         if hop.onlink:
             model["onlink"] = True
+        words = encap.words(hop.encap) if hop.encap is not None else None
+        if words is not None:
+            model["encap"] = self.encap_words(label, words)
         return model
+
+    def encap_words(self, label: str, words: encap.Words) -> Entries:
+        local = words.get("seg6local", {})
+        if "oif" not in local:
+            return dict(words)
+        return {"seg6local": {**local, "oif": self.name(label, local["oif"])}}
 
     def rule(self, rule: Rule) -> Entries:
         spec = rule.spec
@@ -489,6 +628,7 @@ class _Builder:
         model |= {word: name for word, name in (("iif", spec.iif), ("oif", spec.oif)) if name}
         if spec.mark is not None:
             model["fwmark"] = f"{spec.mark[0]:#x}/{spec.mark[1]:#x}"
+        model |= conditions(spec)
         if spec.action == FR_ACT_TO_TBL:
             model["table"] = spec.table
         else:
@@ -505,10 +645,12 @@ def topology(
     state: Mapping[Key, Resource],
     prefix: str = "",
     attached: Mapping[str, Attachment] | None = None,
+    captions: Mapping[Key, str] | None = None,
 ) -> str:
     """Return the YAML text of a topology file.
 
     `prefix` is the file's `prefix`. `attached` maps labels to the `attach` of their nodes.
+    `captions` maps the keys of namespaces and bridges to the `label` of the node or network.
     """
     tunnels = set(_tunnels_to_machines(state))
     rest = {
@@ -516,10 +658,8 @@ def topology(
         for key, resource in state.items()
         if key not in tunnels and tunnels.isdisjoint(resource.dies_with)
     }
-    whole = _Builder(name, rest, prefix, attached or {}).build()
-    return yaml.safe_dump(
-        whole, sort_keys=False, allow_unicode=True, default_flow_style=None, width=140
-    ).rstrip()
+    whole = LowLevelFile(name, rest, prefix, attached or {}).tree(captions)
+    return yaml_text.document(whole)
 
 
 def left_out(state: Mapping[Key, Resource]) -> list[str]:
@@ -528,7 +668,7 @@ def left_out(state: Mapping[Key, Resource]) -> list[str]:
     if any(key.kind == "filter" for key in state):
         sentences.append(
             "networks of mode nat, routed and host-only are written as bridges, "
-            "without their NAT, published ports and isolation"
+            "without their NAT, published ports and isolation, and nodes without `filter`"
         )
     if names := [f"{key.netns}:{key.name}" for key in _tunnels_to_machines(state)]:
         sentences.append(
@@ -543,12 +683,23 @@ def _tunnels_to_machines(state: Mapping[Key, Resource]) -> list[Key]:
     return [key for key, link in state.items() if getattr(link, "underlay", "")]
 
 
+_FIRST = ("kind", "parent", "peer", "master", "ports")
+_LAST = ("mtu", "mac", "description", "state", "addresses", "neighbours", "fdb", "peers", "impair")
+
+
+def _place_of(key: str) -> int:
+    """Return the place of a key in the entry of an interface."""
+    if key in _FIRST:
+        return _FIRST.index(key)
+    return len(_FIRST) + (1 + _LAST.index(key) if key in _LAST else 0)
+
+
 def _host(entry: Any) -> str:
     """Return the address of an entry, in the long or the short form, without its prefix length."""
     return str(entry["address"] if isinstance(entry, dict) else entry).partition("/")[0]
 
 
-def _dotted(path: str) -> str:
+def dotted(path: str) -> str:
     """Return a sysctl's path in the notation of sysctl(8), which swaps dots and slashes."""
     return path.translate(str.maketrans("./", "/."))
 

@@ -9,6 +9,7 @@ from netorch.converge.live import Live
 from netorch.errors import printable
 from netorch.kinds.address import Address
 from netorch.kinds.base.link import kind_of, link_key
+from netorch.kinds.name import SecondName, name_key
 from netorch.kinds.netns import netns_key
 from netorch.render.changes import Change, changes
 from netorch.render.compact import natural
@@ -20,15 +21,20 @@ from netorch.state.resource import Disruption, Resource
 from netorch.values.marks import Mark
 from netorch.values.requests import Attachment
 
+NO_CAPTIONS: Mapping[Key, str] = {}
 
-def resources(state: Mapping[Key, Resource]) -> list[dict[str, Any]]:
-    """Return every resource for the JSON document."""
+
+def resources(
+    state: Mapping[Key, Resource], captions: Mapping[Key, str] = NO_CAPTIONS
+) -> list[dict[str, Any]]:
+    """Return every resource for the JSON document. `captions` are the labels of the file."""
     return [
         {
             "kind": key.kind,
             "netns": key.netns,
             "name": key.name,
             "title": resource.title(),
+            **({"label": captions[key]} if key in captions else {}),
             "attributes": dict(resource.attributes()),
         }
         for key, resource in state.items()
@@ -85,9 +91,13 @@ def _lines(entry: Live, node: str | None) -> Iterator[str]:
     for index, label in enumerate(labels):
         last = index == len(labels) - 1
         about = _about(by_namespace[label], label, fabric, entry.attached)
-        suffix = _suffix(differences, netns_key(label))
-        yield f"{'└─' if last else '├─'} {label_text(label)}{about}{suffix}"
-        yield from _branch(by_namespace[label], "   " if last else "│  ", differences)
+        line = _key_of_line(label, by_namespace[label])
+        suffix = _suffix(differences, line)
+        caption = _caption(entry.captions, line)
+        yield f"{'└─' if last else '├─'} {label_text(label)}{caption}{about}{suffix}"
+        yield from _branch(
+            by_namespace[label], "   " if last else "│  ", differences, entry.captions
+        )
 
 
 Differences = Mapping[Key, list[str]]
@@ -119,7 +129,12 @@ def _line_of(change: Change, state: Mapping[Key, Resource]) -> tuple[Key, bool]:
         return part, True
     if change.key in state and change.key.kind not in _NO_LINE:
         return change.key, True
-    return netns_key(change.key.netns), False
+    return _key_of_line(change.key.netns, state), False
+
+
+def _key_of_line(label: str, state: Mapping[Key, Resource]) -> Key:
+    """Return the key of the object that the line of a label shows."""
+    return name_key(label) if name_key(label) in state else netns_key(label)
 
 
 def _change_text(change: Change) -> str:
@@ -139,6 +154,10 @@ _NO_LINE = {"file", "up", "port"}
 """Kinds whose resources have no line of their own."""
 
 
+def _caption(captions: Mapping[Key, str], key: Key) -> str:
+    return f'  "{captions[key]}"' if key in captions else ""
+
+
 def _suffix(differences: Differences, key: Key) -> str:
     return f"  [{'; '.join(differences[key])}]" if key in differences else ""
 
@@ -148,7 +167,10 @@ def _about(
 ) -> str:
     netns = state.get(netns_key(label))
     words = ["the segments' bridges"] if label == fabric else []
-    if netns is not None:
+    name = state.get(name_key(label))
+    if isinstance(name, SecondName):
+        words.append(f"shares the namespace of {label_text(name.target)}")
+    elif netns is not None:
         words += [name for name, value in netns.attributes().items() if value == "on"]
     elif label in attached or is_attached(label):
         words.append(str(attached.get(label, "attached")))
@@ -158,7 +180,10 @@ def _about(
 
 
 def _branch(
-    objects: Mapping[Key, Resource], margin: str, differences: Differences
+    objects: Mapping[Key, Resource],
+    margin: str,
+    differences: Differences,
+    captions: Mapping[Key, str],
 ) -> Iterator[str]:
     links = {key: resource for key, resource in objects.items() if key.kind == "link"}
     entries: list[tuple[str, list[str]]] = []
@@ -181,11 +206,12 @@ def _branch(
             if name != "state"
         }
         words = ", ".join(f"{name} {value}" for name, value in values.items() if name != "mac")
-        text = f"{key.name}  {kind_of(resource)}, {state}{', ' + words if words else ''}"
+        name = f"{key.name}{_caption(captions, key)}"
+        text = f"{name}  {kind_of(resource)}, {state}{', ' + words if words else ''}"
         entries.append((f"{text}{_suffix(differences, key)}", addresses.get(key, [])))
     for key, resource in objects.items():
         if (
-            key.kind not in {"netns", "link", "up", "port", "address", "file"}
+            key.kind not in {"netns", "name", "link", "up", "port", "address", "file"}
             and resource.part_of not in links
         ):
             words = " ".join(f"{name} {value}" for name, value in resource.attributes().items())

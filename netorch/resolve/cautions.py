@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from netorch.errors import listing
+from netorch.kinds.netns import Netns, netns_key
 from netorch.resolve.desired import Path, egress_warning
 from netorch.resolve.draft import Draft, Iface, Site, all_interfaces
 from netorch.resolve.interfaces import holder
@@ -16,6 +18,7 @@ from netorch.resolve.masters import vrf_of
 from netorch.resolve.roles import BridgeRole, VethRole
 from netorch.resolve.segment import Segment
 from netorch.topology import HopModel, RouteModel
+from netorch.topology.filters import HOOKS
 
 
 def check_cautions(draft: Draft, segments: Mapping[str, Segment]) -> None:
@@ -25,9 +28,52 @@ def check_cautions(draft: Draft, segments: Mapping[str, Segment]) -> None:
             _check_devices(draft, site)
         if site.model.routes:
             _check_own_gateways(draft, site)
+    _check_forwarding(draft, segments)
     _check_loops(draft)
     for segment in segments.values():
         _check_egress(draft, segment)
+
+
+def _check_forwarding(draft: Draft, segments: Mapping[str, Segment]) -> None:
+    """Warn of a node that is the gateway of several networks and does not forward.
+
+    A host or an attached node may forward already.
+    """
+    led: dict[str, dict[int, list[str]]] = {}
+    for segment in segments.values():
+        if not segment.gateways or len(segment.members) < 2 or not segment.model.is_segment:
+            continue
+        owners = {
+            entry.ip: member.iface.site
+            for member in segment.members
+            for entry in member.iface.addresses
+        }
+        for version, gateway in segment.gateways.items():
+            site = owners.get(gateway)
+            if site is not None and site.created:
+                led.setdefault(site.name, {}).setdefault(version, []).append(segment.name)
+    for node, networks in led.items():
+        site = draft.sites[node]
+        several = {version: names for version, names in networks.items() if names[1:]}
+        lacking = [version for version in several if not _routes_packets(draft, site, version)]
+        if lacking:
+            names = listing([*dict.fromkeys(name for one in lacking for name in several[one])])
+            what = "packets" if len(lacking) == len(several) else f"IPv{lacking[0]} packets"
+            draft.warn(
+                "gateway-does-not-forward",
+                site.path,
+                f"node {node} is the gateway of the networks {names}, but it forwards no {what}"
+                " between them.",
+                "Write `forwarding: true` if it is a router.",
+            )
+
+
+def _routes_packets(draft: Draft, site: Site, version: int) -> bool:
+    """Return whether a node that netorch makes forwards packets of an IP version."""
+    netns = draft.state.get(netns_key(site.label))
+    if not isinstance(netns, Netns):
+        return True
+    return netns.ipv4_forwarding if version == 4 else netns.ipv6_forwarding
 
 
 def _check_devices(draft: Draft, site: Site) -> None:
@@ -62,6 +108,11 @@ def _devices(site: Site) -> Iterator[tuple[Path, str]]:
             yield (*path, "snat", "out"), nat.snat.out
         if nat.dnat is not None and nat.dnat.in_ is not None:
             yield (*path, "dnat", "in"), nat.dnat.in_
+    for way in HOOKS if site.model.filter is not None else ():
+        for index, entry in enumerate(getattr(site.model.filter, way)):
+            for key, name in (("in", entry.in_), ("out", entry.out)):
+                if name is not None:
+                    yield (*site.path, "filter", way, index, key), name
 
 
 def _check_own_gateways(draft: Draft, site: Site) -> None:

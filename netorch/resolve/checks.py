@@ -9,6 +9,7 @@ from netorch.language.addresses import Address
 from netorch.resolve.desired import Check, CheckEnd, Path
 from netorch.resolve.draft import Draft, Iface, Site
 from netorch.resolve.segment import Segment
+from netorch.state.key import HOST
 
 
 def resolve_checks(draft: Draft, segments: Mapping[str, Segment]) -> tuple[Check, ...]:
@@ -28,22 +29,31 @@ def resolve_checks(draft: Draft, segments: Mapping[str, Segment]) -> tuple[Check
                 )
             elif words.all in segments:
                 if words.all not in all_members:
+                    segment = segments[words.all]
                     all_members[words.all] = tuple(
-                        _member(member.iface) for member in segments[words.all].members
+                        _member(member.iface, segment) for member in segment.members
                     )
                 members = all_members[words.all]
         if words.source is not None:
-            if words.source not in nodes:
-                draft.unknown("unknown-node", (*path, "from"), "node", words.source, nodes)
-            elif words.source in draft.declared:
+            site = _site(draft, words.source)
+            if site is None and words.source not in nodes:
+                draft.unknown(
+                    "unknown-node",
+                    (*path, "from"),
+                    "node",
+                    words.source,
+                    nodes,
+                    "Write `all: NETWORK` for all of a network." if words.source == "all" else "",
+                )
+            elif site is not None:
                 if words.source not in ends:
-                    ends[words.source] = _node(draft.declared[words.source])
+                    ends[words.source] = _node(site, words.source)
                 source = ends[words.source]
         if words.to is not None:
-            target = ends.get(words.to) if words.to in nodes else None
+            target = ends.get(words.to)
             if target is None:
                 target = _target(draft, words.to, (*path, "to"))
-            if target is not None and words.to in nodes:
+            if target is not None and _site(draft, words.to) is not None:
                 ends[words.to] = target
         checks.append(
             Check(
@@ -80,13 +90,18 @@ def _refuse_contradictions(draft: Draft, checks: Iterable[Check]) -> None:
 
 def _target(draft: Draft, text: str, path: Path) -> CheckEnd | None:
     node, colon, interface = text.partition(":")
-    if node in draft.topology.nodes:
-        site = draft.declared[node]
+    if (site := _site(draft, node)) is not None:
         if not colon:
-            return _node(site)
+            return _node(site, node)
         if interface not in site.ifaces:
+            port = f"For a port, write `to: {node}, tcp: {interface}`."
             draft.unknown(
-                "unknown-interface", path, f"node {node}: interface", interface, site.ifaces
+                "unknown-interface",
+                path,
+                f"node {node}: interface",
+                interface,
+                site.ifaces,
+                port if interface.isdecimal() else "",
             )
             return None
         iface = site.ifaces[interface]
@@ -100,7 +115,9 @@ def _target(draft: Draft, text: str, path: Path) -> CheckEnd | None:
     try:
         address = ip_address(text)
     except ValueError:
-        draft.unknown("unknown-node", path, "node or address", text, draft.topology.nodes)
+        outside = "netorch looks up no names of the internet: write an address."
+        remedy = outside if "." in text else ""
+        draft.unknown("unknown-node", path, "node or address", text, draft.topology.nodes, remedy)
         return None
     if address.is_multicast or address.is_unspecified or text == "255.255.255.255":
         draft.complain(
@@ -118,20 +135,29 @@ def _target(draft: Draft, text: str, path: Path) -> CheckEnd | None:
     return CheckEnd(text, addresses=(address,))
 
 
-def _node(site: Site) -> CheckEnd:
+def _site(draft: Draft, node: str) -> Site | None:
+    """Return a node, or the host of a file for one machine, which need not be among the nodes."""
+    if node == HOST and draft.spread is None:
+        return draft.host_of("")
+    return draft.declared.get(node)
+
+
+def _node(site: Site, name: str) -> CheckEnd:
+    """Return the end that a node is. `name` is the node, or one that shares its namespace."""
     return CheckEnd(
-        site.name,
-        site.name,
+        name,
+        name,
         site.label,
         "",
         addresses_of(sorted(site.ifaces.values(), key=lambda iface: iface.name != "lo")),
     )
 
 
-def _member(iface: Iface) -> CheckEnd:
-    return CheckEnd(
-        iface.site.name, iface.site.name, iface.site.label, iface.dev, addresses_of([iface])
-    )
+def _member(iface: Iface, segment: Segment) -> CheckEnd:
+    """Return the end that a member is. Its name has the interface if the node has several."""
+    node = iface.site.name
+    name = iface.display if segment.members_of(node)[1:] else node
+    return CheckEnd(name, node, iface.site.label, iface.dev, addresses_of([iface]))
 
 
 def addresses_of(ifaces: Iterable[Iface]) -> tuple[Address, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from netorch.immutable import Value, field, replace
 from netorch.kinds.forward import ForwardAccept
-from netorch.language.addresses import Address
+from netorch.language.addresses import Address, Network
 from netorch.state.key import Key
 from netorch.state.resource import Resource
 from netorch.values.marks import Mark
@@ -129,6 +129,8 @@ class Desired(Value):
     """Key of a resource → the path in the file that asks for it."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Node → the label of its namespace."""
+    second_names: Mapping[str, str] = field(default_factory=dict)
+    """Node that shares the namespace of another one → its own name in /run/netns."""
     prefix: str = ""
     """The prefix of the names of namespaces, and of interfaces on the host."""
     attached: Mapping[str, Attachment] = field(default_factory=dict)
@@ -140,6 +142,12 @@ class Desired(Value):
     egress: tuple[tuple[str, str, Address], ...] = ()
     """Label of the owner, name and `egress` address of each network whose owner netorch does not
     make."""
+    captions: Mapping[Key, str] = field(default_factory=dict)
+    """Key of a namespace or of a network's bridge → the `label` of the node or network."""
+    chosen: Mapping[str, tuple[Network, ...]] = field(default_factory=dict)
+    """Network → the subnets that netorch chose for it, for each network that has one."""
+    chosen_ports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Node → the published ports for which netorch chose the owner's port, in the short form."""
     own_bridges: tuple[ForwardAccept, ...] = ()
     """The accepts that network bridges would need from a firewall in nodes that netorch makes.
     netorch adds no accepts there."""
@@ -152,6 +160,11 @@ class Desired(Value):
     computed from the name."""
     machines: Machines | None = None
     """The machines, if the file has `hosts`."""
+
+    @property
+    def nodes(self) -> dict[str, str]:
+        """Label → the node whose namespace it is."""
+        return {label: node for node, label in self.labels.items() if node not in self.second_names}
 
     @property
     def mark(self) -> Mark:

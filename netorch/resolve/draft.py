@@ -70,6 +70,8 @@ class PortDraft(Struct):
     """Whether the network needs hairpin mode on this port."""
     isolated: bool = False
     """Whether the network isolates this port."""
+    shared_vlan: int = 0
+    """The VLAN in which others send to the member of a group behind this port, 0 for none."""
     trunk: bool = False
     """Whether the port leads to another bridge of the same network."""
 
@@ -214,6 +216,8 @@ class Site(Struct):
     """Shortened name → the long name for which it stands."""
     forwards: set[int] = field(default_factory=set)
     """The IP versions that the node must forward for its networks."""
+    sharing: list[SharingNode] = field(default_factory=list)
+    """The nodes that share the namespace, in the order of the file."""
     holders: dict[str, Iface] | None = None
     """Address → interface, or None if that has to be collected again."""
 
@@ -241,6 +245,21 @@ class Site(Struct):
         raise AssertionError(long)
 
 
+class SharingNode(Struct):
+    """A node that shares the namespace of another node."""
+
+    name: str
+    """The name of the node in the file."""
+    label: str
+    """Its name in /run/netns."""
+    site: Site
+    """The node whose namespace it is."""
+    model: NodeModel
+    """The model of the node."""
+    path: Path
+    """The place of the node in the file."""
+
+
 class Draft(Struct):
     """A topology while it is resolved into a state."""
 
@@ -254,6 +273,8 @@ class Draft(Struct):
     """Node → site. The fabric is a site too, and so is the host if anything needs it."""
     declared: dict[str, Site] = field(default_factory=dict)
     """Key in `nodes` of the file → site."""
+    sharing: dict[str, SharingNode] = field(default_factory=dict)
+    """Key in `nodes` of the file → the node, if it shares the namespace of another one."""
     spread: Spread | None = None
     """What resolves a file with `hosts`, None for any other file."""
     complaints: list[Complaint] = field(default_factory=list)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from netorch.kinds.impair import Impair
+from netorch.kinds.impair import Impair, frame_of
 from netorch.kinds.loopback import MTU as LOOPBACK_MTU
 from netorch.language.impair_model import ImpairModel, combine
-from netorch.language.impairment import keys_without_effect
+from netorch.language.impairment import Impairment, keys_without_effect
+from netorch.netlink.qdisc import ticks_of
 from netorch.resolve.desired import Path
 from netorch.resolve.draft import Draft, Iface, all_interfaces
 from netorch.resolve.interfaces import mtu_of
@@ -49,7 +50,37 @@ def put_impairments(draft: Draft) -> None:
                 if isinstance(iface.role, LoopbackRole)
                 else mtu_of(iface)
             )
+            _check_bucket(draft, impairment, iface, mtu, sources)
             draft.put(Impair.of(iface.site.label, iface.dev, impairment, mtu), sources[0][1])
+
+
+def _check_bucket(
+    draft: Draft,
+    impairment: Impairment,
+    iface: Iface,
+    mtu: int,
+    sources: list[tuple[ImpairModel, Path]],
+) -> None:
+    """Complain of a burst or a latency with which tbf could not work."""
+    rate, burst, latency = impairment.rate, impairment.burst, impairment.latency
+    if impairment.qdisc != "tbf":
+        return
+    problems = []
+    if 0 < burst < frame_of(mtu):
+        what = (
+            f"the `burst` of {burst} bytes is smaller than a full packet of {iface.display}"
+            f" ({frame_of(mtu)} bytes with its headers), which would be dropped"
+        )
+        problems.append(("burst", what, f"Write at least `burst: {frame_of(mtu)}`."))
+    if ticks_of(rate, burst) >= 2**32:
+        what = f"at the `rate` of {iface.display} the `burst` takes more than 274 seconds"
+        problems.append(("burst", what, "Write a smaller one."))
+    if rate * latency // 10**9 + burst >= 2**32:
+        what = f"at the `rate` of {iface.display} 4 GB or more would wait for the `latency`"
+        problems.append(("latency", what, "Write a shorter one."))
+    for key, what, remedy in problems:
+        path = next(path for words, path in sources if getattr(words, key) is not None)
+        draft.complain("bad-impairment", (*path, key), f"{what}.", remedy)
 
 
 def _sources(draft: Draft, iface: Iface) -> list[tuple[ImpairModel, Path]]:

@@ -66,12 +66,16 @@ def declare(draft: Draft) -> None:
 
 def wire_links(draft: Draft) -> None:
     """Connect the veth pairs of `links`, and those of `kind: veth` with a `peer`."""
+    without_peer: list[Iface] = []
     for site in list(draft.sites.values()):
         for name, model in site.model.interfaces.items():
-            if is_veth(model):
-                _wire_veth(draft, site.ifaces[name], model)
+            if is_veth(model) and not _wire_veth(draft, site.ifaces[name], model):
+                without_peer.append(site.ifaces[name])
     for index, link in enumerate(draft.topology.links):
         _wire_link(draft, link, ("links", index))
+    # afterwards, because an entry of `links` may make the interface
+    for iface in without_peer:
+        iface.refuse()
 
 
 def set_parents(draft: Draft) -> None:
@@ -260,19 +264,20 @@ def _check_loopback(draft: Draft, iface: Iface, model: InterfaceModel) -> None:
         )
 
 
-def _wire_veth(draft: Draft, near: Iface, model: VethModel) -> None:
+def _wire_veth(draft: Draft, near: Iface, model: VethModel) -> bool:
+    """Connect an interface with its `peer`, or complain and return False if that is not an end."""
     path = (*near.path, "peer")
     try:
         node, name = parse_endpoint(model.peer)
     except ValueError as error:
         draft.complain("bad-end", path, str(error))
-        return
+        return False
     if (site := _site(draft, node, path, near.site.machine)) is None:
-        return
+        return False
     far = site.interface(name, path, draft.prefix)
-    if near.peer is far and far.peer is near:
-        return
-    _connect(draft, near, far, path)
+    if near.peer is not far or far.peer is not near:
+        _connect(draft, near, far, path)
+    return True
 
 
 def _wire_link(draft: Draft, link: LinkModel, path: Path) -> None:
@@ -311,6 +316,13 @@ def _site(draft: Draft, node: str, path: Path, machine: str) -> Site | None:
     if site is None:
         draft.unknown(
             "unknown-node", path, "node", node, draft.topology.nodes, "Declare it under nodes."
+        )
+    elif node in draft.sharing:
+        draft.complain(
+            "shared-namespace",
+            path,
+            f"{node} shares the namespace of {site.name}, so it has no interfaces of its own.",
+            f"Write {site.name} here.",
         )
     return site
 

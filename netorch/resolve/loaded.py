@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from netorch.errors import Position, Problem
+from netorch.errors import NetorchError, Position, Problem
 from netorch.immutable import Value
 from netorch.resolve.desired import Desired, Machine
 
@@ -37,6 +37,8 @@ class Source(Value):
     """The file after expansion, with the position of each part."""
     topology: TopologyFile
     """The model of the file."""
+    data: bytes | None = None
+    """The text of the file, None if a program passed its values."""
 
 
 class Loaded(Value, dict=True):
@@ -80,3 +82,11 @@ class Loaded(Value, dict=True):
         from netorch.language.yaml_tree import locate
 
         return locate(self.tree, path)
+
+    def add_lines(self, error: NetorchError) -> None:
+        """Add the lines of this file to the problems of an error that are about it."""
+        if error.file != self.file or not any(problem.where for problem in error.problems):
+            return
+        from netorch.language.spans import with_lines
+
+        error.problems = tuple(with_lines(error.problems, self.source.data))

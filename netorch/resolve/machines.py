@@ -30,6 +30,7 @@ from netorch.resolve.masters import bond_of, join
 from netorch.resolve.overlay import drop_altnames, entries_behind, set_mtu, tunnel_of, unique
 from netorch.resolve.roles import StandaloneRole
 from netorch.resolve.segment import Segment, bridge_of, make_interface
+from netorch.resolve.sharing import holder_of
 from netorch.resolve.topology import resolve
 from netorch.state.key import HOST, Key
 from netorch.state.resource import Resource
@@ -191,6 +192,11 @@ class Spread(Struct):
                 return own
             self._unknown(own, ("nodes", name))
             return next(iter(self.machines))
+        if node.on is None:
+            nodes = self.draft.topology.nodes
+            holder = holder_of(nodes, name)
+            if holder != name and holder in nodes:
+                return self.machine_of(holder, nodes[holder])
         if node.on in self.machines:
             return str(node.on)
         path: Path = ("nodes", name)
@@ -244,7 +250,7 @@ class Spread(Struct):
         """Return the nodes that are members of a network, in the order of the file."""
         if not self.members and self.draft.declared:
             # once for all networks, because there may be many of them, and many nodes
-            for site in self.draft.declared.values():
+            for site in {id(site): site for site in self.draft.declared.values()}.values():
                 for name in site.model.networks:
                     self.members.setdefault(name, []).append(site)
         return self.members.get(network, ())
@@ -332,12 +338,14 @@ class Spread(Struct):
 
     def _check_endpoints(self, segment: Segment) -> None:
         for site in self._sites_of_members(segment.name):
-            model = site.model.networks[segment.name]
-            end = segment.ends.get(model.at or next(iter(segment.model.endpoints)))
-            if end and end.owner.machine != site.machine:
+            first = next(iter(segment.model.endpoints))
+            for place, network, model in site.model.memberships():
+                end = segment.ends.get(model.at or first) if network == segment.name else None
+                if end is None or end.owner.machine == site.machine:
+                    continue
                 self.draft.complain(
                     "crosses-machines",
-                    (*site.path, "networks", segment.name),
+                    (*site.path, "networks", *place),
                     f"node {site.name} is on {site.machine}, but the endpoint {end.owner.name} of"
                     f" network {segment.name} is on {end.owner.machine}.",
                     f"Name an endpoint on {site.machine} with `at`.",
@@ -474,12 +482,14 @@ class Spread(Struct):
 
     def result(self) -> Machines:
         """Return where all nodes and namespaces are."""
-        sites = self.draft.sites.values()
+        sites, sharing = self.draft.sites.values(), self.draft.sharing.values()
         return Machines(
             self.here,
             self.machines,
-            {site.label: site.machine for site in sites},
-            {site.name: site.machine for site in sites if site.path},
+            {site.label: site.machine for site in sites}
+            | {node.label: node.site.machine for node in sharing},
+            {site.name: site.machine for site in sites if site.path}
+            | {node.name: node.site.machine for node in sharing},
             (*self._link_checks(), *self._network_checks()) if self.here else (),
         )
 
@@ -618,6 +628,7 @@ def partition(desired: Desired, machine: str) -> Desired:
         state=state,
         origins={key: desired.origins[key] for key in state if key in desired.origins},
         labels={node: label for node, label in desired.labels.items() if label in here},
+        second_names={node: label for node, label in desired.second_names.items() if label in here},
         attached={label: there for label, there in desired.attached.items() if label in here},
         egress=tuple(entry for entry in desired.egress if entry[0] in here),
         own_bridges=tuple(bridge for bridge in desired.own_bridges if bridge.netns in here),

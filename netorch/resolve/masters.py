@@ -305,11 +305,15 @@ def _check_tables(draft: Draft, site: Site) -> None:
 
 
 def _below(iface: Iface) -> Iterator[Iface]:
-    """Yield the interfaces below an interface, directly or not: its ports and its parent."""
+    """Yield the interfaces below an interface, directly or not: its ports and its parent.
+
+    For Linux, an IP tunnel is not on top of its parent.
+    """
     queue, seen = [iface], {id(iface)}
     while queue:
         at = queue.pop()
-        for lower in (*at.ports, *((at.parent,) if at.parent is not None else ())):
+        free = at.standalone is not None and at.standalone.MAKES.REBINDS
+        for lower in (*at.ports, *((at.parent,) if at.parent is not None and not free else ())):
             if id(lower) not in seen:
                 seen.add(id(lower))
                 queue.append(lower)

@@ -23,12 +23,12 @@ def assign_addresses(draft: Draft, segment: Segment) -> None:
     for member in segment.members:
         _explicit(draft, segment, member, taken)
     automatic: dict[int, list[Member]] = {4: [], 6: []}
-    for member in segment.members if segment.model.subnet else ():
+    for member in segment.members if segment.model.subnets else ():
         versions = {entry.interface.version for entry in member.iface.addresses}
         for version, members in automatic.items():
             if member.model.addresses is not False and version not in versions:
                 members.append(member)
-    for subnet in segment.model.subnet:
+    for subnet in segment.model.subnets:
         if segment.model.is_bridged and not segment.pools(subnet):
             continue  # netorch does not choose addresses on a segment that it does not own
         pool = _pool(segment, subnet, taken)
@@ -47,6 +47,7 @@ def assign_addresses(draft: Draft, segment: Segment) -> None:
                 DraftAddress(type_of(subnet)((free, subnet.prefixlen)), member.path)
             )
     _node_gateway(draft, segment)
+    _find_routers(draft, segment)
 
 
 def _bridge_gateways(draft: Draft, segment: Segment, taken: dict[Address, str]) -> None:
@@ -57,11 +58,12 @@ def _bridge_gateways(draft: Draft, segment: Segment, taken: dict[Address, str]) 
         if isinstance(gateway, str):
             _gateway_name(draft, segment, gateway, place)
         elif segment.subnet_around(gateway) is None:
-            draft.complain(
-                "outside-subnet",
-                place,
-                f"gateway {gateway} is outside the subnet of network {segment.name}",
-            )
+            if words.is_segment or words.subnets:
+                draft.complain(
+                    "outside-subnet",
+                    place,
+                    f"gateway {gateway} is outside the subnet of network {segment.name}",
+                )
         elif gateway.version in given:
             draft.complain(
                 "two-gateways",
@@ -75,7 +77,7 @@ def _bridge_gateways(draft: Draft, segment: Segment, taken: dict[Address, str]) 
         taken.update(dict.fromkeys(given.values(), f"the gateway of network {segment.name}"))
     if words.is_segment or words.is_bridged:
         return
-    for subnet in words.subnet:
+    for subnet in words.subnets:
         address = given.get(subnet.version)
         if address is None or address not in subnet:
             if (
@@ -96,7 +98,8 @@ def _bridge_gateways(draft: Draft, segment: Segment, taken: dict[Address, str]) 
             draft.complain(
                 "not-a-host-address",
                 path,
-                f"gateway {address} is the network or broadcast address of {subnet}",
+                f"gateway {address} is the network or broadcast address of {subnet}.",
+                f"Take another one, such as {subnet[1]}.",
             )
         taken[address] = f"the gateway of network {segment.name}"
         segment.root.addresses.append(
@@ -117,7 +120,7 @@ def _gateway_name(draft: Draft, segment: Segment, name: str, path: Path) -> None
         draft.unknown(
             "unknown-node", path, "node", name, draft.topology.nodes, "Declare it under nodes."
         )
-    elif segment.member(site.name) is None:
+    elif not segment.members_of(site.name):
         nodes = (member.iface.site.name for member in segment.members)
         draft.unknown(
             "unknown-node",
@@ -141,8 +144,8 @@ def _explicit(draft: Draft, segment: Segment, member: Member, taken: dict[Addres
         )
         ip = interface.ip
         subnet = segment.subnet_around(ip)
-        if subnet is None and segment.model.subnet:
-            subnets_text = listing(segment.model.subnet)
+        if subnet is None and segment.model.subnets:
+            subnets_text = listing(segment.model.subnets)
             draft.complain(
                 "outside-subnet",
                 path,
@@ -166,7 +169,8 @@ def _explicit(draft: Draft, segment: Segment, member: Member, taken: dict[Addres
                 draft.complain(
                     "not-a-host-address",
                     path,
-                    f"{ip} is the network or broadcast address of {subnet}",
+                    f"{ip} is the network or broadcast address of {subnet}.",
+                    f"Take one between {subnet[1]} and {subnet[-2]}.",
                 )
                 continue
             interface = type_of(subnet)((ip, subnet.prefixlen))  # noqa: PLW2901
@@ -223,8 +227,76 @@ def _node_gateway(draft: Draft, segment: Segment) -> None:
                 " host-only.",
             )
     if segment.gateway_node is not None:
-        member = next(
-            member for member in segment.members if member.iface.site.name == segment.gateway_node
+        for member in segment.members_of(segment.gateway_node):
+            for entry in member.iface.addresses:
+                segment.gateways.setdefault(entry.interface.version, entry.ip)
+
+
+def _find_routers(draft: Draft, segment: Segment) -> None:
+    """Find the gateway of each route that the network gives to its members."""
+    if not segment.model.routes:
+        return
+    known = {entry.ip for member in segment.members for entry in member.iface.addresses}
+    known |= set(segment.gateways.values())
+    first: dict[tuple[Network, int | None], int] = {}
+    for index, model in enumerate(segment.model.routes):
+        path = (*segment.path, "routes", index)
+        if first.setdefault((model.to, model.metric), index) != index:
+            what = f"network {segment.name} has two routes to {model.to} with the same metric"
+            draft.complain("route-twice", path, f"{what}: remove one of them")
+        elif isinstance(model.via, str):
+            router = _address_of_member(draft, segment, model.via, model.to, (*path, "via"))
+            if router is not None:
+                segment.routers[index] = router
+        elif segment.model.subnets and segment.subnet_around(model.via) is None:
+            draft.complain(
+                "outside-subnet",
+                (*path, "via"),
+                f"gateway {model.via} is outside the subnet of network {segment.name}",
+            )
+        elif (
+            model.via not in known and segment.model.parent is None and not segment.model.is_bridged
+        ):
+            draft.complain(
+                "unknown-gateway",
+                (*path, "via"),
+                f"gateway {model.via}: no member of network {segment.name} has this address.",
+                "Write the name or an address of the member that routes.",
+            )
+        else:
+            segment.routers[index] = model.via
+
+
+def _address_of_member(
+    draft: Draft, segment: Segment, name: str, to: Network, path: Path
+) -> Address | None:
+    """Return the address of the member that a route names, of the IP version of the route."""
+    site = draft.declared.get(name)
+    members = () if site is None else segment.members_of(site.name)
+    if site is None:
+        draft.unknown(
+            "unknown-node", path, "node", name, draft.topology.nodes, "Declare it under nodes."
         )
-        for entry in member.iface.addresses:
-            segment.gateways.setdefault(entry.interface.version, entry.ip)
+    elif not members:
+        draft.unknown(
+            "unknown-node",
+            path,
+            "node",
+            name,
+            (other.iface.site.name for other in segment.members),
+            f"Add {segment.name} to its networks.",
+            group=f"a member of network {segment.name}",
+        )
+    else:
+        for member in members:
+            for entry in (member.iface.uplink_bridge or member.iface).addresses:
+                if entry.interface.version == to.version:
+                    return entry.ip
+        draft.complain(
+            "unknown-gateway",
+            path,
+            f"{name} has no IPv{to.version} address in network {segment.name}, so it cannot be the"
+            f" gateway to {to}.",
+            "Give it an address, or name another member.",
+        )
+    return None

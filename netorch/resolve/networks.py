@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from netorch.immutable import replace
@@ -12,7 +12,14 @@ from netorch.resolve.desired import Path
 from netorch.resolve.draft import BRIDGE_PORTS, Draft, Iface, Site, cable
 from netorch.resolve.masters import can_be_bridged, join, kind_of, vrf_of
 from netorch.resolve.roles import LOOPBACK, REFUSED, BridgeRole, UnmadeRole
-from netorch.resolve.segment import LEADING_OUT, Member, Segment, bridge_of, make_interface
+from netorch.resolve.segment import (
+    LEADING_OUT,
+    Member,
+    Segment,
+    bridge_of,
+    existing_bridge,
+    make_interface,
+)
 from netorch.topology import Membership, NetworkModel
 
 ROOT_MEMBERS = 960
@@ -151,6 +158,12 @@ def _segment(draft: Draft, name: str, model: NetworkModel) -> Segment | None:
     if model.driver == "vxlan":
         overlay.add_endpoints(draft, segment, machine)
         return segment if segment.ends else None
+    if model.existing:
+        root = existing_bridge(draft, segment)
+        if root is None:
+            return None
+        segment.bridges.append(root)
+        return segment
     segment.bridges.append(bridge_of(draft, segment, model.bridge or name))
     owner.forwards |= {
         version
@@ -161,14 +174,16 @@ def _segment(draft: Draft, name: str, model: NetworkModel) -> Segment | None:
 
 
 def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
-    taken = set(site.ifaces) | {model.name for model in site.model.networks.values() if model.name}
+    memberships = [*site.model.memberships()]
+    taken = set(site.ifaces) | {model.name for _, _, model in memberships if model.name}
     automatic = (
         name
-        for count in range(len(site.model.networks) + len(taken))
+        for count in range(len(memberships) + len(taken))
         if (name := f"eth{count}") not in taken
     )
-    for network, model in site.model.networks.items():
-        path = (*site.path, "networks", network)
+    members: dict[str, str] = {}
+    for place_below, network, model in memberships:
+        path = (*site.path, "networks", *place_below)
         name = model.name or next(automatic)
         if network not in segments:
             if network not in draft.topology.networks:
@@ -178,7 +193,7 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
                     "network",
                     network,
                     draft.topology.networks,
-                    "Declare it under networks.",
+                    _apart(network, draft.topology.networks) or "Declare it under networks.",
                 )
             continue
         segment = segments[network]
@@ -195,10 +210,14 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
             draft.complain(
                 "already-wired",
                 path,
-                f"{iface.display} belongs to a link, another network or a `kind`, so network "
+                f"{iface.display} is already the interface in network {members[name]}: write "
+                f"another `name` in one of the two memberships"
+                if name in members
+                else f"{iface.display} belongs to a link or a `kind`, so network "
                 f"{network} cannot make it: write `name: OTHER_NAME` in the membership",
             )
             continue
+        members[name] = network
         place = segment
         if model.at is not None and not segment.model.endpoints:
             draft.complain(
@@ -227,6 +246,13 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
             place.plug(member)
 
 
+def _apart(text: str, known: Iterable[str]) -> str:
+    """Return what to write for a text of several names without commas, "" for any other text."""
+    words = text.split()
+    is_list = len(words) > 1 and set(words) <= set(known)
+    return f"Write a comma between the names: {', '.join(words)}." if is_list else ""
+
+
 def _cable(draft: Draft, segment: Segment, iface: Iface, path: Path) -> None:
     """Connect a member by a cable to a bridge of the network.
 
@@ -249,7 +275,8 @@ def _bridge_for(draft: Draft, segment: Segment, index: int) -> Iface:
 
     A bridge takes 1,023 ports, so netorch makes further bridges, each a port of the first one.
     """
-    leaf = 0 if index < ROOT_MEMBERS else 1 + (index - ROOT_MEMBERS) // LEAF_MEMBERS
+    fits = index < ROOT_MEMBERS or segment.model.existing
+    leaf = 0 if fits else 1 + (index - ROOT_MEMBERS) // LEAF_MEMBERS
     while len(segment.bridges) <= leaf:
         count = len(segment.bridges)
         bridge = bridge_of(draft, segment, f"{segment.root.name}-{count}")
@@ -268,15 +295,24 @@ def _bridge_for(draft: Draft, segment: Segment, index: int) -> Iface:
 
 
 def _check_subnets(draft: Draft, segment: Segment) -> None:
-    model, path = segment.model, segment.path
-    for index, earlier in _overlapping(model.subnet):
+    model, path, subnets = segment.model, segment.path, segment.model.subnets
+    for index, earlier in _overlapping(subnets):
         draft.complain(
             "subnets-overlap",
             (*path, "subnet", index),
-            f"network {segment.name}: the subnets {model.subnet[earlier]} and"
-            f" {model.subnet[index]} overlap",
+            f"network {segment.name}: the subnets {subnets[earlier]} and {subnets[index]} overlap",
         )
-    for index, pool in enumerate(model.ip_range):
+    has_own = not model.is_segment and not model.is_bridged
+    lacks_subnet = has_own and not subnets and bool(model.gateway or model.ip_range)
+    if lacks_subnet:
+        what = " and ".join(sorted(model.modes))
+        draft.complain(
+            "needs-subnet",
+            path,
+            f"network {segment.name}: mode {what} needs a `subnet` that contains its"
+            f" {'`gateway`' if model.gateway else '`ip_range`'}",
+        )
+    for index, pool in enumerate(() if lacks_subnet else model.ip_range):
         subnet = segment.subnet_around(pool.network_address)
         if subnet is None or subnet.prefixlen > pool.prefixlen:
             draft.complain(
@@ -284,14 +320,6 @@ def _check_subnets(draft: Draft, segment: Segment) -> None:
                 (*path, "ip_range", index),
                 f"ip_range {pool} is in no subnet of network {segment.name}",
             )
-    if not model.is_segment and not model.is_bridged and not model.subnet:
-        what = " and ".join(sorted(model.modes))
-        draft.complain(
-            "needs-subnet",
-            path,
-            f"network {segment.name}: mode {what} needs a `subnet`, from which the bridge gets an"
-            " address",
-        )
     if model.is_segment and (model.isolated is not None or model.allow):
         key = "allow" if model.allow else "isolated"
         draft.complain(
@@ -385,7 +413,7 @@ def check_overlaps(draft: Draft, segments: dict[str, Segment]) -> None:
     reported: set[tuple[str, str]] = set()
     for node, here in places.items():
         subnets = sorted(
-            ((subnet, segment) for segment in here.values() for subnet in segment.model.subnet),
+            ((subnet, segment) for segment in here.values() for subnet in segment.model.subnets),
             key=lambda pair: (pair[0].version, int(pair[0].network_address), pair[0].prefixlen),
         )
         for (one, first), (other, second) in pairwise(subnets):
@@ -401,5 +429,6 @@ def check_overlaps(draft: Draft, segments: dict[str, Segment]) -> None:
                 "subnets-overlap",
                 (*second.path, "subnet"),
                 f"the subnets of the networks {first.name} ({one}) and {second.name} ({other})"
-                f" overlap, and {node} is in both",
+                f" overlap, and {node} is in both.",
+                "Take another subnet for one of them.",
             )

@@ -2,7 +2,8 @@
 
 The rules of an owner first accept answers, then what a network's mode and isolation allow. Then
 they drop everything else that would enter or leave a network's bridge. No rule drops or translates
-any other traffic of the machine.
+any other traffic of the machine. The rules of a node's `filter` come before them, and its policies
+after them (`node_filters`).
 
 The networks of an owner are in sets and maps, so that there are as many entries as networks, and
 no rule for each pair of networks.
@@ -20,12 +21,15 @@ from netorch.firewall.syntax import syntax_of
 from netorch.immutable import field, replace
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.forward import ForwardAccept
-from netorch.language.publish import NatModel, ports_text
+from netorch.language.publish import NatModel, SourceModel, ports_text
 from netorch.resolve.desired import Path
 from netorch.resolve.draft import Draft, Site
+from netorch.resolve.node_filters import node_rules
 from netorch.resolve.published_ports import Published, check_published, prepare, published
 from netorch.resolve.segment import LEADING_OUT, Segment
 from netorch.values.filter_rules import (
+    MASQUERADE,
+    Address,
     Branch,
     Case,
     Choice,
@@ -72,13 +76,22 @@ def filters(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Filter
     for site in list(draft.sites.values()):
         for entry in published(draft, site, segments):
             by_node[entry.segment.owner.name].published.append(entry)
-        if site.model.nat:
+        if site.model.nat or site.model.filter is not None:
             by_node.setdefault(site.name, Filter(site))
     for filter_ in by_node.values():
         check_published(draft, filter_.site, filter_.published)
         prepare(draft, filter_.site, filter_.published)
         translations = tuple(_translations(draft, filter_))
-        rules = (*translations, *_untranslated(translations), *_policy(filter_))
+        own, policies = node_rules(draft, filter_.site, segments)
+        # The rules of `filter` may let through what a network would drop, and its policies drop
+        # only what neither they nor the networks decide.
+        rules = (
+            *translations,
+            *_untranslated(translations),
+            *own,
+            *_policy(filter_),
+            *policies,
+        )
         if rules:
             yield filter_, rules
 
@@ -95,7 +108,8 @@ def put_filter(draft: Draft, site: Site, rules: Ruleset) -> None:
         # The rules have an interface name or the like that the backend cannot express. This is an
         # error only when they are loaded.
         text = "\n".join(map(repr, rules))
-    draft.put(PacketFilter(site.label, backend, topology, text, rules), site.path)
+    asked = site.model.filter is not None and site.model.filter.decides
+    draft.put(PacketFilter(site.label, backend, topology, text, rules, asked), site.path)
 
 
 def put_accepts(draft: Draft, segments: dict[str, Segment]) -> tuple[ForwardAccept, ...]:
@@ -125,7 +139,7 @@ def _accepts(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Segme
         guarded = tuple(version for version in (4, 6) if segment.subnet_of(version))
         if not _is_filtered(segment):
             guarded = ()
-        for bridge in segment.bridges:
+        for bridge in () if segment.model.existing else segment.bridges:
             # Only the first bridge leads to the owner. Further bridges pass frames to the first.
             is_root = bridge is segment.root
             yield (
@@ -159,7 +173,7 @@ def _publications(entries: list[Published]) -> Iterator[FilterRule]:
     """
     groups: dict[tuple[bool, bool, int, str, bool], list[Published]] = {}
     for entry in entries:
-        single = entry.model.port[0] == entry.model.port[1]
+        single = entry.model.owner_port[0] == entry.model.owner_port[1]
         near = entry.address is not None and entry.address.is_loopback
         everywhere = entry.address is None
         place = everywhere, near, entry.version, entry.model.proto, not single
@@ -172,7 +186,11 @@ def _publications(entries: list[Published]) -> Iterator[FilterRule]:
             kind = "published" if everywhere else "loopback" if near else "addressed"
             ports = tuple(
                 PortTarget(
-                    entry.address, entry.model.port[0], entry.target, entry.model.to[0], entry.text
+                    entry.address,
+                    entry.model.owner_port[0],
+                    entry.target,
+                    entry.model.to[0],
+                    entry.text,
                 )
                 for entry in here
             )
@@ -182,7 +200,7 @@ def _publications(entries: list[Published]) -> Iterator[FilterRule]:
             continue
         for entry in here:
             where = ip_network(entry.address) if entry.address is not None else None
-            of_range = replace(match, destination=where, port=entry.model.port)
+            of_range = replace(match, destination=where, port=entry.model.owner_port)
             there = DestinationTo(entry.target, entry.model.to)
             for hook in hooks:
                 yield FilterRule(version, hook, of_range, there, entry.text)
@@ -242,7 +260,7 @@ def _hairpin(segment: Segment, version: int) -> Case:
                 version,
                 Hook.POSTROUTING,
                 Match(source=source),
-                Verdict.MASQUERADE,
+                MASQUERADE,
                 f"{segment.name}: {text}",
             )
             for source, text in (*sources, near)
@@ -254,7 +272,7 @@ def _leaving(segment: Segment, version: int) -> FilterRule:
     """Return the translation of what leaves a network of mode nat, for each source."""
     out = Match(oif=Not(segment.root.dev), destination=Not(MULTICAST[version]))
     egress = segment.model.egress_of(version)
-    leave = SourceTo(egress) if egress is not None else Verdict.MASQUERADE
+    leave = SourceTo(egress) if egress is not None else MASQUERADE
     return FilterRule(version, Hook.POSTROUTING, out, leave, f"{segment.name}: out")
 
 
@@ -273,24 +291,16 @@ def _overlapping(subnets: list[Network]) -> set[Network]:
 
 def _nat_rules(draft: Draft, site: Site, model: NatModel, path: Path) -> Iterator[FilterRule]:
     if model.masquerade is not None:
-        out, source = _interface(site, model.masquerade.out), model.masquerade.source
+        source = model.masquerade.source
         for version in (4, 6) if source is None else (source.version,):
-            yield FilterRule(
-                version,
-                Hook.POSTROUTING,
-                Match(oif=out, source=source),
-                Verdict.MASQUERADE,
-                "nat: masquerade",
-            )
+            yield from _source_rules(site, model.masquerade, version, None, "nat: masquerade")
     if model.snat is not None:
-        out, source, to = _interface(site, model.snat.out), model.snat.source, model.snat.to
+        source, to = model.snat.source, model.snat.to
         if source is not None and source.version != to.version:
             draft.complain(
                 "mixed-families", path, f"snat from {source} to {to} mixes IPv4 and IPv6"
             )
-        yield FilterRule(
-            to.version, Hook.POSTROUTING, Match(oif=out, source=source), SourceTo(to), "nat: snat"
-        )
+        yield from _source_rules(site, model.snat, to.version, to, "nat: snat")
     if model.dnat is not None:
         dnat = model.dnat
         target, there = dnat.to
@@ -307,6 +317,16 @@ def _nat_rules(draft: Draft, site: Site, model: NatModel, path: Path) -> Iterato
         act = DestinationTo(target, there)  # type: ignore[arg-type]
         version = target.version  # type: ignore[attr-defined]
         yield FilterRule(version, Hook.PREROUTING, match, act, f"nat: dnat {ports_text(dnat.port)}")
+
+
+def _source_rules(
+    site: Site, model: SourceModel, version: int, to: Address | None, text: str
+) -> Iterator[FilterRule]:
+    """Yield a rule for each protocol. `to` is the new address, None for that of the interface."""
+    match = Match(oif=_interface(site, model.out), source=model.source)
+    act = SourceTo(to, model.ports, model.random)
+    for protocol in dict.fromkeys(model.proto) or (None,):
+        yield FilterRule(version, Hook.POSTROUTING, replace(match, protocol=protocol), act, text)
 
 
 def _interface(site: Site, text: str) -> str | Not:

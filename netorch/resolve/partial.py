@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from netorch.errors import did_you_mean
 from netorch.immutable import Value
 from netorch.resolve.desired import Complaint
+from netorch.state.key import HOST
 
 TreePath = tuple[str | int, ...]
 
@@ -156,7 +157,7 @@ CAUSES: Mapping[str, frozenset[str]] = {
             *("not-a-host-address", "parent-circle", "parent-elsewhere", "port-of-two"),
             *("reserved-name", "subnets-overlap", "table-taken", "two-default-routes"),
             *("two-gateways", "needs-forwarding", "contradiction", "mixed-families"),
-            *("no-resolv-conf", "uplink-vlans"),
+            *("no-resolv-conf", "no-hosts-file", "uplink-vlans", "shared-namespace"),
         ),
         frozenset[str](),
     ),
@@ -188,8 +189,12 @@ CAUSES: Mapping[str, frozenset[str]] = {
     "needs-endpoint": frozenset(("at", "endpoints")),
     "needs-prefix-length": frozenset(("subnet",)),
     "needs-subnet": frozenset(("subnet", "mode")),
+    "no-such-flag": frozenset(("kind",)),
+    "no-free-port": frozenset(("publish", "port", "proto", "network", "node")),
     "needs-vlan-filtering": frozenset(("vlan_filtering", "kind", "vlans")),
     "no-mac": frozenset(("kind",)),
+    "no-host-gateway": ADDRESSES | {"node"},
+    "no-groups": frozenset(("group", "driver", "mode", "existing", "port")),
     "no-way-between": frozenset(("mode", "node")),
     "not-a-port": frozenset(("master", "ports", "members", "kind", "networks", "peer")),
     "not-an-overlay": frozenset(("driver", "endpoints")),
@@ -291,6 +296,8 @@ def unknown(holes: Iterable[Hole]) -> Unknown:
         (of_nodes.setdefault(str(path[1]), set()) if inside else elsewhere).update(each.keys)
         if path[:1] in {("nodes",), ("networks",)} and len(path) > 1:
             names.add(str(path[1]))
+        if path[:1] == ("hosts",) and len(path) > 1:
+            names |= {str(path[1]), f"{HOST}.{path[1]}"}
         if len(path) > 3 and path[2] == "interfaces":
             names.add(str(path[3]))
     return Unknown(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from netorch.kinds.base.link import Link, link_key
 from netorch.kinds.mac import PortMac
 from netorch.kinds.vlans import PortVlans
+from netorch.resolve.desired import Path
 from netorch.resolve.draft import Draft, Iface, all_interfaces
 from netorch.resolve.models import is_vlan
 from netorch.resolve.roles import BridgeRole, StandaloneRole
@@ -59,8 +61,22 @@ def put_vlans(draft: Draft) -> None:
                 ),
                 path,
             )
+            _put_member(draft, port, path)
 
     _put_macs(draft, bridge_vlans)
+
+
+def _put_member(draft: Draft, port: Iface, path: Path) -> None:
+    """Put the MAC of a member of a group in the VLAN in which others send to it.
+
+    The bridge learns it only in the VLAN of the group, and would send what is for it to all.
+    """
+    member = port.peer
+    if not port.port.shared_vlan or member is None:
+        return
+    link = draft.state.get(link_key(member.site.label, member.dev))
+    if isinstance(link, Link):
+        draft.put(PortMac(port.site.label, port.dev, link.mac, port.port.shared_vlan), path)
 
 
 def _put_macs(draft: Draft, vlans: dict[int, dict[int, bool]]) -> None:

@@ -12,7 +12,7 @@ from netorch.language.addresses import Address
 from netorch.language.publish import PublishModel, comment, ports_text
 from netorch.netlink.constants import AF_INET, AF_INET6, RTN_LOCAL
 from netorch.resolve.desired import Path
-from netorch.resolve.draft import Draft, Iface, Site
+from netorch.resolve.draft import Draft, Iface, SharingNode, Site
 from netorch.resolve.segment import LEADING_OUT, Segment
 from netorch.values.digest import blake2b
 from netorch.values.requests import Hop, RouteSpec
@@ -31,6 +31,8 @@ class Published(Value):
     """The entry in the file."""
     node: str
     """The node that publishes the port."""
+    site: Site
+    """The node whose namespace that node has, which is itself or another one."""
     segment: Segment
     """The network whose owner has the port."""
     version: int
@@ -50,12 +52,17 @@ class Published(Value):
 
 def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterator[Published]:
     """Yield the ports that a node publishes, one entry for each IP version."""
-    if not site.model.publish:
+    nodes: list[Site | SharingNode] = [site, *site.sharing]
+    entries = [
+        (node.name, model, (*node.path, "publish", index))
+        for node in nodes
+        for index, model in enumerate(node.model.publish)
+    ]
+    if not entries:
         return
     mine = {name: segments[name] for name in site.model.networks if name in segments}
     translated = [entry for entry in mine.values() if "nat" in entry.model.modes]
-    for index, model in enumerate(site.model.publish):
-        path: Path = (*site.path, "publish", index)
+    for node, model, path in entries:
         if model.network is not None and model.network not in mine:
             draft.unknown(
                 "unknown-network",
@@ -63,7 +70,7 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
                 "network",
                 model.network,
                 mine,
-                group=f"one of the networks of {site.name}",
+                group=f"one of the networks of {node}",
             )
             continue
         chosen = [mine[model.network]] if model.network else translated
@@ -71,7 +78,7 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
             draft.complain(
                 "cannot-publish",
                 path,
-                f"{site.name} publishes a port, but is in no network of mode nat.",
+                f"{node} publishes a port, but is in no network of mode nat.",
                 "Add the node to one, or name another network as `network`.",
             )
             continue
@@ -91,10 +98,14 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
             if (target := _member_address(segment, site, version))
         ]
         if not targets:
+            only = f"IPv{model.address.version}" if model.address is not None else ""
+            version_text, of_version = only and f"{only} ", only and f" of {only}"
             draft.complain(
                 "cannot-publish",
                 path,
-                f"{site.name} has no address in network {segment.name} to which a port could lead",
+                f"{node} has no {version_text}address in network {segment.name} to which a"
+                " port could lead.",
+                f"Add a `subnet`{of_version} to the network.",
             )
         address = (
             model.address
@@ -104,7 +115,8 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
         for version, target in targets:
             yield Published(
                 model=model,
-                node=site.name,
+                node=node,
+                site=site,
                 segment=segment,
                 version=version,
                 address=address,
@@ -114,8 +126,8 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
 
 
 def _member_address(segment: Segment, site: Site, version: int) -> Address | None:
-    member = segment.member(site.name)
-    ifaces = [] if member is None else [member.iface.uplink_bridge or member.iface]
+    members = segment.members_of(site.name)
+    ifaces = [member.iface.uplink_bridge or member.iface for member in members]
     return next(
         (
             entry.ip
@@ -141,10 +153,10 @@ def check_published(draft: Draft, owner: Site, entries: Sequence[Published]) -> 
     _check_tunnel_port(draft, owner, entries)
     reported: set[Path] = set()
     for group in taken.values():
-        ordered = sorted(group, key=lambda entry: entry.model.port)
+        ordered = sorted(group, key=lambda entry: entry.model.owner_port)
         widest = ordered[0]
         for entry in ordered[1:]:
-            if entry.model.port[0] <= widest.model.port[1]:
+            if entry.model.owner_port[0] <= widest.model.owner_port[1]:
                 earlier, later = sorted((widest, entry), key=lambda each: positions[id(each)])
                 if later.path not in reported:
                     reported.add(later.path)
@@ -152,10 +164,13 @@ def check_published(draft: Draft, owner: Site, entries: Sequence[Published]) -> 
                         "port-published-twice",
                         later.path,
                         f"{later.node} publishes {later.model.proto} port"
-                        f" {ports_text(later.model.port)} on {owner.name}, where {earlier.node}"
-                        f" publishes {ports_text(earlier.model.port)} already",
+                        f" {ports_text(later.model.owner_port)} on {owner.name}, where"
+                        f" {earlier.node} publishes {ports_text(earlier.model.owner_port)}"
+                        " already.",
+                        "Take another port, or another address of the owner, such as"
+                        " `127.0.0.1:8080:80`.",
                     )
-            widest = max(widest, entry, key=lambda entry: entry.model.port[1])
+            widest = max(widest, entry, key=lambda entry: entry.model.owner_port[1])
 
 
 def _check_tunnel_port(draft: Draft, owner: Site, entries: Sequence[Published]) -> None:
@@ -164,7 +179,7 @@ def _check_tunnel_port(draft: Draft, owner: Site, entries: Sequence[Published]) 
         return
     machine, port = draft.spread.tunnel_port(owner.machine)
     for entry in entries:
-        first, last = entry.model.port
+        first, last = entry.model.owner_port
         if (
             entry.model.proto == "udp"
             and first <= port <= last
@@ -189,9 +204,9 @@ def prepare(draft: Draft, owner: Site, entries: Sequence[Published]) -> None:
     """
     metrics: dict[int, str] = {}
     for entry in entries:
-        member = entry.segment.member(entry.node)
-        if member is not None and member.iface.peer is not None:
-            member.iface.peer.port.hairpin = True
+        for member in entry.segment.members_of(entry.site.name):
+            if member.iface.peer is not None:
+                member.iface.peer.port.hairpin = True
         bridge = entry.segment.root.dev
         if entry.version == 4:
             draft.put(
@@ -208,20 +223,19 @@ def loosen_path_filters(draft: Draft, entries: Sequence[Published]) -> None:
     only one of its networks. A strict filter would drop the requests in the node and the answers in
     the owner. The draft has the routes already.
     """
-    several = [
-        entry for entry in entries if entry.version == 4 and len(draft.sites[entry.node].ifaces) > 1
-    ]
+    several = [entry for entry in entries if entry.version == 4 and len(entry.site.ifaces) > 1]
     leaving = _leaving(draft) if several else {}
     done: set[tuple[str, str]] = set()
     for entry in several:
-        site = draft.sites[entry.node]
-        if (place := (entry.node, entry.segment.name)) in done:
+        site = entry.site
+        if (place := (site.name, entry.segment.name)) in done:
             continue
         done.add(place)
-        member = entry.segment.member(entry.node)
-        if member is None:
-            continue
-        asked = member.iface.uplink_bridge or member.iface
+        members = entry.segment.members_of(entry.site.name)
+        ifaces = [member.iface.uplink_bridge or member.iface for member in members]
+        asked = next(
+            iface for iface in ifaces if any(held.ip == entry.target for held in iface.addresses)
+        )
         for iface in site.ifaces.values():
             if iface is not asked and iface.dev in leaving.get(site.label, ()):
                 _loosen(draft, asked, entry.path)

@@ -20,7 +20,7 @@ from netorch.kinds.neighbour import Neighbour
 from netorch.kinds.netns import IPV4_FORWARDING, IPV6_FORWARDING, Netns
 from netorch.kinds.port import TAKES_DOWN, USUAL_COST, Port, port_key
 from netorch.kinds.sysctl import Sysctl, interface_of, sysctl_key, sysctl_paths
-from netorch.kinds.up import Up, up_key
+from netorch.kinds.up import FLAGS, WITH_ARP, Up, up_key
 from netorch.kinds.uplink import Uplink
 from netorch.kinds.veth import Veth
 from netorch.language.addresses import Address as IPAddress
@@ -29,7 +29,7 @@ from netorch.resolve.desired import Path
 from netorch.resolve.draft import Draft, DraftAddress, Iface, Site
 from netorch.resolve.interfaces import carrier, mtu_below, mtu_of
 from netorch.resolve.masters import bond_of, keeps_mac, kind_of
-from netorch.resolve.models import is_bond, is_vlan
+from netorch.resolve.models import is_bond, is_vlan, is_vrf
 from netorch.resolve.roles import BridgeRole, StandaloneRole, VethRole
 from netorch.state.key import Key
 from netorch.topology.interfaces.port import PortModel
@@ -106,6 +106,9 @@ def put_site(draft: Draft, site: Site) -> None:
 
 def put_bridge(draft: Draft, iface: Iface, role: BridgeRole) -> None:
     """Put a bridge with everything that belongs to it."""
+    if role.existing:
+        put_existing(draft, iface)
+        return
     model = role.settings
     if model.stp and model.forward_delay < 200:
         draft.complain(
@@ -222,13 +225,19 @@ def _check_standalone(
         keys = {key: key for key in type(model).model_fields} | {
             a.key: a.word or a.key for a in link.ATTRIBUTES
         }
-        same = ", ".join(f"`{keys[key]}`" for key in link.UNIQUE if key in keys)
+        same = ", ".join(
+            f"`{keys[key]}`"
+            for key in link.UNIQUE
+            if key in keys and (key != "parent" or link.parent is not None)
+        )
         draft.complain(
             "same-tunnel",
             iface.path,
             f"{iface.display} and {first.display} have the same {same}, so Linux could not tell"
             " their packets apart",
         )
+    if link.KIND == "vxlan":
+        _check_port_of_vxlan(draft, iface, link)
     if (
         below is not None
         and (mtu := mtu_below(iface, below))
@@ -236,10 +245,45 @@ def _check_standalone(
         and link.mtu > most
     ):
         headers = f", which leaves {most} after the headers" if most < mtu else ""
-        draft.complain(
+        reason = f"{below.display} has {mtu}{headers}"
+        path = (*iface.path, "mtu")
+        if iface.parent is None:
+            # Linux does not compare the MTUs unless the tunnel is bound to an interface
+            what = f"{iface.display} has MTU {link.mtu}, but {reason}: longer packets are lost"
+            draft.warn("mtu-too-large", path, f"{what} or sent in fragments.", "Lower this MTU.")
+        else:
+            what = f"{iface.display} cannot have MTU {link.mtu}: {reason}"
+            draft.complain("mtu-too-large", path, what)
+    parent = None if link.FITS_PARENT or iface.own_mtu is not None else iface.parent
+    if parent is not None and is_vrf(parent.standalone):
+        draft.warn(
             "mtu-too-large",
-            (*iface.path, "mtu"),
-            f"{iface.display} cannot have MTU {link.mtu}: {below.display} has {mtu}{headers}",
+            (*iface.path, "parent"),
+            f"{iface.display} leaves by the VRF {parent.name}, whose MTU is not that of its"
+            " ports, so Linux may give it an MTU with which packets are lost.",
+            "Add an `mtu`.",
+        )
+
+
+def _check_port_of_vxlan(draft: Draft, iface: Iface, link: StandaloneLink) -> None:
+    """Complain of an external vxlan and another one on one port.
+
+    Linux shares the socket of a port only among vxlans of one sort (vxlan_find_sock), so the second
+    one could not come up.
+    """
+    from netorch.kinds.vxlan import Vxlan
+
+    if not isinstance(link, Vxlan):
+        return
+    stack = link.parent[0] if link.parent is not None else link.birthplace or link.netns
+    port = ("port", stack, link.port)
+    draft.claims.setdefault((*port, link.external), iface)
+    if (other := draft.claims.get((*port, not link.external))) is not None:
+        draft.complain(
+            "same-tunnel",
+            iface.path,
+            f"{iface.display} and {other.display} both have the `port` {link.port}, and an external"
+            " vxlan takes all packets to its port: give one of them another `port`",
         )
 
 
@@ -285,6 +329,7 @@ def _put_port(draft: Draft, iface: Iface) -> None:
             hairpin=iface.port.hairpin or options.hairpin,
             isolated=iface.port.isolated or options.isolated,
             learning=options.learning,
+            neigh_suppress=options.neigh_suppress,
             cost=usual if options.cost is None else options.cost,
             priority=options.priority,
             usual=usual,
@@ -311,7 +356,48 @@ def _put_up(draft: Draft, iface: Iface) -> None:
     if (below := _up_below(iface)) is not None:
         after.append(below)
     inside = master.dev if master is not None and kind_of(master) in TAKES_DOWN else ""
-    draft.put(Up(label, iface.dev, inside, tuple(after), _is_quick(draft, iface)), iface.path)
+    flags = _flags(draft, iface)
+    up = Up(
+        label,
+        iface.dev,
+        inside,
+        tuple(after),
+        _is_quick(draft, iface),
+        arp=flags["arp"],
+        multicast=flags["multicast"],
+        promisc=flags["promisc"],
+        allmulti=flags["allmulti"],
+    )
+    draft.put(up, iface.path)
+
+
+def _flags(draft: Draft, iface: Iface) -> dict[str, bool]:
+    """Return the flags of an interface.
+
+    Those of `defaults.interface` hold for the interfaces that can have them.
+    """
+    flags = dict(FLAGS)
+    kind = kind_of(iface)
+    for name, usual in FLAGS.items():
+        value = iface.explicit_value(name)
+        if value is None:
+            continue
+        lent = iface.standalone is not None and iface.standalone.MAKES.LENT
+        if not lent and (kind in WITH_ARP or not usual):
+            flags[name] = value
+        elif any(name in layer.model_fields_set for layer in iface.layers):
+            why = (
+                "netorch leaves the flags of a NIC as they are"
+                if lent
+                else f"Linux itself chooses whether an interface of kind {kind} uses it"
+            )
+            draft.complain(
+                "no-such-flag",
+                (*iface.path, name),
+                f"{iface.display} cannot have `{name}`: {why}.",
+                "Remove it.",
+            )
+    return flags
 
 
 def _up_below(iface: Iface) -> Key | None:

@@ -62,6 +62,8 @@ class BridgeRole(Value):
     """The keys of the network or the interface."""
     uplink: str = ""
     """The name in the file of the uplink, whose addresses the bridge has, or ""."""
+    existing: bool = False
+    """Whether somebody else makes the bridge."""
 
 
 class StandaloneRole(Value):

@@ -6,7 +6,7 @@ that come with networks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import count
 from operator import itemgetter
@@ -16,7 +16,7 @@ from netorch.errors import listing
 from netorch.immutable import Value, replace
 from netorch.kinds.address import SCOPES, address_key
 from netorch.kinds.route import IPV6_METRIC, MAIN, TYPES, Route, hangs_on_source, route_to_peer
-from netorch.kinds.rule import ACTIONS, Rule
+from netorch.kinds.rule import ACTIONS, Rule, further
 from netorch.language.addresses import Address, Network
 from netorch.netlink.constants import (
     AF_INET,
@@ -33,7 +33,7 @@ from netorch.resolve.models import is_vrf
 from netorch.resolve.prefixes import Prefixes
 from netorch.resolve.resources import address_of
 from netorch.resolve.roles import StandaloneRole
-from netorch.resolve.segment import Segment
+from netorch.resolve.segment import Member, Segment
 from netorch.resolve.stacked import routes_below
 from netorch.state.key import Key
 from netorch.topology import HopModel, RouteModel, RuleModel
@@ -119,6 +119,14 @@ class Surroundings:
                 iface = self.site.ifaces[model.dev]
                 add(model.to, iface.uplink_bridge or iface)
         return reached
+
+    def has_subnet(self, subnet: Network, table: int) -> bool:
+        """Return whether a subnet is that of an address of the node, with its route in a table."""
+        return any(
+            network == subnet and _table_over(iface) == table
+            for iface in self.site.ifaces.values()
+            for network, _ in self._networks.get(id(iface), ())
+        )
 
     def towards(self, gateway: Address, vrf: Iface | None) -> Nearest | None:
         """Return the interfaces that reach a gateway directly, by the longest prefix.
@@ -208,6 +216,7 @@ def put_routes(
             draft.put(route, path)
     for version in (4, 6) if site.model.networks else ():
         _put_default_routes(draft, around, segments, version)
+        _put_network_routes(draft, around, segments, version)
         if openings:
             _put_allowed_routes(draft, site, segments, openings, version)
 
@@ -260,6 +269,11 @@ def _route(draft: Draft, around: Surroundings, model: RouteModel, path: Path) ->
         draft.complain(
             "foreign-source", (*path, "src"), f"{model.src} is not an address of node {site.name}"
         )
+    for hop in hops:
+        if hop.encap is not None:
+            from netorch.resolve.encaps import needs_of
+
+            needed |= dict.fromkeys(needs_of(site.label, hop.encap, around.tables))
     unicast = model.type == "unicast"
     scope = (
         RT_SCOPE_LINK
@@ -335,10 +349,19 @@ def _hop(
             several = listing(nearest.vrfs)
             what = f"the gateway {model.via} is in several VRFs of {site.name}: {several}."
             draft.complain("which-vrf", (*path, "via"), what, "Add `vrf` or `dev`.")
-    weight = model.weight if isinstance(model, HopModel) else 1
-    return Hop(
-        model.via.packed if model.via is not None else None, device, weight, model.onlink
-    ), iface
+    hop = Hop(
+        via=model.via.packed if model.via is not None else None,
+        dev=device,
+        weight=model.weight if isinstance(model, HopModel) else 1,
+        onlink=model.onlink,
+    )
+    if model.encap is not None:
+        from netorch.resolve.encaps import encap_of
+
+        hop = replace(
+            hop, encap=encap_of(draft, site, model.encap, around.tables, (*path, "encap"))
+        )
+    return hop, iface
 
 
 def _named_vrf(draft: Draft, around: Surroundings, model: RouteModel, path: Path) -> Iface | None:
@@ -395,22 +418,12 @@ def _put_default_routes(
     """
     site = around.site
     family = FAMILIES[version]
-    offers: dict[int, list[tuple[bool, Iface, Address | None, Path]]] = {}
-    for network, model in site.model.networks.items():
-        segment = segments.get(network)
-        if (
-            segment is None
-            or segment.model.mode_of(version) == "host-only"
-            or model.default_route is False
-        ):
+    offers: dict[int, list[_Offer]] = {}
+    for segment, member in _memberships(site, segments):
+        model, gateway = member.model, segment.gateways.get(version)
+        if segment.model.mode_of(version) == "host-only" or model.default_route is False:
             continue
-        gateway = segment.gateways.get(version)
-        member = segment.member(site.name)
-        if (
-            (gateway is None and not routes_below(segment.model))
-            or member is None
-            or not member.iface.is_up
-        ):
+        if (gateway is None and not routes_below(segment.model)) or not member.iface.is_up:
             continue
         iface = member.iface.uplink_bridge or member.iface
         if segment.gateway_node == site.name or any(
@@ -423,39 +436,125 @@ def _put_default_routes(
             draft.complain(
                 "gateway-is-self",
                 member.path,
-                f"the gateway {gateway} of network {network} is an address of the node's own"
+                f"the gateway {gateway} of network {segment.name} is an address of the node's own"
                 f" interface {other.display}",
             )
             continue
+        metric = _metric(segment.model.metric, family)
         offers.setdefault(_table_over(iface), []).append(
-            (model.default_route is True, iface, gateway, member.path)
+            _Offer(model.default_route is True, metric, iface, gateway, member.path)
         )
     for table, here in offers.items():
-        insisting = [offer for offer in here if offer[0]]
-        if len(insisting) > 1:
+        insisting = [offer for offer in here if offer.insists]
+        first: dict[int, _Offer] = {}
+        for offer in insisting or here:
+            first.setdefault(offer.metric, offer)
+        for offer in first.values():
+            yields = not (site.created or offer.insists)
+            _put_default_route(draft, offer, table, family, yields)
+        more = [offer for offer in insisting if offer is not first[offer.metric]]
+        if more:
             where = f"node {site.name}" if table == MAIN else f"a VRF of node {site.name}"
             draft.complain(
                 "two-default-routes",
-                (*insisting[1][3], "default_route"),
+                (*more[0].path, "default_route"),
                 f"{where} can have its default route from one network only: set `default_route` on"
                 " one membership",
             )
-        insists, iface, gateway, path = (insisting or here)[0]
-        scope = RT_SCOPE_LINK if gateway is None and family == AF_INET else RT_SCOPE_UNIVERSE
-        hops = (Hop(None if gateway is None else gateway.packed, iface.dev),)
-        spec = RouteSpec(
-            family=family,
-            dst=None,
-            prefixlen=0,
-            table=table,
-            metric=_metric(None, family),
-            type=RTN_UNICAST,
-            scope=scope,
-            protocol=draft.mark.protocol,
-            hops=hops,
-        )
-        yields = not (site.created or insists)
-        _put_with_network(draft, Route(site.label, spec, yields=yields), path, iface, gateway)
+
+
+class _Offer(Value):
+    """A default route that a network gives to a member."""
+
+    insists: bool
+    """Whether the membership has `default_route: true`."""
+    metric: int
+    """The metric that the kernel uses."""
+    iface: Iface
+    """The member."""
+    gateway: Address | None
+    """The gateway, or None if the parent's node routes."""
+    path: Path
+    """The place of the membership in the file."""
+
+
+def _put_default_route(draft: Draft, offer: _Offer, table: int, family: int, yields: bool) -> None:
+    gateway, iface = offer.gateway, offer.iface
+    spec = RouteSpec(
+        family=family,
+        dst=None,
+        prefixlen=0,
+        table=table,
+        metric=offer.metric,
+        type=RTN_UNICAST,
+        scope=RT_SCOPE_LINK if gateway is None and family == AF_INET else RT_SCOPE_UNIVERSE,
+        protocol=draft.mark.protocol,
+        hops=(Hop(None if gateway is None else gateway.packed, iface.dev),),
+    )
+    route = Route(iface.site.label, spec, yields=yields)
+    _put_with_network(draft, route, offer.path, iface, gateway)
+
+
+def _memberships(site: Site, segments: Mapping[str, Segment]) -> Iterator[tuple[Segment, Member]]:
+    """Yield each network of a node with each of its members in it."""
+    for network in site.model.networks:
+        if network in segments:
+            for member in segments[network].members_of(site.name):
+                yield segments[network], member
+
+
+def _way_in(segment: Segment, site: Site, version: int) -> Member | None:
+    """Return the member by which a node sends into a network: the first that is up and has an
+    address of the IP version.
+    """
+    return next(
+        (
+            member
+            for member in segment.members_of(site.name)
+            if member.iface.is_up
+            and any(
+                entry.interface.version == version
+                for entry in (member.iface.uplink_bridge or member.iface).addresses
+            )
+        ),
+        None,
+    )
+
+
+def _put_network_routes(
+    draft: Draft, around: Surroundings, segments: Mapping[str, Segment], version: int
+) -> None:
+    """Put the `routes` of the networks of a node.
+
+    The member that is the gateway does not get the route, nor does one that has the destination on
+    a link of its own.
+    """
+    site, family = around.site, FAMILIES[version]
+    for segment in (segments[name] for name in site.model.networks if name in segments):
+        member = _way_in(segment, site, version) if segment.model.routes else None
+        if member is None:
+            continue
+        iface = member.iface.uplink_bridge or member.iface
+        for index, model in enumerate(segment.model.routes):
+            gateway = segment.routers.get(index)
+            if model.to.version != version or gateway is None:
+                continue
+            table = _table_over(iface)
+            if gateway in around.holders or around.has_subnet(model.to, table):
+                continue
+            spec = RouteSpec(
+                family=family,
+                dst=model.to.network_address.packed,
+                prefixlen=model.to.prefixlen,
+                table=table,
+                metric=_metric(model.metric, family),
+                type=RTN_UNICAST,
+                scope=RT_SCOPE_UNIVERSE,
+                protocol=draft.mark.protocol,
+                hops=(Hop(gateway.packed, iface.dev),),
+            )
+            path = (*segment.path, "routes", index)
+            _put_with_network(draft, Route(site.label, spec), path, iface, gateway)
 
 
 def _other_holder(around: Surroundings, iface: Iface, gateway: Address | None) -> Iface | None:
@@ -503,17 +602,10 @@ def _put_allowed_routes(
     mine = site.model.networks
     for segment in (segments[name] for name in mine if name in openings):
         gateway = segment.gateways.get(version)
-        member = segment.member(site.name)
-        if (
-            segment.model.mode_of(version) != "host-only"
-            or gateway is None
-            or member is None
-            or not member.iface.is_up
-        ):
+        member = _way_in(segment, site, version)
+        if segment.model.mode_of(version) != "host-only" or gateway is None or member is None:
             continue
         iface = member.iface.uplink_bridge or member.iface
-        if not any(entry.interface.version == version for entry in iface.addresses):
-            continue
         for other in openings[segment.name]:
             for subnet in other.subnet_of(version) if other.name not in mine else ():
                 hops = (Hop(gateway.packed, iface.dev),)
@@ -591,4 +683,13 @@ def _rule(draft: Draft, site: Site, model: RuleModel, priority: int) -> RuleSpec
         iif=device(model.iif),
         oif=device(model.oif),
         mark=model.mark(),
+        tos=model.tos or 0,
+        invert=model.inverted,
+        more=further(
+            ipproto=model.ipproto,
+            sport=model.sport,
+            dport=model.dport,
+            uids=model.uidrange,
+            suppress_length=model.suppress_prefixlength,
+        ),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from netorch.immutable import field
@@ -9,7 +11,7 @@ from netorch.language.addresses import Address, Network
 from netorch.resolve.desired import Path
 from netorch.resolve.draft import Draft, Iface, Site
 from netorch.resolve.prefixes import Prefixes
-from netorch.resolve.roles import BridgeRole
+from netorch.resolve.roles import BridgeRole, ExistingRole, UnmadeRole
 from netorch.topology import Membership, NetworkModel
 
 LEADING_OUT = {"nat", "routed"}
@@ -46,21 +48,23 @@ class Segment(Struct):
     """IP version → the gateway."""
     gateway_node: str | None = None
     """The member that routes for the others, if `gateway` names a node."""
+    routers: dict[int, Address] = field(default_factory=dict)
+    """Position in `routes` → the gateway of that route."""
     ends: dict[str, Segment] = field(default_factory=dict)
     """Endpoint of a vxlan network → the part of the network in that node."""
-    _of_node: dict[str, Member] = field(default_factory=dict)
-    """Node → its member in this network."""
+    _of_node: dict[str, list[Member]] = field(default_factory=dict)
+    """Node → its members in this network."""
     _subnets: Prefixes[Network] | None = None
     """The subnets, None until somebody looks for one."""
 
     def plug(self, member: Member) -> None:
         """Add a member."""
         self.members.append(member)
-        self._of_node[member.iface.site.name] = member
+        self._of_node.setdefault(member.iface.site.name, []).append(member)
 
-    def member(self, node: str) -> Member | None:
-        """Return the member of a node, or None."""
-        return self._of_node.get(node)
+    def members_of(self, node: str) -> Sequence[Member]:
+        """Return the members of a node: one for each interface that it has in the network."""
+        return self._of_node.get(node, ())
 
     @property
     def root(self) -> Iface:
@@ -78,12 +82,12 @@ class Segment(Struct):
     def subnet_around(self, address: Address) -> Network | None:
         """Return the subnet that contains an address, or None."""
         if self._subnets is None:
-            self._subnets = Prefixes((subnet, subnet) for subnet in self.model.subnet)
+            self._subnets = Prefixes((subnet, subnet) for subnet in self.model.subnets)
         return next(iter(self._subnets.nearest(address)), None)
 
     def subnet_of(self, version: int) -> list[Network]:
         """Return the subnets of one IP version."""
-        return [subnet for subnet in self.model.subnet if subnet.version == version]
+        return [subnet for subnet in self.model.subnets if subnet.version == version]
 
     def opens_to(self, other: Segment) -> bool:
         """Whether one of two networks has the other in its `allow`."""
@@ -122,6 +126,39 @@ def bridge_of(draft: Draft, segment: Segment, name: str) -> Iface:
     )
     owner.ifaces[name] = bridge
     return bridge
+
+
+def existing_bridge(draft: Draft, segment: Segment) -> Iface | None:
+    """Return the bridge of a network whose bridge netorch does not make.
+
+    Complain, and return None, if it cannot exist.
+    """
+    owner, name = segment.owner, segment.model.bridge or segment.name
+    path = (*segment.path, "bridge")
+    if owner.created:
+        draft.complain(
+            "existing-in-new-node",
+            path,
+            f"network {segment.name}: netorch makes the node {owner.name}, so no bridge exists in"
+            " it already.",
+            "Remove `existing`.",
+        )
+        return None
+    iface = owner.ifaces.get(name)
+    if iface is None:
+        iface = Iface(owner, name, path, name, "", internal=True)
+        owner.ifaces[name] = iface
+    elif not isinstance(iface.role, (ExistingRole, UnmadeRole)):
+        draft.complain(
+            "name-twice",
+            path,
+            f"network {segment.name}: the file makes {iface.display} itself, so `existing` is"
+            " wrong.",
+            "Remove `existing` and `bridge`, or give the interface another name.",
+        )
+        return None
+    iface.role = BridgeRole(segment.model, existing=True)
+    return iface
 
 
 def make_interface(draft: Draft, segment: Segment, long: str, path: Path) -> Iface:

@@ -58,7 +58,8 @@ def check_segments(draft: Draft) -> None:
                 )
         if (mac := iface.explicit_value("mac")) is not None:
             first = seen.setdefault((segment, mac), iface)
-            if first is not iface:
+            # a bridge of Linux has the MAC of one of its ports, unless it was given another one
+            if first is not iface and iface.master is not first and first.master is not iface:
                 draft.complain(
                     "mac-twice",
                     (*iface.path, "mac"),

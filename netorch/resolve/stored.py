@@ -54,7 +54,10 @@ LONG = 64
 """The length in characters from which a text is stored only once."""
 
 _STORED = msgspec.msgpack.Decoder(_Stored)
-_REST = ("topology", "prefix", "warnings", "egress", "own_bridges", "folder", "checks", "number")
+_REST = (
+    *("topology", "prefix", "warnings", "egress", "captions", "chosen", "own_bridges", "folder"),
+    *("checks", "chosen_ports", "number", "second_names"),
+)
 
 
 Places = Mapping[str, Any]

@@ -6,6 +6,11 @@ everything that can be checked without the kernel.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
+from netorch.kinds.base.link import link_key
+from netorch.kinds.name import name_key
+from netorch.kinds.netns import netns_key
 from netorch.resolve import interfaces, networks, overlay, stacked
 from netorch.resolve.cautions import check_cautions
 from netorch.resolve.checks import resolve_checks
@@ -23,8 +28,10 @@ from netorch.resolve.published_ports import loosen_path_filters
 from netorch.resolve.resources import put_bridge, put_existing, put_site, put_standalone, put_veth
 from netorch.resolve.roles import BridgeRole, StandaloneRole, VethRole
 from netorch.resolve.routes import openings, put_routes, put_rules
+from netorch.resolve.segment import Segment
 from netorch.resolve.segment_checks import check_segments
-from netorch.state.key import HOST, attached_label
+from netorch.resolve.sharing import declare_sharing, put_second_names
+from netorch.state.key import HOST, Key, attached_label
 from netorch.topology import TopologyFile
 from netorch.values.marks import Mark
 from netorch.values.requests import Attachment
@@ -55,6 +62,14 @@ def resolve(
     interfaces.declare(draft)
     interfaces.wire_links(draft)
     segments = networks.build(draft)
+    if any(
+        member.model.group is not None
+        for segment in segments.values()
+        for member in segment.members
+    ):
+        from netorch.resolve import groups
+
+        groups.separate(draft, segments.values())
     interfaces.set_parents(draft)
     attach_ports(draft)
     networks.check_overlaps(draft, segments)
@@ -100,20 +115,26 @@ def resolve(
         put_filter(draft, filter_.site, rules)
         loosen_path_filters(draft, filter_.published)
     own_bridges = put_accepts(draft, segments)
-    put_names(draft)
+    put_second_names(draft)
+    put_names(draft, segments)
     return Desired(
         topology=name,
         state=draft.state,
         origins=draft.origins,
         prefix=prefix,
-        labels={site.name: site.label for site in draft.sites.values() if site.path},
+        labels={
+            name if name in draft.sharing else site.name: site.label
+            for name, site in draft.declared.items()
+        },
+        second_names={name: sharing.label for name, sharing in draft.sharing.items()},
         attached={
             site.label: Attachment(attach.how, attach.what)
             for site in draft.sites.values()
-            if (attach := site.model.attach) is not None
+            if (attach := site.model.attach) is not None and not site.created
         },
         complaints=tuple(draft.complaints),
         warnings=tuple(dict.fromkeys(draft.warnings)),
+        captions=dict(_captions(draft, segments)),
         own_bridges=own_bridges,
         egress=tuple(
             (segment.owner.label, segment.name, address)
@@ -124,6 +145,23 @@ def resolve(
         checks=checks,
         machines=None if draft.spread is None else draft.spread.result(),
     )
+
+
+def _captions(draft: Draft, segments: Mapping[str, Segment]) -> Iterator[tuple[Key, str]]:
+    """Yield the key of a namespace or bridge and its `label`, for each node and network with one.
+
+    A network without a bridge has no object of its own.
+    """
+    for site in draft.sites.values():
+        if site.model.label is not None:
+            yield netns_key(site.label), site.model.label
+    for sharing in draft.sharing.values():
+        if sharing.model.label is not None:
+            yield name_key(sharing.label), sharing.model.label
+    for segment in segments.values():
+        for part in segment.ends.values() or (segment,):
+            if segment.model.label is not None and part.bridges:
+                yield link_key(part.owner.label, part.root.dev), segment.model.label
 
 
 def _sites(draft: Draft) -> None:
@@ -150,7 +188,8 @@ def _sites(draft: Draft) -> None:
                     "`host` is the namespace in which netorch runs, so it cannot have `attach`",
                 )
         else:
-            label = attached_label(name) if node.attach is not None else draft.prefix + name
+            exists = node.attach is not None and node.attach.how != "node"
+            label = attached_label(name) if exists else draft.prefix + name
         if not is_host and label in reserved:
             draft.complain(
                 "reserved-name",
@@ -166,7 +205,7 @@ def _sites(draft: Draft) -> None:
         site = Site(
             host_name(machine) if is_host else name,
             label,
-            not is_host and node.attach is None,
+            not is_host and (node.attach is None or node.attach.how == "node"),
             node,
             path,
             is_host=is_host,
@@ -177,6 +216,7 @@ def _sites(draft: Draft) -> None:
                 "name-twice", path, f"`{HOST}` and {site.name} are the same: write one of them"
             )
         draft.declared[name] = site
+    declare_sharing(draft)
 
 
 def _put_cables(draft: Draft) -> None:

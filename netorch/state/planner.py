@@ -21,7 +21,11 @@ from netorch.state.resource import Disruption, Resource, State
 def plan(observed: State, desired: State) -> Plan:
     """Return the steps from `observed` to `desired`."""
     changed = {
-        key for key, before in observed.items() if key in desired and desired[key].differs(before)
+        key
+        for key, before in observed.items()
+        if (asked := desired.get(key)) is not None
+        and not asked.has_equal_fields(before)
+        and asked.differs(before)
     }
     roots = [
         key

@@ -40,6 +40,8 @@ class View(Value, dict=True):
     """
     desired_keys: Container[Key] = ()
     """The keys that the file asks for."""
+    asks_for_link_local: bool = True
+    """Whether the file asks for any link-local address of IPv6."""
     on_record: frozenset[ObjectName] | None = None
     """The objects that the record names in a namespace that the topology did not make.
 

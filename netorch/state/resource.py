@@ -13,7 +13,7 @@ from netorch.state.key import Key
 
 if TYPE_CHECKING:
     from netorch.values.requests import Answer, Feature, Question, Request
-    from netorch.values.snapshot import Snapshot
+    from netorch.values.snapshot import Adoption, NetnsSnapshot, Snapshot
 
 
 class Obstacle(NamedTuple):
@@ -53,6 +53,8 @@ class Resource(Value):
     REMEDY: ClassVar[str] = "Take another name (or a `prefix`), or remove it first."
     """What users can do if a foreign object has the place of this one."""
     TAKEN: ClassVar[str] = "name-taken"
+    KEEPS_MARK: ClassVar[str] = "another program has changed its mark again"
+    """Why it may not have the mark of a topology that has just put it there, as a clause."""
     """The code of the error that reports such a foreign object."""
     NEEDS_GROUPS: ClassVar[bool] = False
     """Whether `needs` has keys that stand for several resources."""
@@ -64,6 +66,13 @@ class Resource(Value):
             return True  # first, because msgspec is faster, and most equal pairs have equal hints
         compared = _compared_fields(self.__class__)
         return compared(self) == compared(other)
+
+    def has_equal_fields(self, other: Resource) -> bool:
+        """Whether all fields of both are equal, which msgspec compares fast.
+
+        A resource never differs from another one with the same fields.
+        """
+        return super().__eq__(other) is True
 
     def __hash__(self) -> int:
         return hash(_compared_fields(self.__class__)(self))
@@ -170,6 +179,17 @@ class Resource(Value):
     def with_number(self, number: int) -> Resource:
         """Return a copy of the resource with another protocol number, if it has one."""
         return self
+
+    def adopt(self, netns: NetnsSnapshot) -> Adoption | str:
+        """Return how the foreign object in the place of this one gets its marks.
+
+        A text says why it cannot get them, as a clause.
+        """
+        return "netorch cannot put its mark on it"
+
+    def release(self) -> Iterable[Request]:
+        """Return the requests that take the marks from this object, which stays as it is."""
+        return ()
 
     def adapt_to(self, before: Resource, last: Callable[[], Resource | None]) -> Resource:
         """Return the resource that netorch asks for if `before` exists already.

@@ -1,13 +1,12 @@
 """The model of a whole topology file."""
 
-from functools import cache
-from importlib import import_module
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, PlainValidator
+from pydantic import BeforeValidator, Field, PlainValidator
 
 from netorch.language.scalars import (
     Flag,
+    LanguageVersion,
     MachineName,
     Model,
     NodeName,
@@ -16,13 +15,13 @@ from netorch.language.scalars import (
     empty_dict,
     empty_list,
 )
-from netorch.language.schema_shapes import ONE_ARGUMENT
 from netorch.topology.checks import CheckModel
 from netorch.topology.interfaces import or_empty
 from netorch.topology.interfaces.common import CommonModel
+from netorch.topology.late import LateModel
 from netorch.topology.links import LinkModel, link
 from netorch.topology.networks import NetworkModel
-from netorch.topology.nodes import NodeModel
+from netorch.topology.nodes import ExtraHosts, NodeModel
 
 # The defaults of keys that hold a model are plain mappings: an instance as the default would make
 # pydantic build that model at import, separately from the whole file's.
@@ -48,24 +47,6 @@ class Backend(Model):
     )
 
 
-class LateModel:
-    """A validator that imports its model at the first use, because most files do not need it."""
-
-    __signature__ = ONE_ARGUMENT
-
-    def __init__(self, module: str, name: str) -> None:
-        self._module, self._name = module, name
-
-    @cache  # noqa: B019  # because there are two of them, which live as long as the models
-    def model(self) -> type[BaseModel]:
-        """Import the model."""
-        model: type[BaseModel] = getattr(import_module(self._module), self._name)
-        return model
-
-    def __call__(self, value: object) -> BaseModel:
-        return self.model().model_validate(value)
-
-
 _Host: Any = Annotated[Any, PlainValidator(LateModel("netorch.topology.hosts", "HostModel"))]
 _Tunnels: Any = Annotated[
     Any, PlainValidator(LateModel("netorch.topology.tunnels", "TunnelsModel"))
@@ -75,10 +56,14 @@ _Tunnels: Any = Annotated[
 class TopologyFile(Model):
     """A whole topology file after expansion."""
 
+    version: LanguageVersion | None = Field(
+        None,
+        description="Version of the topology language in which the file is written (1).",
+    )
     name: TopologyName | None = Field(
         None,
         description="Name of the topology: `destroy NAME` takes it, and the marks contain it"
-        " (the file's name without `.yaml`).",
+        " (the file's name without `.yaml` or `.netorch.yaml`).",
     )
     prefix: Prefix | None = Field(
         None,
@@ -115,6 +100,11 @@ class TopologyFile(Model):
         True,
         description="Give each node a `hosts` file, and a `resolv.conf` if the node has `dns` "
         "(true).",
+    )
+    extra_hosts: ExtraHosts = Field(
+        default_factory=empty_dict,
+        description="Further names and their addresses in the `hosts` files of all nodes;"
+        " `host-gateway` is an address of the host, for nodes that reach it.",
     )
     backend: Backend = Field(
         default_factory=empty_dict,

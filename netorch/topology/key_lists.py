@@ -13,7 +13,7 @@ GROUPS: Mapping[str, tuple[str, str]] = {
         "docs/language.md#top-level",
     ),
     "NodeModel": (
-        "networks interfaces routes forwarding; publish nat sysctls rules; attach profile",
+        "networks interfaces routes forwarding; publish nat filter sysctls; attach profile",
         "docs/language.md#nodes",
     ),
     "NetworkModel": (
@@ -30,11 +30,21 @@ GROUPS: Mapping[str, tuple[str, str]] = {
     ),
     "LinkModel": ("endpoints subnet mtu impair", "docs/language.md#links"),
     "EndpointModel": ("node interface; addresses mtu mac impair", "docs/language.md#endpoints"),
-    "RouteModel": ("to via dev; metric table vrf src type", "docs/language.md#routes"),
+    "NetworkRouteModel": ("to via metric", "docs/language.md#addresses-and-routes-of-members"),
+    "RouteModel": ("to via dev; metric table vrf src type encap", "docs/language.md#routes"),
+    "EncapModel": ("", "docs/language.md#encapsulation"),
+    "Seg6Model": ("", "docs/language.md#encapsulation"),
+    "Seg6LocalModel": ("", "docs/language.md#encapsulation"),
     "RuleModel": ("from to table priority; iif oif fwmark action", "docs/language.md#rules"),
     "CheckModel": ("from to; tcp reachable all mtu", "docs/language.md#checks"),
     "ImpairModel": ("delay loss rate; jitter duplicate corrupt", "docs/language.md#impairments"),
     "NatModel": ("", "docs/language.md#nat-in-a-node"),
+    "FilterModel": ("policy forward input output", "docs/language.md#filter-in-a-node"),
+    "FilterPolicyModel": ("forward input output", "docs/language.md#filter-in-a-node"),
+    "FilterRuleModel": (
+        "action from to proto port; in out state; type sport comment",
+        "docs/language.md#filter-in-a-node",
+    ),
     "PublishModel": ("", "docs/language.md#published-ports"),
     "DnsModel": ("servers search options", "docs/language.md#names-inside-the-nodes"),
     "PeerModel": ("public_key endpoint allowed_ips", "docs/language.md#wireguard"),
@@ -45,7 +55,10 @@ A group may name keys that only some of the classes derived from the model have.
 """
 
 
-_OF_EVERY_KIND = ("txqueuelen", "description", "sysctls", "neighbours", "impair", "master", "port")
+_OF_EVERY_KIND = (
+    *("txqueuelen", "description", "sysctls", "neighbours", "impair", "master", "port"),
+    *("arp", "multicast", "promisc", "allmulti"),
+)
 """Keys that do not belong to one kind of interface."""
 
 

@@ -52,9 +52,12 @@ def parse_endpoint(text: str) -> tuple[str, str]:
     """Return the node and the interface of `NODE:IF`. Raise ValueError for any other text."""
     node, colon, interface = text.partition(":")
     if not colon:
+        other = re.fullmatch(r"([\w.-]{1,60})[/@, ]+([\w.-]{1,15})", text)
+        like = f"{text}:eth0" if re.fullmatch(r"[\w-]{1,30}", text) else ""
+        like = f"{other[1]}:{other[2]}" if other else like
         wrong(
             f"{text!r} is not an end of a link: write NODE:INTERFACE"
-            + (f", such as {text}:eth0" if re.fullmatch(r"[\w-]{1,30}", text) else "")
+            + (f", such as {like}" if like else "")
         )
     return node_name(node), interface_name(interface)
 

@@ -1,8 +1,9 @@
 """The key `networks` of a node: the networks that it joins."""
 
+from functools import cache
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, TypeAdapter, WrapValidator
 
 from netorch.language import schema_shapes
 from netorch.language.impair_model import ImpairModel
@@ -46,15 +47,40 @@ class Membership(CommonModel):
     port: PortModel | None = Field(
         None, description="Settings of the bridge port to which the node is connected."
     )
+    group: NodeName | None = Field(
+        None,
+        description="Group of members that reach one another, the owner and members without a"
+        " group, and no members of other groups (none: the node reaches all members).",
+    )
     at: NodeName | None = Field(
         None, description="vxlan: the endpoint to which the node is connected."
     )
 
 
+@cache
+def _several() -> TypeAdapter[list[Membership]]:
+    return TypeAdapter(list[Membership])
+
+
+def _one_or_several(value: object, _: object) -> object:
+    """Validate one membership or a list of them.
+
+    A union would report what is wrong with both.
+    """
+    if isinstance(value, list):
+        return _several().validate_python(value)
+    return Membership.model_validate(value)
+
+
+OneOrSeveral = Annotated[Membership | list[Membership], WrapValidator(_one_or_several)]
+"""A membership, or one for each interface that the node has in the network."""
+
+
 def _networks_shape(inner: Shape) -> Shape:
     name = schema_shapes.substituted(schema_shapes.of(node_name))
     addressed = schema_shapes.substituted(schema_shapes.of(member_address))
-    entry = {"anyOf": [inner["additionalProperties"], addressed, {"type": "null"}]}
+    one, several = inner["additionalProperties"]["anyOf"]
+    entry = {"anyOf": [one, several | {"minItems": 1}, addressed, {"type": "null"}]}
     many = {"type": "array", "items": name, "uniqueItems": True}
     return {"anyOf": [inner | {"additionalProperties": entry}, many, name | {"type": "string"}]}
 
@@ -73,9 +99,20 @@ def memberships(value: object) -> object:
                 " `NETWORK: {…}`"
             )
         if len(set(map(str, names))) != len(names):
-            wrong("a network is in the list twice: a node joins each network once")
+            wrong(
+                "a network is in the list twice: for two interfaces in it write a mapping,"
+                " `NETWORK: [{…}, {…}]`"
+            )
         return {str(name): {} for name in names}
     if isinstance(value, dict):
+        for entry in value.values():
+            if isinstance(entry, list) and not all(isinstance(item, dict) for item in entry):
+                wrong(
+                    "a list of memberships holds mappings only, one for each interface: for several"
+                    " addresses of one interface write `{address: […]}`"
+                )
+            if entry == []:
+                wrong("a list of memberships is empty: write `{}` for one interface")
         return {
             name: {} if entry is None else {"address": entry} if isinstance(entry, str) else entry
             for name, entry in value.items()

@@ -18,6 +18,7 @@ from netorch.language.constraints import (
 from netorch.language.scalars import Model
 from netorch.language.schema_shapes import OPEN, Shape, accepts
 from netorch.topology.interfaces.bridge_settings import BridgeSettings
+from netorch.topology.pools import ChoosesSubnet
 
 NetworkMode = Literal["segment", "host-only", "nat", "routed", "bridged"]
 
@@ -67,7 +68,7 @@ def modes_by_family(value: object) -> object:
 
 
 class ModeIs(Condition):
-    """At least one family of the network has one of these modes.
+    """At least one family of the network has one of these modes. An existing bridge is bridged.
 
     The schema considers the short form of `mode` only.
     """
@@ -77,10 +78,13 @@ class ModeIs(Condition):
     def shape(self, model: type[BaseModel], sure: bool) -> Shape:
         modes: Shape = {"enum": [*self.modes]}
         mode = modes if sure else {"anyOf": [modes, OPEN, {"type": "object"}]}
-        return {"required": ["mode"], "properties": {"mode": mode}}
+        shape: Shape = {"required": ["mode"], "properties": {"mode": mode}}
+        if "bridged" in self.modes:
+            shape = {"anyOf": [shape, Equals("existing", True).shape(model, sure)]}
+        return shape
 
     def holds(self, instance: Any) -> bool:
-        return not instance.modes.isdisjoint(self.modes)
+        return not {instance.mode.v4, instance.mode.v6, *instance.modes}.isdisjoint(self.modes)
 
 
 _SEVERAL_BRIDGES = "its bridges are in several nodes and have no addresses"
@@ -98,6 +102,8 @@ _BRIDGED = ModeIs(("bridged",))
 _ROUTING = ModeIs(("host-only", "nat", "routed", "bridged"))
 _VXLAN = Equals("driver", "vxlan")
 _STACKED = Equals("driver", ("macvlan", "ipvlan"))
+_EXISTING = Equals("existing", True)
+_ON_EXISTING = "netorch does not make the bridge"
 _OF_BRIDGES = ("bridge", "uplink", "port_isolation", *BridgeSettings.model_fields)
 
 OVERLAY = (
@@ -185,11 +191,14 @@ STACKED = (
 )
 """Constraints of the drivers macvlan and ipvlan, and of the keys that only they take."""
 
-IPVLAN_GATEWAY = forbid(
-    "ipvlan-l3-takes-no-gateway",
-    f"driver ipvlan does not support `gateway` with `driver_mode: {{driver_mode}}`:"
-    f" {_PARENT_ROUTES}",
-    Equals("driver", "ipvlan") & Equals("driver_mode", ("l3", "l3s")) & HasValue("gateway"),
+IPVLAN_GATEWAY = tuple(
+    forbid(
+        "ipvlan-l3-takes-no-gateway",
+        f"driver ipvlan does not support `{key}` with `driver_mode: {{driver_mode}}`:"
+        f" {_PARENT_ROUTES}",
+        Equals("driver", "ipvlan") & Equals("driver_mode", ("l3", "l3s")) & HasValue(key),
+    )
+    for key in ("gateway", "routes")
 )
 
 BRIDGED = (
@@ -202,7 +211,7 @@ BRIDGED = (
         "bridged-needs-uplink",
         f"mode bridged needs an `uplink`, {_UPLINK}, such as `uplink: eth0`",
         HasValue("uplink"),
-        when=_BRIDGED,
+        when=_BRIDGED & ~_EXISTING,
     ),
     *(
         forbid(
@@ -215,9 +224,54 @@ BRIDGED = (
 )
 """Constraints of `mode: bridged`, and of the keys that only it takes."""
 
+EXISTING_BRIDGE = (
+    require(
+        "existing-needs-bridge",
+        "`existing` needs the name of the bridge: add `bridge: NAME`",
+        HasValue("bridge"),
+        when=_EXISTING,
+    ),
+    forbid(
+        "existing-mode",
+        f"`existing` does not support mode {{mode.v4}}: {_ON_EXISTING}, and neither routes nor"
+        " filters for it. Remove `mode`",
+        _EXISTING & HasKey("mode") & ModeIs(("nat", "routed", "host-only")),
+    ),
+    forbid(
+        "existing-driver",
+        f"`existing` does not support driver {{driver}}: {_ON_EXISTING}",
+        _EXISTING & (_VXLAN | _STACKED),
+    ),
+    *(
+        forbid(
+            "existing-key",
+            f"`existing` does not support `{key}`: {_ON_EXISTING}. Remove `{key}`",
+            _EXISTING & HasKey(key),
+        )
+        for key in ("uplink", *BridgeSettings.model_fields)
+    ),
+)
+"""Constraints of `existing`."""
+
 BRIDGED_SUBNET = require(
     "bridged-gateway-needs-subnet",
     "in mode bridged a `gateway` needs a `subnet` that contains it",
     HasValue("subnet"),
     when=_BRIDGED & HasValue("gateway"),
 )
+
+AUTO_SUBNET = (
+    forbid(
+        "auto-subnet-of-existing-segment",
+        "mode bridged does not support `subnet: auto`: its members are on the uplink's own segment,"
+        " so write the subnet of that segment",
+        _BRIDGED & ChoosesSubnet(),
+    ),
+    forbid(
+        "auto-subnet-of-existing-segment",
+        "driver {driver} with a `parent` does not support `subnet: auto`: its members are on the"
+        " parent's own segment, so write the subnet of that segment",
+        _STACKED & HasValue("parent") & ~Equals("driver_mode", ("l3", "l3s")) & ChoosesSubnet(),
+    ),
+)
+"""Constraints of subnets that netorch chooses."""

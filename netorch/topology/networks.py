@@ -2,17 +2,20 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from netorch.kinds import ipvlan, macvlan
 from netorch.language import schema_shapes
-from netorch.language.addresses import Address
+from netorch.language.addresses import Address, Network
 from netorch.language.constraints import constraints
 from netorch.language.scalars import (
+    U32,
     Flag,
     InterfaceName,
     IPAddress,
+    Line,
     MachineName,
+    Model,
     Mtu,
     NodeName,
     Subnet,
@@ -21,6 +24,7 @@ from netorch.language.scalars import (
     empty_list,
     integer,
     interface_name,
+    network,
     node_name,
     one_or_many,
     wrong,
@@ -30,14 +34,17 @@ from netorch.topology.interfaces.bridge_settings import BridgeSettings
 from netorch.topology.interfaces.standalone import PlaceName, parse_place
 from netorch.topology.interfaces.udp_tunnel import Port, Vni
 from netorch.topology.modes import (
+    AUTO_SUBNET,
     BRIDGED,
     BRIDGED_SUBNET,
+    EXISTING_BRIDGE,
     IPVLAN_GATEWAY,
     OVERLAY,
     STACKED,
     FamilyModes,
     modes_by_family,
 )
+from netorch.topology.pools import AUTO, Pools, SubnetOrAuto
 
 
 @accepts(
@@ -54,6 +61,34 @@ def _gateway(value: object) -> object:
     return address(value)
 
 
+@accepts(schema_shapes.text(schema_shapes.SUBNET, "subnet or address", "10.9.0.0/16"))
+def member_destination(value: object) -> Network:
+    """Parse the destination of a network's route, which is not the default route."""
+    if value == "default" or (subnet := network(value)).prefixlen == 0:
+        wrong("the default route of members is `gateway`: write that in place of the route")
+    return subnet
+
+
+class NetworkRouteModel(Model):
+    """A route that a network gives to its members."""
+
+    to: Annotated[Network, PlainValidator(member_destination)] = Field(
+        description="Destination; an address without prefix length is one host."
+    )
+    via: Annotated[Any, BeforeValidator(_gateway)] = Field(
+        description="Gateway: a member of the network, or an address in it."
+    )
+    metric: U32 | None = Field(
+        None, description="Metric; the lowest one wins (0 for IPv4, 1024 for IPv6)."
+    )
+
+    @model_validator(mode="after")
+    def _one_ip_version(self) -> Self:
+        if not isinstance(self.via, str) and self.via.version != self.to.version:
+            wrong(f"the route to {self.to} via {self.via} mixes IPv4 and IPv6", "mixed-families")
+        return self
+
+
 class NetworkModel(BridgeSettings):
     """A network that nodes join."""
 
@@ -66,8 +101,15 @@ class NetworkModel(BridgeSettings):
     driver: Literal["bridge", "macvlan", "ipvlan", "vxlan"] = Field(
         "bridge", description="Kind of links that join the members (bridge)."
     )
-    subnet: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
-        default_factory=empty_list, description="Subnets of the network, IPv4 and IPv6."
+    subnet: Annotated[list[SubnetOrAuto], BeforeValidator(one_or_many)] = Field(
+        default_factory=empty_list,
+        description="Subnets of the network, IPv4 and IPv6; `auto` and `auto6` are subnets that"
+        " netorch chooses from `pool` (nat, routed, host-only: auto; others: none).",
+    )
+    pool: Pools = Field(
+        default_factory=empty_list,
+        description="Where the subnets come from that netorch chooses, IPv4 and IPv6"
+        " (10.210.0.0/16, and a part of fd00::/8 that depends on the topology's name).",
     )
     ip_range: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
         default_factory=empty_list,
@@ -81,6 +123,18 @@ class NetworkModel(BridgeSettings):
         " the address of the bridge, or with bridged of a router on the uplink's segment"
         " (segment and bridged: none; others: the subnet's first host).",
     )
+    metric: U32 | None = Field(
+        None,
+        description="Metric of the default route that the network gives to its members (0 for IPv4,"
+        " 1024 for IPv6).",
+    )
+    routes: list[NetworkRouteModel] = Field(
+        default_factory=empty_list,
+        description="Further routes that the network gives to its members.",
+    )
+    label: Line | None = Field(
+        None, description="One line of text about the network, for pictures and for `netorch show`."
+    )
     node: NodeName | None = Field(
         None,
         description="Node that has the bridge or the `parent`"
@@ -93,6 +147,11 @@ class NetworkModel(BridgeSettings):
     )
     bridge: InterfaceName | None = Field(
         None, description="Name of the bridge (the network's name)."
+    )
+    existing: Flag = Field(
+        False,
+        description="The bridge exists already, and stays: the members join it, and other ports of"
+        " it are left alone (false).",
     )
     mtu: Mtu | None = Field(
         None, description="MTU of the bridge and of the members' interfaces (1500)."
@@ -182,7 +241,7 @@ class NetworkModel(BridgeSettings):
             wrong(f"the parent {self.parent} is not in `node: {self.node}`: remove `node`")
         return self
 
-    _bridged = constraints(IPVLAN_GATEWAY, *BRIDGED)
+    _bridged = constraints(*IPVLAN_GATEWAY, *BRIDGED)
 
     @model_validator(mode="after")
     def _bridged_gateway(self) -> Self:
@@ -191,15 +250,31 @@ class NetworkModel(BridgeSettings):
             wrong(f"in mode bridged `gateway` is {router}, not a node")
         return self
 
-    _bridged_subnet = constraints(BRIDGED_SUBNET)
+    _existing = constraints(*EXISTING_BRIDGE)
+
+    _bridged_subnet = constraints(BRIDGED_SUBNET, *AUTO_SUBNET)
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        for word in AUTO.values():
+            if self.subnet.count(word) > 1:
+                wrong(f"`subnet` has `{word}` twice: netorch chooses one subnet of an IP version")
+        return self
 
     def mode_of(self, version: int) -> str:
         """Return the mode of one IP version."""
+        if self.existing:
+            return "bridged"
         return self.mode.v4 if version == 4 else self.mode.v6
 
     @property
+    def subnets(self) -> list[Network]:
+        """The entries of `subnet` without those that netorch has yet to choose."""
+        return [subnet for subnet in self.subnet if not isinstance(subnet, str)]
+
+    @property
     def modes(self) -> set[str]:
-        return {self.mode.v4, self.mode.v6}
+        return {self.mode_of(4), self.mode_of(6)}
 
     @property
     def is_segment(self) -> bool:

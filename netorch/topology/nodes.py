@@ -1,16 +1,20 @@
 """Entries of `nodes`: hosts, routers and containers, each a network namespace."""
 
+from collections.abc import Iterator
 from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from netorch.language import schema_shapes
+from netorch.language.constraints import HasValue, constraints, forbid
 from netorch.language.publish import NatModel, PublishModel, publish_words
 from netorch.language.scalars import (
     Flag,
+    HostAddress,
     HostName,
     InterfaceName,
     IPAddress,
+    Line,
     MachineName,
     Model,
     SysctlName,
@@ -20,12 +24,15 @@ from netorch.language.scalars import (
     one_or_many,
     wrong,
 )
-from netorch.topology.attach import Attach, existing_namespace
+from netorch.topology.attach import Attach, SharesNamespace, existing_namespace
+from netorch.topology.filters import FilterModel, ways
 from netorch.topology.interfaces import AnyInterface
-from netorch.topology.memberships import Membership, memberships
+from netorch.topology.memberships import Membership, OneOrSeveral, memberships
 from netorch.topology.routes import RouteModel
 from netorch.topology.rules import RuleModel
 
+ExtraHosts = dict[HostName, Annotated[list[HostAddress], BeforeValidator(one_or_many)]]
+"""Name → its addresses."""
 _Option = Annotated[
     str,
     WithJsonSchema(
@@ -61,7 +68,10 @@ class NodeModel(Model):
     attach: Annotated[Attach | None, BeforeValidator(existing_namespace)] = Field(
         None,
         description="Existing namespace that is this node: `docker:NAME`, `podman:NAME`,"
-        " `netns:NAME`, `pid:NUMBER` or `path:/…`.",
+        " `netns:NAME`, `pid:NUMBER` or `path:/…`. `node:NAME`: the namespace of another node.",
+    )
+    label: Line | None = Field(
+        None, description="One line of text about the node, for pictures and for `netorch show`."
     )
     on: MachineName | None = Field(
         None, description="Machine in `hosts` that has the node (required with `hosts`)."
@@ -71,7 +81,7 @@ class NodeModel(Model):
         default_factory=empty_dict,
         description="Kernel settings of the namespace, all of them below `net.`",
     )
-    networks: Annotated[dict[str, Membership], BeforeValidator(memberships)] = Field(
+    networks: Annotated[dict[str, OneOrSeveral], BeforeValidator(memberships)] = Field(
         default_factory=empty_dict,
         description="Networks that the node joins, each with an interface.",
     )
@@ -87,9 +97,17 @@ class NodeModel(Model):
     aliases: Annotated[list[HostName], BeforeValidator(one_or_many)] = Field(
         default_factory=empty_list, description="Further names of the node in `hosts` files."
     )
+    extra_hosts: ExtraHosts = Field(
+        default_factory=empty_dict,
+        description="Further names and their addresses in the node's `hosts` file; `host-gateway`"
+        " is an address of the host.",
+    )
     dns: DnsModel | None = Field(None, description="Contents of the node's `resolv.conf`.")
     nat: list[NatModel] = Field(
         default_factory=empty_list, description="Address translations of this node."
+    )
+    filter: Annotated[FilterModel | None, BeforeValidator(ways)] = Field(
+        None, description="Packets that the node accepts, drops and rejects."
     )
     publish: Annotated[
         list[Annotated[PublishModel, BeforeValidator(publish_words)]], BeforeValidator(one_or_many)
@@ -97,4 +115,29 @@ class NodeModel(Model):
         default_factory=empty_list,
         description="Ports that the network's owner forwards to this node, as in Docker:"
         " `8080:80`.",
+    )
+
+    def memberships(self) -> Iterator[tuple[tuple[str | int, ...], str, Membership]]:
+        """Yield the place of each membership below `networks`, the network and the membership."""
+        for network, entry in self.networks.items():
+            if isinstance(entry, list):
+                for index, membership in enumerate(entry):
+                    yield (network, index), network, membership
+            else:
+                yield (network,), network, entry
+
+    _shared = constraints(
+        *(
+            forbid(
+                "shared-namespace",
+                f"a node with `attach: node:…` has no `{key}` of its own: write it under the other"
+                " node",
+                SharesNamespace() & HasValue(key),
+                key,
+            )
+            for key in (
+                *("networks", "interfaces", "routes", "rules", "forwarding", "sysctls"),
+                *("nat", "filter", "dns", "extra_hosts"),
+            )
+        )
     )

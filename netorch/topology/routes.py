@@ -1,8 +1,8 @@
 """Entries of a node's `routes`."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from netorch.language.constraints import (
     EachItem,
@@ -27,6 +27,9 @@ from netorch.language.scalars import (
     integer,
     wrong,
 )
+from netorch.topology.late import LateModel
+
+_Encap: Any = Annotated[Any, PlainValidator(LateModel("netorch.topology.encaps", "EncapModel"))]
 
 
 class HopModel(Model):
@@ -42,6 +45,10 @@ class HopModel(Model):
     onlink: Flag = Field(
         False,
         description="Reach the gateway on the link itself, even if no subnet contains it (false).",
+    )
+    encap: _Encap = Field(
+        None,
+        description="What the packets get: labels of MPLS, segments of SRv6 or a tunnel's header.",
     )
 
 
@@ -83,6 +90,10 @@ class RouteModel(Model):
         description="All types but `unicast` refuse the packets: silently, as unreachable or as"
         " prohibited (unicast).",
     )
+    encap: _Encap = Field(
+        None,
+        description="What the packets get: labels of MPLS, segments of SRv6 or a tunnel's header.",
+    )
     nexthops: list[HopModel] = Field(
         default_factory=empty_list,
         description="Several gateways, which share the traffic by their weights.",
@@ -94,6 +105,16 @@ class RouteModel(Model):
             "a route with `nexthops` cannot have `via`, `dev` or `onlink`: write these in its"
             " next hops",
             HasValue("nexthops") & (HasValue("via") | HasValue("dev") | Equals("onlink", True)),
+        ),
+        forbid(
+            "route-hops-and-gateway",
+            "a route with `nexthops` cannot have `encap`: write it in its next hops",
+            HasValue("nexthops") & HasValue("encap"),
+        ),
+        forbid(
+            "encap-contradiction",
+            "a route of type {type} cannot have `encap`: it drops the packets",
+            ~Equals("type", "unicast") & HasValue("encap"),
         ),
         forbid(
             "route-leads-nowhere",
@@ -138,6 +159,23 @@ class RouteModel(Model):
                 " only for an IPv4 route",
                 "mixed-families",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _encap_of_version(self) -> Self:
+        for model in (self.encap, *(hop.encap for hop in self.nexthops)):
+            if model is None or self.version == 6:
+                continue
+            if model.seg6local is not None:
+                wrong(
+                    "`seg6local` needs a destination of IPv6, which is the address of the segment",
+                    "encap-contradiction",
+                )
+            if model.seg6 is not None and model.seg6.mode == "inline":
+                wrong(
+                    "`mode: inline` adds segments to IPv6 packets only: use `mode: encap` for IPv4",
+                    "encap-contradiction",
+                )
         return self
 
     @property

@@ -19,17 +19,31 @@ from netorch.language.expand import NAME_LISTS
 from netorch.language.schema_shapes import OPEN, RANGE, SUBSTITUTION, Shape, substituted
 from netorch.language.yaml_tree import retype
 from netorch.topology import TopologyFile, by_kind, models
-from netorch.topology.file import LateModel
 from netorch.topology.interfaces import MadeElsewhere
-from netorch.version import __version__
+from netorch.topology.late import LateModel
+from netorch.version import LANGUAGE, __version__
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
+DIALECT = "http://json-schema.org/draft-07/schema#"
+"""Draft 7, because SchemaStore and many editors support no later draft completely."""
+
+SITE = "https://netorch.github.io/netorch/"
+"""The address of the documentation."""
+
+PATH = f"schema/v{LANGUAGE}/topology.json"
+"""The path of the schema below it. docs/conf.py writes the schema there."""
+
+ID = f"{SITE}{PATH}"
+"""The address of the newest schema of this version of the language."""
 
 _NO_VALUES = {None, "none", "any", "nobody"}
 """Defaults in descriptions that are not values to write."""
 _RANGED = {"CheckModel": ("from", "to", "all"), "EndpointModel": ("node", "interface")}
 """Model → the keys whose texts may contain ranges."""
 _NULL: Shape = {"type": "null"}
+_OF_MODELS = "#/$defs/"
+"""The beginning of a reference in the schema that pydantic generates."""
+_DEFINITIONS = "#/definitions/"
+"""The beginning of a reference in the document."""
 _COMMON = "interface-made-elsewhere"
 """The definition whose keys the definitions of all kinds of interfaces share."""
 
@@ -134,7 +148,7 @@ class _Document:
                 "description": "A name that stands for several names, such as `h[1-3]`.",
             },
         }
-        """The `$defs` of the document."""
+        """The `definitions` of the document."""
 
     def whole(self) -> Shape:
         """Return the finished document."""
@@ -164,12 +178,13 @@ class _Document:
         top.pop("patternProperties", None)
         return {
             "$schema": DIALECT,
-            "$id": f"urn:netorch:{__version__}:topology",
+            "$id": ID,
+            "$comment": f"netorch {__version__}",
             "title": "netorch topology",
             "description": "A network topology that `netorch apply` makes in the Linux kernel.",
             **{key: value for key, value in top.items() if key != "description"},
             "allOf": layers,
-            "$defs": dict(sorted(self.defs.items())),
+            "definitions": dict(sorted(self.defs.items())),
         }
 
     # The definitions of entries that may be incomplete in the file, because expansion merges them
@@ -229,7 +244,7 @@ class _Document:
             shape = self.defs[rest[0]["$ref"].rpartition("/")[2]]
             keys = shape["properties"]
             shared = {
-                key: {"$ref": f"#/$defs/{_COMMON}/properties/{key}"}
+                key: {"$ref": f"{_DEFINITIONS}{_COMMON}/properties/{key}"}
                 for key, value in keys.items()
                 if value == common.get(key)
             }
@@ -352,7 +367,7 @@ class _Document:
         if "$key" in value:
             model = self.models[value["of"]["$ref"].rpartition("/")[2]]
             return self.clean(model["properties"][value["$key"]])
-        if (reference := value.get("$ref", "")).startswith("#/$defs/"):
+        if (reference := value.get("$ref", "")).startswith(_OF_MODELS):
             name = _named(reference)
             if name not in self.defs:
                 self.defs[name] = {}
@@ -372,7 +387,7 @@ _CLOSED: Shape = {"patternProperties": {SUBSTITUTION: True}, "additionalProperti
 
 
 def _ref(name: str) -> Shape:
-    return {"$ref": f"#/$defs/{name}"}
+    return {"$ref": f"{_DEFINITIONS}{name}"}
 
 
 def _named(reference: str) -> str:

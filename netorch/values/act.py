@@ -8,7 +8,7 @@ from netorch.immutable import Value, field
 from netorch.version import __version__
 
 APPLY, RECONCILE, DESTROY = "apply", "reconcile", "destroy"
-CONFIRM, ROLLBACK = "confirm", "rollback"
+CONFIRM, ROLLBACK, RELEASE = "confirm", "rollback", "release"
 
 DONE = "done"
 """The act did what was asked for."""
@@ -24,6 +24,7 @@ _VERBS = {
     RECONCILE: ("put right", "not put right"),
     DESTROY: ("destroyed", "not destroyed"),
     CONFIRM: ("confirmed", "not confirmed"),
+    RELEASE: ("released", "not released"),
     ROLLBACK: ("rolled back", "not rolled back"),
 }
 _ENDS = {
@@ -32,6 +33,8 @@ _ENDS = {
     INCOMPLETE: "a part of it is left",
 }
 _COUNTED = {
+    "adopt": "adopted",
+    "release": "released",
     "create": "created",
     "update": "updated",
     "flap": "flapped",

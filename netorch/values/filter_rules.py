@@ -14,6 +14,10 @@ from netorch.immutable import Value, replace
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
+WITH_PORTS = frozenset(("tcp", "udp", "sctp"))
+"""The protocols with ports."""
+STATES = frozenset(("new", "established", "related", "invalid", "untracked"))
+"""The states of connections in conntrack."""
 PortRange = tuple[int, int]
 """The first and the last port."""
 
@@ -21,7 +25,7 @@ PortRange = tuple[int, int]
 class Hook(Enum):
     """A place on a packet's way through the kernel.
 
-    The first three translate addresses, the last two filter packets.
+    The first three translate addresses, the others filter packets.
     """
 
     PREROUTING = "prerouting"
@@ -29,6 +33,11 @@ class Hook(Enum):
     POSTROUTING = "postrouting"
     FORWARD = "forward"
     INPUT = "input"
+    OUTPUT_FILTER = "output_filter"
+
+
+FILTERING = frozenset((Hook.FORWARD, Hook.INPUT, Hook.OUTPUT_FILTER))
+"""The hooks that filter packets."""
 
 
 class Not(Value):
@@ -65,13 +74,17 @@ class Match(Value):
     source: Network | Not | Group | None = None
     destination: Network | Not | Group | None = None
     protocol: str | None = None
-    """tcp, udp or sctp."""
+    """tcp, udp, sctp, icmp, icmpv6, or the number of another protocol."""
     port: PortRange | None = None
-    """The destination port, which needs a protocol."""
+    """The destination port, which needs a protocol with ports."""
+    sport: PortRange | None = None
+    """The source port, which needs a protocol with ports."""
+    icmp: int | None = None
+    """The type of ICMP or ICMPv6, which needs one of them as the protocol."""
     local: bool | None = None
     """Whether the destination is an address of this namespace."""
     states: tuple[str, ...] = ()
-    """States of the connection: new, established, related, invalid, untracked; () for any."""
+    """Those of `STATES` in which the connection may be; () for any."""
     translated: bool | None = None
     """Whether the destination of the connection was translated (ct status dnat)."""
 
@@ -79,14 +92,23 @@ class Match(Value):
 class Verdict(Enum):
     ACCEPT = "accept"
     DROP = "drop"
+    REJECT = "reject"
     RETURN = "return"
-    MASQUERADE = "masquerade"
 
 
 class SourceTo(Value):
-    """Translate the source to this address."""
+    """Translate the source."""
 
-    address: Address
+    address: Address | None
+    """The new address; None for that of the interface by which the packet leaves."""
+    ports: PortRange | None = None
+    """The ports of which the kernel chooses one; None for any. They need a protocol with ports."""
+    random: bool = False
+    """Whether the kernel chooses the port at random, even where the packet's own port is free."""
+
+
+MASQUERADE = SourceTo(None)
+"""Translate the source to the address of the interface by which the packet leaves."""
 
 
 class DestinationTo(Value):

@@ -38,6 +38,8 @@ class Ownership(Value):
     """Attached namespace, as `identity_text` → the indices of the topology's links in it. No other
     link can get such an index while the link exists.
     """
+    second_names: tuple[str, ...] = ()
+    """Those of `namespaces` that are second names of namespaces, sorted."""
 
     def links_in(self, identity: tuple[int, int]) -> frozenset[int]:
         """Return the indices of the topology's links in an attached namespace."""
@@ -60,7 +62,14 @@ class Ownership(Value):
             for place in sorted({*self.links, *other.links})
         }
         names = tuple(sorted({*self.namespaces, *other.namespaces}))
-        return Ownership(self.number, names, objects, links)
+        second = tuple(sorted({*self.second_names, *other.second_names}))
+        return Ownership(
+            number=self.number,
+            namespaces=names,
+            second_names=second,
+            objects=objects,
+            links=links,
+        )
 
 
 def free_number(preferred: int, numbers: range, taken: Iterable[int]) -> int:

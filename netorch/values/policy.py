@@ -32,8 +32,6 @@ class KernelRule(RuleSpec):
 class KernelRoute(RouteSpec):
     """A route with everything that matters when the kernel looks it up."""
 
-    encapsulation: int = 0
-    """The encapsulation (LWTUNNEL_ENCAP_…) of one of the next hops; 0 if there is none."""
     dead: frozenset[int] = frozenset()
     """Positions in `hops` of next hops whose interface is down."""
 

@@ -46,6 +46,21 @@ class NetnsDel(Value):
     netns: str
 
 
+class NameAdd(Value):
+    """Give a namespace a second name in /run/netns."""
+
+    netns: str
+    """The second name."""
+    target: str
+    """The label of the namespace."""
+
+
+class NameDel(Value):
+    """Remove a second name of a namespace."""
+
+    netns: str
+
+
 class PeerSettings(Value):
     """The other end of a veth that is made."""
 
@@ -99,6 +114,10 @@ class LinkSet(Value):
     """Whether the link uses ARP (IFF_NOARP is not set). Only with `alone`."""
     multicast: bool | None = None
     """Whether the link supports multicast (IFF_MULTICAST). Only with `alone`."""
+    promisc: bool | None = None
+    """Whether the link accepts all frames (IFF_PROMISC). Only with `alone`."""
+    allmulti: bool | None = None
+    """Whether the link accepts all multicasts (IFF_ALLMULTI). Only with `alone`."""
 
 
 class LinkDel(Value):
@@ -233,6 +252,17 @@ class NeighbourDel(Value):
     extra: Attrs = ()
 
 
+class Encap(Value):
+    """What a route puts around its packets, or takes off them (a lightweight tunnel)."""
+
+    type: int
+    """The kind of encapsulation (LWTUNNEL_ENCAP_…)."""
+    attrs: Attrs
+    """The attributes in RTA_ENCAP, in the order of their numbers."""
+    dev: str = ""
+    """The name of the link to which it delivers frames (SEG6_LOCAL_OIF), "" for none."""
+
+
 class Hop(Value):
     """One next hop of a route."""
 
@@ -243,6 +273,7 @@ class Hop(Value):
     weight: int = 1
     """The weight, from 1."""
     onlink: bool = False
+    encap: Encap | None = None
 
 
 RoutePlace = tuple[int, bytes | None, int, int, int, int, tuple[bytes, int] | None]
@@ -273,6 +304,15 @@ class RouteSpec(Value):
     """The source prefix of the packets (IPv6). A file cannot set it."""
     nexthop: int = 0
     """The number of the nexthop object that has the hops. A file cannot set it."""
+    further: tuple[tuple[int, bytes], ...] = ()
+    """Attributes that no file can set, by their numbers: the realm, the preference of a router, and
+    metrics but for the MTU. They are kept when a route changes its protocol.
+    """
+
+    @property
+    def encaps(self) -> tuple[Encap, ...]:
+        """The encapsulations of the next hops."""
+        return tuple(hop.encap for hop in self.hops if hop.encap is not None)
 
     @property
     def place(self) -> RoutePlace:
@@ -338,13 +378,11 @@ class RuleSpec(Value):
     l3mdev: bool = False
     """Whether the rule looks up the table of the packet's VRF. `table` is then 0."""
     tos: int = 0
-    """The TOS of the packets. netorch reads it in foreign rules, but a file cannot set it."""
+    """The TOS of the packets."""
     invert: bool = False
-    """Whether the conditions must not hold. netorch reads it in foreign rules, but a file cannot
-    set it.
-    """
+    """Whether the conditions must not hold."""
     more: Attrs = ()
-    """Raw attributes (FRA_… number, payload) of foreign rules that a file cannot set."""
+    """Further attributes (FRA_… number, payload), in the order of their numbers."""
 
 
 class RuleAdd(Value):
@@ -618,6 +656,8 @@ class NicGive(Value):
 Request = (
     NetnsAdd
     | NetnsDel
+    | NameAdd
+    | NameDel
     | LinkAdd
     | LinkSet
     | LinkDel

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from netorch.immutable import Value, field
 from netorch.values.policy import BridgeEntry, KernelRoute, KernelRule, NeighbourEntry
-from netorch.values.requests import Accept, Attrs, RouteSpec, RuleSpec
+from netorch.values.requests import Accept, Attrs, Request, RouteSpec, RuleSpec
 from netorch.values.secret import Secret
+
+LOOPBACK_INDEX = 1
+"""The index of lo in every namespace (LOOPBACK_IFINDEX in net/flow.h)."""
 
 SHAPERS = frozenset(("netem", "tbf"))
 """The kinds of qdiscs that netorch sets and reads."""
@@ -61,6 +64,11 @@ class AddressRecord(Value):
     metric: int = 0
     """The metric of the route to its subnet."""
     label: str = ""
+
+    @property
+    def is_link_local(self) -> bool:
+        """Whether it is an address of IPv6 such as those that Linux gives to each link."""
+        return len(self.local) == 16 and self.local.startswith(b"\xfe\x80")
 
 
 class QdiscRecord(Value):
@@ -193,6 +201,8 @@ class Passage(Value):
     """Path below /proc/sys → value, for sysctls that decide where packets go."""
     filters: Mapping[str, FilterListing] = field(default_factory=dict)
     """Backend → its rules."""
+    filtered: tuple[str, ...] = ()
+    """The links on which filters of tc may drop or redirect incoming frames."""
     unseen: tuple[str, ...] = ()
     """Sentences about what could not be read."""
 
@@ -252,6 +262,11 @@ class NetnsSnapshot(Value):
     is_own: bool = True
     """Whether it belongs to the user namespace of this process, so that only root writes marks."""
 
+    shares: str = ""
+    """The label under which this namespace was read, if this label is a second name for it. Only
+    the files of the second name are here then.
+    """
+
     @property
     def identity(self) -> tuple[int, int]:
         """The inode number and the cookie. A later namespace may get the same inode number."""
@@ -259,8 +274,8 @@ class NetnsSnapshot(Value):
 
     @property
     def mark(self) -> str:
-        """The alias of lo, which tells who made the namespace."""
-        return next((link.alias for link in self.links if link.name == "lo"), "")
+        """The alias of lo, which tells who made the namespace, whatever name lo has."""
+        return next((link.alias for link in self.links if link.index == LOOPBACK_INDEX), "")
 
 
 class Snapshot(Value):
@@ -283,7 +298,7 @@ class Snapshot(Value):
     link, None if there is no such link.
     """
     second_names: Mapping[str, str] = field(default_factory=dict)
-    """Second name in /run/netns of a namespace → the name under which it was read."""
+    """Foreign second name in /run/netns of a namespace → the name under which it was read."""
 
 
 class Scope(Value):
@@ -293,6 +308,10 @@ class Scope(Value):
     """The beginning of lo's alias in namespaces to read."""
     in_full: frozenset[str] = frozenset()
     """Names in /run/netns to read in full if they exist, whoever made them."""
+    second_names: tuple[frozenset[str], ...] = ()
+    """The names of `in_full` that are the second ones if two lead to the same namespace. A later
+    set counts where the earlier ones do not decide.
+    """
     attached: frozenset[str] = frozenset()
     """Labels of attached namespaces."""
     sysctls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -308,6 +327,10 @@ class Scope(Value):
     """Whether to read static entries of bridges."""
     passage: bool = False
     """Whether to read everything that decides where packets go."""
+    unmarked: bool = False
+    """Whether to read all details of links without a mark, because the topology may adopt them."""
+    numbers: bool = False
+    """Whether to read the nsids of the namespaces that links may lead to, whatever their marks."""
     brief: bool = False
     """Whether to read only links and files of namespaces with the mark, because everything else is
     removed with them. Namespaces with other than simple links are still read in full.
@@ -320,3 +343,14 @@ class Scope(Value):
     """The only names in /run/netns to look at, None for all. Of the host nothing is read then,
     unless it has the label of the host, too.
     """
+
+
+class Adoption(Value):
+    """How an object that netorch did not make gets the marks of a topology."""
+
+    netns: NetnsSnapshot
+    """The namespace of the object, as it is when the object has the marks."""
+    put: tuple[Request, ...]
+    """The requests that put the marks on it."""
+    take_back: tuple[Request, ...]
+    """The requests that leave it as it was before."""

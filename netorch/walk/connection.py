@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from netorch.firewall.chains import ChosenPort
 from netorch.firewall.evaluation import HookVerdict, Packet, run, with_fields
 from netorch.walk.result import PacketStopped
 from netorch.walk.routing import address_on
@@ -21,10 +22,14 @@ class ConntrackEntry:
     def translated(self) -> bool:
         return self.before.destination != self.after.destination
 
+    @property
+    def changes_source(self) -> bool:
+        before, after = self.before, self.after
+        return (before.source, before.sport) != (after.source, after.sport)
+
     def undoes(self, answer: Packet) -> bool:
         """Whether an address of the answer is one that the first packet was translated to."""
-        source = self.before.source != self.after.source
-        return (source and answer.destination == self.after.source) or (
+        return (self.changes_source and answer.destination == self.after.source) or (
             self.translated and answer.source == self.after.destination
         )
 
@@ -35,6 +40,8 @@ class Connection:
 
     first: bool = True
     """Whether the packet is the first one, which rules translate; the answer is translated back."""
+    open: bool = False
+    """Whether the packet is one like the first, after the answer. It is translated as that was."""
     tracks: dict[str, ConntrackEntry] = field(default_factory=dict)
     """Label → what the namespace remembers."""
     doubts: dict[str, bool] = field(default_factory=dict)
@@ -92,19 +99,21 @@ class Connection:
                     "to masquerade with"
                 )
             what = "masquerade" if verdict.source[0] is None else "SNAT"
-            if address != packet.source:
-                self.notes.append(f"{what}: source {packet.source} becomes {address}{_by(verdict)}")
-            packet = with_fields(packet, source=address)
+            sport, text = _source_port(packet, verdict.source[1])
+            if address != packet.source or text:
+                self.notes.append(
+                    f"{what}: source {packet.source} becomes {address}{text}{_by(verdict)}"
+                )
+            packet = with_fields(packet, source=address, sport=sport)
         if track is not None:
             track.after = packet
         return packet
 
     def undo_source(self, track: ConntrackEntry, packet: Packet) -> Packet:
-        if track.before.source != track.after.source and packet.destination == track.after.source:
-            self.notes.append(
-                f"translated back: {packet.destination} becomes {track.before.source}"
-            )
-            return with_fields(packet, destination=track.before.source)
+        before = track.before
+        if track.changes_source and packet.destination == track.after.source:
+            self.notes.append(f"translated back: {packet.destination} becomes {before.source}")
+            return with_fields(packet, destination=before.source, dport=before.sport)
         return packet
 
     def undo_destination(self, track: ConntrackEntry, packet: Packet) -> Packet:
@@ -122,7 +131,7 @@ class Connection:
         return packet
 
     def state(self, track: ConntrackEntry | None) -> str:
-        if self.first:
+        if self.first and not self.open:
             return "new"
         return "established" if track is not None else "invalid"
 
@@ -130,6 +139,18 @@ class Connection:
         notes = tuple(self.notes)
         self.notes.clear()
         return notes
+
+
+def _source_port(packet: Packet, port: int | ChosenPort) -> tuple[int, str]:
+    """Return a source port that the kernel may choose, and a text about the choice.
+
+    The kernel keeps the packet's own port if it is in the range.
+    """
+    if not packet.sport or not isinstance(port, ChosenPort) or port.ports is None:
+        return packet.sport, ""
+    first, last = port.ports
+    text = f", with port {first}" if first == last else f", with a port of {first}-{last}"
+    return (packet.sport if first <= packet.sport <= last else first), text
 
 
 def _there(packet: Packet) -> str:

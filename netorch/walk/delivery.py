@@ -115,6 +115,12 @@ class Delivery:
 
     def _leaving(self, arrival: Arrival) -> str:
         where = self.world.name_of(arrival.end)
+        iface = self.world.iface(arrival.end)
+        if iface is not None and iface.tunnel is not None and iface.tunnel.external:
+            return (
+                f"{where} is an external {iface.kind}: routes or programs choose the VNI and the"
+                " other end of its packets, and netorch cannot tell which"
+            )
         return f"the packet leaves by {where}, and netorch cannot see what is behind it"
 
     def _mac(

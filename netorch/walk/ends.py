@@ -10,6 +10,11 @@ from netorch.walk.path import walk
 from netorch.walk.result import FAILS, Leg, PathQuery, Walk
 from netorch.walk.world import Address, End, InterfaceAddress, Place, World
 
+_FROM = (
+    "A packet has to start at a node. To try what is reachable from outside, such as a published "
+    "port, let it start at `host`, or add a node to the file that stands for the outside."
+)
+
 
 class UnknownEnd(Exception):
     """Raised if there is no packet to follow, because one of the two ends is missing."""
@@ -101,7 +106,7 @@ def _source(world: World, text: str) -> tuple[str, str, Address | None]:
         owners = world.owners.get(address, [])
         if not owners:
             raise NetorchError(
-                Problem("unknown-address", f"no node has the address {text}", object=text)
+                Problem("unknown-address", f"no node has the address {text}.", None, _FROM, text)
             )
         # the sender is bound to the address, not to the interface
         return owners[0][0], owners[0][1], address
@@ -196,7 +201,7 @@ def _node(world: World, text: str) -> End:
         ):
             raise UnknownEnd(f"{node}:{iface} does not exist, although the file has it")
         what = f"{node} has no interface {iface!r}."
-        remedy = did_you_mean(iface, place.ifaces)
+        remedy = _port_option(iface) or did_you_mean(iface, place.ifaces)
         raise NetorchError(Problem("unknown-interface", what, remedy=remedy, object=text))
     if ":" in text and not iface:
         raise NetorchError(
@@ -216,11 +221,19 @@ def _label(world: World, text: str) -> str:
         return HOST
     if label is None:
         what, remedy = f"there is no node {node!r}.", which_node(node, world.names)
+        if _address(node) is not None:
+            remedy = _port_option(text.partition(":")[2])
         if node == HOST and world.machines:
             what = f"there are several machines, so {node!r} could be the host of each."
             remedy = f"Write {next(iter(world.machines_by_host))}."
         raise NetorchError(Problem("unknown-node", what, remedy=remedy, object=node))
     return label
+
+
+def _port_option(word: str) -> str:
+    """Return how to write a port, "" if the word is not one."""
+    is_port = word.isascii() and word.isdecimal()
+    return f"If {word} is a port, write --tcp {word} instead." if is_port else ""
 
 
 def _address(text: str) -> Address | None:

@@ -301,23 +301,34 @@ class Forwarder:
         return self._leave(parent[0], packet, way, f"for {name}, whose parent is {parent[1]}", "")
 
     def _nested(
-        self, label: str, source: Address | None, destination: Address, proto: str, port: int
+        self,
+        label: str,
+        source: Address | None,
+        destination: Address,
+        proto: str,
+        port: int,
+        bound: str,
     ) -> Outer:
-        """Send a packet that encapsulates another packet."""
+        """Send a packet that encapsulates another packet, by the interface that it is bound to."""
         if label not in self.world.places:
             return Outer(None, "it is sent from a namespace that netorch cannot see", True)
         if self.depth >= MAX_TUNNELS:
             return Outer(None, "the tunnels are nested without end", False)
         inner = Forwarder(self.world, self.depth + 1, choices=self.choices)
         nobody = ip_address("0.0.0.0" if destination.version == 4 else "::")
+        packet = Packet(source or nobody, destination, proto, dport=port)
+        # IPv6 takes another route than one by this interface if the source is given and the other
+        # route is better (ip6_route_output_flags), but always one of the VRF
+        place = self.world.place(label)
+        prefers = source is not None and destination.version == 6 and not place.vrf_of(bound)
         try:
-            delivered = inner.send(label, Packet(source or nobody, destination, proto, dport=port))
+            delivered = inner.send(label, packet, *(("", bound) if prefers else (bound,)))
         except PacketStopped as ended:
             return Outer(None, ended.cause, ended.outcome == LEAVES, inner.smallest)
         finally:
             for text, diverts in inner.connection.doubts.items():
                 self.connection.doubt(text, diverts=diverts)
-        return Outer(delivered.label, "", False, inner.smallest)
+        return Outer(delivered.label, "", False, inner.smallest, delivered.iif)
 
     def _incoming(self, label: str, source: Address, destination: Address, port: int) -> str:
         """Return why a host does not take a packet of UDP from another machine, or "".

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip_network
 
+from netorch.converge.cables import cables_of
 from netorch.firewall.chains import ListedChain
 from netorch.firewall.syntax import syntax_of
 from netorch.immutable import replace
@@ -32,7 +33,7 @@ from netorch.netlink.constants import (
 from netorch.state.key import label_text
 from netorch.state.registry import View
 from netorch.state.resource import Resource
-from netorch.values.marks import Mark, read_alias
+from netorch.values.marks import Mark
 from netorch.values.snapshot import AddressRecord, LinkRecord, Passage, Snapshot
 from netorch.walk import link_details
 from netorch.walk.settings import Settings
@@ -60,11 +61,11 @@ class _Everything(View):
 
 def world(snapshot: Snapshot, mark: Mark, asked: World) -> World:
     """Return the world of a snapshot that was read with `passage`; `asked` is that of the file."""
-    nodes = {label: node for node, label in asked.names.items()}
+    nodes = {label: node for node, label in asked.names.items() if node not in asked.second_names}
     views: dict[str, View] = {}
     for label, netns in snapshot.namespaces.items():
         views[label] = _Everything(netns, mark, True, views)
-    cables = _cables(snapshot)
+    cables = cables_of(snapshot)
     places = {
         label: _place(view, nodes.get(label, label_text(label)), cables)
         for label, view in views.items()
@@ -125,7 +126,16 @@ def _place(view: View, name: str, cables: Mapping[End, End]) -> Place:
         chains=chains,
         listening=netns.listening,
         unseen=tuple(
-            f"{name}: {sentence}" for sentence in (*passage.unseen, *unread, *_elsewhere(chains))
+            f"{name}: {sentence}"
+            for sentence in (
+                *passage.unseen,
+                *(
+                    f"netorch does not read the filters of tc on {link}"
+                    for link in passage.filtered
+                ),
+                *unread,
+                *_elsewhere(chains),
+            )
         ),
     )
 
@@ -230,42 +240,3 @@ def _elsewhere(chains: Iterable[ListedChain]) -> Iterator[str]:
             yield (
                 f"netorch does not evaluate the nft chain {chain.title}, which may drop the packet"
             )
-
-
-def _cables(snapshot: Snapshot) -> dict[End, End]:
-    """Return each veth → its other end.
-
-    The indices of the two ends refer to each other. If that is true of several veths, their aliases
-    decide.
-    """
-    ends: dict[tuple[int, int], list[tuple[str, LinkRecord]]] = {}
-    for label, netns in snapshot.namespaces.items():
-        for record in netns.links:
-            if record.kind == "veth":
-                ends.setdefault((record.index, record.link), []).append((label, record))
-    cables: dict[End, End] = {}
-    for (index, link), here in ends.items():
-        for label, record in here:
-            fitting = [
-                (other, far)
-                for other, far in ends.get((link, index), ())
-                if _may_be(label, record, other, far)
-            ]
-            alias_peer = read_alias(record.alias).peer
-            chosen = [entry for entry in fitting if (entry[0], entry[1].name) == alias_peer] or [
-                entry
-                for entry in fitting
-                if read_alias(entry[1].alias).peer in {None, (label, record.name)}
-            ]
-            if len(chosen) == 1 or (chosen and (chosen[0][0], chosen[0][1].name) == alias_peer):
-                cables[label, record.name] = (chosen[0][0], chosen[0][1].name)
-    return cables
-
-
-def _may_be(label: str, record: LinkRecord, other: str, far: LinkRecord) -> bool:
-    here = label == other
-    return (
-        (record.link_netnsid is None) == here
-        and (far.link_netnsid is None) == here
-        and record is not far
-    )

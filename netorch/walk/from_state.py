@@ -5,7 +5,7 @@ That is above all the routes to the subnets of addresses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, IPv6Interface, ip_address, ip_interface, ip_network
 from typing import Any
 
@@ -35,10 +35,11 @@ from netorch.netlink.constants import (
     RTN_UNICAST,
     RTPROT_KERNEL,
 )
+from netorch.netlink.decode_policy import kernel_rule
 from netorch.resolve.desired import Desired
 from netorch.state.key import HOST, label_text
 from netorch.state.resource import Resource
-from netorch.values.policy import KernelRoute, KernelRule
+from netorch.values.policy import KernelRoute
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
 from netorch.walk import link_details
 from netorch.walk.settings import Settings
@@ -95,7 +96,7 @@ def world(desired: Desired, whole: Desired | None = None, here: str = "") -> Wor
             machine.tunnel_address,
             machine.port if machine.inner is not None else 0,
         )
-        places.setdefault(label, _place(label, label_text(label), [], set()))
+        places.setdefault(label, _place(label, label_text(label), [], {}))
         preferred[label] = (*preferred.get(label, ()), machine.address)
         names[f"{HOST}.{name}"] = label
     if machines.here or here:
@@ -108,17 +109,20 @@ def world(desired: Desired, whole: Desired | None = None, here: str = "") -> Wor
         machines=hosts,
         machine_of=machine_of,
         here=machines.here,
+        second_names=frozenset((whole or desired).second_names),
     )
 
 
 def _world(desired: Desired) -> World:
     grouped: dict[str, list[Resource]] = {}
     for key, resource in desired.state.items():
-        grouped.setdefault(key.netns, []).append(resource)
+        # names in /run/netns and files in /etc/netns decide nothing about packets
+        if key.kind not in {"name", "file"}:
+            grouped.setdefault(key.netns, []).append(resource)
     for label in desired.labels.values():
         grouped.setdefault(label, [])
-    nodes = {label: node for node, label in desired.labels.items()}
-    ups = {(up.netns, up.link) for up in desired.state.values() if isinstance(up, Up)}
+    nodes = desired.nodes
+    ups = {(up.netns, up.link): up for up in desired.state.values() if isinstance(up, Up)}
     places = {
         label: _place(label, nodes.get(label, label_text(label)), resources, ups)
         for label, resources in grouped.items()
@@ -126,7 +130,8 @@ def _world(desired: Desired) -> World:
     _lend(places)
     _connect(places)
     preferred = {label: _preferred(grouped.get(label, ())) for label in places}
-    return World(places, dict(desired.labels), preferred=preferred)
+    second_names = frozenset(desired.second_names)
+    return World(places, dict(desired.labels), preferred=preferred, second_names=second_names)
 
 
 def _preferred(resources: Iterable[Resource]) -> tuple[IPv4Address | IPv6Address, ...]:
@@ -139,7 +144,9 @@ def _preferred(resources: Iterable[Resource]) -> tuple[IPv4Address | IPv6Address
     )
 
 
-def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str, str]]) -> Place:
+def _place(
+    label: str, name: str, resources: list[Resource], ups: Mapping[tuple[str, str], Up]
+) -> Place:
     kinds: dict[type, list[Any]] = {}
     for resource in resources:
         kinds.setdefault(type(resource), []).append(resource)
@@ -147,7 +154,9 @@ def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str,
     parts = link_details.parts_of(resources)
     ifaces = {
         resource.name: _iface(
-            resource, (label, resource.name) in ups, parts.get(resource.key, link_details.NO_PARTS)
+            resource,
+            ups.get((label, resource.name)),
+            parts.get(resource.key, link_details.NO_PARTS),
         )
         for resource in resources
         if isinstance(resource, Link)
@@ -177,7 +186,7 @@ def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str,
         addresses=tuple(addresses),
         routes=(),
         rules=tuple(
-            KernelRule(**{name: getattr(spec, name) for name in spec.__struct_fields__})
+            kernel_rule(spec, dict(spec.more))
             for spec in (
                 *_own_rules(any(iface.kind == "vrf" for iface in ifaces.values())),
                 *(rule.spec for rule in kinds.get(Rule, ())),
@@ -208,10 +217,11 @@ def _kernel_route(spec: RouteSpec) -> KernelRoute:
     return KernelRoute(**{name: getattr(spec, name) for name in spec.__struct_fields__})
 
 
-def _iface(link: Link, up: bool, parts: link_details.Parts) -> WorldInterface:
-    return link_details.iface(
-        link, parts, name=link.name, kind=link.KIND, up=up, mtu=link.mtu, mac=link.mac
+def _iface(link: Link, up: Up | None, parts: link_details.Parts) -> WorldInterface:
+    interface = link_details.iface(
+        link, parts, name=link.name, kind=link.KIND, up=up is not None, mtu=link.mtu, mac=link.mac
     )
+    return interface if up is None or up.arp else replace(interface, arp=False)
 
 
 def _addresses(

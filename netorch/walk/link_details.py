@@ -107,6 +107,8 @@ def _tunnel(link: Resource | None, parts: Parts) -> Tunnel | None:
         getattr(link, "vni", 0),
         parts.macs,
         getattr(link, "underlay", ""),
+        getattr(link, "external", False),
+        tuple(known),
     )
 
 

@@ -85,6 +85,8 @@ def _one_way(world: World, ask: PathQuery, source: str, target: str, choices: Ch
         there = Leg(_placed(world, forwarder.steps), ended.outcome, ended.cause)
     else:
         back = _back(world, forwarder, ask, delivered)
+        if ask.protocol == "tcp" and back.outcome == ARRIVES:
+            there = _again(forwarder, ask, packet, there)
     labels = _labels(world, there, back)
     unseen = [sentence for label in labels for sentence in world.places[label].unseen]
     others = dict.fromkeys(world.machine_of[label] for label in labels if world.is_elsewhere(label))
@@ -106,6 +108,25 @@ def _one_way(world: World, ask: PathQuery, source: str, target: str, choices: Ch
         remarks=(*forwarder.small(), *forwarder.remarks),
         certain=not any(doubts.values()),
     )
+
+
+def _again(forwarder: Forwarder, ask: PathQuery, packet: Packet, there: Leg) -> Leg:
+    """Follow the packet after the answer, which belongs to a connection that exists by then.
+
+    Return the leg of the first packet, as one that fails if that packet does not arrive. Rules may
+    let a connection begin and drop what follows.
+    """
+    number = len(forwarder.steps)
+    forwarder.connection.first = forwarder.connection.open = True
+    try:
+        forwarder.send(ask.label, replace(packet, state="established"), ask.bound)
+    except PacketStopped as stopped:
+        if stopped.outcome == FAILS:
+            cause = f"{stopped.cause} (a connection opens, but its next packet is lost)"
+            return Leg(there.steps, FAILS, cause)
+    finally:
+        del forwarder.steps[number:]
+    return there
 
 
 def _placed(world: World, steps: Iterable[WalkStep]) -> tuple[WalkStep, ...]:

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_address, ip_network
 
 from netorch.immutable import Value
+from netorch.netlink import encap
 from netorch.netlink.constants import (
+    AF_INET,
     AF_INET6,
     FR_ACT_BLACKHOLE,
     FR_ACT_GOTO,
@@ -17,6 +19,7 @@ from netorch.netlink.constants import (
     FR_ACT_TO_TBL,
     FR_ACT_UNREACHABLE,
     RT_SCOPE_HOST,
+    RT_SCOPE_LINK,
     RT_SCOPE_UNIVERSE,
     RT_TABLE_DEFAULT,
     RT_TABLE_LOCAL,
@@ -38,13 +41,14 @@ from netorch.values.requests import Hop
 from netorch.walk.world import FAMILIES, Address, InterfaceAddress, Place
 
 NO_ROUTE = "no route"
-ENCAPSULATIONS = {1: "MPLS", 2: "IP", 3: "ILA", 4: "IPv6", 5: "SRv6", 6: "BPF", 7: "SRv6 local"}
 _REJECTS = {
     RTN_BLACKHOLE: "which is blackhole",
     RTN_UNREACHABLE: "which is unreachable",
     RTN_PROHIBIT: "which is prohibit",
     RTN_BROADCAST: "which makes it a broadcast address",
 }
+_ERRORS = (RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT)
+"""The types of routes for which the kernel reports an error."""
 _RULE_REJECTS = {
     FR_ACT_BLACKHOLE: "blackhole",
     FR_ACT_UNREACHABLE: "unreachable",
@@ -128,6 +132,26 @@ class RouteChoice(Value):
 
 def lookup(place: Place, flow: Flow) -> RouteChoice:
     """Return the route for a packet."""
+    choice = _by_rules(place, flow)
+    iface = place.ifaces.get(flow.oif)
+    if (
+        (choice.route is not None and choice.route.type not in _ERRORS)
+        or flow.destination.version == 6
+        or iface is None
+        or not iface.up
+        or place.vrf_of(flow.oif)
+    ):
+        return choice
+    # IPv4 then takes the destination to be on the link (ip_route_output_key_hash_rcu)
+    number = flow.destination.packed
+    hops = (Hop(None, flow.oif),)
+    main, kernel = RT_TABLE_MAIN, RTPROT_KERNEL
+    direct = KernelRoute(AF_INET, number, 32, main, 0, RTN_UNICAST, RT_SCOPE_LINK, kernel, hops)
+    return RouteChoice(direct, doubts=choice.doubts)
+
+
+def _by_rules(place: Place, flow: Flow) -> RouteChoice:
+    """Return the route to which the policy rules lead."""
     doubts: list[str] = []
     vrf = place.vrf_of(flow.iif or flow.oif)
     rules = _rules(place, FAMILIES[flow.destination.version])
@@ -160,10 +184,10 @@ def lookup(place: Place, flow: Flow) -> RouteChoice:
         route = _in_table(place, table, flow, vrf)
         if route is None or _is_suppressed(place, rule, route):
             continue
-        if route.encapsulation:
-            name = ENCAPSULATIONS.get(route.encapsulation, str(route.encapsulation))
+        if route.encaps:
+            texts = " or ".join(dict.fromkeys(map(encap.text, route.encaps)))
             doubts.append(
-                f"{place.name}: the route {route_text(route)} encapsulates packets ({name}): "
+                f"{place.name}: the route {route_text(route)} encapsulates packets ({texts}): "
                 "netorch does not follow such packets"
             )
         default = rule.priority in {0, 32766, 32767} and not (rule.src or rule.dst or rule.mark)

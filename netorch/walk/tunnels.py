@@ -35,13 +35,15 @@ class Outer(NamedTuple):
     """Whether it only leaves what netorch can see."""
     mtu: int = 0
     """The smallest MTU on its way, 0 if none is known."""
+    iif: str = ""
+    """The interface by which it is received."""
 
 
-Nested = Callable[[str, Address | None, Address, str, int], Outer]
+Nested = Callable[[str, Address | None, Address, str, int, str], Outer]
 """A function that sends a packet which encapsulates another packet.
 
-Its arguments are the label of the sending namespace, and the source, destination, protocol and
-port of the packet.
+Its arguments are the label of the sending namespace, the source, destination, protocol and port of
+the packet, and the interface that it leaves by, "" for that of the route.
 """
 
 Incoming = Callable[[str, Address, Address, int], str]
@@ -63,6 +65,8 @@ def far_ends(
     tunnel = iface.tunnel
     if tunnel is None:
         return []
+    if tunnel.external:
+        return [Crossing(end, (), iface.kind, outside=True)]
     below = _below(end, iface)
     crossings: list[Crossing] = []
     for far in dict.fromkeys(chain(tunnel.ends, *tunnel.macs.values())):
@@ -73,15 +77,17 @@ def far_ends(
         if between is not None:
             crossings += between
             continue
-        label, why, leaves, _ = nested(
-            below, tunnel.local, far, PROTOCOLS.get(iface.kind, iface.kind), tunnel.port
+        bound = iface.parent[1] if iface.parent is not None and far in tunnel.bound else ""
+        label, why, leaves, _, iif = nested(
+            below, tunnel.local, far, PROTOCOLS.get(iface.kind, iface.kind), tunnel.port, bound
         )
         if label is not None:
+            there = _there(world, label, end, iface)
             crossings += [
-                Crossing(other, (), f"{iface.kind} to", far)
-                for other in _there(world, label, end, iface)
+                _into(world, other, iif, Crossing(other, (), f"{iface.kind} to", far, outside))
+                for other, outside in ((other, _is_external(world, other)) for other in there)
             ]
-            if not _there(world, label, end, iface):
+            if not there:
                 name = world.places[label].name
                 faults = (
                     Fault(
@@ -106,6 +112,25 @@ def far_ends(
     return crossings
 
 
+def _into(world: World, end: End, iif: str, crossing: Crossing) -> Crossing:
+    """Return a crossing with a fault if its end does not take packets that arrive by `iif`.
+
+    Only sit compares the interface with its parent (ipip6_tunnel_lookup in net/ipv6/sit.c).
+    """
+    far = world.iface(end)
+    if far is None or far.kind != "sit" or far.parent is None or far.parent[1] == iif:
+        return crossing
+    place = world.places.get(far.parent[0])
+    came = place.ifaces.get(iif) if place is not None else None
+    if came is None or came.master == far.parent[1]:
+        return crossing
+    text = (
+        f"{world.name_of(end)} takes packets that arrive by its parent {far.parent[1]},"
+        f" and these arrive by {iif}"
+    )
+    return crossing._replace(faults=(*crossing.faults, Fault(text, end)))
+
+
 def _between_machines(
     world: World,
     end: End,
@@ -126,13 +151,13 @@ def _between_machines(
     assert there is not None
     mtu, causes = min(near.mtu, there.mtu) - near.headers, []
     if world.live and near.name == world.here:
-        outer = nested(near.label, tunnel.local, far, "udp", tunnel.port)
+        outer = nested(near.label, tunnel.local, far, "udp", tunnel.port, "")
         if outer.label is not None:
             return None
         room = outer.mtu - HEADROOM[far.version]
         if near.port and outer.leaves:
             # its packets are not those that leave the machine
-            below = nested(near.label, None, there.address, "udp", there.port)
+            below = nested(near.label, None, there.address, "udp", there.port, "")
             room = min(room, below.mtu - near.headers) if below.mtu else room
         mtu = min(mtu, room) if outer.mtu else mtu
         causes += [] if outer.leaves else [f"{far}: {outer.why}"]
@@ -185,6 +210,11 @@ def _alike(world: World, kind: str) -> Iterator[tuple[End, WorldInterface]]:
                 yield (label, iface.name), iface
 
 
+def _is_external(world: World, end: End) -> bool:
+    iface = world.iface(end)
+    return iface is not None and iface.tunnel is not None and iface.tunnel.external
+
+
 def _there(world: World, label: str, end: End, iface: WorldInterface) -> list[End]:
     mine = iface.tunnel
     assert mine is not None
@@ -196,7 +226,7 @@ def _there(world: World, label: str, end: End, iface: WorldInterface) -> list[En
             other == end
             or theirs is None
             or _below(other, far) != label
-            or theirs.ident != mine.ident
+            or not (theirs.port == mine.port if theirs.external else theirs.ident == mine.ident)
         ):
             continue
         strict = iface.kind not in {"vxlan", "geneve"}
@@ -271,7 +301,7 @@ def pick_peer(
             [],
         )
     address, port = peer.endpoint
-    label, why, leaves, _ = nested(end[0], None, address, "udp", port)
+    label, why, leaves, *_ = nested(end[0], None, address, "udp", port, "")
     if leaves:
         return "", [Crossing(end, (), "wireguard", outside=True)]
     if label is None:

@@ -74,6 +74,11 @@ class Tunnel(Value):
     """The label of the namespace of the encapsulating packets, "" for that of the interface or of
     its parent."""
 
+    external: bool = False
+    """Whether routes or programs choose the other end of each packet."""
+    bound: tuple[Address, ...] = ()
+    """The ends to which the encapsulating packets leave by the parent, if there is one."""
+
     def ends_for(self, mac: str) -> tuple[Address, ...]:
         """Return the ends that get the frames for a MAC; "" is that of a broadcast."""
         return self.macs.get(mac, self.ends)
@@ -280,6 +285,8 @@ class World(Value, dict=True):
     """Label → the machine that has the namespace."""
     here: str = ""
     """The machine on which netorch runs, "" if that does not matter."""
+    second_names: frozenset[str] = frozenset()
+    """Those of `names` that share the namespace of another node."""
 
     @property
     def live(self) -> bool:

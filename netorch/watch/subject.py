@@ -79,10 +79,18 @@ class Subject:
         made = {key.netns for key in desired.state if key.kind == "netns"}
         return (HOST, *sorted(made), *sorted(desired.attached))
 
+    def has_name(self, names: set[str]) -> bool:
+        """Whether one of these names in /run/netns or /etc/netns is the topology's."""
+        return not names.isdisjoint((*self.names(), *self.second_names()))
+
+    def second_names(self) -> tuple[str, ...]:
+        """Return the second names of its namespaces."""
+        desired = self.loaded.desired if self.loaded is not None else None
+        return tuple(desired.second_names.values()) if desired is not None else ()
+
     def nodes(self) -> dict[str, str]:
         """Return label of a namespace → the node whose namespace it is."""
-        labels = self.loaded.desired.labels if self.loaded is not None else {}
-        return {label: node for node, label in labels.items()}
+        return self.loaded.desired.nodes if self.loaded is not None else {}
 
     def mark(self, labels: Iterable[str]) -> None:
         """Let these namespaces be read again."""
@@ -106,7 +114,7 @@ class Subject:
         if news.lost & self.inodes.keys():
             self.mark_all()
         if named := news.names | news.files:
-            self.is_due = self.is_due or "" in named or not named.isdisjoint(self.names())
+            self.is_due = self.is_due or "" in named or self.has_name(named)
         if self.name in news.records or "" in news.records:
             self.is_due = True
 
@@ -145,7 +153,9 @@ class Subject:
             raise
         self.difference = difference
         self.inodes = {
-            netns.inode: label for label, netns in difference.snapshot.namespaces.items()
+            netns.inode: label
+            for label, netns in difference.snapshot.namespaces.items()
+            if not netns.shares
         }
         return difference
 

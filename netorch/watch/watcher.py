@@ -275,7 +275,7 @@ class Watcher:
         sockets = self._orchestrator.kernel.event_sockets(labels, self._options.buffer)
         new = [one.label for one in sockets if one.inode not in listening]
         self._listener.add(sockets)
-        self._listener.watch_files(labels)
+        self._listener.watch_files([*labels, *subject.second_names()])
         if new and subject.difference is not None:
             subject.mark(new)
             subject.has_new_labels = True

@@ -23,32 +23,16 @@ from netorch.render.graph.layout import place
 from tests.unit.render.test_graph import DOCKER, hostile, picture
 
 LAB = DOCKER + "checks:\n  - {from: pc, to: 192.0.2.1, tcp: 8080}\n"
+MIDDLE = """
+const line = arguments[0], box = line.getBoundingClientRect();
+const point = line.getPointAtLength(line.getTotalLength() / 2);
+const middle = point.matrixTransform(line.getScreenCTM());
+return [middle.x - (box.left + box.right) / 2, middle.y - (box.top + box.bottom) / 2]
+    .map(Math.round);
+"""
+"""The way from the middle of the box around a line to the middle of the line, in pixels."""
+
 MANY = "name: many\nnodes: {r: {networks: [lan]}, pc: {}, 'h[1-200]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/16}}\nlinks: [[r:up, pc:eth0]]"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    """Start one browser for all the tests."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
-    home = tmp_path_factory.mktemp("browser")
-    for argument in (
-        "headless=new",
-        "no-sandbox",
-        "disable-gpu",
-        "disable-dev-shm-usage",
-        "window-size=1200,800",
-        f"user-data-dir={home}",
-    ):
-        options.add_argument(f"--{argument}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(
-        options=options, service=webdriver.ChromeService("/usr/bin/chromedriver")
-    )
-    try:
-        yield driver
-    finally:
-        driver.quit()
 
 
 class Page:
@@ -205,7 +189,9 @@ def test_a_cable_opens_by_mouse_and_by_keyboard(page: Page) -> None:
     focus = page.browser.switch_to.active_element
     assert focus.get_attribute("aria-label") == label
     line = page.find('.edge[aria-label^="owner box lan"] .grip')
-    ActionChains(page.browser).move_to_element_with_offset(line, 0, 3).click().perform()
+    right, down = page.browser.execute_script(MIDDLE, line)
+    pointer = ActionChains(page.browser).move_to_element_with_offset(line, right + 2, down + 2)
+    pointer.click().perform()
     assert page.find("#panel-name").text == "box – lan", "the line need not be hit precisely"
     page.press(Keys.ESCAPE)
     last = page.all("#stage .thing")[-1]

@@ -15,8 +15,8 @@ SOLO = {
     "vxlan": "kind: vxlan, vni: 7, local: 10.0.0.1, remote: 10.0.0.2",
     "geneve": "kind: geneve, mtu: 1400, vni: 8, remote: 10.0.0.2",
     "gretap": "kind: gretap, mtu: 1400, local: 10.0.0.1, remote: 10.0.0.2",
-    "ipip": "kind: ipip, mtu: 1400, local: 10.0.0.1, remote: 10.0.0.2",
-    "ip6gre": "kind: ip6gre, mtu: 1400, local: fd00::1, remote: fd00::2",
+    "ipip": "kind: ipip, mtu: 1400, parent: up, local: 10.0.0.1, remote: 10.0.0.2",
+    "ip6gre": "kind: ip6gre, mtu: 1400, parent: up, local: fd00::1, remote: fd00::2",
     "macvlan": "kind: macvlan, parent: up",
     "ipvlan": "kind: ipvlan, parent: up2",
     "macvtap": "kind: macvtap, parent: up",
@@ -46,6 +46,7 @@ nodes:
       up2: {{txqueuelen: 77, description: second}}
       br0: {{kind: bridge, ports: [in1], hello_time: 300, forward_delay: 400}}
       in1: {{port: {{hairpin: true, fdb: ["02:00:00:00:00:0a"]}}}}
+      vxe: {{kind: vxlan, external: true, port: 4791}}
       nic: {{kind: physical, from: eth8, addresses: [192.0.2.9/24]}}
 {made}    routes: [{{to: 10.9.0.0/16, via: 10.0.0.2, mtu: 1300}}, {{to: "fd00:9::/64", type: blackhole}}]
     rules: [{{from: 10.9.0.0/24, table: 100, priority: 1000}}]
@@ -93,6 +94,7 @@ def every_kind(host: Host) -> tuple[str, str]:
         .replace("hairpin: true, ", "")
         .replace("00:0a", "00:0b")
         .replace("vni: 7", "vni: 70")
+        .replace("1400, parent: up,", "1400, parent: up2,")
         .replace("parent: up, id: 10", "parent: up, id: 11")
         .replace("remote: fd00::2", "remote: fd00::7")
         .replace("kind: bond", "kind: bond, mode: active-backup")

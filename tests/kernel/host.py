@@ -140,6 +140,14 @@ Linux refuses them during an apply.
 
 _WARM = Warm()
 
+_EXCERPT = re.compile(r" *\d* \| ")
+
+
+def sentences(output: str) -> list[str]:
+    """Return the lines of an error output without those that show the file."""
+    return [line for line in output.splitlines() if not _EXCERPT.match(line)]
+
+
 Snapshot = dict[str, dict[str, str]]
 """Place (`host`, `netns r1`, `files`, `mounts`) → object (`link eth0`) → its text."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.engine import Engine
-from tests.kernel.host import SOURCE, Host, diff_snapshots
+from tests.kernel.host import SOURCE, Host, diff_snapshots, sentences
 
 LOCK = ["files: /run/netorch/lab.lock"]
 
@@ -52,9 +52,9 @@ def test_a_process_that_ended_and_another_that_got_its_number(host: Host) -> Non
     box.wait()
     result = host.netorch("diff", check=False)
     assert result.returncode == 1
-    assert result.stderr == (
-        f"topo.yaml:4:5: node box: there is no process {pid}. Start it first, and write its current PID.\n"
-    )
+    assert sentences(result.stderr) == [
+        f"topo.yaml:4:5: node box: there is no process {pid}. Start it first, and write its current PID."
+    ]
     assert host.netorch("exec", "box", "true", check=False).stderr.startswith(
         f"netorch: node box: there is no process {pid}."
     )
@@ -179,9 +179,9 @@ def test_one_namespace_under_two_names(host: Host) -> None:
         "name: lab\nnodes:\n  a: {}\n  box: {attach: 'netns:a'}\nlinks: [[a:eth0, box:eth0]]\n",
     )
     error = host.netorch("apply", check=False).stderr
-    assert error == (
-        "topo.yaml:4:9: the nodes a and box (netns:a) are the same namespace. Delete box, and write what it has under a.\n"
-    )
+    assert sentences(error) == [
+        "topo.yaml:4:9: the nodes a and box (netns:a) are the same namespace. Delete box, and write what it has under a."
+    ]
     assert diff_snapshots(before, host.snapshot(), LOCK) == []
 
 

@@ -214,7 +214,7 @@ def test_what_cannot_be_captured(host: Host) -> None:
     assert "topology 'la' is not live here. Did you mean 'lab'?" in refused("a", "--name", "la")
     assert "no live topology has a node 'x'. There are a, b, c." in refused("x")
     assert refused("a", "icmpp") == (
-        "netorch: 'icmpp' is not a filter: syntax error. "
+        "netorch: 'icmpp' is not a filter: syntax error. If it is an interface, write a:icmpp. "
         "Filters are in tcpdump's language: `man 7 pcap-filter`."
     )
     assert "is not a filter: unknown host 'no.such.example'" in refused("a", "host no.such.example")

@@ -14,7 +14,7 @@ import pytest
 
 from netorch.cli import main
 from netorch.version import __version__
-from tests.kernel.host import SOURCE, Host, diff_snapshots
+from tests.kernel.host import SOURCE, Host, diff_snapshots, sentences
 from tests.kernel.terminal import on_a_terminal
 
 FILE = "name: lab\nvars: {n: 1}\nnodes: {a: {}, b: {}}\nlinks: [{endpoints: [a:eth0, b:eth0], subnet: 10.$(n).0.0/24}]\n"
@@ -135,7 +135,7 @@ def test_all_errors_of_a_file_are_reported_with_their_places(host: Host) -> None
     process = host.netorch("validate", check=False)
     assert process.returncode == 1
     assert process.stdout == ""
-    lines = process.stderr.splitlines()
+    lines = sentences(process.stderr)
     assert lines[0].startswith("topo.yaml:3:7: ")
     assert "Did you mean 'networks'?" in lines[0]
     assert any(line.startswith("topo.yaml:6:") for line in lines)
@@ -248,7 +248,7 @@ def test_the_file_left_out(host: Host) -> None:
         process = host.netorch(*words, check=False)
         assert process.returncode == 1, words
         assert "topo.yaml" in process.stderr, words
-        assert len(process.stderr.splitlines()) == 1
+        assert len(sentences(process.stderr)) == 1
     # the topology that is live here
     host.write("first.yaml", FILE)
     host.netorch("apply", "first.yaml")
@@ -362,6 +362,7 @@ def test_names_of_files_that_are_no_plain_words(host: Host, name: bytes) -> None
     process = host.netorch("validate", word, check=False)
     assert process.returncode == 1
     assert "\x1b" not in process.stderr
+    assert len(sentences(process.stderr)) == 1
     assert len(process.stderr.splitlines()) == 3
     assert ":1:13: " in process.stderr
 
@@ -652,6 +653,8 @@ def test_the_live_state_as_a_file_says_what_it_leaves_out(host: Host) -> None:
         "nodes: {a: {networks: [lan]}}\nnetworks: {lan: {mode: host-only, subnet: 10.0.0.0/24}}\n",
     )
     host.netorch("apply")
+    assert "mode: host-only" in host.netorch("show", "-o", "yaml").stdout
+    host.run("rm", "-r", "/run/netorch/topo")
     assert (
         "warning: networks of mode nat, routed and host-only are written as bridges"
         in host.netorch("show", "-o", "yaml").stderr

@@ -214,7 +214,7 @@ def test_errors_for_a_job_and_for_a_comment(host: Host) -> None:
     process = host.netorch("diff", "-o", "github", check=False)
     assert (process.returncode, process.stdout) == (1, "")
     assert process.stderr.startswith(
-        "::error file=topo.yaml,line=1,title=netorch,col=13::unknown key 'x'"
+        "::error file=topo.yaml,line=1,title=netorch,col=13,endColumn=14::unknown key 'x'"
     )
     process = host.netorch("diff", "-o", "markdown", check=False)
     assert process.stdout.startswith("### netorch: failed\n\n- `topo.yaml:1:13: unknown key 'x'")

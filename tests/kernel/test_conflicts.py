@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.host import Host, diff_snapshots
+from tests.kernel.host import Host, diff_snapshots, sentences
 
 # The tests below contain line numbers of this text, so a change here has to change them.
 FILE = """\
@@ -75,7 +76,11 @@ def test_a_namespace_of_somebody_else(host: Host) -> None:
     )
     host.write("topo.yaml", FILE)
     error = refused(host, ["netns a", "netorch did not make it"], places=("10:3",))
-    assert error.count("\n") == 1, "what follows from the conflict is not reported"
+    assert len(sentences(error)) == 1, "what follows from the conflict is not reported"
+    line = FILE.splitlines()[9]
+    assert error.splitlines()[1:] == [f"  10 | {line}", "     |   ^"]
+    report = json.loads(host.netorch("apply", "-o", "json", check=False).stdout)["problems"][0]
+    assert (report["line"], report["column"], report["end_column"]) == (10, 3, 4)
 
 
 @pytest.mark.uml
@@ -242,7 +247,7 @@ def test_a_name_in_run_netns_that_is_no_namespace(host: Host, what: str) -> None
     assert "topo.yaml:10:3: netns a: /run/netns/a" in error
     assert sh(host, f"{look} || true") == status
     assert Path("/etc/passwd").read_bytes() == passwd
-    assert error.count("\n") == 1
+    assert len(sentences(error)) == 1
 
 
 def test_a_name_bound_to_the_host_itself(host: Host) -> None:
@@ -276,6 +281,30 @@ links:
 """
 
 
+def test_a_file_without_a_name_in_another_folder(host: Host) -> None:
+    """Both are called `topo`, so the second one would delete the nodes of the first."""
+    for folder in ("x", "y"):
+        host.run("mkdir", folder)
+    host.write("x/topo.yaml", "nodes: {a: {}, b: {}}")
+    host.write("y/topo.yaml", "nodes: {k: {}}")
+    host.netorch("apply", "x/topo.yaml")
+    before = host.snapshot()
+    failed = host.netorch("apply", "y/topo.yaml", check=False)
+    assert failed.returncode == 1
+    assert f"topology 'topo' is live from {host.directory}/x/topo.yaml" in failed.stderr
+    assert "delete a, b. Write `name: …` in this file." in failed.stderr
+    assert diff_snapshots(before, host.snapshot(), ignore=("files: /run/netorch",)) == []
+    # what deletes no node, has a name, or is the only file of the name is applied
+    host.write("y/topo.yaml", "nodes: {a: {}, b: {}, c: {}}")
+    host.netorch("apply", "y/topo.yaml")
+    host.write("x/topo.yaml", "name: topo\nnodes: {a: {}}")
+    host.netorch("apply", "x/topo.yaml")
+    host.write("y/topo.yaml", "nodes: {k: {}}")
+    host.run("rm", "x/topo.yaml")
+    host.netorch("apply", "y/topo.yaml")
+    host.netorch("destroy", "topo")
+
+
 def test_another_topologys_objects_name_that_topology(host: Host) -> None:
     host.write("topo.yaml", FILE)
     host.write("theirs.yaml", OTHER)
@@ -283,7 +312,7 @@ def test_another_topologys_objects_name_that_topology(host: Host) -> None:
     error = refused(
         host, ["netns a", "topology 'theirs'", "br-mine", "v-host"], places=("10:3", "5:7", "16:9")
     )
-    for line in error.splitlines():
+    for line in sentences(error):
         assert "'theirs'" in line, f"each line names the other topology: {line}"
     # with a prefix of its own, the topology is live together with the other
     host.write(

@@ -93,6 +93,14 @@ CASES = {
     ),
     "masquerade no longer": Case({ONE: "one: {mode: routed,", f", {PUBLISH}": ""}, "m", OUT, (53, 80), BOX, M),
     "masquerade from now on": Case({TWO: "two: {mode: nat,"}, "n", OUT, (53, 80), N, BOX),
+    "other source ports": Case(
+        {"ports: 1-65535": "ports: 1024-1999"}, "m", OUT, (53, 80), BOX, BOX,
+        start={"box: {": "box: {nat: [{masquerade: {out: up, proto: [tcp, udp], ports: 1-65535}}], "},
+    ),
+    "source ports that they have": Case(
+        {"ports: 9-65535": "ports: 1-65535"}, "m", OUT, (53, 80), BOX, BOX, goes_on=True,
+        start={"box: {": "box: {nat: [{masquerade: {out: up, proto: [tcp, udp], ports: 9-65535}}], "},
+    ),
     "host-only": Case(
         {ONE: "one: {mode: host-only,", f", {PUBLISH}": ""}, "m", OUT, (53, 80), BOX, None
     ),

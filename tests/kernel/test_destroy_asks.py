@@ -99,3 +99,18 @@ def test_it_asks_no_script_and_about_no_single_one(two: Host) -> None:
     done = two.netorch("destroy", "--all")
     assert "[y/N]" not in done.stdout + done.stderr
     assert namespaces(two) == set()
+
+
+def test_it_asks_about_the_only_one_that_nothing_names(host: Host) -> None:
+    host.write("shop.yaml", "name: shop\nnodes: {shop1: {}}\n")
+    host.netorch("apply", "-q", "shop.yaml")
+    user = User(b"n\n")
+    output = on_a_terminal(host, "destroy", observe=user)
+    assert "This removes 1 topology: shop. Go on? [y/N]" in output
+    assert namespaces(host) == {"shop1"}
+    assert "shop: 1 removed" in host.netorch("destroy").stdout
+    # a file of this folder names it
+    host.write("topo.yaml", "name: shop\nnodes: {shop1: {}}\n")
+    host.netorch("apply", "-q")
+    assert "[y/N]" not in on_a_terminal(host, "destroy")
+    assert namespaces(host) == set()

@@ -470,6 +470,16 @@ def test_a_foreign_object_in_a_node_is_left_alone(lab: Lab) -> None:
     assert changed(there, lab.host) == []
 
 
+def test_a_node_whose_loopback_has_another_name_is_still_the_topologys(host: Host) -> None:
+    """lo has the mark of its namespace, and its index never changes."""
+    host.write("topo.yaml", "name: lab\nnodes: {a: {}}\n")
+    host.netorch("apply")
+    host.run("sh", "-ec", "ip -n a link set lo down; ip -n a link set lo name lo2")
+    assert "+ lo a/lo" in host.netorch("diff", check=False).stdout
+    host.netorch("destroy", "lab")
+    assert host.run("ip", "netns", "list").stdout == ""
+
+
 def test_a_second_apply_writes_nothing(lab: Lab) -> None:
     host = lab.host
     into = {"host": "ip"} | {
@@ -535,3 +545,16 @@ def listen(process: Background, printed: list[str]) -> bool:
     while select.select([process.stdout], [], [], 0)[0]:
         printed += os.read(process.stdout.fileno(), 65536).decode().splitlines()
     return True
+
+
+@pytest.mark.parametrize("kind", ["multicast", "broadcast", "throw", "local"])
+def test_a_route_by_hand_of_a_type_that_files_lack_is_removed(host: Host, kind: str) -> None:
+    text = "name: lab\nnodes: {a: {interfaces: {br0: {kind: bridge, addresses: [10.0.0.1/24]}}}}\n"
+    host.netorch("apply", host.write("lab.yaml", text))
+    device = () if kind == "throw" else ("dev", "br0")
+    host.run("ip", "-n", "a", "route", "add", kind, "239.0.0.0/8", *device, "table", "main")
+    diff = host.netorch("diff", "lab.yaml", check=False).stdout
+    assert diff.splitlines() == ["- route a 239.0.0.0/8", "lab: 1 to delete"]
+    host.netorch("apply", "lab.yaml")
+    assert "in sync" in host.netorch("diff", "lab.yaml").stdout
+    assert "239" not in host.run("sh", "-c", "ip -n a route show table all").stdout

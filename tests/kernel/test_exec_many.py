@@ -43,9 +43,9 @@ def test_a_pattern(host: Host) -> None:
     assert host.netorch("show", "--drift").stdout == "lab: in sync\n"
     host.run("ip", "-n", "h2", "link", "set", "eth0", "mtu", "1400")
     drift = "~ veth h2/eth0  mtu 1400 → 1500  [update]\n"
-    assert host.netorch("show", "--drift").stdout == drift
-    assert host.netorch("show", "h2", "--drift").stdout == drift
-    assert host.netorch("show", "h1", "--drift").stdout == "h1: in sync\n"
+    assert host.netorch("show", "--drift").stdout == f"{drift}lab: 1 to update\n"
+    assert host.netorch("show", "h2", "--drift").stdout == f"{drift}lab h2: 1 to update\n"
+    assert host.netorch("show", "h1", "--drift").stdout == "lab h1: in sync\n"
     document = json.loads(host.netorch("show", "h2", "--drift", "-o", "json").stdout)
     assert {row["netns"] for row in document["resources"]} == {"h2"}
     assert [row["title"] for row in document["changes"]] == ["veth h2/eth0"]

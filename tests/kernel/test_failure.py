@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from tests.kernel.campaign import LONG, add_figure, spread
-from tests.kernel.host import UNFORESEEN, Background, Host, Snapshot, diff_snapshots
+from tests.kernel.host import UNFORESEEN, Background, Host, Snapshot, diff_snapshots, sentences
 
 PARTNER = re.compile(r'"link": "[^"]*", (?="locked")')
 OWN_FILES = ["files: /run/netorch/"]
@@ -688,7 +688,7 @@ def test_the_lock_names_its_holder(host: Host) -> None:
         assert process.stdout == ""
         assert "topology 'lab' is being changed by process" in process.stderr
         assert " -c import os, sys, time" in process.stderr
-        assert len(process.stderr.splitlines()) == 1
+        assert len(sentences(process.stderr)) == 1
     # diff needs no lock, and another topology has a lock of its own
     assert host.netorch("diff", check=False).returncode in (0, 2)
     host.write("second.yaml", "nodes: {x: {}}\n")
@@ -742,7 +742,7 @@ def test_without_the_rights_of_root(host: Host, before: Snapshot, who: str) -> N
             *UNPRIVILEGED[who], sys.executable, "-m", "netorch", *words, check=False, input=GOOD
         )
         assert process.returncode == 1, process.stdout
-        assert len(process.stderr.splitlines()) == 1, process.stderr
+        assert len(sentences(process.stderr)) == 1, process.stderr
         assert "root" in process.stderr
         assert "CAP_NET_ADMIN" in process.stderr
         assert process.stdout == ""

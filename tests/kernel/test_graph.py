@@ -44,7 +44,7 @@ def test_drift_is_red_and_what_is_in_sync_is_not(host: Host) -> None:
     host.run("ip", "-n", "c", "address", "add", "10.0.0.77/24", "dev", "lan")
     after = drawn(draw(host))
     assert {name: state for name, state in after.items() if state != "ok"} == {
-        "cable: changed / a eth1 10.0.1.1/30 / c eth1 10.0.1.2/30": "changed",
+        "cable: changed / a eth1 10.0.1.1/30 / c eth1 10.0.1.2/30 / a mtu 1500 → 1400": "changed",
         "cable: missing / b missing eth1 missing 10.0.2.1/30 / c missing eth2 missing 10.0.2.2/30": "missing",
     }
     assert "owner / c lan 10.0.0.1/24 extra 10.0.0.77/24 / lan" in after

@@ -27,6 +27,7 @@ from netorch.firewall.iptables import ChainNames, TableKey, commands, lines
 from netorch.kernel.firewall import xtables
 from netorch.kernel.system.syscalls import setns
 from netorch.values.filter_rules import (
+    MASQUERADE,
     DestinationTo,
     FilterRule,
     Hook,
@@ -248,7 +249,7 @@ def publish(port: PortRange, to: PortRange, family: int = 4, protocol: str = "tc
             family,
             Hook.POSTROUTING,
             Match(source=net, destination=net, translated=True),
-            Verdict.MASQUERADE,
+            MASQUERADE,
             "hairpin",
         )
     )
@@ -258,7 +259,7 @@ def publish(port: PortRange, to: PortRange, family: int = 4, protocol: str = "tc
                 4,
                 Hook.POSTROUTING,
                 Match(source=ip_network("127.0.0.0/8"), oif="br0"),
-                Verdict.MASQUERADE,
+                MASQUERADE,
                 "from 127.0.0.1",
             )
         )
@@ -284,6 +285,21 @@ EVERYTHING = (
         SourceTo(ip_address("192.0.2.1")),
     ),
     FilterRule(6, Hook.POSTROUTING, Match(oif="ext0"), SourceTo(ip_address("2001:db8::1"))),
+    *(
+        FilterRule(
+            family,
+            Hook.POSTROUTING,
+            Match(protocol=protocol, oif="ext0"),
+            SourceTo(ip_address(to) if to else None, ports, random),
+        )
+        for family, to in ((4, "192.0.2.1"), (6, "2001:db8::1"), (4, ""), (6, ""))
+        for protocol, ports, random in (
+            ("tcp", (1024, 65535), False),
+            ("udp", (7, 7), True),
+            ("sctp", (1, 2), True),
+            (None, None, True),
+        )
+    ),
     FilterRule(
         6,
         Hook.FORWARD,
@@ -307,13 +323,13 @@ def test_masquerade_hides_the_members_from_outside_and_not_from_each_other(lab: 
             4,
             Hook.POSTROUTING,
             Match(source=NET, destination=Not(NET), oif=Not("br0")),
-            Verdict.MASQUERADE,
+            MASQUERADE,
         ),
         FilterRule(
             6,
             Hook.POSTROUTING,
             Match(source=NET6, destination=Not(NET6), oif=Not("br0")),
-            Verdict.MASQUERADE,
+            MASQUERADE,
         ),
     ) == ((4, "nat"), (6, "nat"))
     assert lab.reach("web", "192.0.2.2", 81, "out", 81) == "192.0.2.1"
@@ -648,7 +664,7 @@ def test_reading_makes_no_table(bare: Lab) -> None:
     assert bare.put() == ()
     assert bare.inside(None, xtables.available) is None
     assert tables_of(bare) == set()
-    bare.put(FilterRule(4, Hook.POSTROUTING, Match(source=NET), Verdict.MASQUERADE))
+    bare.put(FilterRule(4, Hook.POSTROUTING, Match(source=NET), MASQUERADE))
     assert tables_of(bare) == {"nat"}
     bare.delete()
     # a table stays after it was made, but empty

@@ -16,7 +16,7 @@ nodes:
 networks: {lan: {}}
 links: [["a:eth0", "b:eth0"]]
 """,
-    "{port: {hairpin: true, isolated: true, learning: false, cost: 7, priority: 5, "
+    "{port: {hairpin: true, isolated: true, learning: false, neigh_suppress: true, cost: 7, priority: 5, "
     "fdb: ['02:00:00:00:00:0a']}}",
     ("bridge",),
     sees=(
@@ -24,6 +24,7 @@ links: [["a:eth0", "b:eth0"]]
         ("bridge -n a -d link show dev eth0", "hairpin on"),
         ("bridge -n a -d link show dev eth0", "learning off"),
         ("bridge -n a -d link show dev eth0", "isolated on"),
+        ("bridge -n a -d link show dev eth0", "neigh_suppress on"),
         ("bridge -n a fdb show dev eth0", "02:00:00:00:00:0a master br0 static"),
         ("bridge -n netorch-lab -d link show dev a-lan0", "isolated on"),
     ),
@@ -31,7 +32,7 @@ links: [["a:eth0", "b:eth0"]]
         Edit(
             "{port: {hairpin: true, cost: 100, fdb: '02:00:00:00:00:0b'}}",
             "~ link a/eth0  cost 7 → 100  isolated true → none  learning false → none  "
-            "priority 5 → none  [update]",
+            "neigh_suppress true → none  priority 5 → none  [update]",
             ("- fdb a/eth0 02:00:00:00:00:0a", "+ fdb a/eth0 02:00:00:00:00:0b"),
         ),
         Edit("{}", "~ link a/eth0  hairpin true → none … [update]"),
@@ -40,6 +41,10 @@ links: [["a:eth0", "b:eth0"]]
         Damage(
             "bridge -n a link set dev eth0 cost 100 learning on",
             "~ link a/eth0  learning none → false  cost 100 → 7",
+        ),
+        Damage(
+            "bridge -n a link set dev eth0 neigh_suppress off",
+            "~ link a/eth0  neigh_suppress none → true",
         ),
         Damage(
             "bridge -n netorch-lab link set dev a-lan0 isolated off",

@@ -12,7 +12,7 @@ import time
 import pytest
 import yaml
 
-from tests.kernel.host import Host, diff_snapshots
+from tests.kernel.host import Host, diff_snapshots, sentences
 from tests.kernel.kindcase import Damage, Edit, KindCase, assert_in_sync, check_kind, require
 from tests.kernel.traffic import mbit, round_trip
 
@@ -40,7 +40,15 @@ TBF = KindCase(
             "~ impair b/y  rate 1gbit → 40gbit  [update]",
             ("~ veth b/y  mtu 1500 → 9000",),
         ),
-        Edit("impair: {rate: 64kbit}", "~ impair b/y  rate 40gbit → 64kbit  burst … [update]"),
+        Edit(
+            "impair: {rate: 40gbit, burst: 1mb, latency: 5ms}, mtu: 9000",
+            "~ impair b/y  burst … [update]",
+        ),
+        Edit(
+            "impair: {rate: 1mbit, burst: 32kbit, latency: 400ms}",
+            "~ impair b/y  rate 40gbit → 1mbit … [update]",
+        ),
+        Edit("impair: {rate: 64kbit}", "~ impair b/y  rate 1mbit → 64kbit … [update]"),
         Edit(
             "mtu: 1400",
             "~ impair b/y  rate 64kbit → none … [update]",
@@ -129,11 +137,13 @@ def test_a_kernel_without_netem_is_an_error_before_anything_changes(host: Host) 
     file = host.write("lab.yaml", CABLE.replace("$WORDS", "impair: {delay: 10ms}"))
     for command in ("diff", "apply"):
         done = host.netorch(command, file, check=False)
-        assert (done.returncode, done.stderr) == (
+        assert (done.returncode, sentences(done.stderr)) == (
             1,
-            f"{file}:5:49: this kernel has no netem qdisc: impair b/y cannot be made. "
-            "Load the module (`modprobe sch_netem`), "
-            "or use a kernel built with CONFIG_NET_SCH_NETEM.\n",
+            [
+                f"{file}:5:49: this kernel has no netem qdisc: impair b/y cannot be made. "
+                "Load the module (`modprobe sch_netem`), "
+                "or use a kernel built with CONFIG_NET_SCH_NETEM."
+            ],
         )
     assert diff_snapshots(before, host.snapshot()) == []
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from netorch.kernel.system.syscalls import setns
-from tests.kernel.host import Host
+from tests.kernel.host import Host, sentences
 from tests.kernel.kindcase import NAME, Damage, Edit, KindCase, check_kind, require
 
 NODE = "name: lab\nnodes: {a: {interfaces: {t0: $WORDS}}}"
@@ -110,7 +110,7 @@ def test_a_user_that_is_not_there_and_a_machine_without_the_device(host: Host) -
     )
     done = host.netorch("apply", file, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines() == [
+    assert sentences(done.stderr) == [
         f"{file}:2:42: tap a/t0: this machine has no user 'nobdy'. Did you mean 'nobody'?",
         f"{file}:2:56: tap a/t0: this machine has no group 'zzz'.",
     ]

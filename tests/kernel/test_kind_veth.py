@@ -36,6 +36,52 @@ VETH = KindCase(
     ),
 )
 
+FLAGS = KindCase(
+    'name: lab\nnodes: {a: {interfaces: {x: $WORDS}}, b: {}}\nlinks: [["a:x", "b:y"]]',
+    "{arp: false, promisc: true}",
+    ("veth",),
+    sees=(
+        ("ip -n a link show x", "NOARP"),
+        ("ip -n a link show x", "PROMISC"),
+        ("ip -n a link show x", "MULTICAST"),
+    ),
+    edits=(
+        Edit(
+            "{arp: false, allmulti: true}",
+            "~ link a/x  allmulti off → on  promisc on → off  [update]",
+        ),
+        Edit("{multicast: false}", "~ link a/x  multicast on → off … [update]"),
+        Edit("{state: down, promisc: true}", "! link a/x  state up → down … [flap]"),
+        Edit("{}", "~ link a/x  state down → up  [update]"),
+    ),
+    damages=(
+        Damage("ip -n a link set x arp on", "~ link a/x  arp on → off"),
+        Damage("ip -n a link set x promisc off", "~ link a/x  promisc off → on"),
+        Damage("ip -n a link set x allmulticast on", "~ link a/x  allmulti on → off"),
+        Damage("ip -n b link set y promisc on", "~ link b/y  promisc on → off"),
+        Damage("ip -n a link set x multicast off", "~ link a/x  multicast off → on"),
+    ),
+)
+
+
+def test_flags(host: Host) -> None:
+    check_kind(host, FLAGS)
+
+
+def test_without_arp_nobody_is_reached_and_explain_knows_it(host: Host) -> None:
+    host.write(
+        "topo.yaml",
+        "name: lab\nnodes: {a: {interfaces: {x: {arp: false}}}, b: {}}\n"
+        "links: [{endpoints: ['a:x', 'b:y'], subnet: 10.9.0.0/30}]",
+    )
+    file = host.netorch("explain", "--file", "topo.yaml", "a", "b", check=False).stdout
+    host.netorch("apply")
+    assert not host.ping("a", "10.9.0.2")
+    live = host.netorch("explain", "a", "b", check=False).stdout
+    for text in (file, live):
+        assert "does not arrive" in text or "x has ARP off" in text, text
+
+
 BRIDGE = KindCase(
     'name: lab\nnodes: {a: {interfaces: {br: $WORDS, x: {}}}, b: {}}\nlinks: [["a:x", "b:y"]]',
     "{kind: bridge, ports: [x], ageing_time: 100s}",

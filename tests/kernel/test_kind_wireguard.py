@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from netorch.kinds.base.curve25519 import public_key
-from tests.kernel.host import Host, diff_snapshots
+from tests.kernel.host import Host, diff_snapshots, sentences
 from tests.kernel.kindcase import Damage, Edit, KindCase, check_kind, has_kind, require
 from tests.kernel.test_topologies import FOLDER, copied
 
@@ -226,7 +226,7 @@ def test_a_bad_key_file_is_an_error_before_anything_changes(host: Host) -> None:
         assert first_error(host, file) == message, command
     # netorch reports all errors at once, and needs no key to validate or compare files
     (host.directory / "ab.psk").unlink()
-    assert len(host.netorch("apply", file, check=False).stderr.splitlines()) == 2
+    assert len(sentences(host.netorch("apply", file, check=False).stderr)) == 2
     host.netorch("validate", file)
     other = host.write(
         "other.yaml", file.read_text().replace("a.key", "c.key").replace("ab.psk", "x.psk")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kernel.host import Host, diff_snapshots
+from tests.kernel.host import Host, diff_snapshots, sentences
 from tests.kernel.kindcase import has_kind
 
 FILE = """
@@ -27,7 +27,7 @@ def test_all_missing_kinds_are_reported_at_once_and_nothing_changes(host: Host) 
     for command in ("diff", "apply"):
         done = host.netorch(command, file, check=False)
         assert done.returncode == 1
-        assert done.stderr.splitlines()[:2] == [
+        assert sentences(done.stderr)[:2] == [
             f"{file}:6:7: this kernel has no dummy links: dummy a/d0 and 1 more cannot be made. "
             "Load the module (`modprobe dummy`), or use a kernel built with CONFIG_DUMMY.",
             f"{file}:8:7: this kernel has no vlan links: vlan a/v5 cannot be made. "

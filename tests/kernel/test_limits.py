@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from tests.kernel.campaign import LONG
-from tests.kernel.host import UNFORESEEN, Host
+from tests.kernel.host import UNFORESEEN, Host, sentences
 from tests.kernel.test_failure import settled, sh, shot
 from tests.kernel.test_faults import NETORCH, cgroup, confined
 
@@ -53,7 +53,7 @@ def test_few_network_namespaces(host: Host, mode: str) -> None:
             f"user.max_net_namespaces: each user may have {limit} network namespaces, 1 exist "
             f"already, and the topology needs {needed} more"
         )
-        assert done.stderr.splitlines() == [f"topo.yaml: {what}. Raise the limit: `{command}`."] * 2
+        assert sentences(done.stderr) == [f"topo.yaml: {what}. Raise the limit: `{command}`."] * 2
         assert done.stdout.splitlines()[:4] == ["1", "1", "0", "0"], done.stdout
 
 
@@ -65,7 +65,7 @@ def test_at_the_limit_of_namespaces_commands_say_so(host: Host) -> None:
         f"{COMMAND} apply -q; echo 6 >/proc/sys/user/max_net_namespaces\n"
         f"{COMMAND} diff; {COMMAND} doctor; {COMMAND} destroy -q; echo $?",
     )
-    assert done.stderr.splitlines()[:1] == [
+    assert sentences(done.stderr)[:1] == [
         "netorch: a network namespace cannot be made: No space left on device, ENOSPC. "
         "Remove namespaces, or raise the limit user.max_net_namespaces."
     ]
@@ -111,7 +111,7 @@ def test_a_rollback_at_the_limit(host: Host, what: str) -> None:
         f"mount -o remount,rw /etc/netns; {COMMAND} diff a.yaml",
     )
     assert done.stdout.splitlines() == ["1", "lab: in sync"], (done.stdout, done.stderr)
-    lines = done.stderr.splitlines()
+    lines = sentences(done.stderr)
     assert lines[-1] == "b.yaml: Rolled back: the kernel is as it was before.", lines
     if not last:
         assert len(lines) == 2, lines
@@ -147,13 +147,13 @@ def test_few_mounts(host: Host) -> None:
     if done.stdout != "1\n" or "fs.mount-max:" not in done.stderr:
         pytest.skip(f"the mounts cannot be counted here (Linux 6.8): {done.stderr}")
     assert f"and the topology needs {NODES + 1} more, one for each namespace" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert len(sentences(done.stderr)) == 1
     assert settled(before, host) == []
     program = f"{UNFORESEEN}sys.exit(main(['apply', '-q']))"
     host.write("unforeseen.py", program)
     script = f"{FILL}{sys.executable} unforeseen.py; echo $?"
     done = host.run("unshare", "-m", "bash", "-c", script, check=False)
-    lines = done.stderr.splitlines()
+    lines = sentences(done.stderr)
     assert (done.stdout, len(lines)) == ("1\n", 2), done.stderr
     assert "Remove mounts, or raise the limit fs.mount-max." in lines[0]
     assert lines[1] == "topo.yaml: Rolled back: the kernel is as it was before."

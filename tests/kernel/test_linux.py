@@ -725,6 +725,31 @@ def test_files_of_one_content_are_one_inode_and_links_are_not_followed() -> None
 
 
 @private
+def test_the_settings_of_all_topologies_are_as_recorded_now() -> None:
+    """A file is decoded once, until somebody replaces it or writes in it."""
+    assert records.sysctls_of_all(["lab"]) == {}
+    path = ("net/ipv4/ip_forward",)
+    text = Path("/run/netorch/lab/sysctls.json")
+    for value in ("0", "1", "1"):
+        with records.lock("lab"):
+            records.write_sysctls("lab", {"host": {path: ((4, 5), (value,))}})
+        for _ in range(2):
+            assert records.sysctls_of_all(["lab", "other"]) == {
+                "lab": {"host": {path: ((4, 5), (value,))}}
+            }
+            assert records.sysctls_of_all(["other"]) == {}
+    text.write_text(text.read_text().replace('"1"', '"0"'))
+    os.utime(text, (1, 1))  # because the kernel's clock may not have moved on since it was read
+    assert records.sysctls_of_all(["lab"]) == {"lab": {"host": {path: ((4, 5), ("0",))}}}
+    text.write_text("[")
+    assert records.sysctls_of_all(["lab"]) == {}
+    text.unlink()
+    assert records.sysctls_of_all(["lab"]) == {}
+    text.symlink_to("/etc/hostname")
+    assert records.sysctls_of_all(["lab"]) == {}
+
+
+@private
 def test_records_survive_and_damage_is_reported() -> None:
     record = records.Record("nodes: {}\r\n", "/tmp/lab.yaml", {"n": "3"}, None, 12.5, "0.1.0")
     assert records.applied_names() == [] and records.read_record("lab") == (None, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -241,6 +242,43 @@ def test_a_nodes_own_nat(host: Host, backend: str) -> None:
     ]
 
 
+EVERYWHERE = """
+name: lab
+backend: {nat: BACKEND}
+nodes:
+  gw: {forwarding: true, nat: [{masquerade: {from: 10.0.0.0/24}}, {masquerade: {from: "fd00::/64"}}]}
+  inside: {routes: [{to: default, via: 10.0.0.1}, {to: "::/0", via: "fd00::1"}]}
+  one: {}
+  two: {}
+links:
+  - {endpoints: ["gw:lan", "inside:eth0"], subnet: [10.0.0.0/24, "fd00::/64"]}
+  - {endpoints: ["gw:one", "one:eth0"], subnet: [192.0.2.0/30, "2001:db8::/64"]}
+  - {endpoints: ["gw:two", "two:eth0"], subnet: [198.51.100.0/30, "2001:db8:1::/64"]}
+"""
+
+
+def test_masquerade_without_an_interface_holds_for_all_but_lo(host: Host, backend: str) -> None:
+    host.write("lab.yaml", EVERYWHERE.replace("BACKEND", backend))
+    host.netorch("apply", "lab.yaml")
+    for node in ("one", "two", "gw"):
+        serve(host, node, "tcp:80")
+    questions = {
+        "192.0.2.2": "192.0.2.1 80",
+        "198.51.100.2": "198.51.100.1 80",
+        "2001:db8::2": "2001:db8::1 80",
+        "2001:db8:1::2": "2001:db8:1::1 80",
+    }
+    answers = ask(host, "inside", *(("tcp", address, 80) for address in questions))
+    assert answers == list(questions.values())
+    assert ask(host, "gw", ("tcp", "10.0.0.1", 80), ("tcp", "fd00::1", 80)) == [
+        "10.0.0.1 80",
+        "fd00::1 80",
+    ], "what the node sends to itself is not translated"
+    assert host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"
+    explained = host.netorch("explain", "inside", "one").stdout
+    assert "masquerade" in explained
+
+
 def test_on_the_host_itself_everything_is_as_it_was_after_destroy(host: Host, backend: str) -> None:
     host.run(
         "nft",
@@ -434,7 +472,7 @@ def test_datagrams_follow_a_port_to_its_new_node(host: Host, backend: str) -> No
             "outside the subnet",
         ),
         (('"8080:80"', '"80:80:80:80"'), "is not a published port"),
-        (('"8080:80"', '"8080-8090:80"'), "differ in length"),
+        (('"8080:80"', '"8080-8090:80-81"'), "differ in length"),
         (('"8080:80"', '"300.1.1.1:8080:80"'), "is not an IP address"),
         (
             ("mode: host-only, node: box", "mode: nat, forwarding: true, node: box"),
@@ -475,3 +513,130 @@ def test_what_the_host_has_already_is_an_error_before_anything_changes(host: Hos
     failed = host.netorch("apply", "lab.yaml", check=False)
     assert failed.returncode == 1 and "listens on tcp port 8080" in failed.stderr
     assert host.ip("link", "show", "type", "bridge") in (None, [])
+
+
+NARROW = """
+name: lab
+backend: {nat: BACKEND}
+nodes:
+  inside: {routes: [{to: default, via: 10.0.0.1}, {to: default, via: "fd00::1"}]}
+  gw:
+    forwarding: true
+    nat:
+      - masquerade: {from: 10.0.0.0/24, out: one, proto: [tcp, udp], ports: 1024-1100}
+      - snat: {from: "fd00::/64", out: one, proto: [tcp, udp], ports: 2000-2100, random: true, to: "2001:db8::1"}
+      - masquerade: {from: 10.0.0.0/24}
+  one: {}
+links:
+  - {endpoints: ["gw:lan", "inside:eth0"], subnet: [10.0.0.0/24, "fd00::/64"]}
+  - {endpoints: ["gw:one", "one:eth0"], subnet: [192.0.2.0/30, "2001:db8::/64"]}
+"""
+ECHO = """
+import selectors, socket
+waiting = selectors.DefaultSelector()
+for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+    sock = socket.socket(socket.AF_INET6, kind)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    sock.bind(("::", 80))
+    if kind == socket.SOCK_STREAM:
+        sock.listen()
+    waiting.register(sock, selectors.EVENT_READ)
+print("ready", flush=True)
+while True:
+    for key, _ in waiting.select():
+        sock = key.fileobj
+        if sock.type == socket.SOCK_STREAM:
+            there, address = sock.accept()
+            there.sendall(f"{address[0].removeprefix('::ffff:')} {address[1]}".encode())
+            there.close()
+        else:
+            _, address = sock.recvfrom(100)
+            sock.sendto(f"{address[0].removeprefix('::ffff:')} {address[1]}".encode(), address)
+"""
+FROM = """
+import socket, sys
+for word in sys.argv[1:]:
+    proto, address, port = word.split(",")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    kind = socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM
+    with socket.socket(family, kind) as sock:
+        sock.settimeout(5)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("", int(port)))
+        sock.connect((address, 80))
+        if proto == "udp":
+            sock.send(b"?")
+        print(sock.recv(100).decode())
+"""
+
+
+def seen_from(host: Host, *questions: str) -> list[tuple[str, int]]:
+    """Return the address and the port that the server in `one` sees for each question.
+
+    A question is the protocol, the address of the server, and the source port.
+    """
+    program = (sys.executable, "-c", FROM, *questions)
+    lines = host.run("ip", "netns", "exec", "inside", *program).stdout.split("\n")
+    pairs = [line.split() for line in lines if line]
+    return [(address, int(port)) for address, port in pairs]
+
+
+def check_source_ports(host: Host, backend: str) -> None:
+    """Check the source ports that a server sees, and that a range changed by hand is drift."""
+    host.write("lab.yaml", NARROW.replace("BACKEND", backend))
+    host.netorch("apply", "lab.yaml")
+    assert host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"
+    server = host.start("ip", "netns", "exec", "one", sys.executable, "-c", ECHO)
+    assert server.stdout is not None and server.stdout.readline() == "ready\n"
+    four = [f"{proto},192.0.2.2,{port}" for proto in ("tcp", "udp") for port in (1050, 40000)]
+    seen = seen_from(host, *four)
+    assert {address for address, _ in seen} == {"192.0.2.1"}
+    ports = [port for _, port in seen]
+    assert (ports[0], ports[2]) == (1050, 1050), "a port in the range stays"
+    assert all(1024 <= port <= 1100 for port in ports), ports
+    six = [f"{proto},2001:db8::2,{port}" for proto in ("tcp", "udp") for port in (2050, 40000)]
+    seen = seen_from(host, *six)
+    assert {address for address, _ in seen} == {"2001:db8::1"}
+    assert all(2000 <= port <= 2100 for _, port in seen), seen
+    host.run("ip", "netns", "exec", "inside", "ping", "-c1", "-W5", "192.0.2.2")
+
+
+@pytest.mark.uml
+def test_source_ports_with_iptables(host: Host) -> None:
+    pytest.importorskip("iptc", reason="python-iptables is not installed")
+    check_source_ports(host, "iptables")
+    inside = ("ip", "netns", "exec", "gw")
+    words = ["-s", "10.0.0.0/24", "-o", "one", "-p", "tcp", "-m", "comment", "--comment"]
+    saved = host.run(*inside, "iptables-legacy-save", "-t", "nat").stdout
+    chain = "netorch-lab-post"
+    rule = f'-A {chain} {" ".join(words)} "nat: masquerade" -j MASQUERADE --to-ports 1024-1100\n'
+    assert rule in saved
+    tool = (*inside, "iptables-legacy", "-t", "nat", "-R", chain, "2", *words, "nat: masquerade")
+    for rest in ("--to-ports 1024-1101", "--to-ports 1024-1100 --random", ""):
+        host.run(*tool, "-j", "MASQUERADE", *rest.split())
+        check_drift(host, f"-j MASQUERADE {rest}".strip(), "--to-ports 1024-1100")
+    six = host.run(*inside, "ip6tables-legacy-save", "-t", "nat").stdout
+    assert "-j SNAT --to-source [2001:db8::1]:2000-2100 --random-fully\n" in six
+
+
+def test_source_ports_with_nftables(host: Host) -> None:
+    check_source_ports(host, "nftables")
+    inside = ("ip", "netns", "exec", "gw")
+    for rest in ("to :1024-1101", "to :1024-1100 random", "fully-random"):
+        listed = host.run(*inside, "nft", "-a", "list", "table", "inet", "netorch_lab").stdout
+        [line] = [line for line in listed.splitlines() if "tcp masquerade to :1024-1100 " in line]
+        place = ("rule", "inet", "netorch_lab", "postrouting", "handle", line.split()[-1])
+        words = line.partition("masquerade")[0].split()
+        words = (*words, "masquerade", *rest.split(), "comment", '"nat: masquerade"')
+        host.run(*inside, "nft", " ".join(("replace", *place, *words)))
+        check_drift(host, f"masquerade {rest}", "to :1024-1100")
+
+
+def check_drift(host: Host, actual: str, desired: str) -> None:
+    """Check that a rule which somebody changed differs, and that an apply restores it."""
+    diff = host.netorch("diff", "-v", "lab.yaml", check=False).stdout
+    lines = [line.strip() for line in diff.splitlines()]
+    assert any(line.startswith("- ") and actual in line for line in lines), diff
+    assert any(line.startswith("+ ") and desired in line for line in lines), diff
+    host.netorch("apply", "lab.yaml")
+    assert host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"

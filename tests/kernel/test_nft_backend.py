@@ -16,6 +16,7 @@ from netorch.firewall import nftables, ruleset_chains
 from netorch.firewall.chains import Clause, ListedChain
 from netorch.immutable import replace
 from netorch.values.filter_rules import (
+    MASQUERADE,
     DestinationTo,
     FilterRule,
     Hook,
@@ -253,14 +254,30 @@ ALL_KINDS = (
     ),
     rule(
         Hook.POSTROUTING,
-        Verdict.MASQUERADE,
+        MASQUERADE,
         "lab: all printable ' \\ # ; { $ @ * } ~",
         source=NET,
         oif=Not("br0"),
     ),
     rule(Hook.POSTROUTING, SourceTo(ip_address("192.0.2.7")), source=OTHER),
     rule(Hook.POSTROUTING, SourceTo(ip_address("2001:db8::7")), family=6, source=Not(NET6)),
-    rule(Hook.POSTROUTING, Verdict.MASQUERADE, family=6, source=ip_network("::1/128"), oif="br0"),
+    *(
+        rule(
+            Hook.POSTROUTING,
+            SourceTo(ip_address(to) if to else None, ports, random),
+            family=family,
+            protocol=protocol,
+            oif="wan",
+        )
+        for family, to in ((4, "192.0.2.7"), (6, "2001:db8::7"), (4, ""), (6, ""))
+        for protocol, ports, random in (
+            ("tcp", (1024, 65535), False),
+            ("udp", (7, 7), True),
+            ("sctp", (1, 2), True),
+            (None, None, True),
+        )
+    ),
+    rule(Hook.POSTROUTING, MASQUERADE, family=6, source=ip_network("::1/128"), oif="br0"),
     rule(Hook.POSTROUTING, Verdict.RETURN, destination=ip_network("0.0.0.0/0")),
     rule(Hook.FORWARD, Verdict.ACCEPT, states=("established", "related")),
     rule(Hook.FORWARD, Verdict.ACCEPT, family=6, translated=True),
@@ -291,10 +308,8 @@ def test_masquerade_hides_the_source_outside_and_only_there(lab: Lab) -> None:
     lab.serve("b", 80)
     lab.serve("c", 80)
     lab.load(
-        rule(
-            Hook.POSTROUTING, Verdict.MASQUERADE, source=NET, oif=Not("br0"), destination=Not(OTHER)
-        ),
-        rule(Hook.POSTROUTING, Verdict.MASQUERADE, family=6, source=NET6, oif="wan"),
+        rule(Hook.POSTROUTING, MASQUERADE, source=NET, oif=Not("br0"), destination=Not(OTHER)),
+        rule(Hook.POSTROUTING, MASQUERADE, family=6, source=NET6, oif="wan"),
     )
     targets = (
         "tcp 192.0.2.2 80",
@@ -391,7 +406,7 @@ def test_ranges_of_ports_are_one_to_one(lab: Lab) -> None:
 def test_what_is_published_is_at_every_local_address(lab: Lab) -> None:
     lab.serve("a", 80)
     lab.serve("pc", 8080)
-    own = rule(Hook.POSTROUTING, Verdict.MASQUERADE, source=ip_network("127.0.0.0/8"), oif="br0")
+    own = rule(Hook.POSTROUTING, MASQUERADE, source=ip_network("127.0.0.0/8"), oif="br0")
     lab.load(
         *publish("tcp", 8080, "10.9.0.2", 80),
         *publish("udp", 8080, "10.9.0.2", 80),
@@ -431,9 +446,7 @@ def test_what_is_published_is_at_the_ipv6_loopback(lab: Lab) -> None:
         "-c",
         "! [ -e /proc/sys/net/bridge ] || echo 0 >/proc/sys/net/bridge/bridge-nf-call-ip6tables",
     )
-    masquerade = rule(
-        Hook.POSTROUTING, Verdict.MASQUERADE, family=6, source=ip_network("::1"), oif="br0"
-    )
+    masquerade = rule(Hook.POSTROUTING, MASQUERADE, family=6, source=ip_network("::1"), oif="br0")
     lab.load(*publish("tcp", 8080, "fd09::2", 80), *publish("udp", 8080, "fd09::2", 80), masquerade)
     assert lab.ask("host", "tcp ::1 8080") == [None]
     lab.host.run("ip", "-6", "route", "add", "local", "::1", "dev", "br0", "table", "local")
@@ -455,10 +468,8 @@ def test_hairpin(lab: Lab, filtered: int) -> None:
         *publish("tcp", 8080, "10.9.0.2", 80),
         *publish("udp", 8080, "10.9.0.2", 80),
         *publish("tcp", 8080, "fd09::2", 80),
-        rule(Hook.POSTROUTING, Verdict.MASQUERADE, source=NET, oif="br0", translated=True),
-        rule(
-            Hook.POSTROUTING, Verdict.MASQUERADE, family=6, source=NET6, oif="br0", translated=True
-        ),
+        rule(Hook.POSTROUTING, MASQUERADE, source=NET, oif="br0", translated=True),
+        rule(Hook.POSTROUTING, MASQUERADE, family=6, source=NET6, oif="br0", translated=True),
     )
     targets = "tcp 10.9.0.1 8080", "udp 192.0.2.1 8080", "tcp fd09::1 8080", "tcp 2001:db8::1 8080"
     for member in ("b", "a"):

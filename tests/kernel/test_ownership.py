@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from netorch.values.marks import Mark
-from tests.kernel.host import Host, diff_snapshots
+from tests.kernel.host import Host, diff_snapshots, sentences
 
 NIC = """
 ip link add eth5 type veth peer name sw5
@@ -588,7 +588,7 @@ def test_something_else_in_the_place_of_our_namespace(host: Host, what: str) -> 
     for command in ("diff", "apply", "apply"):
         done = host.netorch(command, "lab.yaml", check=False)
         assert done.returncode == 1 and message in done.stderr and done.stdout == "", done.stderr
-        assert done.stderr.count("\n") == 1
+        assert len(sentences(done.stderr)) == 1
         assert sh(host, see) == there
     done = host.netorch("destroy", "lab")
     assert (

@@ -21,6 +21,7 @@ from netorch.immutable import replace
 from netorch.kernel.files import records
 from netorch.kernel.linux import LinuxKernel
 from netorch.netlink.constants import AF_INET, IFA_F_TENTATIVE, IFF_UP
+from netorch.parallel_reader import begin_later
 from netorch.parallel_reader.guess import MANY
 from netorch.parallel_reader.reader import ForkedReader
 from netorch.resolve.loader import load
@@ -206,6 +207,22 @@ def test_too_few_to_ask_for_help() -> None:
 
 
 @private
+def test_a_reader_without_an_order_waits_for_many_namespaces() -> None:
+    """An apply reads few namespaces first, and all that it has made afterwards."""
+    assert begin_later(MANY - 1) is None
+    reader = begin_later(SIZE)
+    assert reader is not None, "netorch starts no parallel reader with a single processor"
+    with closing(reader), LinuxKernel(reader=reader) as kernel:
+        assert len(kernel.read(SCOPE).namespaces) == 1
+        assert not reader.closed
+        apply(FILE)
+        both = kernel.read(SCOPE)
+        assert reader.closed
+        alone = kernel.read(SCOPE)
+    assert len(alone.namespaces) == SIZE + 2 and _steady(both) == _steady(alone)
+
+
+@private
 def test_a_brief_look_makes_no_namespaces() -> None:
     """A brief read leaves out settings, so it needs no new namespace to compare them with."""
     apply(FILE.replace("/16}}", "/16}}, sysctls: {net.ipv4.conf.all.rp_filter: 2}"))
@@ -325,8 +342,10 @@ def test_the_commands_use_it(host: Host) -> None:
             )
             for by_reader in (True, False)
         ]
-    # the command already holds the namespaces open that it has made
-    assert opened.pop(("apply", "-q", "lab.yaml")) == [0, 0]
+    # the command holds the namespaces open that it has made, so it opens none of them again, and
+    # the reader opens those that it reads afterwards
+    by_reader, by_command = opened.pop(("apply", "-q", "lab.yaml"))
+    assert by_reader <= SIZE + 10 and not by_command
     # the quicker process reads more, and where the two meet both may open the same namespaces
     for words, (by_reader, by_command) in opened.items():
         # the command opens each name once more that it removes and has not read itself, to see

@@ -48,6 +48,33 @@ def test_what_the_page_shows(project: pytest.Pytester) -> None:
     project.runpytest_inprocess(*QUIET).assert_outcomes(passed=1)
 
 
+def test_a_ping_without_an_answer_says_why(project: pytest.Pytester) -> None:
+    project.makepyfile("""
+        import pytest
+        @pytest.mark.topology("topo.yaml", scope="module")
+        def test_fails(topology):
+            client, server = topology.node("client"), topology.node("server")
+            client.run(["ip", "addr", "flush", "dev", "eth0"])
+            assert not server.ping("10.0.0.1", timeout=0.1)
+            topology.apply()
+            assert server.ping("10.0.0.1")
+            server.run(["ip", "link", "set", "eth0", "down"])
+            assert client.ping("server", timeout=0.1)
+        @pytest.mark.topology("topo.yaml", scope="module")
+        def test_fails_later(topology):
+            assert 0
+        @pytest.mark.topology("{name: one, nodes: {a: {}}}")
+        def test_text_of_one_line(topology):
+            assert [node.name for node in topology.nodes] == ["a"]
+    """)
+    done = project.runpytest_inprocess(*QUIET)
+    done.assert_outcomes(passed=1, failed=2)
+    text = str(done.stdout)
+    assert text.count("topology shop: pings without an answer") == 1
+    done.stdout.fnmatch_lines(["client → 10.0.0.2:", "  *"])
+    assert "server → 10.0.0.1" not in text
+
+
 def test_a_failing_test_describes_its_network(project: pytest.Pytester) -> None:
     with project.path.joinpath("topo.yaml").open("a") as file:
         file.write("checks: [{from: client, to: server}]\n")

@@ -207,6 +207,9 @@ def hurt(host: Host, data: st.DataObject, counts: Counter[str]) -> list[str]:
     that the file does not name.
     """
     there, stays = targets(host), list(RECORDS)
+    # a node may be a second name of another one
+    listing = host.run("sh", "-c", "cd /run/netns; stat -Lc '%n/%i' -- *", check=False).stdout
+    inodes = dict(line.split("/") for line in listing.splitlines())
     for _ in range(data.draw(st.integers(1, 3), "damages") if there else 0):
         target = there[data.draw(st.integers(0, 200), "target") % len(there)]
         fitting = {what: command for what, how in DAMAGE.items() if (command := how(target))}
@@ -215,7 +218,11 @@ def hurt(host: Host, data: st.DataObject, counts: Counter[str]) -> list[str]:
         done = host.run("sh", "-c", fitting[what], check=False)
         counts[what] += done.returncode == 0
         note(f"{what}: {fitting[what]} {done.stderr}")
-        stays.append(f"netns {target.label}: sysctl net/ipv4/conf/{target.dev}/rp_filter")
+        stays += (
+            f"netns {label}: sysctl net/ipv4/conf/{target.dev}/rp_filter"
+            for label, number in inodes.items()
+            if number == inodes[target.label]
+        )
     return stays
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.kernel.host import sentences
 from tests.kernel.machines import Machine, Machines, diff_machines
 from tests.kernel.traffic import ask, serve
 
@@ -179,11 +180,11 @@ def test_a_narrow_network_between_the_machines_is_refused(machines: Make) -> Non
     before = two.snapshot()
     refused = one.netorch("apply", "lab.yaml", check=False)
     assert refused.returncode == 1
-    assert refused.stderr == (
+    assert sentences(refused.stderr) == [
         "lab.yaml:3:3: rack1: packets to rack2 and 1 more leave by eth0, which has MTU 1400, but"
         " the file says 1500. Write `mtu: 1400` for rack1 under `hosts`, or raise the MTU:"
-        " `ip link set eth0 mtu 1500`.\n"
-    )
+        " `ip link set eth0 mtu 1500`."
+    ]
     assert diff_machines(before, two.snapshot()) == []
     text = FILE.replace("198.51.100.1}", "198.51.100.1, mtu: 1400}")
     apply(two, text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.kernel.host import Host, diff_snapshots
@@ -103,3 +105,50 @@ def test_a_live_subnet_is_compared_and_mended_whatever_comes(host: Host, owner: 
     host.netorch("apply")
     assert host.netorch("diff").stdout == "lab: in sync\n"
     assert diff_snapshots(there, host.snapshot(), LOCK) == []
+
+
+CHOSEN = """\
+nodes: {a: {networks: [lan]}}
+networks: {lan: {mode: nat, subnet: [auto, auto6]}}
+"""
+
+
+def test_a_chosen_subnet_works_and_the_file_stays_in_sync(host: Host) -> None:
+    host.write("lab.yaml", CHOSEN)
+    before = host.snapshot()
+    host.netorch("apply", "lab.yaml")
+    bridge = host.run("ip", "-br", "addr", "show", "dev", "lan").stdout.split()
+    gateways = [text.partition("/")[0] for text in bridge if text.startswith(("10.210.", "fd"))]
+    assert len(gateways) == 2
+    assert all(host.ping("a", gateway) for gateway in gateways)
+    assert host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"
+    host.netorch("apply", "--name", "other", "lab.yaml")
+    host.run("ip", "addr", "del", f"{gateways[0]}/24", "dev", "lan")
+    assert f"{gateways[0]}/24" in host.netorch("diff", "lab.yaml", check=False).stdout
+    host.netorch("apply", "lab.yaml")
+    assert host.ping("a", gateways[0])
+    host.netorch("destroy", "lab")
+    host.netorch("destroy", "other")
+    assert diff_snapshots(before, host.snapshot(), LOCK) == []
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_chosen_subnet_in_use_is_refused_with_a_free_pool(host: Host, version: int) -> None:
+    host.write("lab.yaml", CHOSEN)
+    host.run("sh", "-ec", f"ip {TUN}")
+    host.run("ip", "route", "add", "10.211.7.0/24", "dev", "tun9")
+    host.run("ip", "-6", "route", "add", "fd00:0:1:9::/64", "dev", "tun9")
+    report = json.loads(host.netorch("validate", "-o", "json", "lab.yaml").stdout)
+    (network,) = report["files"]
+    subnet = network["subnets"]["lan"][0 if version == 4 else 1]
+    host.run("ip", f"-{version}", "route", "add", subnet, "dev", "tun9")
+    before = host.snapshot()
+    refused = host.netorch("apply", "lab.yaml", check=False)
+    assert refused.returncode == 1
+    pool = "10.212.0.0/16" if version == 4 else '"fd00:0:2::/48"'
+    remedy = f"defaults: {{network: {{pool: {pool}}}}}"
+    assert remedy in refused.stderr
+    assert diff_snapshots(before, host.snapshot(), LOCK) == []
+    host.write("lab.yaml", f"{remedy}\n{CHOSEN}")
+    host.netorch("apply", "lab.yaml")
+    assert host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"

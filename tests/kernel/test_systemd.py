@@ -197,3 +197,6 @@ def test_without_systemd_it_says_what_to_do(host: Host) -> None:
     done = host.netorch("enable", file, check=False)
     assert f"run `netorch apply {file}` after it has set up the network" in done.stderr
     assert not (host.root / "etc/netorch").exists()
+    # a file that does not exist is not part of the advice
+    done = host.netorch("enable", "nofile.yaml", check=False)
+    assert done.stderr == "netorch: nofile.yaml: No such file or directory.\n"

@@ -408,3 +408,20 @@ def test_the_command_by_its_statuses_and_streams(host: Host) -> None:
     ):
         done = host.netorch("explain", *words, check=False)
         assert (done.returncode, what in done.stderr) == (status, True), done.stderr
+
+
+def test_of_several_live_topologies_the_one_that_has_the_nodes(host: Host) -> None:
+    for number, name in enumerate(("one", "two")):
+        host.write(
+            f"{name}.yaml",
+            f"name: {name}\nnodes: {{a{number}: {{}}, b{number}: {{}}}}\n"
+            f"links: [{{endpoints: ['a{number}:x', 'b{number}:x'], subnet: 10.0.{number}.0/24}}]\n",
+        )
+        host.netorch("apply", "-q", f"{name}.yaml")
+    host.write("one", "a file that is called like a topology")
+    assert host.netorch("explain", "a0", "b0").stdout.endswith("the answer comes back\n")
+    assert host.netorch("explain", "b1:x", "10.0.1.1").stdout.endswith("the answer comes back\n")
+    for ends in (("a0", "b1"), ("10.0.0.1", "10.0.1.1")):
+        refused = host.netorch("explain", *ends, check=False)
+        assert refused.returncode == 1
+        assert "several topologies are live (one, two)" in refused.stderr

@@ -6,13 +6,45 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pyroute2.netlink import nla, nlmsg
 from pyroute2.netlink.rtnl.fibmsg import fibmsg
-from pyroute2.netlink.rtnl.rtmsg import rtmsg
+from pyroute2.netlink.rtnl.rtmsg import nh, rtmsg_base
 
 from netorch.netlink import constants as c
+from netorch.netlink.codec import attr
 from netorch.values.policy import KernelRule
-from netorch.values.requests import Hop, RouteSpec, RuleSpec
+from netorch.values.requests import Encap, Hop, RouteSpec, RuleSpec
 from tests.oracle.reading import INETS, last, packed, raw, read
+
+
+def _undecoded(form: Any, *_: Any, **__: Any) -> Any:
+    return form.hex
+
+
+class _Hop(rtmsg_base, nla):
+    """A next hop with the raw payload of its encapsulation, else as pyroute2's."""
+
+    __slots__ = ()
+    is_nla = False
+    cell_header = nh.cell_header
+    fields = nh.fields
+    encap_info = staticmethod(_undecoded)
+
+
+class _Route(rtmsg_base, nlmsg):
+    """A route with the raw payload of its encapsulation, else as pyroute2's.
+
+    Because pyroute2 looks for the type of an encapsulation in a loop that does not end where the
+    length of an attribute is 0, as it can be in a generated message. It does not inherit from
+    pyroute2's class, because it would share its table of attributes.
+    """
+
+    __slots__ = ()
+    encap_info = staticmethod(_undecoded)
+
+    @staticmethod
+    def get_nh(*_: Any, **__: Any) -> Any:
+        return _Hop
 
 
 def routes(
@@ -20,7 +52,7 @@ def routes(
 ) -> list[RouteSpec]:
     result = []
     for data in messages:
-        parsed = read(rtmsg, data)
+        parsed = read(_Route, data)
         of_kernel = parsed["proto"] == c.RTPROT_KERNEL and not whole
         if parsed["family"] in INETS and not of_kernel and not parsed["flags"] & c.RTM_F_CLONED:
             result.append(_route(parsed, data, names))
@@ -40,32 +72,59 @@ def _route(parsed: Any, data: bytes, names: Mapping[int, str]) -> RouteSpec:
         parsed["type"],
         parsed["scope"],
         parsed["proto"],
-        tuple(_hops(parsed, names)),
+        tuple(_hops(parsed, data, names)),
         packed(last(parsed, "RTA_PREFSRC")),
         last(metrics, "RTAX_MTU") if metrics else None,
         tos=parsed["tos"],
         sources=(source, parsed["src_len"]) if parsed["src_len"] and source is not None else None,
         nexthop=int.from_bytes(dict(raw(data[28:])).get(c.RTA_NH_ID, b""), sys.byteorder),
+        further=tuple(_further(dict(raw(data[28:])))),
     )
 
 
-def _hops(parsed: Any, names: Mapping[int, str]) -> Iterator[Hop]:
+def _further(parts: Mapping[int, bytes]) -> Iterator[tuple[int, bytes]]:
+    for number in (c.RTA_FLOW, c.RTA_PREF):
+        if any(parts.get(number, b"")):
+            yield number, parts[number]
+    metrics = dict(raw(parts.get(c.RTA_METRICS, b"")))
+    metrics.pop(c.RTAX_MTU, None)
+    if metrics:
+        yield c.RTA_METRICS, b"".join(attr(number, metrics[number]) for number in sorted(metrics))
+
+
+def _hops(parsed: Any, data: bytes, names: Mapping[int, str]) -> Iterator[Hop]:
     if parsed["type"] in (c.RTN_BLACKHOLE, c.RTN_UNREACHABLE, c.RTN_PROHIBIT, c.RTN_THROW):
         return
+    parts = dict(raw(data[28:]))
     several = last(parsed, "RTA_MULTIPATH")
     if several is not None:
+        rest = parts[c.RTA_MULTIPATH]
         for hop in several:
+            length = int.from_bytes(rest[:2], sys.byteorder)
             yield Hop(
                 _via(hop),
                 _name(hop["oif"], names),
                 hop["hops"] + 1,
                 bool(hop["flags"] & c.RTNH_F_ONLINK),
+                _encap(dict(raw(rest[8:length]))),
             )
+            rest = rest[-(-length // 4) * 4 :]
         return
     via, index = _via(parsed), last(parsed, "RTA_OIF")
     if via is not None or index is not None:
         dev = names.get(index, f"if{index}") if index is not None else None
-        yield Hop(via, dev, 1, bool(parsed["flags"] & c.RTNH_F_ONLINK))
+        yield Hop(via, dev, 1, bool(parsed["flags"] & c.RTNH_F_ONLINK), _encap(parts))
+
+
+def _encap(parts: Mapping[int, bytes]) -> Encap | None:
+    """Return the encapsulation among the attributes of a route or of a next hop."""
+    if c.RTA_ENCAP_TYPE not in parts:
+        return None
+    kind = int.from_bytes(parts[c.RTA_ENCAP_TYPE], sys.byteorder)
+    attrs = raw(parts.get(c.RTA_ENCAP, b""))
+    if kind in (2, 4):
+        attrs = [one for one in attrs if one[1].strip(b"\0")]
+    return Encap(kind, tuple(sorted(attrs)))
 
 
 def _via(parsed: Any) -> bytes | None:
@@ -129,11 +188,14 @@ def _more(data: bytes) -> tuple[tuple[int, bytes], ...]:
         "PAD",
     ]
     numbers = {getattr(c, f"FRA_{word}") for word in words}
-    suppress = (c.FRA_SUPPRESS_PREFIXLEN, c.FRA_SUPPRESS_IFGROUP)
+    nothing = {
+        **dict.fromkeys((c.FRA_SUPPRESS_PREFIXLEN, c.FRA_SUPPRESS_IFGROUP), b"\xff" * 4),
+        **dict.fromkeys((c.FRA_SPORT_MASK, c.FRA_DPORT_MASK), b"\xff" * 2),
+    }
     return tuple(
         (number, payload)
         for number, payload in sorted(dict(raw(data[28:])).items())
-        if number not in numbers and not (number in suppress and payload == b"\xff" * 4)
+        if number not in numbers and nothing.get(number) != payload
     )
 
 

@@ -25,6 +25,7 @@ NAMES = (
     "exec",
     "shell",
     "capture",
+    "import",
     "validate",
     "doctor",
     "schema",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from netorch.cli.command import CHANGE, Command
+from netorch.cli.command import ALL_VALUES, CHANGE, Command
 from netorch.cli.options import (
     FileOptions,
     LockOptions,
@@ -36,6 +36,8 @@ class ApplyOptions(FileOptions, LockOptions):
     """The number of seconds in which the user has to confirm the changes."""
     plan: str | None
     """The file of a saved plan."""
+    adopt: bool
+    """Whether the topology takes over objects that netorch did not make."""
     reset: bool
     """Whether to end what users have done to the topology on purpose."""
 
@@ -65,6 +67,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="apply the plan of `diff --out PLAN`; refuse if the kernel has changed since",
     )
     parser.add_argument(
+        "--adopt",
+        action="store_true",
+        help="take over objects that exist already and that nobody else has marked, as they are, "
+        "instead of refusing them",
+    )
+    parser.add_argument(
         "--reset",
         action="store_true",
         help="also end what `netorch link` and `netorch impair` have done",
@@ -76,7 +84,7 @@ def run(options: ApplyOptions, output: Output) -> int:
     from netorch.converge.orchestrator import Orchestrator
 
     if options.dry_run and options.plan is None:
-        return diff_report.from_kernel(options, output, reset=options.reset)
+        return diff_report.from_kernel(options, output, reset=options.reset, adopt=options.adopt)
     saved: Saved | None = None
     output.phase("reading the file")
     if options.plan is None:
@@ -85,10 +93,17 @@ def run(options: ApplyOptions, output: Output) -> int:
         return output.usage(
             "the saved plan has its file, name and variables: leave out FILE, --name and --set"
         )
+    elif options.adopt:
+        return output.usage("a saved plan adopts nothing: leave out --adopt")
     elif options.reset:
         return output.usage("the saved plan does not end what is intended: leave out --reset")
     else:
         saved, loaded, record = inputs.from_plan(options.plan, options)
+    if options.reader is None:
+        from netorch.parallel_reader import begin_later
+
+        # it forks here, because the kernel's own thread does not run yet
+        options.reader = begin_later(sum(key.kind == "netns" for key in loaded.desired.state))
     started = time.monotonic()
     made: list[Change] = []
     printed: list[str] = []
@@ -108,6 +123,8 @@ def run(options: ApplyOptions, output: Output) -> int:
             from netorch.render.changes import changes
 
             made.extend(changes(difference.plan))
+        if not output.json and not output.quiet:
+            output.adopted(difference.adopted)
         if not output.json:
             output.listing(made, loaded, short=True)
 
@@ -129,6 +146,7 @@ def run(options: ApplyOptions, output: Output) -> int:
                 lock_timeout=options.lock_timeout,
                 trial=_trial(options.confirm_within),
                 reset=options.reset,
+                adopt=options.adopt,
             )
         except KeyboardInterrupt:
             result = (
@@ -177,7 +195,8 @@ def _print_report(
         output.result(
             json.document(
                 topology=name,
-                changed=bool(made),
+                changed=bool(made or report.adopted),
+                adopted=list(report.adopted),
                 changes=json.changes(made, place_in(loaded)),
                 summary=json.counts(made),
                 intended=json.intended(report.intended),
@@ -191,10 +210,12 @@ def _print_report(
         )
     elif not output.quiet:
         output.intended(report.intended)
-        if made:
+        if made or report.adopted:
             from netorch.render import text
 
-            output.result(f"{name}: {text.summarize(made, done=True)} in {duration:.2f} s")
+            done = [f"{len(report.adopted)} adopted"] if report.adopted else []
+            done += [text.summarize(made, done=True)] if made else []
+            output.result(f"{name}: {', '.join(done)} in {duration:.2f} s")
         else:
             output.result(f"{name}: in sync, nothing to do")
     if report.confirm_until is not None:
@@ -213,6 +234,8 @@ COMMAND = Command(
         ("apply --confirm-within 60s", "roll back, unless `netorch confirm` follows"),
     ),
     page="docs/cli.md#apply",
+    status_2="with --dry-run: something differs",
+    verbose=ALL_VALUES,
     options=ApplyOptions,
     add_options=add_options,
     run=run,

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from netorch.cli.command import NODES, Command
-from netorch.cli.options import Options, seconds
+from netorch.cli.options import Options, end_of, seconds
 from netorch.cli.status import DONE
 
 TYPE_CHECKING = False  # because importing `typing` takes time
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from netorch.cli.capture_output import Sink
+    from netorch.cli.nodes import LiveNodes
     from netorch.cli.output import Output
     from netorch.kernel.capture.libpcap import Program
     from netorch.kernel.capture.ring import Packet
@@ -135,13 +136,13 @@ def _targets(options: CaptureOptions) -> tuple[list[Target], str, Program | None
 
     nodes = LiveNodes(options.name)
     words = [options.node, *options.rest]
-    ends = [words[0]]
+    ends = [end_of(words[0])]
     for place, word in enumerate(words[1:], 2):
         # `host 10.0.0.1` is a filter, although `host` is a node
         after = words[place] if place < len(words) else ""
-        if not nodes.has(word.partition(":")[0]) or _is_address(after):
+        if not nodes.has(end_of(word).partition(":")[0]) or _is_address(after):
             break
-        ends.append(word)
+        ends.append(end_of(word))
     names: dict[tuple[str, str, str], set[str]] = {}
     for end in ends:
         node, colon, interface = end.partition(":")
@@ -157,9 +158,22 @@ def _targets(options: CaptureOptions) -> tuple[list[Target], str, Program | None
     except NetorchError as error:
         # a word that is neither may be a node with a typing mistake
         problem = error.problems[0]
-        similar = nodes.suggest(filter) if " " not in filter else ""
-        raise NetorchError(replace(problem, remedy=similar or problem.remedy)) from None
+        remedy = ""
+        if problem.code == "bad-filter":
+            remedy = _meant(words[len(ends) :], ends[-1].partition(":")[0], nodes)
+        raise NetorchError(replace(problem, remedy=remedy or problem.remedy)) from None
     return targets, filter, program
+
+
+def _meant(words: Sequence[str], node: str, nodes: LiveNodes) -> str:
+    """Return what somebody meant whose filter is wrong, "" if netorch does not know it."""
+    if words[0] in nodes.interfaces(node):
+        return f"Write an interface as {node}:{words[0]}."
+    if len(words) > 1 or not words[0].isidentifier():
+        return ""
+    similar = nodes.suggest(words[0])
+    filters = "Filters are in tcpdump's language: `man 7 pcap-filter`."
+    return similar or f"If it is an interface, write {node}:{words[0]}. {filters}"
 
 
 def _is_address(word: str) -> bool:

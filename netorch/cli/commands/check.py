@@ -206,6 +206,8 @@ COMMAND = Command(
         ("check lab -v", "with what was sent and received"),
     ),
     page="docs/cli.md#check",
+    status_2="a check failed",
+    verbose="print the line of each check in the file, and every pair of nodes that fails",
     options=CheckOptions,
     add_options=add_options,
     run=run,

@@ -155,6 +155,7 @@ COMMAND = Command(
         ("confirm lab --undo", "undo them at once"),
     ),
     page="docs/cli.md#confirm",
+    verbose="print each change on a line of its own, with every value",
     options=ConfirmOptions,
     add_options=add_options,
     run=run,

@@ -25,6 +25,8 @@ class DestroyOptions(LockOptions):
     """Accepted so that a user can repeat the command line of `apply`."""
     host: str | None
     """Accepted for the same reason: what is here is removed, whichever machine this is."""
+    release: bool
+    """Whether everything stays, and only the marks go."""
     all: bool
     yes: bool
 
@@ -41,9 +43,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="remove the instance that was applied with this --name")
     parser.add_argument("--set", action="append", default=[], help=argparse.SUPPRESS)
     parser.add_argument("--host", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--release",
+        action="store_true",
+        help="remove nothing: only take the marks of netorch from everything, as `apply --adopt` "
+        "put them on",
+    )
     parser.add_argument("--all", action="store_true", help="remove all live topologies")
     parser.add_argument(
-        "-y", "--yes", action="store_true", help="with --all: do not ask for a confirmation"
+        "-y",
+        "--yes",
+        action="store_true",
+        help="with --all, or without FILE where there is no topo.yaml: do not ask",
     )
 
 
@@ -54,14 +65,18 @@ def run(options: DestroyOptions, output: Output) -> int:
 
     with Orchestrator(count_read=output.count_read, reader=options.reader) as orchestrator:
         names = orchestrator.names() if options.all else [_topology(options)]
-        if options.all and names and not (options.yes or output.confirm(_question(names))):
+        unsure = options.all or _names_none(options)
+        ask = unsure and not options.yes and not options.release
+        if ask and names and not output.confirm(_question(names)):
             raise NetorchError(Problem("not-confirmed", "nothing was removed: the answer was no."))
         rows: list[dict[str, object]] = []
         failed = False
         with orchestrator.one_after_the_other():
             for name in names:
                 try:
-                    rows.append(_destroy_one(orchestrator, name, options, output))
+                    _refuse_bad_name(name)
+                    end = _release_one if options.release else _destroy_one
+                    rows.append(end(orchestrator, name, options, output))
                 except NetorchError as error:
                     if not options.all:
                         raise
@@ -82,22 +97,24 @@ def _question(names: list[str]) -> str:
     return f"This removes {many}: {', '.join(names)}. Go on?"
 
 
+def _names_none(options: DestroyOptions) -> bool:
+    """Whether the only live topology is meant, although nothing names it."""
+    from netorch.cli import inputs
+
+    return options.target is None and options.name is None and not inputs.is_default_here()
+
+
 def _topology(options: DestroyOptions) -> str:
     from netorch.cli import inputs
 
     return inputs.topology_of(options.target, options.name, options.set)
 
 
-def _destroy_one(
-    orchestrator: Orchestrator, name: str, options: DestroyOptions, output: Output
-) -> dict[str, object]:
-    from netorch.cli.options import lists_nothing
+def _refuse_bad_name(name: str) -> None:
+    """Raise NetorchError if no topology can have this name."""
     from netorch.errors import NetorchError, Problem, did_you_mean
     from netorch.kernel.files import records
     from netorch.language.names import topology_name
-    from netorch.render import json
-    from netorch.render.changes import changes
-    from netorch.state.groups import gone_objects
 
     try:
         topology_name(name)
@@ -107,6 +124,38 @@ def _destroy_one(
         raise NetorchError(
             Problem("bad-topology-name", f"{error}.", None, known.rstrip(), name)
         ) from None
+
+
+def _release_one(
+    orchestrator: Orchestrator, name: str, options: DestroyOptions, output: Output
+) -> dict[str, object]:
+    from netorch.render.text import count_text
+
+    started = time.monotonic()
+    report = orchestrator.release(name, phase=output.phase, lock_timeout=options.lock_timeout)
+    duration = time.monotonic() - started
+    output.print_notes(report.warnings, report.notes)
+    if not output.json and not output.quiet:
+        released = f"{count_text(len(report.released), 'object')} released in {duration:.2f} s"
+        output.result(f"{name}: {released if report.changed else 'nothing to release'}")
+    return {
+        "topology": name,
+        "changed": report.changed,
+        "released": list(report.released),
+        "warnings": report.warnings,
+        "notes": report.notes,
+        "seconds": round(duration, 3),
+    }
+
+
+def _destroy_one(
+    orchestrator: Orchestrator, name: str, options: DestroyOptions, output: Output
+) -> dict[str, object]:
+    from netorch.cli.options import lists_nothing
+    from netorch.render import json
+    from netorch.render.changes import changes
+    from netorch.state.groups import gone_objects
+
     started = time.monotonic()
     made: list[Change] = []
 
@@ -147,9 +196,10 @@ COMMAND = Command(
     group=CHANGE,
     examples=(
         ("destroy lab", "remove everything that the topology made"),
-        ("destroy --all", "remove all live topologies"),
+        ("destroy --release lab", "let everything stay, without netorch"),
     ),
     page="docs/cli.md#destroy",
+    verbose="print each object that is removed on a line of its own, with every value",
     options=DestroyOptions,
     add_options=add_options,
     run=run,

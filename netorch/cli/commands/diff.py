@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from netorch.cli.command import LOOK, Command
+from netorch.cli.command import ALL_VALUES, LOOK, Command
 from netorch.cli.options import FileOptions, add_file_options, add_output_option
 
 TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
 
-FORMS = ("text", "json", "github", "markdown")
+FORMS = ("text", "json", "github", "gitlab", "markdown")
 
 
 class DiffOptions(FileOptions):
@@ -20,6 +20,8 @@ class DiffOptions(FileOptions):
     """The second of two files."""
     out: str | None
     """The file for the plan."""
+    adopt: bool
+    """Whether the topology takes over objects that netorch did not make."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_output_option(
         parser,
         FORMS,
-        "output format (default: text); github: annotations for a job, markdown: a comment",
+        "output format: text (default), json, github (annotations for a job), gitlab (a Code "
+        "Quality report) or markdown (a comment)",
     )
     parser.add_argument(
         "file",
@@ -41,6 +44,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NEW",
         help="new file: compare FILE with it, without reading the kernel",
     )
+    parser.add_argument(
+        "--adopt",
+        action="store_true",
+        help="show what `apply --adopt` would take over, and what it would change then",
+    )
     parser.add_argument("--out", metavar="PLAN", help="save the plan for `apply --plan PLAN`")
 
 
@@ -48,7 +56,11 @@ def run(options: DiffOptions, output: Output) -> int:
     from netorch.cli import diff_report
 
     if options.new is None or options.file is None:
-        return diff_report.from_kernel(options, output, options.out)
+        if options.adopt and options.out is not None:
+            return output.usage("a saved plan adopts nothing: leave out --out or --adopt")
+        return diff_report.from_kernel(options, output, options.out, adopt=options.adopt)
+    if options.adopt:
+        return output.usage("--adopt concerns what is in the kernel: leave out NEW")
     if options.out is not None:
         return output.usage("a plan between two files cannot be applied: leave out --out")
     return diff_report.between_files(options.file, options.new, options, output)
@@ -63,6 +75,8 @@ COMMAND = Command(
         ("diff old.yaml new.yaml", "what differs between two files"),
     ),
     page="docs/cli.md#output",
+    status_2="something differs",
+    verbose=ALL_VALUES,
     options=DiffOptions,
     add_options=add_options,
     run=run,

@@ -41,7 +41,11 @@ def run(options: DoctorOptions, output: Output) -> int:
         output.result(json.document(**render.document(findings)))
     else:
         for line in render.lines(
-            findings, colour=output.colour, verbose=output.verbose, quiet=output.quiet
+            findings,
+            colour=output.colour,
+            verbose=output.verbose,
+            quiet=output.quiet,
+            columns=output.columns,
         ):
             output.result(line)
     return DONE if findings.well else FAILED
@@ -56,6 +60,7 @@ COMMAND = Command(
         ("doctor lab.yaml", "what this file needs"),
     ),
     page="docs/cli.md#doctor",
+    verbose="print every feature, also with FILE, with its kernel option and module",
     options=DoctorOptions,
     add_options=add_options,
     run=run,

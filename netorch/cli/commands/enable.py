@@ -44,9 +44,10 @@ def run(options: EnableOptions, output: Output) -> int:
     from netorch.kernel.linux import require_root
 
     require_root()
-    enable.require_systemd(services.without_systemd(options.file))
     output.phase("reading the file")
+    # before systemd, because a file that is wrong is wrong on every machine
     request = services.request(options)
+    enable.require_systemd(services.without_systemd(options.file))
     output.phase("enabling")
     outcome = enable.enable(request)
     output.print_notes(outcome.warnings, outcome.notes)

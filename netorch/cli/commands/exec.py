@@ -41,12 +41,13 @@ def run(options: ExecOptions, output: Output) -> int:
         return output.usage("a command is missing: netorch exec NODE CMD…")
     if any(sign in options.node for sign in "*?["):
         from netorch.cli import exec_many
-        from netorch.errors import CommandError, NetorchError
+        from netorch.cli.enter import explained
+        from netorch.errors import CommandError
 
         try:
             return exec_many.run(options.node, options.name, argv)
         except CommandError as error:
-            output.fail(NetorchError(error.problems))
+            output.fail(explained(error, argv))
             return error.status
     return enter(options.node, options.name, argv, output, options.failure)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from netorch.cli import DEFAULT
 from netorch.cli.command import LOOK, Command
-from netorch.cli.options import FileOptions, add_file_options, add_output_option
+from netorch.cli.options import FileOptions, add_file_options, add_output_option, end_of
 from netorch.cli.status import DIFFERENT, DONE
 
 TYPE_CHECKING = False  # because importing `typing` takes time
@@ -75,7 +76,7 @@ def run(options: ExplainOptions, output: Output) -> int:
     if len(words) == 2 and options.marks:
         return output.usage("--marks needs a file: write netorch explain [FILE] --marks")
     if len(words) == 2:
-        return _walk(words[0], words[1], options, output)
+        return _walk(end_of(words[0]), end_of(words[1]), options, output)
     if options.topology is not None or options.offline or options.tcp is not None:
         return output.usage("--file, --offline and --tcp need two nodes: write netorch explain A B")
     return _script(words[0] if words else None, options, output)
@@ -83,6 +84,8 @@ def run(options: ExplainOptions, output: Output) -> int:
 
 def _walk(source: str, target: str, options: ExplainOptions, output: Output) -> int:
     """Follow a packet and its answer. Returns DONE if both arrive, else DIFFERENT."""
+    from pathlib import Path
+
     from netorch.cli import inputs
     from netorch.errors import NetorchError
     from netorch.render import json
@@ -90,6 +93,8 @@ def _walk(source: str, target: str, options: ExplainOptions, output: Output) -> 
     from netorch.walk.ends import explain as follow
     from netorch.walk.result import FAILS
 
+    if options.topology is None and options.name is None and not Path(DEFAULT).exists():
+        options.name = _live_topology_with(source, target)
     loaded, record = inputs.load_chosen(options.topology, options, live=True, whole=options.offline)
     whole = inputs.whole(loaded, record)
     if options.offline:
@@ -120,6 +125,20 @@ def _walk(source: str, target: str, options: ExplainOptions, output: Output) -> 
             output.result(line)
         output.intended(intended)
     return DIFFERENT if way.outcome == FAILS else DONE
+
+
+def _live_topology_with(*ends: str) -> str | None:
+    """Return the topology that has the ends of the way, if several are live and one has them."""
+    from netorch.cli.nodes import LiveNodes
+    from netorch.kernel.files import records
+
+    if len(records.applied_names()) < 2:
+        return None
+    nodes = LiveNodes(None)
+    # an end that no topology has as a node is an address, or a mistake
+    owners = [names for end in ends if (names := {*nodes.topologies_of(end.partition(":")[0])})]
+    common = set.intersection(*owners) if owners else set()
+    return common.pop() if len(common) == 1 else None
 
 
 def _intended(loaded: Loaded) -> tuple[Deviation, ...]:
@@ -161,6 +180,7 @@ COMMAND = Command(
         ("explain lab.yaml", "the commands that would make the topology"),
     ),
     page="docs/explain.md",
+    status_2="with A B: the packet, or its answer, does not arrive",
     options=ExplainOptions,
     add_options=add_options,
     run=run,

@@ -162,7 +162,7 @@ COMMAND = Command(
     group=LOOK,
     examples=(
         ("graph lab.yaml --to lab.svg", "draw the topology"),
-        ("graph lab --to lab.html", "a page with what is live and its drift"),
+        ("graph --live lab --to lab.html", "a page with what is live and its drift"),
     ),
     page="docs/graph.md",
     options=GraphOptions,

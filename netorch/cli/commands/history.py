@@ -98,6 +98,7 @@ COMMAND = Command(
         ("history lab", "the same for one topology"),
     ),
     page="docs/cli.md#history",
+    verbose="print the whole reason of each act that failed",
     options=HistoryOptions,
     add_options=add_options,
     run=run,

@@ -79,8 +79,9 @@ def _impairment(values: list[str]) -> Impairment:
     for value in values:
         key, equals, text = value.partition("=")
         if not equals or not key or not text:
-            what = f"{value!r} is not KEY=VALUE: write for example delay=10ms."
-            raise NetorchError(Problem("bad-impairment", what, object=value))
+            remedy = "Write for example delay=10ms, and the interface as NODE:IF."
+            what = f"{value!r} is not KEY=VALUE."
+            raise NetorchError(Problem("bad-impairment", what, None, remedy, value))
         if key in words:
             what = f"{key!r} is given twice: {words[key]} and {text}."
             raise NetorchError(Problem("bad-impairment", what, object=value))
@@ -104,6 +105,7 @@ COMMAND = Command(
         ("impair r1:eth0 --clear", "let it be as in the file again"),
     ),
     page="docs/cli.md#impair",
+    verbose="print what changes in the kernel",
     options=ImpairOptions,
     add_options=add_options,
     run=run,

@@ -207,6 +207,7 @@ COMMAND = Command(
         ("link r1:eth0 flap 2s", "change its state every two seconds, until Ctrl-C"),
     ),
     page="docs/cli.md#link",
+    verbose="print what changes in the kernel",
     options=LinkOptions,
     add_options=add_options,
     run=run,

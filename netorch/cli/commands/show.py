@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from netorch.cli.command import LOOK, Command
-from netorch.cli.options import Options, add_output_option
+from netorch.cli.options import Options, add_output_option, end_of
 from netorch.cli.status import DONE
 
 TYPE_CHECKING = False  # because importing `typing` takes time
@@ -46,6 +46,7 @@ def run(options: ShowOptions, output: Output) -> int:
     from netorch.cli import inputs
     from netorch.converge.orchestrator import Orchestrator
     from netorch.render import json, live_table, tree
+    from netorch.render.text import summarize
 
     if options.output == "yaml" and (options.node or options.drift):
         return output.usage("-o yaml writes a whole topology: leave out NODE and --drift")
@@ -67,13 +68,17 @@ def run(options: ShowOptions, output: Output) -> int:
             state = {key: value for key, value in state.items() if key.netns == label}
         more = {"changes": json.changes(drift)} if options.drift else {}
         output.result(
-            json.document(**live_table.row(entry), resources=tree.resources(state), **more)
+            json.document(
+                **live_table.row(entry), resources=tree.resources(state, entry.captions), **more
+            )
         )
     elif options.drift:
         output.listing(drift)
-        if not drift:
-            known = entry.difference is not None
-            output.result(f"{node or name}: {'in sync' if known else 'drift is not known'}")
+        output.intended(one for one in entry.intended if label in (None, one.netns))
+        summary = summarize(drift) if drift else "in sync"
+        known = entry.difference is not None
+        where = name if node is None else f"{name} {node}"
+        output.result(f"{where}: {summary if known else 'drift is not known'}")
     else:
         for line in tree.lines(entry, label):
             output.result(line)
@@ -86,6 +91,8 @@ def _chosen(options: ShowOptions) -> tuple[str, str | None]:
     from netorch.kernel.files import records
 
     target = options.target
+    for word in filter(None, (target, options.node)):
+        _refuse_interface(word)
     if options.node is not None:
         return inputs.topology_of(target), options.node
     name = inputs.topology_of(target)
@@ -100,6 +107,21 @@ def _chosen(options: ShowOptions) -> tuple[str, str | None]:
         remedy = f"Write `netorch show {topologies[0]} {target}`."
         raise NetorchError(Problem("ambiguous-node", what, remedy=remedy, object=target))
     return (topologies[0], target) if topologies else (name, None)
+
+
+def _refuse_interface(target: str) -> None:
+    """Raise NetorchError if `target` is an interface of a live node."""
+    from pathlib import Path
+
+    if ":" not in end_of(target) or Path(target).exists():
+        return
+    from netorch.cli.nodes import LiveNodes
+    from netorch.errors import NetorchError, Problem
+
+    if node := LiveNodes(None).node_of_end(target):
+        what = f"{target!r} is an interface, and `show` prints whole nodes."
+        remedy = f"Write `netorch show {node}`."
+        raise NetorchError(Problem("unknown-node", what, None, remedy, target))
 
 
 def _label_of(entry: Live, node: str) -> str:
@@ -120,7 +142,7 @@ def _label_of(entry: Live, node: str) -> str:
 def _show_as_file(orchestrator: Orchestrator, entry: Live, output: Output) -> int:
     from netorch.converge.file_words import in_file_words
     from netorch.converge.previous import recorded
-    from netorch.render import topology_file
+    from netorch.render import live_file, topology_file
 
     desired = recorded(entry.name, entry.record)
     if entry.record is not None and desired is not None and desired.machines is not None:
@@ -131,10 +153,28 @@ def _show_as_file(orchestrator: Orchestrator, entry: Live, output: Output) -> in
 
         live = without_intended(live, desired.state, entry.intended)
         intended = [f"{one.text()}, which is not in this file" for one in entry.intended]
+    output.warn([*entry.warnings, *intended])
+    if entry.record is not None and desired is not None and entry.difference is not None:
+        from netorch.converge.recorded_state import reload
+        from netorch.render.applied_file import text_of
+
+        loaded = reload(entry.name, entry.record)
+        text = text_of(entry.record, loaded)
+        if not entry.difference:
+            output.result(text)
+            return DONE
+        state, warnings = in_file_words(orchestrator.kernel, live, desired)
+        low = topology_file.LowLevelFile(entry.name, state, desired.prefix, entry.attached)
+        file = live_file.write(
+            loaded, text, low, entry.difference, lambda loaded: orchestrator.diff(loaded).plan
+        )
+        output.warn([*warnings, *(f"not in this file: {sentence}" for sentence in file.lost)])
+        output.result("\n".join([*live_file.remarks(file.lost), file.text]))
+        return DONE
     state, warnings = in_file_words(orchestrator.kernel, live, desired)
-    output.warn([*entry.warnings, *intended, *warnings, *topology_file.left_out(entry.state)])
+    output.warn([*warnings, *topology_file.left_out(entry.state)])
     prefix = desired.prefix if desired else ""
-    output.result(topology_file.topology(entry.name, state, prefix, entry.attached))
+    output.result(topology_file.topology(entry.name, state, prefix, entry.attached, entry.captions))
     return DONE
 
 
@@ -145,8 +185,8 @@ def _show_spread_file(entry: Live, record: Record, output: Output) -> int:
     numbers of the tunnels come from what is on the others.
     """
     from netorch.converge.recorded_state import reload
+    from netorch.render.applied_file import text_of
     from netorch.render.changes import count_differences
-    from netorch.render.spread_file import document
     from netorch.render.text import count_text
 
     output.warn(entry.warnings)
@@ -158,7 +198,7 @@ def _show_spread_file(entry: Live, record: Record, output: Output) -> int:
                 f" without {count} on this machine: `netorch diff {entry.name}`"
             ]
         )
-    output.result(document(reload(entry.name, record)))
+    output.result(text_of(record, reload(entry.name, record)))
     return DONE
 
 
@@ -171,6 +211,7 @@ COMMAND = Command(
         ("show r1 --drift", "what differs from the file at node r1"),
     ),
     page="docs/cli.md#show",
+    verbose="with --drift: print each change on a line of its own, with every value",
     options=ShowOptions,
     add_options=add_options,
     run=run,

@@ -11,9 +11,10 @@ from netorch.cli.status import DONE, FAILED
 
 TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from netorch.cli.output import Output
+    from netorch.errors import Problem
     from netorch.resolve.loaded import Loaded
 
 
@@ -23,7 +24,12 @@ class ValidateOptions(FileOptions):
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    add_output_option(parser)
+    add_output_option(
+        parser,
+        ("text", "json", "github", "gitlab"),
+        "output format (default: text); github: annotations for a job, gitlab: a Code Quality "
+        "report",
+    )
     add_file_options(parser)
     parser.add_argument("--strict", action="store_true", help="fail if there are warnings")
     parser.add_argument(
@@ -33,10 +39,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: ValidateOptions, output: Output) -> int:
     from netorch.cli import inputs
-    from netorch.errors import FileError
+    from netorch.errors import FileError, listing
     from netorch.render import json, text
 
     rows: list[dict[str, object]] = []
+    verdicts: list[tuple[str, Sequence[Problem], Sequence[Problem]]] = []
     status = DONE
     for file in options.files or [DEFAULT]:
         try:
@@ -46,12 +53,17 @@ def run(options: ValidateOptions, output: Output) -> int:
             status = FAILED
             problems = json.problems(error.problems, error.file)
             rows.append({"file": file, "valid": False, "problems": problems, "warnings": []})
-            if not output.json:
+            verdicts.append((error.file, error.problems, ()))
+            if output.form == "text":
                 output.fail(error)
+            elif not output.json:
+                output.say(error)
             continue
         name = loaded.desired.topology
         warnings = list(loaded.warning_lines)
-        output.warn(warnings)
+        verdicts.append((loaded.file, (), loaded.warnings))
+        if output.form != "github":
+            output.warn(warnings)
         if warnings and options.strict:
             status = FAILED
         rows.append(
@@ -61,6 +73,7 @@ def run(options: ValidateOptions, output: Output) -> int:
                 "topology": name,
                 "problems": [],
                 "warnings": warnings,
+                **_chosen_rows(loaded),
                 **_machine_rows(loaded),
             }
         )
@@ -68,12 +81,69 @@ def run(options: ValidateOptions, output: Output) -> int:
             nodes = text.count_text(len(loaded.desired.labels), "node")
             links = sum(key.kind == "link" and key.name != "lo" for key in loaded.desired.state)
             size = f"{nodes} and {text.count_text(links, 'interface')}"
-            output.result(f"{loaded.file}: ok, topology {name} with {size}")
+            put = output.note if output.form == "gitlab" else output.result
+            put(f"{loaded.file}: ok, topology {name} with {size}")
+            for network, subnets in loaded.desired.chosen.items():
+                put(f"  network {network}: {listing(subnets)}, chosen by netorch")
+            for node, ports in loaded.desired.chosen_ports.items():
+                put(f"  node {node}: publishes {listing(ports)}, chosen by netorch")
             for line in _machine_lines(loaded):
-                output.result(line)
-    if output.json:
+                put(line)
+    if output.form == "github":
+        _annotate(verdicts, lambda: json.document(files=rows), output)
+    elif output.form == "gitlab":
+        _report(verdicts, output)
+    elif output.json:
         output.result(json.document(files=rows))
     return status
+
+
+def _chosen_rows(loaded: Loaded) -> dict[str, object]:
+    """Return the subnets and ports that netorch chose, for a JSON document, if it chose any."""
+    chosen = loaded.desired.chosen
+    subnets = {network: [str(subnet) for subnet in each] for network, each in chosen.items()}
+    ports = {node: [*texts] for node, texts in loaded.desired.chosen_ports.items()}
+    return {**({"subnets": subnets} if subnets else {}), **({"ports": ports} if ports else {})}
+
+
+def _annotate(
+    verdicts: Iterable[tuple[str, Sequence[Problem], Sequence[Problem]]],
+    document: Callable[[], str],
+    output: Output,
+) -> None:
+    """Print annotations for a GitHub Actions job, and write its summary and its outputs."""
+    from netorch.cli.repository import path_in, set_outputs, summarise
+    from netorch.render import github, markdown
+
+    entries = [
+        markdown.Verdict(path_in(file), tuple(errors), tuple(warnings))
+        for file, errors, warnings in verdicts
+    ]
+    for entry in entries:
+        for level, problems in (("error", entry.errors), ("warning", entry.warnings)):
+            for problem in problems:
+                output.result(github.of_problem(level, problem, entry.file))
+    summarise(markdown.validation(entries), output.warn)
+    set_outputs(document, output.warn)
+
+
+def _report(
+    verdicts: Iterable[tuple[str, Sequence[Problem], Sequence[Problem]]], output: Output
+) -> None:
+    """Print a Code Quality report of GitLab."""
+    from itertools import chain
+
+    from netorch.cli.repository import path_in
+    from netorch.render import gitlab
+
+    entries = chain.from_iterable(
+        (
+            *gitlab.of_problems(errors, path_in(file)),
+            *gitlab.of_problems(warnings, path_in(file), "minor"),
+        )
+        for file, errors, warnings in verdicts
+    )
+    output.result(gitlab.report(entries))
 
 
 def _machine_rows(loaded: Loaded) -> dict[str, object]:

@@ -146,6 +146,7 @@ COMMAND = Command(
         ("watch lab -o json", "the same for a program, one document a line"),
     ),
     page="docs/howto/watch.md",
+    status_2="with --once: something differs",
     options=WatchOptions,
     add_options=add_options,
     run=run,

@@ -43,6 +43,12 @@ KERNEL = Area(
             "Correct `dev`. `ip -n NODE link` lists the interfaces.",
         ),
         Code(
+            "not-a-bridge",
+            "The interface that nodes are to join is not a bridge",
+            "`bridge` of a network with `existing` names an interface of another kind.",
+            "Name a bridge: `ip link show type bridge` lists them.",
+        ),
+        Code(
             "cannot-move",
             "An interface cannot leave its namespace",
             "Some NICs cannot leave their namespace. A wireless NIC moves only with its phy.",

@@ -123,6 +123,13 @@ LANGUAGE = Area(
             "Write for example `100mbit`. For no limit, leave out `rate`.",
         ),
         Code(
+            "bad-size",
+            "A size is not valid",
+            "A size is a number of bytes, with a unit of `tc` if it has one: `b`, `k`, `m` and `g` "
+            "for bytes, `kbit`, `mbit` and `gbit`. It is between 1 byte and 4 GB.",
+            "Write for example `32kbit`, or `5000`.",
+        ),
+        Code(
             "bad-port",
             "A port is not valid",
             "A published port is written `[HOST_IP:]PORT:PORT[/PROTO]`. A range goes from a "
@@ -152,17 +159,26 @@ LANGUAGE = Area(
         Code(
             "bad-attach",
             "The value of `attach` is not valid",
-            "`attach` takes `netns:NAME`, `pid:NUMBER`, `path:PATH`, `docker:NAME` or "
-            "`podman:NAME`. The node `host` cannot have `attach`, because it is always the "
-            "namespace that netorch runs in.",
+            "`attach` takes `netns:NAME`, `pid:NUMBER`, `path:PATH`, `docker:NAME`, "
+            "`podman:NAME` or `node:NAME`. The node `host` cannot have `attach`, because it is "
+            "always the namespace that netorch runs in. With `node:NAME` a node shares the "
+            "namespace of another node, which must be one that netorch makes.",
             "Correct the value, or delete it.",
         ),
         Code(
+            "shared-namespace",
+            "A node that shares a namespace has something of its own",
+            "A node with `attach: node:NAME` is another name for the namespace of that node. "
+            "Interfaces, networks, routes, settings and packet filters belong to the namespace, so "
+            "only one of its nodes can have them.",
+            "Write them under the other node, and its name in `links`.",
+        ),
+        Code(
             "bad-description",
-            "A description is not valid",
-            "A description is one line of printable text. netorch stores it in the alias of the "
-            "link after its own mark, so its length is limited, and it cannot begin with `peer=`, "
-            "`uplink=` or `from=`.",
+            "A description or a label is not valid",
+            "A `description` or `label` is one line of printable text. netorch stores a "
+            "description in the alias of the link after its own mark, so its length is limited, "
+            "and it cannot begin with `peer=`, `uplink=` or `from=`.",
             "Shorten or reword it.",
         ),
         Code(

@@ -14,7 +14,15 @@ MACHINE = Area(
             "A namespace or an interface of this name exists, and netorch did not make it for "
             "this topology. netorch never changes a foreign object.",
             "Rename it in the file, use a `prefix`, or remove the existing one: `ip link` and `ip "
-            "netns` show it.",
+            "netns` show it. `apply --adopt` takes it over as it is.",
+        ),
+        Code(
+            "name-of-another-file",
+            "Another file has the same name",
+            "A topology without a `name` is called like its file. A file with the same "
+            "name in another folder was applied, and `apply` would delete its nodes.",
+            "Write `name:` in one of the files. If this file replaces the other one, destroy that "
+            "topology first.",
         ),
         Code(
             "address-taken",
@@ -74,7 +82,8 @@ MACHINE = Area(
             "The machine reaches addresses of this subnet through another interface, or by a route "
             "that is at least as specific as the subnet. The new subnet would make these addresses "
             "unreachable.",
-            "Use another subnet. `ip route show table all root SUBNET` shows the existing routes.",
+            "Use another subnet, or another `pool` if netorch chose it: the error names one. "
+            "`ip route show table all root SUBNET` shows the existing routes.",
         ),
         Code(
             "port-in-use",
@@ -256,6 +265,19 @@ MACHINE = Area(
             "mini-racer is missing",
             "Pictures in SVG, HTML, PNG and draw.io's format need the library mini-racer.",
             "Run `pip install 'netorch[graph]'`, or use `-o mermaid` or `-o dot`.",
+        ),
+        Code(
+            "nic-lent",
+            "A NIC of the host is in a node",
+            "`destroy --release` would leave a NIC of the host in its node, and forget what the "
+            "NIC had on the host.",
+            "Take the interface of `kind: physical` out of the file and apply that first.",
+        ),
+        Code(
+            "no-networkx",
+            "networkx is missing",
+            "`netorch import` of a graph in GraphML or GML needs the library networkx.",
+            "Run `pip install 'netorch[import]'`.",
         ),
         Code(
             "kernel-lacks",

@@ -23,6 +23,27 @@ RULES = Area(
             "Remove `table`, or use `action: lookup`.",
         ),
         Code(
+            "filter-needs-protocol",
+            "A rule of `filter` has a port or a type, but not the right protocol",
+            "Only TCP, UDP and SCTP have ports, and only ICMP and ICMPv6 have types.",
+            "Add `proto: tcp`, or the protocol that is meant, or remove the port or the type.",
+        ),
+        Code(
+            "filter-other-way",
+            "A rule of `filter` names an interface that its packets do not pass",
+            "Packets to the node itself do not leave by an interface, and packets that the node "
+            "sends do not arrive by one.",
+            "Remove `in` or `out`, or move the rule to `forward`.",
+        ),
+        Code(
+            "filter-negation",
+            "`!` in a rule of `filter` stands before several addresses",
+            "A rule for all packets except those of several addresses has no form that both "
+            "nftables and iptables know.",
+            "Write a rule that accepts or drops what is excluded, and after it a rule for all "
+            "others.",
+        ),
+        Code(
             "route-hops-and-gateway",
             "A route has both a gateway and next hops",
             "A route has either a gateway and a device (`via`, `dev`), or a list of next hops.",
@@ -40,6 +61,28 @@ RULES = Area(
             "A route has no gateway and no device",
             "A unicast route needs a gateway, a device, or next hops.",
             "Add `via: ADDRESS` or `dev: INTERFACE`.",
+        ),
+        Code(
+            "encap-is-one-of",
+            "An encapsulation is not exactly one of its kinds",
+            "`encap` of a route has none or several of the keys `mpls`, `seg6`, `seg6local`, `ip` "
+            "and `ip6`.",
+            "Write one of them: a route adds one encapsulation. Several labels or segments are a "
+            "list.",
+        ),
+        Code(
+            "encap-incomplete",
+            "An encapsulation lacks something",
+            "The labels, the segments, or what an action of `seg6local` needs are missing: its "
+            "next router, its table, or the VRF that gets the packets.",
+            "Add the key or the object that the message names.",
+        ),
+        Code(
+            "encap-contradiction",
+            "An encapsulation has a key that does not fit",
+            "The action of `seg6local` has no such key, or the route is of a type or an IP version "
+            "that cannot have this encapsulation.",
+            "Remove the key, or choose another action or another destination.",
         ),
         Code(
             "hop-needs-gateway",
@@ -99,6 +142,19 @@ RULES = Area(
             "Write one entry for each translation.",
         ),
         Code(
+            "nat-needs-protocol",
+            "A translation of sources has ports, but no protocol",
+            "Only TCP, UDP and SCTP have ports, so Linux has to know which of them is meant.",
+            "Add `proto: tcp`, or `proto: [tcp, udp]`, or remove `ports`.",
+        ),
+        Code(
+            "filter-too-large",
+            "A rule of `filter` has too many combinations",
+            "Each combination of the values in the lists of a rule becomes a rule of its own in "
+            "the kernel.",
+            "Write wider subnets and ranges of ports in place of the lists.",
+        ),
+        Code(
             "network-key-needs-vxlan",
             "A key needs the driver vxlan",
             "The key describes a VXLAN, and this network has another driver.",
@@ -106,7 +162,7 @@ RULES = Area(
         ),
         Code(
             "vxlan-needs-vni",
-            "A network with the driver vxlan has no VNI",
+            "A VXLAN has no VNI",
             "The VNI distinguishes the packets of one VXLAN from those of another.",
             "Add `vni: NUMBER`.",
         ),
@@ -189,6 +245,36 @@ RULES = Area(
             "Add `uplink: INTERFACE`.",
         ),
         Code(
+            "existing-needs-bridge",
+            "An existing bridge has no name",
+            "`existing` says that the bridge exists already, so its name must be in the file.",
+            "Add `bridge: NAME`.",
+        ),
+        Code(
+            "existing-mode",
+            "A network on an existing bridge has a mode",
+            "netorch does not make the bridge, and neither gives it addresses nor filters for it.",
+            "Remove `mode`, or remove `existing` so that netorch makes a bridge of its own.",
+        ),
+        Code(
+            "existing-driver",
+            "A network on an existing bridge has a driver other than `bridge`",
+            "The members of such a network are ports of the bridge.",
+            "Remove `driver`, or remove `existing`.",
+        ),
+        Code(
+            "existing-key",
+            "A network on an existing bridge has a setting of the bridge",
+            "netorch does not change a bridge that it did not make.",
+            "Remove the key, or remove `existing`.",
+        ),
+        Code(
+            "existing-in-new-node",
+            "A network on an existing bridge is in a node that netorch makes",
+            "In a new namespace no bridge exists already.",
+            "Remove `existing`, so that netorch makes the bridge, too.",
+        ),
+        Code(
             "bridged-filters-nothing",
             "A bridged network has a key that filters packets",
             "Members of a bridged network are on the segment behind the uplink, where netorch "
@@ -202,11 +288,24 @@ RULES = Area(
             "Add the `subnet` that contains the gateway's address.",
         ),
         Code(
+            "auto-subnet-of-existing-segment",
+            "netorch cannot choose the subnet of an existing segment",
+            "The members join the segment of an `uplink` or `parent`, which has a subnet already.",
+            "Write that subnet as `subnet`, or remove `auto`.",
+        ),
+        Code(
             "vrf-table-of-all",
             "A VRF uses a table that all packets use",
             "Linux looks up all packets in the tables `local`, `main` and `default`, so a VRF with "
             "one of them would not separate anything.",
             "Use another number as `table`.",
+        ),
+        Code(
+            "vxlan-external",
+            "An external VXLAN has a VNI or another end",
+            "Routes or programs choose the VNI and the other end of each packet of an external "
+            "VXLAN.",
+            "Remove `vni`, `remote`, `group` and `fdb`, or `external`.",
         ),
         Code(
             "vxlan-remote-and-group",

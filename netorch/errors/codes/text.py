@@ -51,6 +51,49 @@ TEXT = Area(
             "the languages.",
         ),
         Code(
+            "unknown-format",
+            "netorch cannot import the file",
+            "`netorch import` does not recognise the format of the file, or knows it and cannot "
+            "read it.",
+            "Name the format with `--from`. [From other tools](howto/migrate.md) lists what "
+            "netorch reads.",
+        ),
+        Code(
+            "bad-import",
+            "The file of another tool is not valid",
+            "`netorch import` recognised the tool of the file, but the file is not one that this "
+            "tool would accept.",
+            "Correct the file in the line that the error names.",
+        ),
+        Code(
+            "script-failed",
+            "A shell script has failed",
+            "`netorch import --run` imports what a script makes. The script ended with an error, "
+            "so it made only a part of it. It runs in an empty network, as root, without the "
+            "interfaces of this machine.",
+            "Correct the script, or leave out what needs the network of this machine.",
+        ),
+        Code(
+            "file-exists",
+            "The file to write exists already",
+            "`netorch import` does not overwrite a file, because you may have changed it.",
+            "Name another file, or add `--force`.",
+        ),
+        Code(
+            "newer-language",
+            "The file is in a newer version of the language",
+            "The `version` of the file is greater than the version of the topology language that "
+            "this netorch reads. So netorch reports nothing else about the file.",
+            "Upgrade netorch. [Compatibility](compatibility.md) describes the versions.",
+        ),
+        Code(
+            "bad-version",
+            "`version` is not a version of the language",
+            "`version` is the version of the topology language, a whole number, and not that of "
+            "the topology or of another tool, such as the `3.8` of Docker Compose.",
+            "Write `version: 1`, or leave it out.",
+        ),
+        Code(
             "file-too-large",
             "The file is too large",
             "A topology file can have at most 10 MB.",

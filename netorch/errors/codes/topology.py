@@ -196,8 +196,30 @@ TOPOLOGY = Area(
         Code(
             "needs-subnet",
             "A network has no subnet",
-            "In this mode the bridge gets an address, so the network needs a subnet.",
-            "Add for example `subnet: 10.0.0.0/24`.",
+            "The network has a `gateway` or an `ip_range`, but no subnet that contains it. netorch "
+            "chooses a subnet only for a network that has neither.",
+            "Add for example `subnet: 10.0.0.0/24`, or remove the address.",
+        ),
+        Code(
+            "pool-full",
+            "A pool has no subnet left",
+            "netorch chooses a subnet for the network, and all those of its `pool` overlap with "
+            "others of the file.",
+            "Use a larger `pool`, or a smaller part of it for each network: a larger `size`. Or "
+            "write the `subnet`.",
+        ),
+        Code(
+            "no-such-flag",
+            "An interface cannot have this flag",
+            "`arp` and `multicast` are for links like Ethernet cables: for other kinds Linux "
+            "chooses them. netorch leaves all flags of a NIC as they are.",
+            "Remove the key.",
+        ),
+        Code(
+            "no-free-port",
+            "No port is free for a published port",
+            "netorch chooses the owner's port, and others publish all those that it could take.",
+            "Write a larger range, or a port that nobody publishes.",
         ),
         Code(
             "subnet-full",
@@ -278,7 +300,9 @@ TOPOLOGY = Area(
             "mtu-too-large",
             "An MTU is too large",
             "The MTU of an upper link or a tunnel is at most the MTU of the interface below it, "
-            "less the headers that are added. Some kinds of interfaces have a limit of their own.",
+            "less the headers that are added. Some kinds of interfaces have a limit of their own. "
+            "It is a warning for a tunnel without a `parent`, which Linux does not compare with "
+            "the interface of its `local` address, and for one whose `parent` is a VRF.",
             "Lower this MTU, or raise the MTU of the interface below.",
         ),
         Code(
@@ -303,6 +327,20 @@ TOPOLOGY = Area(
             "A neighbour appears twice",
             "An interface has two entries for one address with different MAC addresses.",
             "Delete one of them.",
+        ),
+        Code(
+            "rate-in-bytes",
+            "A rate is in bytes, and may be meant in bits",
+            "As in `tc`, `mbps` is megabytes per second, in capital letters too: `10 Mbps` is 80 "
+            "megabits. In most other places `Mbps` is megabits.",
+            "Write `10mbit` for megabits, or `10mbps` in small letters for megabytes.",
+        ),
+        Code(
+            "gateway-does-not-forward",
+            "The gateway of several networks does not forward",
+            "A node is the `gateway` of several networks, so their members send packets for other "
+            "networks to it. Without `forwarding: true`, Linux drops these packets.",
+            "Write `forwarding: true` in the node.",
         ),
         Code(
             "needs-forwarding",
@@ -337,6 +375,20 @@ TOPOLOGY = Area(
             "`dns` writes the `resolv.conf` of a node. `names: false` turns that file off, and "
             "netorch does not write it for attached namespaces.",
             "Delete `dns`, or `names: false`.",
+        ),
+        Code(
+            "no-hosts-file",
+            "`extra_hosts` cannot be set",
+            "`extra_hosts` adds names to the `hosts` file of a node. `names: false` turns that "
+            "file off, and netorch does not write it for the host and for attached namespaces.",
+            "Delete `extra_hosts`, or `names: false`.",
+        ),
+        Code(
+            "no-host-gateway",
+            "`host-gateway` has no address",
+            "`host-gateway` is the address of the host in a network of the node: that of a bridge "
+            "on the host, in mode nat, routed or host-only. The node is in no such network.",
+            "Make the node a member of one, or write an address.",
         ),
         Code(
             "parent-circle",
@@ -428,6 +480,21 @@ TOPOLOGY = Area(
             "`network`.",
         ),
         Code(
+            "cannot-filter",
+            "A node's packet filter is not netorch's to fill",
+            "A node with `filter` has to be one that netorch makes. The packet filter of this "
+            "machine, and that of a namespace which existed before, may have rules of other "
+            "programs, and a rule there may lock its administrator out.",
+            "Remove `filter` from the node, and write the rules with the tools in use there.",
+        ),
+        Code(
+            "ambiguous-name",
+            "A name may mean a node or a network",
+            "`from` and `to` in a rule of `filter` take the names of nodes and of networks, and "
+            "the file has both of this name.",
+            "Write the address or the subnet, or rename one of the two.",
+        ),
+        Code(
             "port-published-twice",
             "A port is published twice",
             "Two entries publish the same port with the same address and protocol.",
@@ -448,6 +515,13 @@ TOPOLOGY = Area(
             "machine.",
             "Write `port_isolation: true` in the network, which holds over several machines, or "
             "put the nodes on one machine.",
+        ),
+        Code(
+            "no-groups",
+            "A network cannot have groups of members",
+            "Groups are VLANs of a bridge that netorch makes for the network alone, and netorch "
+            "sets the VLANs of all its ports.",
+            "Remove `group`, or what the error names.",
         ),
         Code(
             "bad-check-target",
@@ -482,7 +556,8 @@ TOPOLOGY = Area(
             "crosses-machines",
             "Something cannot cross from one machine to another",
             "Links of `links` and networks of driver bridge may lead to other machines. A "
-            "`kind: veth`, a macvlan and an ipvlan cannot, because both ends share a kernel.",
+            "`kind: veth`, a macvlan and an ipvlan cannot, because both ends share a kernel. A "
+            "node with `attach: node:NAME` is on the machine of the other node.",
             "Write the link in `links`, use driver bridge, or put the nodes on one machine.",
         ),
         Code(

@@ -659,6 +659,11 @@ def _record(name: str) -> Record | None:
     return convert({**decode(meta or "", dict[str, Any]), "text": text}, Record)
 
 
+def has_source(record: Record) -> bool:
+    """Whether the file that was applied is still there."""
+    return os.path.isfile(record.source)
+
+
 def write_sysctls(name: str, originals: Originals) -> None:
     """Write the original values, replacing earlier ones."""
     _write(name, {_SYSCTLS: _text_of(originals)})
@@ -681,6 +686,56 @@ def read_sysctls(name: str) -> tuple[Originals, str]:
         return _sysctls(name), ""
     except ValueError as error:
         return {}, f"{RUN_NETORCH}/{name}/{_SYSCTLS}: {_ignored(error)}."
+
+
+def sysctls_of_all(names: Iterable[str]) -> dict[str, Originals]:
+    """Return topology → the original values of its sysctls, for those that have any on record.
+
+    A damaged record counts as none. A file is decoded once, as long as nobody replaces it.
+    """
+    try:
+        top = _top(make=False)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise refusal(error) from error
+    try:
+        identities = {name: _identity(top, f"{name}/{_SYSCTLS}") for name in names}
+    finally:
+        os.close(top)
+    result: dict[str, Originals] = {}
+    for name, identity in identities.items():
+        if identity is None:
+            continue
+        known = _memo.get(name)
+        if known is None or known[0] != identity:
+            known = _memo[name] = (identity, read_sysctls(name)[0])
+        if known[1]:
+            result[name] = known[1]
+    return result
+
+
+_FileIdentity = tuple[int, ...]
+_memo: dict[str, tuple[_FileIdentity, Originals]] = {}
+"""Topology → its record of sysctls, and what it says."""
+
+
+def _identity(top: int, path: str) -> _FileIdentity | None:
+    """Return what changes whenever a record's file is replaced, or None if there is no file."""
+    try:
+        status = os.stat(path, dir_fd=top, follow_symlinks=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise refusal(error) from error
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_mode,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
 
 
 def _sysctls(name: str) -> Originals:

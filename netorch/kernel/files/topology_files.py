@@ -40,7 +40,14 @@ def read_file(path: str | PathLike[str]) -> bytes:
             data = opened.read(MAX_BYTES + 1)
     except OSError as error:
         code = "file-not-found" if isinstance(error, FileNotFoundError) else "file-unreadable"
-        raise FileError(Problem(code, f"{name}: {error.strerror}.", object=name)) from None
+        remedy = (
+            "Name a file in it. `netorch import` also takes the folder of a lab of Kathara."
+            if isinstance(error, IsADirectoryError)
+            else ""
+        )
+        raise FileError(
+            Problem(code, f"{name}: {error.strerror}.", None, remedy, object=name)
+        ) from None
     except ValueError:
         raise FileError(
             Problem("bad-file-name", f"{name!r} is not a file name.", object=name)

@@ -40,7 +40,8 @@ def read(topology: str, recorded: str | None) -> OwnFilter:
     comment = nf_tables_netlink.tables().get(("inet", table))
     if comment is None:
         return OwnFilter()
-    if comment == nftables.mark(topology) or _is_unmarked(recorded):
+    marks = (nftables.mark(topology), nftables.released_mark(topology))
+    if comment in marks or _is_unmarked(recorded):
         return OwnFilter(libnftables.list_text(table) or "")
     return OwnFilter(foreign=(f"table inet {table}",))
 

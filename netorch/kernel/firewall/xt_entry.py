@@ -6,7 +6,7 @@ import ctypes
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, NamedTuple
 
@@ -81,7 +81,7 @@ def entry_of(key: TableKey, text: str) -> ctypes.Array[ctypes.c_char]:
         for word in words:
             negated = word == "!"
             option = next(words) if negated else word
-            value = _Value(negated, next(words))
+            value = _Value(negated, "" if option in _FLAGS else next(words))
             if option in ("-m", "-j", "-g"):
                 current = {}
             if option == "-m":
@@ -284,9 +284,17 @@ def _ports(source: tuple[int, int], destination: tuple[int, int], inverse: int) 
     return " ".join(words)
 
 
+def _encode_ports(options: dict[str, _Value]) -> tuple[int, int, int, int, int]:
+    """Return the source ports, the destination ports, and which of them are negated."""
+    first, last, sources = _range(options.get("--sport"))
+    low, high, targets = _range(options.get("--dport"))
+    inverse = _INV_PORT_SOURCE * sources | _INV_PORT_DESTINATION * targets
+    return first, last, low, high, inverse
+
+
 def _encode_tcp(options: dict[str, _Value]) -> bytes:
-    low, high, negated = _range(options.get("--dport"))
-    return struct.pack("=4H4B", 0, 0xFFFF, low, high, 0, 0, 0, _INV_PORT_DESTINATION * negated)
+    *ports, inverse = _encode_ports(options)
+    return struct.pack("=4H4B", *ports, 0, 0, 0, inverse)
 
 
 def _decode_tcp(data: bytes) -> str | None:
@@ -295,8 +303,8 @@ def _decode_tcp(data: bytes) -> str | None:
 
 
 def _encode_udp(options: dict[str, _Value]) -> bytes:
-    low, high, negated = _range(options.get("--dport"))
-    return struct.pack("=4HBx", 0, 0xFFFF, low, high, _INV_PORT_DESTINATION * negated)
+    *ports, inverse = _encode_ports(options)
+    return struct.pack("=4HBx", *ports, inverse)
 
 
 def _decode_udp(data: bytes) -> str:
@@ -305,9 +313,13 @@ def _decode_udp(data: bytes) -> str:
 
 
 def _encode_sctp(options: dict[str, _Value]) -> bytes:
-    low, high, negated = _range(options.get("--dport"))
-    flags = 2 if "--dport" in options else 0
-    return struct.pack("=4H276x2I", low, high, 0, 0, flags, 2 * negated)
+    first, last, low, high, inverse = _encode_ports(options)
+    flags = ("--sport" in options) | ("--dport" in options) << 1
+    if "--dport" not in options:
+        low, high = 0, 0
+    if "--sport" not in options:
+        first, last = 0, 0
+    return struct.pack("=4H276x2I", low, high, first, last, flags, inverse)
 
 
 def _decode_sctp(data: bytes) -> str | None:
@@ -317,6 +329,29 @@ def _decode_sctp(data: bytes) -> str | None:
         None
         if flags & ~3
         else _ports((c, d) if flags & 1 else full, (a, b) if flags & 2 else full, inverse & flags)
+    )
+
+
+_ANY_ICMP = 0xFF
+
+
+def _encode_icmp(option: str) -> Callable[[dict[str, _Value]], bytes]:
+    def encode(options: dict[str, _Value]) -> bytes:
+        negated, text = options[option]
+        return struct.pack("=4B", int(text), 0, 0xFF, negated)
+
+    return encode
+
+
+def decode_icmp(option: str, data: bytes) -> str | None:
+    """Return the options of the match icmp or icmp6, None for a range of codes."""
+    kind, first, last, inverse = struct.unpack_from("=4B", data)
+    if kind == _ANY_ICMP and not inverse:
+        return ""
+    return (
+        f"{negation(inverse)}{option} {kind}"
+        if (first, last) == (0, 0xFF) and inverse <= 1
+        else None
     )
 
 
@@ -371,28 +406,48 @@ MATCHES = {
     "sctp": _Match(0, _encode_sctp, _decode_sctp),
     "addrtype": _Match(1, _encode_addrtype, _decode_addrtype),
     "conntrack": _Match(3, _encode_conntrack, _decode_conntrack),
+    **{
+        name: _Match(0, _encode_icmp(option), partial(decode_icmp, option))
+        for name, option in (("icmp", "--icmp-type"), ("icmp6", "--icmpv6-type"))
+    },
 }
 
 
 # The targets that netorch writes (linux/netfilter/nf_nat.h)
 
-_TO = {"DNAT": "--to-destination", "SNAT": "--to-source"}
+_TO = {"DNAT": "--to-destination", "SNAT": "--to-source", "MASQUERADE": "--to-ports"}
+_FLAGS = {"--random": 4, "--random-fully": 16, "--persistent": 8}
+"""Options without a value, in the order of iptables-save, and their bits: NF_NAT_RANGE_….
+PROTO_RANDOM, PROTO_RANDOM_FULLY and PERSISTENT.
+"""
+_REJECT = "REJECT"
+_UNREACHABLE = {4: {"icmp-port-unreachable": 3}, 6: {"icmp6-port-unreachable": 4}}
+"""IP version → the ICMP error with which netorch rejects, and its number (ipt_REJECT.h)."""
 _MAP_IPS, PROTO_SPECIFIED = 1, 2
-_DESTINATION = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9.]+)):([0-9]+)")
+_PLACE = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9.]+)):([0-9]+)(?:-([0-9]+))?")
 
 
 def _packed_target(version: int, name: str, options: dict[str, _Value]) -> bytes:
-    if name not in (*_TO, "MASQUERADE"):
+    if name == _REJECT:
+        return _packed(
+            name, 0, struct.pack("=I", _UNREACHABLE[version][options["--reject-with"].text])
+        )
+    if name not in _TO:
         return _packed(
             name, 0, bytes(4)
         )  # struct xt_standard_target; libiptc finds the verdict or the chain by name
-    text, flags, port, packed = options[_TO[name]].text if name in _TO else "", 0, 0, b""
-    if text:
-        if match := _DESTINATION.fullmatch(text):
-            text, port = match[1] or match[2], int(match[3])
+    flags, packed, first, last = sum(_FLAGS[word] for word in _FLAGS.keys() & options), b"", "", ""
+    if name == "MASQUERADE":
+        text = options[_TO[name]].text if _TO[name] in options else ""
+        first, _, last = text.partition("-")
+    else:
+        text = options[_TO[name]].text
+        if match := _PLACE.fullmatch(text):
+            text, first, last = match[1] or match[2], match[3], match[4] or ""
         packed = (IPv4Address if version == 4 else IPv6Address)(text).packed
-        flags = _MAP_IPS | (PROTO_SPECIFIED if match else 0)
-    ports = struct.pack(">HH", port, port)
+        flags |= _MAP_IPS
+    flags |= PROTO_SPECIFIED if first else 0
+    ports = struct.pack(">HH", int(first or 0), int(last or first or 0))
     if name == "DNAT" and dnat_revision() == 2:
         return _packed(name, 2, struct.pack("=I16s16s4sxxxx", flags, packed, packed, ports))
     if version == 4:
@@ -404,30 +459,34 @@ def _packed_target(version: int, name: str, options: dict[str, _Value]) -> bytes
     )
 
 
-def unpacked_nat(
-    version: int, name: str, revision: int, data: bytes, ignored: int = 0
-) -> str | None:
-    """Return the options of a NAT target, or None for a structure that netorch never writes.
+def unpacked_target(version: int, name: str, revision: int, data: bytes) -> str | None:
+    """Return the options of a target, or None for a structure that netorch never writes."""
+    if name != _REJECT:
+        return unpacked_nat(version, name, revision, data)
+    (number,) = struct.unpack_from("=I", data)
+    words = {value: word for word, value in _UNREACHABLE[version].items()}
+    return f"--reject-with {words[number]}" if number in words else None
 
-    `ignored` are flags that may be set in addition.
-    """
-    if name not in (*_TO, "MASQUERADE"):
+
+def unpacked_nat(version: int, name: str, revision: int, data: bytes) -> str | None:
+    """Return the options of a NAT target, or None for a structure that netorch never writes."""
+    if name not in _TO:
         return None
     flags, low, high, ports = struct.unpack_from(
         "=4xI4s4s4s" if version == 4 and revision == 0 else "=I16s16s4s", data
     )
-    if name == "MASQUERADE":
-        return "" if flags == 0 else None
-    if not flags & _MAP_IPS or flags & ~(_MAP_IPS | PROTO_SPECIFIED | ignored):
+    masquerades = name == "MASQUERADE"
+    if masquerades == bool(flags & _MAP_IPS):
         return None
-    text = (
-        address_text(version, low)
-        if low == high
-        else f"{address_text(version, low)}-{address_text(version, high)}"
-    )
+    if flags & ~(_MAP_IPS | PROTO_SPECIFIED | sum(_FLAGS.values())):
+        return None
+    text = ""
+    if not masquerades:
+        text = address_text(version, low)
+        text += f"-{address_text(version, high)}" if low != high else ""
     if flags & PROTO_SPECIFIED:
         first, last = struct.unpack(">HH", ports)
-        text = f"{f'[{text}]' if version == 6 else text}:{first}" + (
-            f"-{last}" if last != first else ""
-        )
-    return f"{_TO[name]} {text}"
+        text = f"[{text}]" if text and version == 6 else text
+        text += f"{':' if text else ''}{first}{f'-{last}' if last != first else ''}"
+    words = [f"{_TO[name]} {text}"] if text else []
+    return " ".join([*words, *(word for word, bit in _FLAGS.items() if flags & bit)])

@@ -17,12 +17,8 @@ from netorch.kernel.firewall.xt_entry import (
 )
 
 _MULTIPORT = {0: "--sports", 1: "--dports"}
-_ANY_ICMP = 0xFF
 _STATE_ALIAS = 0x2000
 """XT_CONNTRACK_STATE_ALIAS: the rule was written with `-m state`."""
-
-_INDIFFERENT = 4 | 8 | 16
-"""NF_NAT_RANGE_PROTO_RANDOM, NF_NAT_RANGE_PERSISTENT, NF_NAT_RANGE_PROTO_RANDOM_FULLY."""
 
 
 def match_text(version: int, name: str, revision: int, data: bytes) -> str:
@@ -42,10 +38,6 @@ def _options(version: int, name: str, revision: int, data: bytes) -> str | None:
             return _decode_state(data)
         case "multiport", 1:
             return _decode_multiport(data)
-        case "icmp", 0:
-            return _decode_icmp("--icmp-type", data)
-        case "icmp6", 0:
-            return _decode_icmp("--icmpv6-type", data)
         case "iprange", 1:
             return _decode_iprange(version, data)
         case "mark", 1:
@@ -55,14 +47,12 @@ def _options(version: int, name: str, revision: int, data: bytes) -> str | None:
 
 
 def target_text(version: int, name: str, revision: int, data: bytes) -> str:
-    """Return a target as iptables-save writes it, without options that change neither the address
-    nor the port.
-    """
+    """Return a target as iptables-save writes it, without options if it translates nothing."""
     try:
         options = (
             _redirect(version, data)
             if name == "REDIRECT"
-            else unpacked_nat(version, name, revision, data, _INDIFFERENT)
+            else unpacked_nat(version, name, revision, data)
         )
     except struct.error:
         options = None
@@ -98,17 +88,6 @@ def _decode_multiport(data: bytes) -> str | None:
         f"{port}{':' if ranges[number] else ','}" for number, port in enumerate(ports[:count])
     )
     return f"{negation(inverse)}{_MULTIPORT[flags]} {text.rstrip(',')}"
-
-
-def _decode_icmp(option: str, data: bytes) -> str | None:
-    kind, first, last, inverse = struct.unpack_from("=4B", data)
-    if kind == _ANY_ICMP and not inverse:
-        return ""
-    return (
-        f"{negation(inverse)}{option} {kind}"
-        if (first, last) == (0, 0xFF) and inverse <= 1
-        else None
-    )
 
 
 def _decode_iprange(version: int, data: bytes) -> str | None:

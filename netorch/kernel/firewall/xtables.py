@@ -44,7 +44,7 @@ from netorch.kernel.firewall.xt_entry import (
     extensions_of,
     quoted,
     unpacked_header,
-    unpacked_nat,
+    unpacked_target,
 )
 from netorch.kernel.system import threads
 from netorch.kernel.system.error_text import sentence
@@ -473,7 +473,7 @@ class _OwnRules:
             words.append(f"-{'g' if goto else 'j'} {target}")
         name, revision, data = extension(raw, entry.target_offset)
         if name:
-            options = unpacked_nat(self._version, name, revision, data)
+            options = unpacked_target(self._version, name, revision, data)
             words.append(self._library_text(entry, -1, data) if options is None else options)
         return " ".join(filter(None, words))
 

@@ -447,10 +447,23 @@ class Namespaces:
 
         An empty plain file, which a crash left, is removed first if its name is in `reclaim`.
         """
-        path = f"{RUN_NETNS}/{netns.label}"
-        if "/" in netns.label or netns.label in ("", ".", ".."):
-            raise OSError(errno.EINVAL, "is not a name for a namespace", netns.label)
-        if netns.label in reclaim:
+        self._bind(netns.label, reclaim)
+        self.drop(netns.label)
+        self._known[netns.label] = netns
+        self._use(netns)
+
+    def add_name(self, name: str, netns: OpenNetns, reclaim: frozenset[str] = frozenset()) -> None:
+        """Give a namespace a second name. `reclaim` and the errors are those of `publish`."""
+        self.enter(netns)
+        self._bind(name, reclaim)
+        self.drop(name)
+
+    def _bind(self, name: str, reclaim: frozenset[str]) -> None:
+        """Make a file in /run/netns for the namespace of this thread."""
+        path = f"{RUN_NETNS}/{name}"
+        if "/" in name or name in ("", ".", ".."):
+            raise OSError(errno.EINVAL, "is not a name for a namespace", name)
+        if name in reclaim:
             self._unlink_stale(path)
         self._create(path)
         try:
@@ -462,9 +475,6 @@ class Namespaces:
         except BaseException:
             os.unlink(path)
             raise
-        self.drop(netns.label)
-        self._known[netns.label] = netns
-        self._use(netns)
 
     def _create(self, path: str) -> None:
         """Create the file for a name. Make /run/netns again if it is gone.

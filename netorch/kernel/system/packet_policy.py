@@ -70,13 +70,8 @@ def read(
         bridge_entries=tuple(decode_policy.bridge_entries(entries)),
         settings=_settings(names.values()),
         filters=listings,
-        unseen=(
-            *unreadable,
-            *(
-                f"netorch does not read the filters of tc on {names.get(index, index)}"
-                for index in dict.fromkeys(filtered)
-            ),
-        ),
+        filtered=tuple(names.get(index, f"{index}") for index in dict.fromkeys(filtered)),
+        unseen=tuple(unreadable),
     )
 
 

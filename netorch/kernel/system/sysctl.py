@@ -96,6 +96,17 @@ def read_folder(path: str) -> dict[str, str]:
     return values
 
 
+def read_tree(path: str) -> dict[str, str]:
+    """Return path → value of all readable settings below a directory."""
+    values: dict[str, str] = {}
+    for folder, _, names in os.walk(PROC_SYS + _checked(path)):
+        for name in sorted(names):
+            place = f"{folder}/{name}".removeprefix(PROC_SYS)
+            with suppress(OSError):
+                values[place] = read(place)
+    return values
+
+
 def read_all(paths: tuple[str, ...], proc: Procfs | None = None) -> dict[str, str]:
     """Return path → value for the paths that can be read."""
     values = {}

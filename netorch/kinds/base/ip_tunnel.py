@@ -6,10 +6,16 @@ For each of these kinds, Linux makes a device of its own in every namespace.
 from ipaddress import ip_address
 from typing import ClassVar, Self
 
-from netorch.kinds.base.standalone import Attribute, StandaloneLink
+from netorch.kinds.base.link import link_key
+from netorch.kinds.base.standalone import UNKNOWN, Attribute, ParentPlace, StandaloneLink
 from netorch.netlink.attribute_types import ADDRESS, U8
+from netorch.state.key import Key
+from netorch.state.registry import View
 from netorch.values.requests import Attrs
+from netorch.values.snapshot import LinkRecord
 
+IFLA_IPTUN_LINK = 1
+"""The same number as IFLA_GRE_LINK."""
 IFLA_IPTUN_LOCAL, IFLA_IPTUN_REMOTE, IFLA_IPTUN_TTL, IFLA_IPTUN_ENCAP_LIMIT = 2, 3, 4, 6
 ENCAP_LIMIT = 4
 """How many further tunnels a packet may enter (RFC 2473, 4.1.1); the default of `ip link add`."""
@@ -42,13 +48,26 @@ class IpTunnel(StandaloneLink):
     REPEATS_ALL: ClassVar[bool] = True
     RECHOOSES_MTU: ClassVar[bool] = True
     RESERVED: ClassVar[frozenset[str]] = MADE_BY_LINUX
-    UNIQUE: ClassVar[tuple[str, ...]] = ("local", "remote")
+    PARENT_IN: ClassVar[int] = IFLA_IPTUN_LINK
+    REBINDS: ClassVar[bool] = True
+    UNIQUE: ClassVar[tuple[str, ...]] = ("local", "remote", "parent")
     ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = IPTUN_ATTRIBUTES
     OVER_IPV4: ClassVar[bool] = True
     """Whether the tunnel goes over IPv4."""
     local: str | None = None
     remote: str | None = None
     ttl: int = 0
+
+    @property
+    def deleted_before(self) -> tuple[Key, ...]:
+        # because the kernel deletes no tunnel with its parent, but leaves it bound to a dead index
+        return (link_key(*self.parent),) if self.parent is not None else ()
+
+    @classmethod
+    def read_parent(cls, view: View, link: LinkRecord) -> ParentPlace | None:
+        # unknown if Linux has deleted the parent, because the tunnel is bound to it nevertheless
+        parent = StandaloneLink.read_parent(view, link)
+        return UNKNOWN if link.link and parent is None else parent
 
     def change(self, attribute: Attribute, before: Self) -> Attrs | None:
         # ip_tunnel_changelink cannot change whether an IPv4 tunnel without Ethernet is

@@ -1,6 +1,6 @@
 """The common part of all links."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar, NotRequired, Self, TypedDict
 
 from netorch.immutable import replace
@@ -10,9 +10,9 @@ from netorch.netlink.constants import IFLA_ADDRESS, IFLA_GROUP, IFLA_IFALIAS, IF
 from netorch.state.key import HOST, Key, cached_key, label_text
 from netorch.state.registry import View, reports_unproven
 from netorch.state.resource import Disruption, Resource
-from netorch.values.marks import Mark, read_alias
+from netorch.values.marks import ALIAS, Mark, read_alias
 from netorch.values.requests import AltnameAdd, AltnameDel, Attrs, LinkDel, LinkSet, Request
-from netorch.values.snapshot import LinkRecord
+from netorch.values.snapshot import Adoption, LinkRecord, NetnsSnapshot
 
 TXQUEUELEN = 1000
 """The queue length that the kernel gives to a new Ethernet-like link."""
@@ -21,6 +21,14 @@ TXQUEUELEN = 1000
 @cached_key
 def link_key(netns: str, name: str) -> Key:
     return Key("link", netns, name)
+
+
+IFLA_VXLAN_COLLECT_METADATA = 25
+
+
+def is_external(link: LinkRecord) -> bool:
+    """Return whether routes or programs choose the other end of this tunnel for each packet."""
+    return link.kind == "vxlan" and any(link.data.get(IFLA_VXLAN_COLLECT_METADATA, b""))
 
 
 def link_of(key: Key) -> str:
@@ -113,12 +121,38 @@ class Link(Resource):
         # lost.
         return Disruption.UPDATE if self.mac in {"", before.mac} else Disruption.FLAP
 
+    def adopt(self, netns: NetnsSnapshot) -> Adoption | str:
+        from netorch.kinds.base.managers import manager_of
+
+        link = next((link for link in netns.links if link.name == self.name), None)
+        if link is None:
+            return "the name is an alternative name of another link"
+        if not link.kind:
+            return "it is a NIC, and `kind: physical` moves one into a node"
+        if link.alias.startswith(ALIAS):
+            return "it has the mark of a topology"
+        if netns.label == HOST and (who := manager_of(link.name)):
+            return f"its name is one that {who} gives, which manages it"
+        marked = replace(link, alias=self.alias, group=self.group)
+        links = tuple(marked if other is link else other for other in netns.links)
+        return Adoption(
+            replace(netns, links=links),
+            (_marks(self.netns, self.name, self.alias, self.group),),
+            (_marks(self.netns, self.name, link.alias, link.group),),
+        )
+
+    def release(self) -> Iterable[Request]:
+        description = read_alias(self.alias).description
+        return (_marks(self.netns, self.name, description, 0),)
+
     def delete(self) -> Iterator[Request]:
         yield LinkDel(self.netns, self.name)
 
     def common(self) -> dict[str, str]:
         """Return the attributes that all links have, with the names of the topology file."""
-        attributes = {"mtu": str(self.mtu), **({"mac": self.mac} if self.mac else {})}
+        attributes = {"mtu": str(self.mtu)} if self.mtu else {}
+        if self.mac:
+            attributes["mac"] = self.mac
         if self.txqueuelen != self.QUEUE:
             attributes["txqueuelen"] = str(self.txqueuelen)
         if description := read_alias(self.alias).description:
@@ -139,11 +173,19 @@ class Link(Resource):
         return isinstance(before, Link) and self.mtu != before.mtu
 
     def default_text(self, name: str) -> str | None:
+        if name == "mtu":
+            return str(self.mtu) if self.mtu else "the choice of Linux"
         default = getattr(self, name, None)
         return str(default).lower() if isinstance(default, int) else None
 
     def title(self) -> str:
         return f"{self.KIND} {label_text(self.netns)}/{self.name}"
+
+
+def _marks(netns: str, name: str, alias: str, group: int) -> LinkSet:
+    """Return the request that sets the alias and the group of a link."""
+    text = cstring(alias) if alias else b""
+    return LinkSet(netns, name, ((IFLA_IFALIAS, text), (IFLA_GROUP, u32(group))))
 
 
 def kind_of(link: Resource) -> str:

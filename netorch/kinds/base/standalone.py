@@ -73,6 +73,8 @@ class StandaloneLink(NoForeignObjects, Link):
     """Fields that cannot all be equal for two links of the kind in one network namespace."""
     RESERVED: ClassVar[frozenset[str]] = frozenset()
     """Names that Linux uses itself."""
+    REBINDS: ClassVar[bool] = False
+    """Whether the kernel changes the parent in place."""
     RECHOOSES_MTU: ClassVar[bool] = False
     """Whether the kernel chooses the MTU again when an attribute changes in place."""
     parent: ParentPlace | None = None
@@ -230,17 +232,25 @@ class StandaloneLink(NoForeignObjects, Link):
             if getattr(self, attribute.key) != getattr(before, attribute.key)
         ]
         changes = [self.change(attribute, before) for attribute in changed]
-        if self.parent != before.parent or None in changes:
+        moved = self.parent != before.parent
+        if (moved and not self.REBINDS) or None in changes:
             return None
         requests = self.changed(before)
-        if changed:
+        if changed or moved:
             data = (
                 self.data()
                 if self.REPEATS_ALL
                 else tuple(pair for pairs in changes for pair in pairs or ())
             )
             mtu = ((IFLA_MTU, u32(self.mtu)),) if self.mtu and self.RECHOOSES_MTU else ()
-            requests.append(LinkSet(self.netns, self.name, mtu, kind=self.KIND, data=data))
+            links = (
+                ((self.PARENT_IN, self.parent[1]),)
+                if self.REBINDS and self.parent is not None
+                else ()
+            )
+            requests.append(
+                LinkSet(self.netns, self.name, mtu, kind=self.KIND, data=data, links=links)
+            )
         return requests
 
     def own(self) -> Mapping[str, str]:

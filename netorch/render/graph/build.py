@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from netorch.render.graph.excerpt import extracts
+from netorch.render.graph.file_order import in_file_order
 from netorch.render.graph.networks import networks
 from netorch.render.graph.nodes import nodes
 from netorch.render.graph.overview import overview
 from netorch.render.graph.picture import Frame, Picture, Text, Thing
-from netorch.render.graph.scene import Scene
+from netorch.render.graph.scene import Scene, of_file
 from netorch.render.graph.wiring import Wiring, build_wiring, machine_id
 
 
 def build(scene: Scene) -> Picture:
+    """Make the picture of a scene. That of a live topology is arranged as that of its file."""
+    picture = _build(scene)
+    if not scene.compared or scene.loaded is None:
+        return picture
+    return in_file_order(picture, _build(of_file(scene.loaded)))
+
+
+def _build(scene: Scene) -> Picture:
     wiring = build_wiring(scene)
     of_nodes, of_networks = extracts(scene)
     things = (*nodes(scene, wiring, of_nodes), *networks(scene, wiring, of_networks))

@@ -125,13 +125,22 @@ def _top_row(near: Near, part: Sequence[int]) -> list[int]:
     """Return the top row of a leaf-spine or a fat tree, or nothing if the part is not one.
 
     In such a graph, every edge leads from one row to the next, and there is more than one path
-    between two things. The bottom row is the one that has the leaves.
+    between two things. The bottom row is the one that has the hosts, or else the one whose things
+    have the fewest neighbours.
     """
     core = [member for member in part if len(near[member]) > 1]
     inner = set(core)
     bottom = [member for member in core if any(len(near[other]) == 1 for other in near[member])]
     edges = sum(len(inner & near[member].keys()) for member in core) // 2
-    if len(bottom) < 2 or len(core) < 4 or edges < len(core):
+    if len(core) < 4 or edges < len(core):
+        return []
+    if pair := _pair_of_rows(near, core):
+        return min(pair, key=lambda row: (not set(bottom).isdisjoint(row), len(row)))
+    leaves = bool(bottom)
+    if not bottom:
+        least = min(len(near[member]) for member in core)
+        bottom = [member for member in core if len(near[member]) == least]
+    if len(bottom) < 2:
         return []
     rows = {member: row for member, row in _distances(near, bottom).items() if member in inner}
     if any(
@@ -141,8 +150,25 @@ def _top_row(near: Near, part: Sequence[int]) -> list[int]:
         if other in inner
     ):
         return []
-    top = max(rows.values())
-    return [member for member in core if rows[member] == top]
+    row = [member for member in core if rows[member] == max(rows.values())]
+    is_regular = len({len(near[member]) for member in row}) == 1 and len(row) > 1
+    return row if is_regular or leaves else []
+
+
+def _pair_of_rows(near: Near, core: Sequence[int]) -> list[list[int]]:
+    """Return the two rows of a graph in which an edge joins each thing with each of the other row.
+
+    Return nothing for another graph, and for a ring of four things.
+    """
+    inner = set(core)
+    other = [member for member in core if member in near[core[0]]]
+    one = [member for member in core if member not in near[core[0]]]
+    if len(core) == 4 or len(one) < 2 or len(other) < 2:
+        return []
+    is_whole = all(inner & near[member].keys() == set(other) for member in one) and all(
+        inner & near[member].keys() == set(one) for member in other
+    )
+    return [one, other] if is_whole else []
 
 
 def _middle(near: Near, part: Sequence[int], preferred: Sequence[bool] = ()) -> int:

@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 
 from netorch.render import topology_file
+from netorch.render.applied_file import plain
 from netorch.render.graph.scene import Scene
-from netorch.render.spread_file import plain
 
 
 def extracts(scene: Scene) -> tuple[dict[str, str], dict[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from netorch.render.graph.drift import limited, link_drift
 from netorch.render.graph.picture import DetailSection, Status, Text, Thing
 from netorch.render.graph.scene import Scene
 from netorch.render.graph.wiring import Wiring, network_id, parts, tunnel_text
@@ -20,6 +21,8 @@ def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator
         bridges = wiring.bridges.get(name, [])
         own = [scene.status_of(*parts(bridge)) for bridge in bridges]
         status = own[0] if len(set(own)) == 1 else Status.CHANGED if own else Status.OK
+        caption = (Text(model.label),) if model is not None and model.label is not None else ()
+        drift = [text for bridge in bridges for text in link_drift(scene, parts(bridge))]
         sections = []
         made_of = [
             Text(
@@ -42,6 +45,7 @@ def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator
                                 if word
                             )
                         ),
+                        *caption,
                         *lines,
                     ),
                 )
@@ -64,7 +68,7 @@ def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator
             kind="network",
             name=name,
             tag=tag,
-            lines=lines,
+            lines=(*caption, *lines, *limited(drift)),
             status=status,
             sections=tuple(sections),
             yaml=yamls.get(name, ""),
@@ -101,4 +105,4 @@ def described(model: NetworkModel) -> tuple[str, tuple[Text, ...]]:
         mode = model.driver if model.vni is None else f"vxlan {model.vni}"
     if model.vlan:
         mode += f" vlan {model.vlan}"
-    return mode, tuple(Text(str(subnet)) for subnet in model.subnet)
+    return mode, tuple(Text(str(subnet)) for subnet in model.subnets)

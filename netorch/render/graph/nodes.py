@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from netorch.kinds.base.link import Link, kind_of, link_key, link_of
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.filter import PacketFilter
+from netorch.kinds.name import SecondName
 from netorch.kinds.netns import IPV4_FORWARDING, Netns
 from netorch.kinds.port import Port
 from netorch.kinds.sysctl import sysctl_key
@@ -15,16 +16,20 @@ from netorch.language.publish import (
     COMMENT,
     NatModel,
     PublishModel,
+    SourceModel,
     comment,
     host_text,
     ports_text,
 )
+from netorch.render.graph.drift import limited, link_drift, node_drift
 from netorch.render.graph.picture import DetailSection, Status, Text, Thing
 from netorch.render.graph.scene import Scene
 from netorch.render.graph.sizes import MAX_LETTERS
 from netorch.render.graph.wiring import Wiring, impairment_text, node_id, parts
-from netorch.state.key import HOST
+from netorch.state.key import HOST, label_text
 from netorch.state.resource import Resource
+from netorch.topology import NodeModel
+from netorch.topology.filters import HOOKS, FilterRuleModel, protocol_name
 
 PURPOSE = {"id", "vni", "mode", "table", "from"}
 """Attributes that show the purpose of an interface."""
@@ -40,6 +45,8 @@ class StateIndex:
     """Label → kind → resources."""
     ports: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     """Label and master → the master's ports."""
+    second_names: dict[str, list[SecondName]] = field(default_factory=dict)
+    """Label → the second names of the namespace."""
     lacking: frozenset[str] = frozenset()
     """The comments of those published ports for which a packet filter lacks a rule."""
 
@@ -48,6 +55,8 @@ class StateIndex:
         index = cls(lacking=lacking_ports(scene))
         for key, resource in scene.state.items():
             index.by_label.setdefault(key.netns, {}).setdefault(key.kind, []).append(resource)
+            if isinstance(resource, SecondName):
+                index.second_names.setdefault(resource.target, []).append(resource)
             if isinstance(resource, Port):
                 index.ports.setdefault((resource.netns, resource.master), []).append(resource.link)
         return index
@@ -68,8 +77,9 @@ def nodes(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator[Th
         if label in scene.fabrics:
             continue
         kinds = index.by_label.get(label, {}).keys()
-        if label not in declared and kinds <= {"file"}:
-            continue  # the files of a namespace that was deleted are not a node
+        if label not in declared and kinds <= {"file", "name"}:
+            # a second name is a line of the node, and the files of a deleted namespace are not one
+            continue
         if (
             label in scene.hosts
             and label not in declared
@@ -86,8 +96,7 @@ class _Node:
         self.name = scene.node(label)
         self.machine = scene.machine_of(label)
         self.drawn = wiring.drawn.get(node_id(scene, label), set())
-        topology = scene.loaded.topology if scene.loaded is not None else None
-        self.model = topology.nodes.get(self.name) if topology is not None else None
+        self.model = self._model_of(self.name)
         self.netns = next(
             (item for item in index.get(label, "netns") if isinstance(item, Netns)), None
         )
@@ -98,7 +107,15 @@ class _Node:
         )
         attached = self.scene.attached.get(self.label)
         tag = "" if attached is None else str(attached)
-        lines = (*self._inner_lines(), *self._translations())
+        label = self.model.label if self.model is not None else None
+        caption = () if label is None else (Text(label),)
+        lines = (
+            *caption,
+            *self._second_names(),
+            *self._drift(),
+            *self._inner_lines(),
+            *self._translations(),
+        )
         return Thing(
             id=node_id(self.scene, self.label),
             kind=kind,
@@ -130,6 +147,20 @@ class _Node:
                 return Status.CHANGED
         return Status.OK
 
+    def _drift(self) -> tuple[Text, ...]:
+        """Return lines for what differs in a node and has neither a line nor an edge."""
+        if self.netns is not None and self.scene.status_of(self.netns.key) in {
+            Status.MISSING,
+            Status.EXTRA,
+        }:
+            return ()
+        keys = [
+            key
+            for key in self.scene.differing.get(self.label, ())
+            if key.kind not in WITH_LINK and key.kind != "name"
+        ]
+        return limited(node_drift(self.scene, keys))
+
     def _text(self, resource: Resource, text: str) -> Text:
         return Text(
             text, self.scene.status_of(resource.key), self.scene.differences.get(resource.key, ())
@@ -150,6 +181,7 @@ class _Node:
             own = self.scene.status_of(*parts(link))
             status = own if own is not Status.OK or not statuses else Status.CHANGED
             yield Text(model if whole else about, status)
+            yield from limited(link_drift(self.scene, parts(link)))
             if not whole:
                 yield from (
                     Text(str(address.address), self.scene.status_of(address.key))
@@ -175,15 +207,42 @@ class _Node:
         if (impairment := impairment_text(self.scene, link)) is not None:
             yield impairment.text
 
+    def _second_names(self) -> Iterator[Text]:
+        """Yield a line for each node that shares the namespace."""
+        for name in self.index.second_names.get(self.label, ()):
+            node = self.scene.second_names.get(name.netns, label_text(name.netns))
+            model = self._model_of(node)
+            caption = "" if model is None or model.label is None else f": {model.label}"
+            yield self._text(name, f"is also {node}{caption}")
+
+    def _model_of(self, node: str) -> NodeModel | None:
+        topology = self.scene.loaded.topology if self.scene.loaded is not None else None
+        return topology.nodes.get(node) if topology is not None else None
+
     def _translations(self) -> Iterator[Text]:
         if self.model is None:
             return
-        for publish in self.model.publish:
-            text = published(publish)
-            is_missing = comment(self.name, publish) in self.index.lacking
-            yield Text(f"publishes {text}", Status.MISSING if is_missing else Status.OK)
+        names = self.index.second_names.get(self.label, ())
+        sharing = [self.scene.second_names.get(name.netns, "") for name in names]
+        for node in (self.name, *sharing):
+            model = self._model_of(node)
+            for publish in model.publish if model is not None else ():
+                text = published(publish)
+                is_missing = comment(node, publish) in self.index.lacking
+                yield Text(f"publishes {text}", Status.MISSING if is_missing else Status.OK)
         for nat in self.model.nat:
             yield Text(translated(nat))
+
+    def _rules(self) -> Iterator[Text]:
+        """Yield the rules of `filter` in the file."""
+        model = None if self.model is None else self.model.filter
+        if model is None:
+            return
+        for way in HOOKS:
+            yield from (Text(f"{way} {filtered(entry)}") for entry in getattr(model, way))
+            policy = "accept" if model.policy is None else getattr(model.policy, way)
+            if policy != "accept":
+                yield Text(f"{way} {policy} everything else")
 
     def _sections(self) -> Iterator[DetailSection]:
         if rows := tuple(self._about()):
@@ -196,7 +255,7 @@ class _Node:
             yield DetailSection("Policy rules", rows)
         if rows := tuple(self._translations()):
             yield DetailSection("Translation", rows)
-        if rows := tuple(self._filters()):
+        if rows := (*self._rules(), *self._filters()):
             yield DetailSection("Packet filter", rows)
         listed = {"netns", "route", "rule", "filter", "file", *WITH_LINK}
         others = [kind for kind in self.index.by_label.get(self.label, {}) if kind not in listed]
@@ -208,6 +267,8 @@ class _Node:
             yield DetailSection("Files in /etc/netns", rows)
 
     def _about(self) -> Iterator[Text]:
+        if self.model is not None and self.model.label is not None:
+            yield Text(self.model.label)
         machine = self.scene.machines.get(self.machine)
         if machine is not None:
             yield Text(f"on machine {machine.name}, {machine.address}")
@@ -234,6 +295,8 @@ class _Node:
             yield Text(f"attached to {self.scene.attached[self.label]}")
         if self.model is not None and self.model.aliases:
             yield Text(f"also called {', '.join(self.model.aliases)}")
+        for name, addresses in (self.model.extra_hosts if self.model is not None else {}).items():
+            yield Text(f"resolves {name} to {', '.join(map(str, addresses))}")
 
     def _interfaces(self) -> Iterator[Text]:
         known: set[str] = set()
@@ -315,16 +378,45 @@ def lacking_ports(scene: Scene) -> frozenset[str]:
 
 def published(model: PublishModel) -> str:
     """Return `127.0.0.1:8080 → 80/tcp`."""
-    outside = f"{host_text(model.address) or ':'}{ports_text(model.port)}"
+    outside = f"{host_text(model.address) or ':'}{ports_text(model.owner_port)}"
     return f"{outside} → {ports_text(model.to)}/{model.proto}"
+
+
+def filtered(model: FilterRuleModel) -> str:
+    """Return a rule of `filter` as one line: `accept from lan to web proto tcp port 80,443`."""
+    words: list[tuple[str, Sequence[str]]] = [
+        ("in", [model.in_] if model.in_ else []),
+        ("out", [model.out] if model.out else []),
+        ("from", [end.text for end in model.source]),
+        ("to", [end.text for end in model.to]),
+        ("proto", [protocol_name(number) for number in model.proto]),
+        ("type", [] if model.type is None else [str(model.type)]),
+        ("sport", [ports_text(pair) for pair in model.sport]),
+        ("port", [ports_text(pair) for pair in model.port]),
+        ("state", model.state),
+    ]
+    text = " ".join(f"{word} {','.join(values)}" for word, values in words if values)
+    return f"{model.action} {text or 'everything'}"
+
+
+def _leaving(model: SourceModel) -> str:
+    """Return the packets of which an entry of `nat` translates the source."""
+    protocols = "".join(f"{protocol} " for protocol in model.proto)
+    return f"{protocols}{model.source or 'all'} out {model.out}"
+
+
+def _source_ports(model: SourceModel) -> str:
+    ports = "" if model.ports is None else f" port {ports_text(model.ports)}"
+    return f"{ports}{' random' if model.random else ''}"
 
 
 def translated(model: NatModel) -> str:
     """Return an entry of `nat` as one line."""
     if (masquerade := model.masquerade) is not None:
-        return f"masquerade {masquerade.source or 'all'} out {masquerade.out}"
+        chosen = _source_ports(masquerade)
+        return f"masquerade {_leaving(masquerade)}{f' →{chosen}' if chosen else ''}"
     if (snat := model.snat) is not None:
-        return f"snat {snat.source or 'all'} out {snat.out} → {snat.to}"
+        return f"snat {_leaving(snat)} → {snat.to}{_source_ports(snat)}"
     dnat = model.dnat
     assert dnat is not None
     address, ports = dnat.to

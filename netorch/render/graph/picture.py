@@ -132,6 +132,8 @@ class Picture(Value):
     """
     overview: tuple[DetailSection, ...] = ()
     """What is about the whole topology: its checks, and its published ports."""
+    file: Picture | None = None
+    """For a live topology, the picture of its file, whose arrangement it has."""
 
     def framed(self) -> Iterator[tuple[Frame, list[Thing]]]:
         """Yield each frame with the things in it."""

@@ -98,11 +98,13 @@ class Scene(Value, dict=True):
     @cached_property
     def names(self) -> Mapping[str, str]:
         """Label → node."""
-        return (
-            {label: name for name, label in self.desired.labels.items()}
-            if self.desired is not None
-            else {}
-        )
+        return self.desired.nodes if self.desired is not None else {}
+
+    @cached_property
+    def second_names(self) -> Mapping[str, str]:
+        """Second name of a namespace → the node that has this name."""
+        names = self.desired.second_names if self.desired is not None else {}
+        return {name: node for node, name in names.items()}
 
     @cached_property
     def differing(self) -> Mapping[str, Sequence[Key]]:

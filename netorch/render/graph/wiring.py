@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from netorch.immutable import replace
 from netorch.kinds.address import Address
 from netorch.kinds.base.link import Link, link_key, link_of
 from netorch.kinds.base.standalone import StandaloneLink
@@ -22,6 +23,7 @@ from netorch.kinds.up import up_key
 from netorch.kinds.uplink import Uplink
 from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.kinds.vlans import vlans_key
+from netorch.render.graph.drift import limited, link_drift
 from netorch.render.graph.picture import Edge, EdgeEnd, Status, Text, ThingId
 from netorch.render.graph.scene import Scene
 from netorch.state.key import Key
@@ -269,7 +271,7 @@ class _WiringBuilder:
         if one.thing == two.thing:
             return
         self.on_edges |= {veth.key, other.key}
-        labels = self._impairments(veth, other)
+        labels = (*self._impairments(veth, other), *self._drift(veth, other))
         self._add_edge(
             one,
             two,
@@ -303,6 +305,16 @@ class _WiringBuilder:
             for sender, (_, text) in zip(senders, texts, strict=True)
         )
 
+    def _drift(self, *links: Link) -> tuple[Text, ...]:
+        """Return how the links of an edge differ from the file, each after its node."""
+        return limited(
+            replace(text, text=f"{self.scene.node(link.netns)} {text.text}")
+            if link.key not in self.wiring.networks
+            else text
+            for link in links
+            for text in link_drift(self.scene, parts(link))
+        )
+
     def _add_standalone(self, link: StandaloneLink) -> None:
         """Add the edge of a member, of a tunnel, or of a link whose parent is in another node."""
         status = self.scene.status_of(*parts(link))
@@ -311,7 +323,11 @@ class _WiringBuilder:
             network = self.members[link.key]
             end = self.end(link)
             self._add_edge(
-                EdgeEnd(network_id(network)), end, "cable", self._impairments(link), status
+                EdgeEnd(network_id(network)),
+                end,
+                "cable",
+                (*self._impairments(link), *self._drift(link)),
+                status,
             )
             self._add_member(network, end)
         elif link.key in self.wiring.networks:
@@ -323,7 +339,11 @@ class _WiringBuilder:
             label, dev = link.parent
             below = EdgeEnd(node_id(self.scene, label), dev, self._addresses(label, dev))
             self._add_edge(
-                self.end(link), below, "parent", (Text(link.KIND), *self._impairments(link)), status
+                self.end(link),
+                below,
+                "parent",
+                (Text(link.KIND), *self._impairments(link), *self._drift(link)),
+                status,
             )
         elif remote := getattr(link, "remote", None):
             self._add_tunnel(link, str(remote), back=True)
@@ -340,7 +360,7 @@ class _WiringBuilder:
             self.end(link),
             far,
             "tunnel",
-            (tunnel_text(link), *self._impairments(*links)),
+            (tunnel_text(link), *self._impairments(*links), *self._drift(*links)),
             *(self.scene.status_of(*parts(end)) for end in links),
         )
 
@@ -406,7 +426,7 @@ class _WiringBuilder:
         self.on_edges |= {link.key, *((far.key,) if far is not None else ())}
         two = self.end(far) if far is not None else EdgeEnd(node_id(self.scene, labels[0]))
         ends = (link, far) if far is not None else (link,)
-        labels_of_edge = (Text(link.KIND), *self._impairments(*ends))
+        labels_of_edge = (Text(link.KIND), *self._impairments(*ends), *self._drift(*ends))
         statuses = (self.scene.status_of(*parts(end)) for end in ends)
         self._add_edge(self.end(link), two, "tunnel", labels_of_edge, *statuses)
 

@@ -12,6 +12,8 @@ from netorch.values import requests as r
 TRANSLATIONS: Mapping[type, Callable[[Any, Context], Commands]] = {
     r.NetnsAdd: nodes.netns_add,
     r.NetnsDel: nodes.netns_del,
+    r.NameAdd: nodes.name_add,
+    r.NameDel: nodes.name_del,
     r.LinkAdd: links.link_add,
     r.LinkSet: links.link_set,
     r.LinkDel: links.link_del,

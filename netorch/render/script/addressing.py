@@ -8,6 +8,7 @@ from shlex import quote
 from netorch.kinds.route import IPV6_METRIC, MAIN
 from netorch.kinds.rule import more_text
 from netorch.netlink import constants as c
+from netorch.netlink import encap
 from netorch.render.script import ports
 from netorch.render.script.context import Commands, Context, words
 from netorch.values.requests import (
@@ -188,7 +189,10 @@ def _hop(family: int, hop: Hop) -> str:
         word = "inet6 " if via_family == c.AF_INET6 else "inet "
         via = f"via {'' if via_family == family else word}{ip_address(hop.via)}"
     return words(
-        via, f"dev {quote(hop.dev)}" if hop.dev is not None else "", "onlink" if hop.onlink else ""
+        f"encap {encap.text(hop.encap)}" if hop.encap is not None else "",
+        via,
+        f"dev {quote(hop.dev)}" if hop.dev is not None else "",
+        "onlink" if hop.onlink else "",
     )
 
 

@@ -11,6 +11,7 @@ from functools import cache
 from netorch.immutable import defaults
 from netorch.kinds import geneve, gre, observed_anywhere, vxlan
 from netorch.kinds.base import ip_tunnel
+from netorch.kinds.base.link import IFLA_VXLAN_COLLECT_METADATA
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.netlink import constants as c
 from netorch.values.requests import Attrs
@@ -48,6 +49,7 @@ _TABLES: Mapping[str, Mapping[int, Formatter]] = {
         c.IFLA_BRPORT_MODE: _switch("hairpin"),
         c.IFLA_BRPORT_ISOLATED: _switch("isolated"),
         c.IFLA_BRPORT_LEARNING: _switch("learning"),
+        c.IFLA_BRPORT_NEIGH_SUPPRESS: _switch("neigh_suppress"),
         c.IFLA_BRPORT_COST: _number("cost"),
         c.IFLA_BRPORT_PRIORITY: _number("priority"),
     },
@@ -75,7 +77,8 @@ _KEYWORDS: Mapping[tuple[str, str], str] = {
 """Kind and key → iproute2's word, if it differs from the key."""
 
 _FLAGS: Mapping[tuple[str, str], tuple[str, str]] = {
-    ("vxlan", "learning"): ("nolearning", "learning")
+    ("vxlan", "learning"): ("nolearning", "learning"),
+    ("vxlan", "external"): ("noexternal", "external"),
 }
 """Kind and key → the word for false and the word for true."""
 
@@ -119,11 +122,15 @@ def data_words(kind: str, data: Attrs, *, new: bool) -> str:
     The defaults of a `new` link are left out. Raise LookupError for an attribute without a word.
     """
     first = _NEW_LINK.get(kind, "") if new else ""
+    flags = {number for number, payload in data if any(payload)} if kind == "vxlan" else set()
+    # because `external` turns learning off in ip(8), unless the word comes after it
+    learns = {IFLA_VXLAN_COLLECT_METADATA, vxlan.IFLA_VXLAN_LEARNING} <= flags and new
     return " ".join(
         text
         for text in (
             first,
             *(_word(kind, number, payload, new=new) for number, payload in data),
+            "learning" if learns else "",
         )
         if text
     )

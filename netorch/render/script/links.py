@@ -61,16 +61,27 @@ def link_set(request: LinkSet, context: Context) -> Commands:
         settings.append(f"master {quote(request.master)}" if request.master else "nomaster")
     if request.up is not None:
         settings.append("up" if request.up else "down")
-    if request.arp is not None:
-        settings.append("arp on" if request.arp else "arp off")
-    if request.multicast is not None:
-        settings.append("multicast on" if request.multicast else "multicast off")
-    if request.kind is not None and request.data:
-        settings.append(f"type {request.kind} {data_words(request.kind, request.data, new=False)}")
+    flags = {
+        "arp": request.arp,
+        "multicast": request.multicast,
+        "promisc": request.promisc,
+        "allmulticast": request.allmulti,
+    }
+    settings += [f"{word} {'on' if on else 'off'}" for word, on in flags.items() if on is not None]
+    primary = request.links if request.kind == "bond" else ()
+    if request.kind is not None and (request.data or (request.links and not primary)):
+        parents = (f"dev {quote(link)}" for _, link in request.links if not primary)
+        settings.append(
+            words(
+                f"type {request.kind}",
+                *parents,
+                data_words(request.kind, request.data, new=False),
+            )
+        )
     commands = (
         [_set(request.netns, request.name, words(*settings), context)] if any(settings) else []
     )
-    for number, link in request.links:
+    for number, link in primary:
         assert request.kind is not None
         word = primary_word(request.kind, number)
         if link:

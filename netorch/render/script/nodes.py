@@ -13,6 +13,8 @@ from netorch.values.marks import ALIAS
 from netorch.values.requests import (
     FileDel,
     FileWrite,
+    NameAdd,
+    NameDel,
     NetnsAdd,
     NetnsDel,
     SysctlSet,
@@ -42,6 +44,16 @@ def netns_add(request: NetnsAdd, context: Context) -> Commands:
 
 
 def netns_del(request: NetnsDel, context: Context) -> Commands:
+    return [f"ip netns delete {quote(request.netns)}"]
+
+
+def name_add(request: NameAdd, context: Context) -> Commands:
+    name, target = quote(f"/run/netns/{request.netns}"), quote(f"/run/netns/{request.target}")
+    # `ip netns attach` takes a process ID
+    return [f"touch {name}", f"mount --bind {target} {name}"]
+
+
+def name_del(request: NameDel, context: Context) -> Commands:
     return [f"ip netns delete {quote(request.netns)}"]
 
 

@@ -17,6 +17,7 @@ from netorch.kinds.base.link import Link
 from netorch.kinds.file import NodeFile
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.forward import ForwardAccept
+from netorch.kinds.name import SecondName
 from netorch.kinds.uplink import Uplink
 from netorch.render.script import commands
 from netorch.render.script.addressing import needs_mark
@@ -274,7 +275,7 @@ def _titles(desired: Desired) -> _Titles:
         if isinstance(resource, ForwardAccept):
             accepts.setdefault(_filter_title(resource.netns), []).append(resource)
     return _Titles(
-        {label: node for node, label in reversed([*desired.labels.items()])},
+        desired.nodes,
         {number: f"link {' - '.join(names)}" for number, names in ends.items()},
         accepts,
     )
@@ -288,6 +289,8 @@ def _title(step: Step, desired: Desired, titles: _Titles) -> str:
     key, origin = step.key, desired.origins.get(step.key, ())
     place = label_text(key.netns)
     node = titles.nodes.get(key.netns, "")
+    if isinstance(step.after, SecondName):
+        return f"node {place}, which shares the namespace of {label_text(step.after.target)}"
     match key.kind:
         case "netns":
             return f"node {place}" if node else f"{place}: the fabric, with the segments' bridges"

@@ -107,7 +107,13 @@ def _interface(value: object) -> object:
         return or_empty(value)
     if not isinstance(kind, str):
         wrong("the `kind` is not a text: write the name of a kind of interface", "unknown-kind")
-    remedy = did_you_mean(kind, KINDS) or f"The kinds are: {', '.join(KINDS)}."
+    from netorch.topology.other_values import remedy as of_others
+
+    remedy = (
+        of_others(("kind",), kind)
+        or did_you_mean(kind, KINDS)
+        or f"The kinds are: {', '.join(KINDS)}."
+    )
     wrong(f"{kind!r} is not a kind of interface. {remedy}", "unknown-kind")
 
 

@@ -8,6 +8,7 @@ from netorch.language.addresses import Address
 from netorch.language.impair_model import ImpairModel
 from netorch.language.scalars import (
     U32,
+    Flag,
     InterfaceAddress,
     InterfaceName,
     IPAddress,
@@ -90,6 +91,19 @@ class CommonModel(Model):
         None, description="MAC address of the interface (derived from the names)."
     )
     state: Literal["up", "down"] | None = Field(None, description="Administrative state (up).")
+    arp: Flag | None = Field(
+        None,
+        description="Ask for MAC addresses, and answer for the interface's own (true).",
+    )
+    multicast: Flag | None = Field(
+        None, description="Take part in multicast, on which IPv6 depends (true)."
+    )
+    promisc: Flag | None = Field(
+        None, description="Accept frames for other MAC addresses too (false)."
+    )
+    allmulti: Flag | None = Field(
+        None, description="Accept all multicast frames, whatever groups it has joined (false)."
+    )
     txqueuelen: U32 | None = Field(None, description="Length of the send queue, in packets (1000).")
     sysctls: dict[SettingName, SysctlValue] = Field(
         default_factory=empty_dict,

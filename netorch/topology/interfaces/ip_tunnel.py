@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from netorch.language.constraints import HasValue, constraints, require
 from netorch.language.scalars import IPAddress, Ttl, wrong
-from netorch.topology.interfaces.standalone import StandaloneModel
+from netorch.topology.interfaces.standalone import PlaceName, StandaloneModel
 
 
 class IpTunnelModel(StandaloneModel):
@@ -18,6 +18,11 @@ class IpTunnelModel(StandaloneModel):
     """Whether `remote` may be a multicast group."""
     local: IPAddress | None = Field(None, description="Address of this end (any).")
     remote: IPAddress | None = Field(None, description="Address of the other end (any).")
+    parent: PlaceName | None = Field(
+        None,
+        description="Parent: the interface or VRF of the same node that sends the outer packets"
+        " (by the route).",
+    )
     ttl: Ttl = Field(
         0,
         description="Time to live of the outer packets. `inherit` or 0 copies it from the inner"

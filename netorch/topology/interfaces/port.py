@@ -90,6 +90,11 @@ class PortModel(Model):
         False, description="Forward no frames between this port and other isolated ports (false)."
     )
     learning: Flag = Field(True, description="Learn the MAC addresses behind the port (true).")
+    neigh_suppress: Flag = Field(
+        False,
+        description="Do not send ARP and neighbour solicitations out of the port that the bridge"
+        " itself can answer, from its neighbour entries (false).",
+    )
     cost: Annotated[int, BeforeValidator(integer(1, 65535))] | None = Field(
         None, description="Path cost in STP (by the speed; 2 for a veth)."
     )

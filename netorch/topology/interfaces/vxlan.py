@@ -8,12 +8,12 @@ from pydantic import BeforeValidator, Field, model_validator
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.fdb import ALL, Fdb, has_many_ends
 from netorch.kinds.vxlan import HEADROOM, PORT, Vxlan
-from netorch.language.constraints import HasValue, constraints, forbid, require
+from netorch.language.constraints import Equals, HasValue, constraints, forbid, require
 from netorch.language.scalars import Flag, IPAddress, empty_list, integer, one_or_many, wrong
 from netorch.state.resource import Resource
 from netorch.topology.interfaces.fdb import FdbModel
 from netorch.topology.interfaces.standalone import PlaceName, StandaloneModel
-from netorch.topology.interfaces.udp_tunnel import Port, UdpTunnelModel
+from netorch.topology.interfaces.udp_tunnel import Port, UdpTunnelModel, Vni
 
 LONGEST_AGEING = (2**32 - 1) // 1000
 """The longest lifetime that the kernel can count in ticks (vxlan_cleanup)."""
@@ -21,13 +21,23 @@ LONGEST_AGEING = (2**32 - 1) // 1000
 
 class VxlanModel(UdpTunnelModel):
     """A VXLAN tunnel: it carries Ethernet frames in UDP to one other end (`remote`), to a multicast
-    `group`, or to the ends that `fdb` names.
+    `group`, or to the ends that `fdb` names. With `external`, routes or programs choose the other
+    end and the VNI of each packet.
     """
 
     MAKES: ClassVar[type[StandaloneLink]] = Vxlan
     FAR_PARENT: ClassVar[bool] = True
     UDP_PORT: ClassVar[int] = PORT
     kind: Literal["vxlan"] = "vxlan"
+    vni: Vni | None = Field(  # type: ignore[assignment]
+        None,
+        description="Network identifier (VNI), 0 to 16777215. Required, unless `external` (none).",
+    )
+    external: Flag = Field(
+        False,
+        description="Routes or programs choose the VNI and the other end of each packet. netorch"
+        " leaves their routes and entries alone (false).",
+    )
     local: IPAddress | None = Field(
         None, description="Source address of the outer packets (by the route)."
     )
@@ -58,11 +68,25 @@ class VxlanModel(UdpTunnelModel):
     )
 
     _one_end = constraints(
+        require(
+            "vxlan-needs-vni",
+            "a vxlan needs a `vni`, the number that distinguishes its packets from those of other"
+            " tunnels",
+            HasValue("vni"),
+            when=~Equals("external", True),
+        ),
+        forbid(
+            "vxlan-external",
+            "an external vxlan has no `vni`, `remote`, `group` or `fdb`, because routes or programs"
+            " choose the VNI and the other end of each packet",
+            Equals("external", True)
+            & (HasValue("vni") | HasValue("remote") | HasValue("group") | HasValue("fdb")),
+        ),
         forbid(
             "vxlan-remote-and-group",
             "a vxlan has a `remote` or a `group`, not both",
             HasValue("remote") & HasValue("group"),
-        )
+        ),
     )
 
     @model_validator(mode="after")
@@ -137,7 +161,8 @@ class VxlanModel(UdpTunnelModel):
     def values(self) -> dict[str, Any]:
         ends = {"local": self.local, "remote": self.remote, "multicast": self.group}
         return {
-            "vni": self.vni,
+            "vni": self.vni or 0,
+            "external": self.external,
             "port": self.on_port,
             "learning": self.learning,
             "ageing": self.ageing,

@@ -5,107 +5,55 @@ python -m tests.kernel.predictions.agent SEED FIRST ROUNDS
 
 from __future__ import annotations
 
-import contextlib
-import gc
-import io
-import json
 import subprocess
 import sys
-import traceback
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
 
-from netorch.cli import main
 from netorch.kernel.linux import LinuxKernel
-from netorch.resolve.loader import load
 from netorch.state.key import HOST
 from netorch.walk.ends import explain
 from netorch.walk.live import look
-from netorch.walk.result import LEAVES, Walk
 from netorch.walk.world import World
 from tests.kernel.predictions.damage import ACTS, Scene, ask
-from tests.kernel.predictions.networks import NAME, network
+from tests.kernel.predictions.networks import network
 from tests.kernel.predictions.pings import Pair, Pings
+from tests.kernel.predictions.runs import (
+    DECIDED,
+    FILE,
+    Round,
+    campaign,
+    netorch,
+    prediction,
+    targets,
+)
 
-FILE = "lab.yaml"
-DECIDED = ("arrives", "fails")
-"""Predictions that are compared with a ping."""
 SAMPLE = 30
 """The number of pairs that are followed in each round."""
 
 
-def netorch(*argv: str) -> tuple[int, str]:
-    """Run a command of netorch. Returns its status and output."""
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-        status = main(list(argv))
-    return status, out.getvalue()
-
-
-def targets(world: World) -> list[str]:
-    """Return the file's addresses of both IP versions."""
-    assert world.asked is not None
-    addresses = {
-        str(entry.address.ip)
-        for label, place in world.asked.places.items()
-        if label in world.names.values() and label != HOST
-        for entry in place.addresses
-        if not entry.address.ip.is_loopback and not entry.address.ip.is_link_local
-    }
-    return sorted(addresses)
-
-
-def prediction(walk: Walk) -> str:
-    """Return `arrives` or `fails`, or why the walk predicts neither.
-
-    The result is `uncertain` if the walk has doubts or leaves the topology, and `differs` if the
-    outcome depends on the path.
-    """
-    if not walk.certain or walk.outcome == LEAVES:
-        return "uncertain"
-    return "differs" if walk.differs else walk.outcome
-
-
-class Round:
+class DamageRound(Round):
     """One topology: applied, damaged, followed, pinged, repaired, destroyed."""
 
     def __init__(self, seed: str, number: int) -> None:
-        self.rng = Random(f"{seed}/{number}")
-        self.number = number
+        rng = Random(f"{seed}/{number}")
+        super().__init__(rng, number, network(rng))
         self.undos: list[str] = []
         """Commands that undo the damage to settings that `diff` does not compare."""
-        self.text = network(self.rng)
-        Path(FILE).write_text(self.text)
-        self.desired = load(self.text.encode(), FILE).desired
-        self.report: dict[str, Any] = {"round": number, "wrong": [], "faults": []}
 
-    def run(self) -> dict[str, Any]:
-        status, text = netorch("apply", FILE)
-        if status:
-            return self.report | {"faults": [f"apply: {text}"], "file": self.text}
-        try:
-            self._live()
-        finally:
-            status, text = netorch("destroy", NAME)
-            if status:
-                self.report["faults"].append(f"destroy: {text}")
-        if self.report["wrong"] or self.report["faults"]:
-            self.report["file"] = self.text
-        return self.report
-
-    def _live(self) -> None:
+    def compare(self) -> None:
         nodes = [label for label in self.desired.labels.values() if label != HOST]
         with LinuxKernel() as kernel, Pings(nodes) as pings:
             world = look(kernel, self.desired)
             every = [(label, address) for label in nodes for address in targets(world)]
             pairs = self.rng.sample(every, min(SAMPLE, len(every)))
-            self._compare(kernel, pings, pairs, world, "clean")
+            self._follow(kernel, pings, pairs, world, "clean")
             answered = pings.ask(pairs, 0.3) | pings.ask(pairs, 0.3)
             damage = self._damage(targets(world))
             self.report["damage"] = damage
             world = look(kernel, self.desired)
-            self._compare(kernel, pings, pairs, world, "damaged")
+            self._follow(kernel, pings, pairs, world, "damaged")
             broken = answered - pings.ask(answered, 0.5)
         self._repair(answered, broken, nodes)
 
@@ -134,7 +82,7 @@ class Round:
                     break
         return done
 
-    def _compare(
+    def _follow(
         self, kernel: LinuxKernel, pings: Pings, pairs: list[Pair], world: World, when: str
     ) -> None:
         walks = {pair: explain(world, self._node(pair[0]), pair[1]) for pair in pairs}
@@ -207,16 +155,5 @@ class Round:
             self.report["faults"].append(f"apply after the damage: {text}")
 
 
-def campaign(seed: str, first: int, rounds: int) -> None:
-    for number in range(first, first + rounds):
-        try:
-            report = Round(seed, number).run()
-        except Exception:
-            report = {"round": number, "faults": [traceback.format_exc()], "wrong": []}
-            netorch("destroy", NAME)
-        print(json.dumps(report), flush=True)
-        gc.collect()  # because the command line turns it off, which suits a single command
-
-
 if __name__ == "__main__":
-    campaign(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    campaign(partial(DamageRound, sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

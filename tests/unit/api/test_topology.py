@@ -109,7 +109,7 @@ def test_what_is_wrong_has_its_line_and_its_path() -> None:
     ) == [
         "nodes.a.forwardin: unknown key 'forwardin' in nodes.a. Did you mean 'forwarding'?",
         "nodes.b.networks: network 'lan' does not exist. Declare it under networks.",
-        "nodes.b.interfaces.d.mtu: 'big' is not a whole number",
+        "nodes.b.interfaces.d.mtu: 'big' is not a whole number. Write a number of bytes, such as 9000.",
     ]
     assert problems(nodes={"a": {"x": {1}, 1.5: 2, "y": "\x1b"}}, links=[object()]) == [
         "nodes.a.x: a topology cannot contain a value of type set: "
@@ -147,7 +147,7 @@ def test_sources(tmp_path: Path) -> None:
         assert {key.netns for key in loaded.loaded.desired.state} == {"two-h3"}
     for wrong, message in (
         (tmp_path / "none.yaml", "none.yaml: No such file or directory."),
-        (tmp_path, "Is a directory."),
+        (tmp_path, "also takes the folder of a lab of Kathara."),
         ("a\0b", "is not a file name."),
         (7, "int is not a topology: pass a path, a text or a Topology."),
         (

@@ -87,3 +87,29 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
         [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True
     )
     assert HEAVY & {*process.stderr.split()} == set()
+
+
+def test_the_help_names_the_commands_that_end_with_status_2() -> None:
+    line = parser("").format_help().partition("\n  2 ")[2].partition("\n  64 ")[0]
+    commands = {name for name in NAMES if find(name).status_2}
+    assert commands == {word.strip(",:") for word in line.split()} & {*NAMES}
+    for name in commands:
+        assert "exit status 2:" in parser(name).commands[name].format_help()
+
+
+def test_only_commands_with_more_to_print_describe_verbose() -> None:
+    for name in NAMES:
+        described = "--verbose" in parser(name).commands[name].format_help()
+        assert described == bool(find(name).verbose)
+        assert parser(name).parse_args([name, *_ARGUMENTS.get(name, ()), "-v"]).verbose
+
+
+_ARGUMENTS = {
+    "completion": ("bash",),
+    "link": ("a:b", "down"),
+    "impair": ("a:b",),
+    "capture": ("a",),
+    "shell": ("a",),
+    "exec": ("-v", "a"),
+}
+"""The arguments that a command requires."""

@@ -118,6 +118,24 @@ def test_the_address_that_members_leave_with(protocol: str) -> None:
     assert not ended(flow, rules(mode="routed"), ()), "something else than netorch translated it"
 
 
+@pytest.mark.parametrize("kind", ["masquerade: {", "snat: {to: 192.0.2.1, "])
+def test_the_ports_that_members_leave_with(kind: str) -> None:
+    def nat(words: str) -> tuple[ListedChain, ...]:
+        return rules(nat=f"{{{kind}out: up, from: 10.1.0.0/24{words}}}}}")
+
+    plain, low, high = nat(""), nat(", proto: tcp, ports: 1-99"), nat(", proto: tcp, ports: 9-9999")
+    flow = connection("tcp", "10.1.0.2 400", "198.51.100.1 53", leaves_as="192.0.2.1 400")
+    moved = connection("tcp", "10.1.0.2 40000", "198.51.100.1 53", leaves_as="192.0.2.1 50")
+    assert ended(flow, plain, low) and not ended(moved, plain, low)
+    assert ended(flow, high, low) and not ended(flow, plain, high)
+    assert not ended(moved, low, plain), "the kernel may choose this port, too"
+    assert not ended(moved, low, high) and not ended(moved, low, low)
+    foreign = connection("tcp", "10.1.0.2 400", "198.51.100.1 53", leaves_as="192.0.2.77 400")
+    assert ended(foreign, plain, low) == kind.startswith("masq"), "or something else translated it"
+    datagrams = connection("udp", "10.1.0.2 400", "198.51.100.1 53", leaves_as="192.0.2.1 400")
+    assert not ended(datagrams, low, high)
+
+
 @pytest.mark.parametrize("own", ["127.0.0.1", "192.0.2.1"])
 def test_published_ports_for_the_owner_itself(own: str) -> None:
     first, other = rules(ports="'8080:80'"), rules(ports="'8080:81'")

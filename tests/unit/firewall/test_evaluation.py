@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 from netorch.firewall import nftables_json
-from netorch.firewall.chains import ListedChain
+from netorch.firewall.chains import ChosenPort, ListedChain
 from netorch.firewall.evaluation import HookVerdict, Packet, run
+from netorch.firewall.syntax import syntax_of
+from netorch.immutable import replace
+from netorch.values.snapshot import FilterListing
 from tests.filterlistings import chains_of, recorded, statements
 
 PACKET = Packet(
@@ -113,7 +116,7 @@ def listed(
             known
             if known is not None
             else statements(
-                "ip" if family == "ip" and line in recorded()["rules"]["ip"] else "inet", [line]
+                family if line in recorded()["rules"].get(family, {}) else "inet", [line]
             )[0]
         )
         texts[family, name, handle] = line
@@ -328,6 +331,41 @@ def test_only_the_first_packet_of_a_connection_is_translated() -> None:
         assert len(verdict.doubts) == 1
 
 
+def test_sources_and_their_ports() -> None:
+    base = {"type": "nat", "hook": "postrouting", "prio": 100}
+    packet = replace(SIX, proto="tcp", icmp="", dport=80)
+    there = ip_address("fd00::1")
+    for line, source in (
+        ("masquerade", (None, 0)),
+        ("masquerade random", (None, ChosenPort(random=True))),
+        ("masquerade fully-random,persistent", (None, ChosenPort(random=True))),
+        ("tcp dport 80 masquerade to :1024-31000", (None, ChosenPort((1024, 31000)))),
+        ("meta l4proto udp masquerade to :1024 random", None),
+        ("snat to fd00::1", (there, 0)),
+        ("snat to fd00::1 fully-random", (there, ChosenPort(random=True))),
+        ("meta l4proto tcp snat to [fd00::1]:1024-65535", (there, ChosenPort((1024, 65535)))),
+        (
+            "meta l4proto tcp snat to [fd00::1]:7 fully-random,persistent",
+            (there, ChosenPort((7, 7), random=True)),
+        ),
+    ):
+        chains = listed(line, family="ip6", base=base)
+        assert run(chains, "postrouting", packet, first=True).source == source, line
+    for line in ("snat to fd00::1-fd00::9", "meta l4proto tcp snat to [fd00::1]-[fd00::9]:7-8"):
+        verdict = run(listed(line, family="ip6", base=base), "postrouting", packet, first=True)
+        assert verdict.source is None and len(verdict.doubts) == 1
+
+
+def test_a_dormant_table_has_no_effect() -> None:
+    text = "table inet t { # handle 1\n\tflags dormant\n\n\tchain f { # handle 1\n\t}\n}\n"
+    chain = {"family": "inet", "table": "t", "name": "f", "hook": "forward", "policy": "drop"}
+    table = {"family": "inet", "name": "t", "flags": "t"}
+    document = json.dumps({"nftables": [{"table": table}, {"chain": chain}]})
+    for listing, drops in ((text, False), (text.replace("\tflags dormant\n", ""), True)):
+        chains = syntax_of("nftables").chains_of(FilterListing(listing, document))
+        assert bool(run(chains, "forward", PACKET, first=True).dropped) == drops
+
+
 def test_a_listing_that_is_none_is_an_error() -> None:
     for text in ("", "{", '{"nftables": {}}', '{"nftables": [{"rule": {"family": "inet"}}]}'):
         with pytest.raises(ValueError, match="libnftables' JSON is not understood"):
@@ -404,11 +442,11 @@ def test_libvirt_with_iptables_nft() -> None:
         state="established",
     )
     assert (answer.dropped, answer.doubts) == ("", [])
-    for proto in ("tcp", "icmp"):
+    for proto, port in (("tcp", ChosenPort((1024, 65535))), ("icmp", 0)):
         left = ruleset(
             "libvirt", "postrouting", source=ip_address("192.168.122.5"), oif="wan", proto=proto
         )
-        assert (left.source, left.doubts) == ((None, 0), [])
+        assert (left.source, left.doubts) == ((None, port), [])
 
 
 def test_firewalld() -> None:

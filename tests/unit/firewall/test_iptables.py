@@ -17,6 +17,7 @@ from netorch.firewall.iptables import (
     translate,
 )
 from netorch.values.filter_rules import (
+    MASQUERADE,
     DestinationTo,
     FilterRule,
     Hook,
@@ -68,7 +69,7 @@ def test_a_table_is_its_chains_then_the_jumps_then_the_rules() -> None:
                 DestinationTo(WEB, (8080, 8080)),
                 "publish web",
             ),
-            FilterRule(4, Hook.POSTROUTING, Match(source=NET), Verdict.MASQUERADE),
+            FilterRule(4, Hook.POSTROUTING, Match(source=NET), MASQUERADE),
             FilterRule(6, Hook.FORWARD, Match(iif="br0"), Verdict.ACCEPT, "br0"),
             FilterRule(4, Hook.PREROUTING, Match(), Verdict.RETURN, "it's \\ odd"),
         ),
@@ -113,7 +114,7 @@ def test_a_table_is_its_chains_then_the_jumps_then_the_rules() -> None:
                 4,
                 Hook.POSTROUTING,
                 Match(source=NET, destination=Not(NET), oif=Not("br0")),
-                Verdict.MASQUERADE,
+                MASQUERADE,
             ),
             "-s 10.0.0.0/24 ! -d 10.0.0.0/24 ! -o br0 -j MASQUERADE",
         ),
@@ -122,6 +123,22 @@ def test_a_table_is_its_chains_then_the_jumps_then_the_rules() -> None:
             "! -s fd00::/64 -o br0 -j SNAT --to-source fd00::2",
         ),
         (FilterRule(4, Hook.POSTROUTING, Match(), SourceTo(WEB)), "-j SNAT --to-source 10.0.0.2"),
+        (
+            FilterRule(4, Hook.POSTROUTING, Match(protocol="tcp"), SourceTo(WEB, (1024, 65535))),
+            "-p tcp -j SNAT --to-source 10.0.0.2:1024-65535",
+        ),
+        (
+            FilterRule(6, Hook.POSTROUTING, Match(protocol="udp"), SourceTo(WEB6, (7, 7), True)),
+            "-p udp -j SNAT --to-source [fd00::2]:7 --random-fully",
+        ),
+        (
+            FilterRule(6, Hook.POSTROUTING, Match(protocol="sctp"), SourceTo(None, (7, 8), True)),
+            "-p sctp -j MASQUERADE --to-ports 7-8 --random-fully",
+        ),
+        (
+            FilterRule(4, Hook.POSTROUTING, Match(), SourceTo(None, random=True)),
+            "-j MASQUERADE --random-fully",
+        ),
         (
             FilterRule(
                 4, Hook.POSTROUTING, Match(source=ip_network("10.0.0.9/32")), Verdict.RETURN
@@ -259,18 +276,26 @@ def test_a_range_that_moves_is_a_rule_for_each_port() -> None:
         ),
         (FilterRule(4, Hook.PREROUTING, Match(), DestinationTo(WEB6)), "is not an address of IPv4"),
         (
-            FilterRule(6, Hook.POSTROUTING, Match(source=NET), Verdict.MASQUERADE),
+            FilterRule(6, Hook.POSTROUTING, Match(source=NET), MASQUERADE),
             "is not a network of IPv6",
         ),
         (
             FilterRule(4, Hook.POSTROUTING, Match(), DestinationTo(WEB)),
             "only in PREROUTING and OUTPUT",
         ),
-        (FilterRule(4, Hook.PREROUTING, Match(), Verdict.MASQUERADE), "only in POSTROUTING"),
+        (FilterRule(4, Hook.PREROUTING, Match(), MASQUERADE), "only in POSTROUTING"),
         (FilterRule(4, Hook.OUTPUT, Match(), SourceTo(WEB)), "only in POSTROUTING"),
+        (
+            FilterRule(4, Hook.POSTROUTING, Match(protocol="icmp"), SourceTo(None, (1, 9))),
+            "ports need a protocol",
+        ),
+        (
+            FilterRule(4, Hook.POSTROUTING, Match(protocol="tcp"), SourceTo(WEB, (9, 1))),
+            "is not a range of ports",
+        ),
         (FilterRule(4, Hook.OUTPUT, Match(), Verdict.DROP), "nat cannot drop packets"),
         (
-            FilterRule(4, Hook.POSTROUTING, Match(iif="br0"), Verdict.MASQUERADE, "why"),
+            FilterRule(4, Hook.POSTROUTING, Match(iif="br0"), MASQUERADE, "why"),
             r"POSTROUTING \(why\): -i is not possible there",
         ),
         (FilterRule(4, Hook.INPUT, Match(oif="br0"), Verdict.DROP), "-o is not possible there"),
@@ -279,7 +304,7 @@ def test_a_range_that_moves_is_a_rule_for_each_port() -> None:
             FilterRule(4, Hook.INPUT, Match(iif=Not('b"r')), Verdict.DROP),
             "is not an interface name",
         ),
-        (FilterRule(4, Hook.INPUT, Match(protocol="icmp"), Verdict.DROP), "is not a protocol"),
+        (FilterRule(4, Hook.INPUT, Match(protocol="x"), Verdict.DROP), "is not a protocol"),
         (FilterRule(4, Hook.INPUT, Match(states=("snat",)), Verdict.DROP), "are not states"),
         (
             FilterRule(4, Hook.INPUT, Match(), Verdict.DROP, 'a "quoted" comment'),

@@ -24,6 +24,7 @@ from netorch.immutable import Value
 from netorch.kinds.filter import PacketFilter
 from netorch.resolve.loader import load
 from netorch.values.filter_rules import (
+    MASQUERADE,
     FilterRule,
     Hook,
     Match,
@@ -156,7 +157,7 @@ def _of_version(here: Sequence[Drawn], version: int) -> Iterator[FilterRule]:
         for subnet in one.of(version):
             out = {"oif": Not(one.name), "source": subnet, "destination": Not(MULTICAST[version])}
             egress = SourceTo(ip_address("198.51.100.1"))
-            act = egress if version == 4 and one.has_egress else Verdict.MASQUERADE
+            act = egress if version == 4 and one.has_egress else MASQUERADE
             yield rule(Hook.POSTROUTING, act, **out)
             yield rule(Hook.FORWARD, Verdict.DROP, states=("invalid", "untracked"), **out)
     for one in here:

@@ -8,6 +8,7 @@ import pytest
 
 from netorch.firewall import nftables
 from netorch.values.filter_rules import (
+    MASQUERADE,
     DestinationTo,
     FilterRule,
     Hook,
@@ -44,7 +45,7 @@ def test_the_whole_text() -> None:
             DestinationTo(A, (80, 80)),
             "lab: web",
         ),
-        FilterRule(4, Hook.POSTROUTING, Match(source=NET, oif=Not("br0")), Verdict.MASQUERADE),
+        FilterRule(4, Hook.POSTROUTING, Match(source=NET, oif=Not("br0")), MASQUERADE),
         FilterRule(
             6,
             Hook.OUTPUT,
@@ -184,6 +185,22 @@ def test_matches(family: int, match: Match, text: str) -> None:
             "sctp dport 80-82 dnat ip to 10.0.0.2 : sctp dport map { 80 : 90, 81 : 91, 82 : 92 }",
         ),
         (Match(), SourceTo(IPv4Address("192.0.2.1")), "snat ip to 192.0.2.1"),
+        (
+            Match(protocol="tcp"),
+            SourceTo(IPv4Address("192.0.2.1"), (1024, 65535)),
+            "meta l4proto tcp snat ip to 192.0.2.1:1024-65535",
+        ),
+        (
+            Match(protocol="udp"),
+            SourceTo(None, (1024, 31000)),
+            "meta l4proto udp masquerade to :1024-31000",
+        ),
+        (
+            Match(protocol="sctp"),
+            SourceTo(None, (7, 7), random=True),
+            "meta l4proto sctp masquerade to :7 fully-random",
+        ),
+        (Match(), SourceTo(None, random=True), "masquerade fully-random"),
     ],
 )
 def test_translations(match: Match, target: DestinationTo | SourceTo, text: str) -> None:
@@ -199,6 +216,10 @@ def test_ipv6_targets() -> None:
         line(FilterRule(6, Hook.POSTROUTING, Match(), SourceTo(A6)))
         == "meta nfproto ipv6 snat ip6 to fd00::2"
     )
+    with_ports = SourceTo(A6, (1, 9), random=True)
+    assert line(FilterRule(6, Hook.POSTROUTING, Match(protocol="tcp"), with_ports)).endswith(
+        "meta l4proto tcp snat ip6 to [fd00::2]:1-9 fully-random"
+    )
 
 
 TCP = Match(protocol="tcp", port=(80, 81))
@@ -208,6 +229,10 @@ TCP = Match(protocol="tcp", port=(80, 81))
     "rule",
     [
         FilterRule(4, Hook.FORWARD, Match(source=NET6), Verdict.DROP),
+        FilterRule(4, Hook.POSTROUTING, Match(), SourceTo(None, (1, 9))),
+        FilterRule(4, Hook.POSTROUTING, Match(protocol="icmp"), SourceTo(None, (1, 9))),
+        FilterRule(4, Hook.POSTROUTING, Match(protocol="tcp"), SourceTo(None, (9, 1))),
+        FilterRule(4, Hook.POSTROUTING, Match(), SourceTo(A6)),
         FilterRule(
             4,
             Hook.FORWARD,

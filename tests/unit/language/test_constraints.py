@@ -34,16 +34,22 @@ from netorch.topology import (
     model_of,
     models,
 )
+from netorch.topology.encaps import EncapModel, Seg6LocalModel
+from netorch.topology.filters import FilterModel, FilterRuleModel
 
 MODELS: dict[str, type[Model]] = {
     model.__name__: model
     for model in (
         NatModel,
+        FilterRuleModel,
+        FilterModel,
         CheckModel,
         FamilyModes,
         NetworkModel,
         RouteModel,
         RuleModel,
+        EncapModel,
+        Seg6LocalModel,
         *(model for _, model in models()),
     )
 }
@@ -54,10 +60,11 @@ class Sample(Model):
     a: Any = None
     b: Any = "x"
     list: Any = Field(default_factory=lambda: [])
+    full: Any = Field(default_factory=lambda: ["x"])
     source: Any = Field(None, alias="from")
 
 
-KEYS = st.sampled_from(["a", "b", "list", "from"])
+KEYS = st.sampled_from(["a", "b", "list", "full", "from"])
 VALUES = st.sampled_from([None, "x", "y", True, 5, [], ["x"], {}, {"x": 1}])
 LEAVES = st.one_of(
     st.builds(HasKey, KEYS),
@@ -82,9 +89,12 @@ def holds_in_schema(condition: Condition, mapping: Any, sure: bool) -> bool:
 
 @given(CONDITIONS, st.dictionaries(KEYS, VALUES))
 def test_schema_and_model_agree(condition: Condition, mapping: dict[str, Any]) -> None:
-    holds = condition.holds(Sample.model_validate(mapping))
+    sample = Sample.model_validate(mapping)
+    holds = condition.holds(sample)
     assert holds_in_schema(condition, mapping, sure=True) == holds
     assert holds_in_schema(condition, mapping, sure=False) == holds
+    # a mapping without a field that the condition needs is not looked at
+    assert not holds or condition.needs(Sample) <= sample.model_fields_set
 
 
 @given(
@@ -111,7 +121,12 @@ def test_codes_are_kebab_case(name: str) -> None:
     ("model", "mapping", "code", "place"),
     [
         (RuleModel, {"from": "10.0.0.0/8"}, "rule-needs-table", ()),
-        (RouteModel, {"to": "default", "nexthops": [{"weight": 2}]}, "hop-needs-gateway", ()),
+        (
+            RouteModel,
+            {"to": "default", "nexthops": [{"weight": 2}]},
+            "hop-needs-gateway",
+            ("nexthops", 0),
+        ),
         (model_of("vrf"), {"kind": "vrf", "table": 254}, "vrf-table-of-all", ("table",)),
         (model_of("gre"), {"kind": "gre"}, "tunnel-needs-end", ()),
     ],

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from netorch.errors import FileError
+from netorch.immutable import replace
 from netorch.kinds.impair import Impair, impair_key
-from netorch.language.impair_model import FASTEST, Delay, ImpairModel, Percentage, Rate
+from netorch.language.impair_model import FASTEST, Delay, ImpairModel, Percentage, Rate, Size
 from netorch.language.impairment import CERTAIN, Impairment, percent_text, rate_text, time_text
+from netorch.netlink.qdisc import burst_of, ticks_of
 from netorch.resolve.loader import load
 
-DELAY, PERCENTAGE, RATE = (TypeAdapter(form) for form in (Delay, Percentage, Rate))
+DELAY, PERCENTAGE, RATE, SIZE = (TypeAdapter(form) for form in (Delay, Percentage, Rate, Size))
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,25 @@ DELAY, PERCENTAGE, RATE = (TypeAdapter(form) for form in (Delay, Percentage, Rat
 )
 def test_times(text: object, nanoseconds: int) -> None:
     assert DELAY.validate_python(text) == nanoseconds
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        (5000, 5000),
+        ("5000", 5000),
+        ("5000b", 5000),
+        ("15k", 15360),
+        ("15KB", 15360),
+        ("1mb", 2**20),
+        ("1.5m", 3 * 2**19),
+        ("32kbit", 4096),
+        ("1mbit", 2**17),
+        ("3g", 3 * 2**30),
+    ],
+)
+def test_sizes(text: object, size: int) -> None:
+    assert SIZE.validate_python(text) == size
 
 
 @pytest.mark.parametrize(
@@ -310,3 +331,67 @@ def test_the_burst_of_a_rate_follows_the_mtu() -> None:
 
     assert burst("") == (3036, 18216)
     assert burst("mtu: 9000\n    ") == (18036, 108216)
+
+
+@pytest.mark.parametrize(
+    ("words", "burst", "queue"),
+    [
+        ("burst: 32kbit, latency: 400ms", 4096, 4096 + 50_000),
+        ("burst: 5000", 5000, 5000 + 10 * 1518),
+        ("latency: 1s", 3036, 3036 + 125_000),
+        ("latency: 1ms", 3036, 3036 + 125),
+    ],
+)
+def test_a_burst_and_a_latency(words: str, burst: int, queue: int) -> None:
+    resource = impair_of(f"rate: 1mbit, {words}")
+    assert (resource.impairment, resource.burst, resource.queue) == (
+        Impairment(rate=125_000),
+        burst,
+        queue,
+    )
+    values = resource.file_values(1500)
+    again = impair_of(", ".join(f"{key}: {value}" for key, value in values.items()))
+    assert again == resource
+
+
+def test_the_usual_burst_and_latency_are_not_written() -> None:
+    assert impair_of("rate: 1mbit").file_values(1500) == {"rate": "1mbit"}
+
+
+@pytest.mark.parametrize(("rate", "bucket"), [("64kbit", 5000), ("40gbit", 2**20), ("1gbit", 1600)])
+def test_a_burst_that_comes_back_inexact_is_the_same(rate: str, bucket: int) -> None:
+    resource = impair_of(f"rate: {rate}, burst: {bucket}")
+    bytes_a_second = resource.impairment.rate
+    for ticks in (0, 1):
+        there = burst_of(ticks_of(bytes_a_second, bucket) - ticks, bytes_a_second)
+        assert not resource.differs(replace(resource, burst=there))
+    assert resource.differs(replace(resource, burst=2 * bucket))
+
+
+def impair_of(words: str) -> Impair:
+    text = f"nodes: {{a: {{interfaces: {{d: {{kind: dummy, impair: {{{words}}}}}}}}}}}"
+    resource = load(text.encode(), "lab.yaml").desired.state[impair_key("a", "d")]
+    assert isinstance(resource, Impair)
+    return resource
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ("burst: 5000", "there is none"),
+        ("latency: 1s", "there is none"),
+        ("rate: 1mbit, delay: 1ms, burst: 5000", "for a `rate` alone"),
+        ("rate: 1mbit, limit: 5, latency: 1s", "for a `rate` alone"),
+        ("rate: 1mbit, burst: 1000", "smaller than a full packet of a:d (1518 bytes"),
+        ("rate: 8bit, burst: 5000", "takes more than 274 seconds"),
+        ("rate: 100gbit, latency: 10s", "4 GB or more would wait"),
+        ("rate: 1mbit, burst: 5x", "is not a size"),
+        ("rate: 1mbit, burst: 0", "is not between"),
+        ("rate: 1mbit, burst: 5g", "is not between"),
+        ("rate: 1mbit, latency: 5", "has no unit"),
+    ],
+)
+def test_a_burst_or_latency_that_cannot_work(words: str, what: str) -> None:
+    with pytest.raises(FileError) as error:
+        impair_of(words)
+    assert what in str(error.value)

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netorch.errors import FileError, Position
-from netorch.language.yaml_tree import MAX_BYTES, Map, Seq, locate, parse, retype
+from netorch.language.yaml_tree import MAX_BYTES, Map, Seq, TaggedText, locate, parse, retype
 from tests.ends import ends
 
 LAB = b"""\
@@ -194,6 +194,7 @@ def test_all_duplicate_keys_are_reported_with_both_places() -> None:
         (b"hello", (1, 1), "a topology is a mapping"),
         (b"a: 1\n---\nb: 2\n", (2, 1), "second document"),
         (b"a: 1\n? [x, y]\n: 2\n", (2, 3), "A key is a mapping or a list"),
+        (b"a: {{ ip }}\n", (1, 5), "If this is a text, quote it. A variable is $(name)."),
         (b"a: !!python/object/apply:os.system [id]\n", (1, 4), "is not part of the language"),
         (b"a: !!float 1.5\n", (1, 4), "is not part of the language"),
         (b"a: !lab {}\n", (1, 4), "is not part of the language"),
@@ -331,3 +332,12 @@ def test_any_bytes(data: bytes) -> None:
 )
 def test_anything_that_looks_like_yaml(parts: list[str]) -> None:
     only_refusals("".join(parts).encode())
+
+
+def test_tags_of_another_format_are_kept() -> None:
+    tree = parse(b"{a: !reset 1, b: !override {c: !reset [d]}}", tags=("!reset", "!override"))
+    assert isinstance(tree["a"], TaggedText)
+    assert (tree["a"], tree["a"].tag) == ("1", "!reset")
+    assert (tree["b"].tag, tree["b"]["c"].tag, tree.tag) == ("!override", "!reset", "")
+    with pytest.raises(FileError, match="The tag '!reset' is not part of the language"):
+        parse(b"{a: !reset 1}")

@@ -20,6 +20,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from netorch.immutable import replace
 from netorch.netlink import constants as c
 from netorch.netlink import decode
+from netorch.netlink.attribute_types import choice
 from netorch.netlink.codec import (
     DecodeError,
     Message,
@@ -603,3 +604,11 @@ def test_the_kernels_sentence_is_decoded() -> None:
     echoed = i32(-22) + u32(20) + bytes(16) + attr(c.NLMSGERR_ATTR_MSG, b"Invalid prefix\0")
     assert decode.failure(echoed, 0, len(echoed), c.NLM_F_ACK_TLVS) == (22, "Invalid prefix")
     assert decode.failure(capped, 0, 20, c.NLM_F_CAPPED) == (22, "")
+
+
+def test_a_number_without_a_word_is_written_as_it_was_read() -> None:
+    """A rollback restores the modes of links that a file cannot set."""
+    kind = choice({"vepa": 2, "bridge": 4}, 4)
+    for number in (2, 4, 16):
+        payload = number.to_bytes(4, "little")
+        assert kind.encode(kind.decode(payload)) == payload

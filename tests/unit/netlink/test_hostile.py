@@ -14,7 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netorch.netlink import address_moves, decode, decode_policy, genl, wireguard
+from netorch.netlink import (
+    address_moves,
+    decode,
+    decode_extras,
+    decode_policy,
+    generic_dumps,
+    genl,
+    wireguard,
+)
 from netorch.netlink import constants as c
 from netorch.netlink.codec import DecodeError, Message, attr, attribute_list, attributes, headers
 from netorch.netlink.qdisc import read_netem, read_tbf
@@ -43,8 +51,22 @@ def check_failures(dump: list[Message]) -> None:
             decode.failure(buffer, start, end, flags)
 
 
+def check_link_extras(dump: list[Message]) -> None:
+    list(decode_extras.links(dump))
+
+
+def check_queue_extras(dump: list[Message]) -> None:
+    list(decode_extras.queues(dump, NAMES))
+
+
+def check_generic_extras(dump: list[Message]) -> None:
+    generic_dumps.families(dump)
+    list(generic_dumps.mptcp_limits(dump))
+    list(generic_dumps.tunnel_source(dump))
+
+
 DECODERS: dict[str, tuple[tuple[str, ...], int, list[Callable[[list[Message]], Any]]]] = {
-    "links": (("links",), c.RTM_NEWLINK, [decode.links]),
+    "links": (("links",), c.RTM_NEWLINK, [decode.links, check_link_extras]),
     "vlans": (("vlans",), c.RTM_NEWLINK, [decode.port_vlans]),
     "addresses": (("addresses",), c.RTM_NEWADDR, [decode.addresses, check_moves]),
     "routes": (
@@ -67,16 +89,17 @@ DECODERS: dict[str, tuple[tuple[str, ...], int, list[Callable[[list[Message]], A
             decode.static_macs,
             decode_policy.neighbour_table,
             decode_policy.bridge_entries,
+            lambda dump: list(decode_extras.neighbours(dump, NAMES, ())),
         ],
     ),
     "qdiscs": (
         ("qdiscs",),
         c.RTM_NEWQDISC,
-        [decode.qdiscs, decode_policy.filtered_links, check_qdiscs],
+        [decode.qdiscs, decode_policy.filtered_links, check_qdiscs, check_queue_extras],
     ),
     "netconf": (("netconf",), c.RTM_NEWNETCONF, [decode.forwarding]),
     "errors": (("errors",), c.NLMSG_ERROR, [check_failures]),
-    "family": (("family",), genl.GENL_ID_CTRL, [genl.family_number]),
+    "family": (("family",), genl.GENL_ID_CTRL, [genl.family_number, check_generic_extras]),
     "wireguard": (("wireguard",), 0x20, [wireguard.device]),
 }
 """The kind of recording → the type of its messages, and all decoders in netorch that read them."""
@@ -218,7 +241,7 @@ def test_an_attribute_shorter_than_its_header_is_refused_and_not_read_for_ever(l
 
 @pytest.mark.parametrize("length", [0, 4, 7])
 def test_a_next_hop_shorter_than_its_header_is_refused(length: int) -> None:
-    body = struct.pack("=BBBBBBBBI", c.AF_INET, 0, 0, 0, 254, 4, 0, 1, 0) + attr(
+    body = struct.pack("=BBBBBBBBI", c.AF_INET, 0, 0, 0, 254, 4, 0, c.RTN_UNICAST, 0) + attr(
         c.RTA_MULTIPATH, struct.pack("=HBBi", length, 0, 0, 2) * 4
     )
     with pytest.raises(DecodeError):

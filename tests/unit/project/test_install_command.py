@@ -10,6 +10,8 @@ import pytest
 import netorch.version
 from netorch.version import install_command
 
+BUILD = Path(__file__).resolve().parents[3] / "packaging/deb/build"
+
 
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -36,3 +38,9 @@ def test_in_a_virtual_environment(clone: Path, monkeypatch: pytest.MonkeyPatch) 
     assert install_command("graph") == ".venv/bin/pip install '.[graph]'"
     monkeypatch.chdir("/usr")
     assert install_command("graph") == f"{clone}/.venv/bin/pip install '{clone}[graph]'"
+
+
+def test_in_the_debian_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "prefix", netorch.version.DEBIAN_PREFIX)
+    assert install_command("graph") == "apt install netorch-graph"
+    assert f"lib={netorch.version.DEBIAN_PREFIX[1:]}\n" in BUILD.read_text()

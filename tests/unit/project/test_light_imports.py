@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,20 @@ def test_a_file_loads_the_models_of_the_kinds_that_it_names(
         f"from netorch.resolve.loader import load\nassert load({file.encode()!r}, 't.yaml').desired"
     )
     assert {kind for kind in KINDS if f"netorch.topology.interfaces.{kind}" in loaded} == kinds
+
+
+def test_a_command_on_a_new_file_reads_no_metadata_of_packages(tmp_path: Path) -> None:
+    file = tmp_path / "lab.yaml"
+    file.write_text("nodes: {a: {}}\n")
+    times = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "netorch", "validate", str(file)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+    loaded = {line.rpartition("|")[2].strip() for line in times.splitlines()}
+    assert "pydantic.plugin" in loaded
+    assert "importlib.metadata" not in loaded
+    # the name of what takes its place is right
+    assert find_spec("pydantic.plugin._loader") is not None

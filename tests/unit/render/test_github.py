@@ -241,3 +241,10 @@ def test_a_failure() -> None:
     assert report.startswith("### netorch: failed\n\n- `t.yaml:2:3: unknown key 'x'.`\n")
     assert len(report.encode()) <= markdown.COMMENT
     assert "more lines" in report
+
+
+def test_objects_to_adopt_are_one_notice() -> None:
+    assert list(github.adoptions("lab", ["netns a", "veth a/e0"])) == [
+        "::notice title=lab%3A to adopt::netns a%0Aveth a/e0"
+    ]
+    assert list(github.adoptions("lab", [])) == []

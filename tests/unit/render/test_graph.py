@@ -19,6 +19,8 @@ from netorch.immutable import replace
 from netorch.kinds.address import Ifaddr, address_key
 from netorch.kinds.base.link import link_key
 from netorch.kinds.filter import filter_key
+from netorch.kinds.netns import netns_key
+from netorch.kinds.sysctl import sysctl_key
 from netorch.kinds.up import up_key
 from netorch.render.graph import dot, drawio, html, mermaid, png, svg
 from netorch.render.graph.build import build
@@ -175,6 +177,17 @@ def test_what_no_edge_shows_is_in_the_box() -> None:
     ]
 
 
+def test_labels_stand_below_the_names() -> None:
+    text = (
+        "nodes: {a: {label: Border   router, networks: [lan]}}\nnetworks: {lan: {label: 2nd floor}}"
+    )
+    drawn = picture(text)
+    for name, label in (("node a", "Border router"), ("network lan", "2nd floor")):
+        assert label_of(thing(drawn, name).lines[0]) == label
+        assert label in rows(thing(drawn, name), "About")
+    assert f">{label}<" in svg.document(place(drawn))
+
+
 def test_the_overview_lists_checks_and_published_ports() -> None:
     checks = (
         "checks:\n  - {from: pc, to: 192.0.2.1, tcp: 8080}\n  - {from: pc, to: web, reachable: false}\n"
@@ -250,6 +263,64 @@ def test_changed_says_old_and_new() -> None:
         row for row in thing(drawn, "node a").sections[1].rows if row.status is Status.CHANGED
     )
     assert row.more == ("mtu 1500 → 1400",)
+
+
+ROUTED = """
+name: lab
+nodes:
+  r: {forwarding: true}
+  pc:
+    routes: [{to: default, via: 10.0.0.1}, {to: 10.9.0.0/16, via: 10.0.0.1}]
+    rules: [{from: 10.8.0.0/16, table: 100}]
+    sysctls: {net.ipv4.tcp_syncookies: 0}
+networks: {lan: {mode: nat, node: r, subnet: 172.17.0.0/24}}
+links: [{endpoints: [r:eth0, pc:eth0], subnet: 10.0.0.0/30}]
+"""
+
+
+def red_lines(drawn: Picture, name: str) -> list[str]:
+    return [line.with_status() for line in thing(drawn, name).lines if line.status is not Status.OK]
+
+
+def test_what_differs_is_named_in_the_box_of_its_node() -> None:
+    file = loaded(ROUTED).desired.state
+    routes = [key for key in file if key.kind == "route"]
+    setting = sysctl_key("pc", "net/ipv4/tcp_syncookies")
+    drawn = live(ROUTED, without=(routes[0],), changed={setting: {"values": ("1",)}})
+    assert thing(drawn, "node pc").status is Status.CHANGED
+    assert red_lines(drawn, "node pc") == [
+        "missing route default via 10.0.0.1",
+        "net.ipv4.tcp_syncookies: 0 → 1",
+    ]
+    drawn = live(ROUTED, more=ROUTED.replace("tcp_syncookies: 0", "tcp_mtu_probing: 2"))
+    assert red_lines(drawn, "node pc") == ["extra net.ipv4.tcp_mtu_probing"]
+    drawn = live(ROUTED, changed={netns_key("r"): {"ipv4_forwarding": False}})
+    assert red_lines(drawn, "node r") == ["ipv4 forwarding on → off"]
+    hops = replace(file[routes[0]].spec.hops[0], via="10.0.0.2")  # type: ignore[attr-defined]
+    spec = replace(file[routes[0]].spec, hops=(hops,))  # type: ignore[attr-defined]
+    drawn = live(ROUTED, changed={routes[0]: {"spec": spec}})
+    assert red_lines(drawn, "node pc") == ["route default: via 10.0.0.1 → 10.0.0.2"]
+
+
+def test_only_the_first_differences_are_named() -> None:
+    file = loaded(ROUTED).desired.state
+    kinds = {"route", "rule", "sysctl"}
+    drawn = live(ROUTED, without=tuple(key for key in file if key.kind in kinds))
+    assert red_lines(drawn, "node pc") == [
+        "missing route default via 10.0.0.1",
+        "missing route 10.9.0.0/16 via 10.0.0.1",
+        "missing rule priority 10000 from 10.8.0.0/16 table 100",
+        "+1 more",
+    ]
+    gone = live(ROUTED, without=tuple(key for key in file if key.netns == "pc"))
+    assert red_lines(gone, "node pc") == [], "the word at the name says it"
+
+
+def test_what_differs_of_a_link_is_named_at_its_line_or_network() -> None:
+    keys = link_key("r", "eth0"), link_key("r", "lan")
+    drawn = live(ROUTED, changed={key: {"mtu": 1400} for key in keys})
+    assert red_lines(drawn, "network lan") == ["mtu 1500 → 1400"]
+    assert [label.text for label in drawn.edges[0].labels] == ["r mtu 1500 → 1400"]
 
 
 def test_an_address_of_its_own_is_red_by_itself() -> None:
@@ -379,6 +450,23 @@ def test_graphviz_shows_what_was_meant() -> None:
     labels = {"".join(element.itertext()) for element in ET.fromstring(drawn).iter(f"{SVG}text")}
     plain = HOSTILE.replace("\x07", "\\x07").replace("\u2028", "\\u2028")
     assert f"changed {plain} ({plain})" in {text.replace("\xa0", " ") for text in labels}
+
+
+def test_ports_of_translations() -> None:
+    file = """
+nodes:
+  r:
+    interfaces: {e0: {kind: dummy}}
+    nat:
+      - masquerade: {out: e0, proto: [tcp, udp], ports: 1024-2000}
+      - snat: {proto: tcp, ports: 7, random: true, to: 192.0.2.1}
+      - masquerade: {random: true}
+"""
+    assert [line.text for line in thing(picture(file), "node r").lines][-3:] == [
+        "masquerade tcp udp all out e0 → port 1024-2000",
+        "snat tcp all out !lo → 192.0.2.1 port 7 random",
+        "masquerade all out !lo → random",
+    ]
 
 
 def test_mermaid_has_a_line_for_each_thing_and_edge() -> None:

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from collections.abc import Sequence
+from hashlib import sha256
+from itertools import combinations, pairwise
+from math import atan2, pi
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from netorch.render.graph import svg
+from netorch.converge.live import Live
+from netorch.render.graph import ring, svg
+from netorch.render.graph.bands import divide
+from netorch.render.graph.build import build
 from netorch.render.graph.directions import columns
 from netorch.render.graph.layout import place
+from netorch.render.graph.picture import Picture, Status
 from netorch.render.graph.placement import Placed, Spot
+from netorch.render.graph.scene import of_kernel
 from netorch.render.graph.sizes import LABEL, LINE, NAME
-from tests.unit.render.test_graph import DOCKER, PAIR, SVG, TOPOLOGIES, hostile, live, picture
+from netorch.state.plan import Plan
+from netorch.state.planner import plan
+from tests.unit.render.test_graph import (
+    DOCKER,
+    PAIR,
+    SVG,
+    TOPOLOGIES,
+    hostile,
+    live,
+    loaded,
+    picture,
+)
 from tests.unit.render.test_graph_machines import EVERY
 from tests.unit.render.test_graph_machines import picture as machine_picture
 
@@ -52,6 +73,40 @@ DOCKER_HOST = (
     )
     + "links:\n  - {endpoints: [dockerhost:eth0, pc:eth0], subnet: 192.0.2.0/30}\n"
 )
+FABRIC = "name: x\nnodes: {'leaf[1-8]': {}, 'spine[1-4]': {}}\nlinks:\n" + "".join(
+    f"  - [spine{spine}:leaf{leaf}, leaf{leaf}:spine{spine}]\n"
+    for leaf in range(1, 9)
+    for spine in range(1, 5)
+)
+MIXED = """
+name: mixed
+nodes:
+  internet: {}
+  isp: {}
+  fw: {}
+  'core[1-2]': {}
+  'dist[1-2]': {}
+  'acc[1-2]': {}
+  branch: {}
+  'pc[1-4]': {networks: [office]}
+  web: {networks: [dmz]}
+  db: {networks: [dmz]}
+  lone: {}
+networks:
+  office: {mode: routed, node: acc1, subnet: 10.1.0.0/24}
+  dmz: {mode: routed, node: fw, subnet: 10.2.0.0/24}
+links:
+  - {endpoints: [internet:eth0, isp:eth0], subnet: 192.0.2.0/30, impair: {delay: 20ms}}
+  - {endpoints: [isp:eth1, fw:eth0], subnet: 192.0.2.4/30}
+  - {endpoints: [fw:eth1, core1:eth0], subnet: 10.0.1.0/30}
+  - {endpoints: [fw:eth2, core2:eth0], subnet: 10.0.2.0/30}
+  - {endpoints: [core1:eth1, core2:eth1], subnet: 10.0.3.0/30}
+  - {endpoints: [core1:eth2, dist1:eth0], subnet: 10.0.4.0/30}
+  - {endpoints: [core2:eth2, dist2:eth0], subnet: 10.0.5.0/30}
+  - {endpoints: [dist1:eth1, acc1:eth0], subnet: 10.0.6.0/30}
+  - {endpoints: [dist2:eth1, acc2:eth0], subnet: 10.0.7.0/30}
+  - {endpoints: [isp:eth2, branch:eth0], subnet: 192.0.2.8/30, impair: {delay: 40ms}}
+"""
 FILES = {
     "leaf-spine": LEAF_SPINE,
     "docker-host": DOCKER_HOST,
@@ -63,6 +118,30 @@ FILES = {
     "networks: {lan: {subnet: 10.0.0.0/16}}\nlinks: [[gw:up, out:eth0]]",
     "ring": "name: x\nnodes: {'n[1-60]': {}}\nlinks:\n"
     + "".join(f"  - [n{number}:e1, n{number % 60 + 1}:e0]\n" for number in range(1, 61)),
+    "ring of 12": "name: x\nnodes: {'n[1-12]': {}}\nlinks:\n"
+    + "".join(
+        f"  - {{endpoints: [n{number}:e1, n{number % 12 + 1}:e0], subnet: 10.0.{number}.0/30}}\n"
+        for number in range(1, 13)
+    ),
+    "ring with impairments": "name: x\nnodes: {'n[1-9]': {}}\nlinks:\n"
+    + "".join(
+        f"  - {{endpoints: [n{number}:e1, n{number % 9 + 1}:e0],"
+        " impair: {delay: 20ms, loss: 1%}}\n"
+        for number in range(1, 10)
+    ),
+    "ring with hosts": "name: x\nnodes: {'n[1-8]': {}, 'h[1-8]': {}}\nlinks:\n"
+    + "".join(
+        f"  - {{endpoints: [n{number}:e1, n{number % 8 + 1}:e0], subnet: 10.0.{number}.0/30}}\n"
+        f"  - {{endpoints: [n{number}:e2, h{number}:e0], subnet: 10.1.{number}.0/30}}\n"
+        for number in range(1, 9)
+    ),
+    "chain of 10": "name: x\nnodes: {'n[1-10]': {}}\nlinks:\n"
+    + "".join(
+        f"  - {{endpoints: [n{number}:e1, n{number + 1}:e0], subnet: 10.0.{number}.0/30}}\n"
+        for number in range(1, 10)
+    ),
+    "several areas": MIXED,
+    "leaf-spine without hosts": FABRIC,
     "mesh": "name: x\nnodes: {'n[1-6]': {}}\nlinks:\n"
     + "".join(
         f"  - [n{one}:e{other}, n{other}:e{one}]\n"
@@ -219,6 +298,81 @@ def test_words_for_drift_have_room_too() -> None:
     svg.document(place(hostile()))
 
 
+def drifted(text: str, more: str = "") -> Picture:
+    """Return the picture of a kernel that lists its objects in another order, and lacks some.
+
+    It also has the objects of the file `more`.
+    """
+    file = loaded(text)
+    state = {**loaded(more or text).desired.state, **file.desired.state}
+    keys = sorted(state, key=lambda key: sha256(str(key).encode()).digest())
+    cables = [key for key in keys if key.kind == "link" and key in file.desired.state]
+    gone = {*cables[:2], *(key for key in keys[:20] if key.kind == "address")}
+    state = {key: state[key] for key in keys if key not in gone}
+    drift = plan(state, file.desired.state)
+    return build(of_kernel(Live("x", object(), state, drift), file))  # type: ignore[arg-type]
+
+
+def changed_places(one: Placed, other: Placed) -> list[tuple[str, str]]:
+    """Return the pairs of things of which one is at another side of the other."""
+    after = {spot.thing.id: spot for spot in other.spots}
+    pairs = []
+    for first, second in combinations(one.spots, 2):
+        boxes = [*map(box_of, (first, second))]
+        now = [box_of(after[spot.thing.id]) for spot in (first, second)]
+        swaps_sides = boxes[0].right <= boxes[1].left and now[1].right <= now[0].left
+        swaps_heights = boxes[0].bottom <= boxes[1].top and now[1].bottom <= now[0].top
+        if swaps_sides or (
+            swaps_heights and boxes[0].left < boxes[1].right and boxes[1].left < boxes[0].right
+        ):
+            pairs.append((first.thing.name, second.thing.name))
+    return pairs
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "leaf-spine",
+        "leaf-spine without hosts",
+        "docker-host",
+        "ring of 12",
+        "chain of 10",
+        "several areas",
+        "ring with hosts",
+    ],
+)
+def test_drift_does_not_change_places(name: str) -> None:
+    drawn = drifted(FILES[name])
+    placed = place(drawn)
+    assert any(edge.status is Status.MISSING for edge in drawn.edges)
+    assert changed_places(place(picture(FILES[name])), placed) == []
+    check(placed)
+
+
+def test_without_drift_a_live_topology_is_where_its_file_is() -> None:
+    file = loaded(FILES["several areas"])
+    state = dict(reversed(file.desired.state.items()))
+    drawn = build(of_kernel(Live("x", object(), state, Plan()), file))  # type: ignore[arg-type]
+    for spot, other in zip(
+        place(drawn).spots, place(picture(FILES["several areas"])).spots, strict=True
+    ):
+        assert (spot.thing.id, spot.x, spot.y) == (other.thing.id, other.x, other.y)
+
+
+@pytest.mark.parametrize("name", ["leaf-spine without hosts", "several areas", "docker-host"])
+def test_what_is_extra_comes_in_without_moving_the_rest(name: str) -> None:
+    text = re.sub(r"nodes:( \{|\n)", r"nodes:\1 new: {}SEPARATOR", FILES[name], count=1)
+    text = text.replace("SEPARATOR", ", " if "nodes: {" in text else "\n")
+    text = text.replace("\n new:", "\n  new:")
+    hub = {"leaf-spine without hosts": "leaf3", "several areas": "dist2"}.get(name, "dockerhost")
+    text = f"{text.rstrip()}\n  - [{hub}:new, new:e0]\n"
+    drawn = drifted(FILES[name], text)
+    assert any(thing.name == "new" and thing.status is Status.EXTRA for thing in drawn.things)
+    placed = place(drawn)
+    assert changed_places(place(picture(FILES[name])), placed) == []
+    check(placed)
+
+
 def positions(text: str) -> dict[str, tuple[float, float]]:
     """Return the middle of each thing, by its name."""
     return {spot.thing.name: (spot.x, spot.y) for spot in place(picture(text)).spots}
@@ -254,9 +408,89 @@ def test_the_networks_of_a_host_fan_outwards_at_both_sides() -> None:
         assert not [y for y in others if min(heights) < y < max(heights)], "networks keep apart"
 
 
-def test_a_long_chain_is_wrapped() -> None:
-    placed = place(picture(FILES["ring"]))
-    assert placed.width < 2 * placed.height
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ring",
+        "ring of 12",
+        "ring with impairments",
+        "ring with hosts",
+        "chain of 10",
+        "several areas",
+    ],
+)
+def test_a_picture_has_the_ratio_of_a_screen(name: str) -> None:
+    placed = place(picture(FILES[name]))
+    assert 1.15 < placed.width / placed.height < 2.1
+    assert placed.width < 1400
+
+
+def test_a_ring_is_drawn_as_a_ring() -> None:
+    at = positions(FILES["ring of 12"])
+    middle = [sum(values) / len(at) for values in zip(*at.values(), strict=True)]
+    angles = [
+        atan2(at[f"n{number}"][1] - middle[1], at[f"n{number}"][0] - middle[0])
+        for number in range(1, 13)
+    ]
+    steps = [(two - one) % (2 * pi) for one, two in pairwise([*angles, angles[0]])]
+    assert max(steps) < pi and sum(steps) == pytest.approx(2 * pi), "clockwise, and once around"
+
+
+def test_a_leaf_spine_without_hosts_stands_in_two_columns() -> None:
+    at = positions(FABRIC)
+    spines, leaves = (
+        {round(x) for name, (x, _) in at.items() if name.startswith(letter)} for letter in "sl"
+    )
+    assert len(spines) == len(leaves) == 1
+    assert min(spines) < min(leaves)
+
+
+def test_bands_are_divided_where_few_edges_are_between_them() -> None:
+    assert divide([10] * 6, [1] * 6, 3) == [0, 0, 1, 1, 2, 2]
+    assert divide([100, 10, 10, 100], [1, 1, 1, 0], 2) == [0, 0, 1, 1]
+    assert divide([10, 10, 10, 10], [1, 9, 1, 0], 2) == [0, 1, 1, 1]
+    assert divide([10, 10], [1, 0], 2) == [0, 1]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 400), st.integers(0, 4)), min_size=1, max_size=9),
+    st.data(),
+)
+def test_no_other_division_is_better(columns: list[tuple[int, int]], data: st.DataObject) -> None:
+    widths, crossings = [width for width, _ in columns], [number for _, number in columns]
+    count = data.draw(st.integers(1, len(columns)))
+
+    def cost(bands: list[int]) -> float:
+        pairs = [*zip(bands, widths, strict=True)]
+        wide = [sum(width for one, width in pairs if one == band) for band in range(count)]
+        cut = [crossings[at] for at in range(len(bands)) if [*bands, count][at + 1] != bands[at]]
+        return sum((one - sum(widths) / count) ** 2 for one in wide) + sum(
+            (60 * one) ** 2 for one in cut
+        )
+
+    every = [
+        [sum(at >= end for end in ends) for at in range(len(columns))]
+        for ends in combinations(range(1, len(columns)), count - 1)
+    ]
+    assert cost(divide(widths, crossings, count)) <= min(map(cost, every)) + 1e-6
+
+
+def test_a_long_ring_is_not_tried_in_every_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    real = ring.place_ring
+
+    def place(picture: Picture, way: Sequence[int], count: int) -> Placed:
+        tried.append(count)
+        return real(picture, way, count)
+
+    monkeypatch.setattr(ring, "place_ring", place)
+    text = (
+        "name: lab\nnodes: {'r[1-60]': {}}\nlinks:\n"
+        "  - {endpoints: ['r[1-59]:e1', 'r[2-60]:e0']}\n  - [r60:e1, r1:e0]\n"
+    )
+    long = picture(text)
+    assert ring.best_ring(long, ring.ring_of(long), 1.6, 1300) is None
+    assert len(tried) < 15
 
 
 def test_two_cables_are_side_by_side() -> None:

@@ -342,3 +342,9 @@ def test_of_a_mark_alone_the_mark_is_the_command() -> None:
     only = LinkSet("a", "x", ((IFLA_IFALIAS, b"netorch:t\0"),))
     assert commands(only, Context()) == []
     assert commands(only, Context(marks=True)) == ["ip -n a link set dev x alias netorch:t"]
+
+
+def test_a_second_name_of_a_namespace_has_a_title_of_its_own() -> None:
+    text = "{name: lab, names: false, nodes: {web: {}, sidecar: {attach: 'node:web'}}}"
+    titles = [section.about[0] for section in sections(loaded(text).desired)]
+    assert titles[:2] == ["node web", "node sidecar, which shares the namespace of web"]

@@ -145,3 +145,30 @@ networks: {lan: {mode: nat, subnet: [10.0.0.0/24, 'fd00::/64']}}
 """
     assert codes_with_lines(text % "fd00::1/128")[0] == ["1 gateway-is-self"]
     assert codes_with_lines(text % "fd01::1/64") == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        ("", "packets between them"),
+        ("forwarding: true", ""),
+        ("sysctls: {net.ipv4.ip_forward: 1, net.ipv6.conf.all.forwarding: 1}", ""),
+        ("sysctls: {net.ipv4.ip_forward: 1}", "no IPv6 packets between them"),
+    ],
+)
+def test_a_gateway_of_two_networks_that_does_not_forward(node: str, words: str) -> None:
+    text = f"""\
+name: t
+nodes:
+  r: {{networks: [lan, dmz]{", " if node else ""}{node}}}
+  a: {{networks: lan}}
+  b: {{networks: dmz}}
+networks:
+  lan: {{subnet: [10.1.0.0/24, "fd01::/64"], gateway: r}}
+  dmz: {{subnet: [10.2.0.0/24, "fd02::/64"], gateway: r}}
+"""
+    warnings = [one.what for one in load(text.encode(), "topo.yaml").desired.warnings]
+    assert len(warnings) == bool(words)
+    assert words in "".join(warnings)
+    one = text.replace(", gateway: r}\n  dmz", "}\n  dmz")
+    assert load(one.encode(), "topo.yaml").desired.warnings == ()

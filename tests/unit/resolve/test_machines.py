@@ -361,7 +361,11 @@ def test_errors(text: str, expected: str) -> None:
             "hosts: {m: {address: 127.0.0.1}}",
             "not-a-host-address: 127.0.0.1 is not an address at which other machines reach m",
         ),
-        ("hosts: {m: {mtu: 9000}}", "missing-key: hosts.m lacks the key 'address'."),
+        (
+            "hosts: {m: {mtu: 9000}}",
+            "missing-key: hosts.m lacks the key 'address'. Add it: the machine's own address, IPv4"
+            " or IPv6, at which the tunnels from the other machines arrive.",
+        ),
     ],
 )
 def test_errors_about_the_machines(text: str, expected: str) -> None:

@@ -66,3 +66,28 @@ def test_lo_carries_no_vlans() -> None:
     assert errors_of("{kind: vlan, parent: lo, id: 5}") == [
         "loopback a:lo is the loopback interface, which carries no vlan"
     ]
+
+
+def warnings_of(interfaces: str, more: str = "") -> list[str]:
+    text = f"nodes: {{a: {{interfaces: {{{interfaces}}}}}, b: {{}}}}\n{more}"
+    return [one.what for one in load(text.encode(), "lab.yaml").warnings]
+
+
+def test_a_tunnel_that_is_not_bound_may_be_larger_than_its_way() -> None:
+    end = "{mtu: 1400, addresses: 10.0.0.1/24}"
+    tunnel = "{kind: vxlan, vni: 1, local: 10.0.0.1, mtu: 1500%s}"
+    links = "links: [[a:x, b:x]]"
+    (warning,) = warnings_of(f"x: {end}, v: {tunnel % ''}", links)
+    assert warning.startswith("a:v has MTU 1500, but a:x has 1400, which leaves 1350")
+    bound = tunnel % ", parent: x"
+    assert errors_of(f"{end}, v: {bound}", links) == [
+        "mtu-too-large a:v cannot have MTU 1500: a:x has 1400, which leaves 1350 after the headers"
+    ]
+
+
+def test_a_tunnel_in_a_vrf_needs_an_mtu() -> None:
+    vrf = "r: {kind: vrf, table: 9}"
+    tunnel = "g: {kind: gre, local: 10.0.0.1, remote: 10.0.0.2, parent: r%s}"
+    (warning,) = warnings_of(f"{vrf}, {tunnel % ''}")
+    assert warning.startswith("a:g leaves by the VRF r, whose MTU is not that of its ports")
+    assert warnings_of(f"{vrf}, {tunnel % ', mtu: 1476'}") == []

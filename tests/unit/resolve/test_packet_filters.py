@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 
 from netorch.immutable import replace
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.sysctl import Sysctl
 from netorch.resolve.loader import load
-from netorch.values.filter_rules import FilterRule, Hook, Ruleset, Verdict, single_rules
+from netorch.values.filter_rules import (
+    FilterRule,
+    Hook,
+    Not,
+    Ruleset,
+    SourceTo,
+    Verdict,
+    single_rules,
+)
 
 NETWORKS = """
 nodes: {a: {networks: [lan], publish: ["80:80"]}, b: {networks: [dual]}, c: {networks: [open]}}
@@ -25,6 +35,14 @@ nodes:
       - masquerade: {out: e0}
       - snat: {from: 10.0.0.0/24, out: "!e0", to: 192.0.2.1}
       - dnat: {port: 80, in: e0, to: 10.0.0.2}
+"""
+PORTS = """
+nodes:
+  r:
+    interfaces: {e0: {kind: dummy}}
+    nat:
+      - masquerade: {out: e0, proto: [tcp, udp], ports: 1024-2000}
+      - snat: {proto: tcp, ports: 7, random: true, to: 192.0.2.1}
 """
 
 
@@ -43,7 +61,9 @@ def leaves_translated(rule: FilterRule) -> bool:
     )
 
 
-@pytest.mark.parametrize(("text", "count"), [(NETWORKS, 3), (OWN, 3)], ids=["networks", "own"])
+@pytest.mark.parametrize(
+    ("text", "count"), [(NETWORKS, 3), (OWN, 3), (PORTS, 5)], ids=["networks", "own", "ports"]
+)
 def test_packets_never_leave_with_an_untranslated_source(text: str, count: int) -> None:
     rules = [*single_rules(rules_of(text))]
     translated = [rule for rule in rules if leaves_translated(rule)]
@@ -54,6 +74,26 @@ def test_packets_never_leave_with_an_untranslated_source(text: str, count: int) 
     for rule in translated:
         match = replace(rule.match, states=("invalid", "untracked"))
         assert (rule.family, match) in [(drop.family, drop.match) for drop in drops]
+
+
+@pytest.mark.parametrize("nat", ["{masquerade: {}}", "{masquerade: }", "{snat: {to: 192.0.2.1}}"])
+def test_without_an_interface_a_translation_holds_for_all_but_lo(nat: str) -> None:
+    rules = [*single_rules(rules_of(f"nodes: {{r: {{nat: [{nat}]}}}}"))]
+    translated = [rule for rule in rules if leaves_translated(rule)]
+    assert {rule.match.oif for rule in translated} == {Not("lo")}
+    assert [rule.family for rule in translated] == ([4] if "snat" in nat else [4, 6])
+
+
+def test_ports_of_a_translation_are_a_rule_for_each_protocol() -> None:
+    rules = [rule for rule in single_rules(rules_of(PORTS)) if leaves_translated(rule)]
+    assert [(rule.family, rule.match.protocol, rule.act) for rule in rules] == [
+        *(
+            (family, protocol, SourceTo(None, (1024, 2000)))
+            for family in (4, 6)
+            for protocol in ("tcp", "udp")
+        ),
+        (4, "tcp", SourceTo(ip_address("192.0.2.1"), (7, 7), random=True)),
+    ]
 
 
 SEVERAL = """

@@ -47,6 +47,17 @@ def test_any_topology_comes_back_equal(sketch: Sketch) -> None:
     assert_equal(stored_and_back(loaded), loaded)
 
 
+def test_labels_and_chosen_subnets_come_back() -> None:
+    text = (
+        b"nodes: {a: {label: Border router, networks: [lan]}}\n"
+        b"networks: {lan: {mode: nat, label: Office, subnet: [auto, auto6]}}"
+    )
+    loaded = load(text, "lab.yaml")
+    assert [*loaded.desired.captions.values()] == ["Border router", "Office"]
+    assert [len(subnets) for subnets in loaded.desired.chosen.values()] == [2]
+    assert_equal(stored_and_back(loaded), loaded)
+
+
 def test_positions_come_from_the_source() -> None:
     text = b"name: lab\nnodes:\n  a: {sysctls: {net.ipv4.tcp_ecn: 1}}\n"
     loaded = load(text, "lab.yaml")

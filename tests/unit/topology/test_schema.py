@@ -15,11 +15,12 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator
 
 from netorch.language.schema_shapes import decimal
 from netorch.topology import KINDS, model_of
 from netorch.topology.schema import schema
+from netorch.version import LANGUAGE, __version__
 from tests import editor
 from tests.strategies import Sketch, topologies
 
@@ -39,18 +40,37 @@ def subschemas(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_it_is_a_schema_of_its_dialect_and_refers_to_nothing_outside() -> None:
-    Draft202012Validator.check_schema(SCHEMA)
-    assert SCHEMA["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
+    Draft7Validator.check_schema(SCHEMA)
+    assert SCHEMA["$schema"] == Draft7Validator.META_SCHEMA["$id"]
     references = {
         value["$ref"] for value in subschemas(SCHEMA) if isinstance(value.get("$ref"), str)
     }
-    assert all(reference.startswith("#/$defs/") for reference in references)
-    assert {reference.split("/")[2] for reference in references} == SCHEMA["$defs"].keys()
+    assert all(reference.startswith("#/definitions/") for reference in references)
+    assert {reference.split("/")[2] for reference in references} == SCHEMA["definitions"].keys()
     assert not [
         value
         for value in subschemas(SCHEMA)
         if {"$word", "$kinds", "$key", "$model", "$rules"} & value.keys()
     ]
+
+
+def test_editors_in_javascript_can_use_it() -> None:
+    """Patterns are valid with the flag `u`, and a `$ref` has no rules beside it, as in draft 7."""
+    patterns = {value["pattern"] for value in subschemas(SCHEMA) if "pattern" in value}
+    patterns |= {key for value in subschemas(SCHEMA) for key in value.get("patternProperties", {})}
+    escapes = {escape for pattern in patterns for escape in re.findall(r"\\(.)", pattern)}
+    assert len(patterns) > 50
+    assert escapes <= set("^$\\.*+?()[]{}|/-dDsSwWbBnrtxu")
+    siblings = {key for value in subschemas(SCHEMA) if "$ref" in value for key in value}
+    assert siblings <= {"$ref", "description", "default"}
+
+
+def test_its_id_has_the_version_of_the_language_only() -> None:
+    assert SCHEMA["$id"].startswith("https://")
+    assert SCHEMA["$id"].endswith(f"/v{LANGUAGE}/topology.json")
+    assert __version__ in SCHEMA["$comment"]
+    assert Draft7Validator(SCHEMA).is_valid({"version": LANGUAGE})
+    assert not Draft7Validator(SCHEMA).is_valid({"version": LANGUAGE + 1})
 
 
 def test_defaults_and_examples_are_right_themselves() -> None:
@@ -61,7 +81,7 @@ def test_defaults_and_examples_are_right_themselves() -> None:
     ]
     assert len(schemas) > 100
     for value in schemas:
-        one = Draft202012Validator({**value, "$defs": SCHEMA["$defs"]})
+        one = Draft7Validator({**value, "definitions": SCHEMA["definitions"]})
         for text in [
             *([value["default"]] if "default" in value else []),
             *value.get("examples", []),
@@ -70,7 +90,7 @@ def test_defaults_and_examples_are_right_themselves() -> None:
 
 
 def test_every_key_has_a_description() -> None:
-    for name, model in SCHEMA["$defs"].items():
+    for name, model in SCHEMA["definitions"].items():
         if name != "interface-of-any-kind":  # this repeats the keys of the other definitions
             for key, value in model.get("properties", {}).items():
                 assert "description" in value or "$ref" in value, (name, key)
@@ -78,12 +98,14 @@ def test_every_key_has_a_description() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_has_its_own_keys(kind: str) -> None:
-    keys = SCHEMA["$defs"][f"interface-{kind}"]["properties"]
+    keys = SCHEMA["definitions"][f"interface-{kind}"]["properties"]
     model = model_of(kind)
     assert keys.keys() == {
         field.serialization_alias or name for name, field in model.model_fields.items()
     }
-    interface = Draft202012Validator({"$ref": "#/$defs/interface", "$defs": SCHEMA["$defs"]})
+    interface = Draft7Validator(
+        {"$ref": "#/definitions/interface", "definitions": SCHEMA["definitions"]}
+    )
     some = {"vni": 1, "table": 5, "stp": True, "peers": []}
     messages = " ".join(error.message for error in interface.iter_errors({"kind": kind, **some}))
     assert {key for key in some if f"'{key}'" in messages} == some.keys() - keys.keys()
@@ -183,7 +205,7 @@ nodes:
       t: {kind: tap, owner: root, group: 0}
     networks: {n: {impair: {delay: 1.5 ms, loss: .5%, rate: 1Gbit, jitter: 0}}}
     publish: [8080:80, '127.0.0.1:53:53/UDP', '[::1]:8000-8010:8000-8010/tcp', {port: 443, to: 8443}]
-    nat: [{masquerade: {out: '!x'}}, {dnat: {port: 90-91, to: '10.0.0.9:90-91'}}]
+    nat: [{masquerade: {out: '!x'}}, {masquerade: {proto: udp, ports: 7, random: true}}, {snat: {proto: [tcp, sctp], ports: 1-65535, to: '::1'}}, {dnat: {port: 90-91, to: '10.0.0.9:90-91'}}]
 networks: {n: {mode: {v4: nat, v6: routed}, subnet: [10.1.0.0/24, 'fd01::/64'], gateway: [10.1.0.1]}}
 """,
 }
@@ -240,6 +262,8 @@ def subtrees(value: Any) -> Iterator[Any]:
 RULES = [
     "nodes: {a: {nat: [{}]}}",
     "nodes: {a: {nat: [{masquerade: {out: x}, snat: {out: x, to: 10.0.0.1}}]}}",
+    "nodes: {a: {nat: [{masquerade: {ports: 1024-2000}}]}}",
+    "nodes: {a: {nat: [{snat: {ports: 7, to: 10.0.0.1}}]}}",
     "nodes: {a: {routes: [{to: default}]}}",
     "nodes: {a: {routes: [{to: default, via: 10.0.0.1, type: blackhole}]}}",
     "nodes: {a: {routes: [{to: default, onlink: true, via: 10.0.0.1}]}}",

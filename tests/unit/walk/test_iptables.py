@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
+from netorch.firewall.chains import ChosenPort
 from netorch.firewall.evaluation import HookVerdict, Packet, run
 from netorch.firewall.iptables_save import chains
 
@@ -94,3 +95,14 @@ def test_translations() -> None:
     )
     assert verdict.source == (None, 0)
     assert verdict.by == "iptables rule `-s 10.0.0.0/8 ! -o docker0 -j MASQUERADE`"
+    for line, source in (
+        ("-p tcp -j MASQUERADE --to-ports 7-9", (None, ChosenPort((7, 9)))),
+        ("-j MASQUERADE --random", (None, ChosenPort(random=True))),
+        ("-j SNAT --to-source 10.9.0.1", (ip_address("10.9.0.1"), 0)),
+        (
+            "-p tcp -j SNAT --to-source 10.9.0.1:7 --random-fully --persistent",
+            (ip_address("10.9.0.1"), ChosenPort((7, 7), random=True)),
+        ),
+        ("-j SNAT --to-source 10.9.0.1-10.9.0.9", None),
+    ):
+        assert through(f"-A POSTROUTING {line}", table="nat", hook="postrouting").source == source

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from netorch.immutable import replace
+from netorch.netlink import encap
 from netorch.netlink.constants import (
     AF_INET,
     AF_INET6,
@@ -162,8 +163,9 @@ def test_routes_for_a_source_for_a_type_of_service_and_to_a_broadcast_address() 
 
 
 def test_a_route_that_encapsulates_is_a_doubt() -> None:
-    there = place(routes=(route("10.2.0.0/24", "e1", encapsulation=5),))
-    assert "(SRv6)" in lookup(there, Flow(DESTINATION)).doubts[0]
+    hops = (Hop(None, "e1", encap=encap.mpls((100, 200))),)
+    there = place(routes=(route("10.2.0.0/24", "e1", hops=hops),))
+    assert "(mpls 100/200)" in lookup(there, Flow(DESTINATION)).doubts[0]
 
 
 def test_next_hops_that_are_dead_or_down_do_not_count() -> None:

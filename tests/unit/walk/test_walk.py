@@ -168,6 +168,29 @@ def test_what_is_isolated_published_and_translated() -> None:
     assert go(HOST, "pc", "192.0.2.1", tcp=81).there.steps[-1].node == "box"
 
 
+def test_a_source_port_is_translated_there_and_back() -> None:
+    nat = "{masquerade: {out: eth0, proto: tcp, ports: 1024-2000}}, {snat: {to: 192.0.2.1}}"
+    text = HOST.replace("box: {}", f"box: {{nat: [{nat}]}}")
+    walk = go(text, "db", "pc", tcp=80)
+    assert walk.there.steps[1].notes == (
+        "masquerade: source 172.17.0.3 becomes 192.0.2.1, with a port of 1024-2000"
+        ' (nft rule "nat: masquerade")',
+    )
+    assert walk.back is not None and walk.outcome == ARRIVES
+    assert walk.back.steps[1].notes == ("translated back: 192.0.2.1 becomes 172.17.0.3",)
+    walk = go(text, "db", "pc")
+    assert walk.there.steps[1].notes == (
+        'SNAT: source 172.17.0.3 becomes 192.0.2.1 (nft rule "nat: snat")',
+    )
+    # the answer to this port is still one to the connection of the owner itself
+    own = text.replace("1024-2000", "7")
+    walk = go(own, "box", "pc", tcp=80)
+    assert walk.outcome == ARRIVES
+    assert walk.there.steps[0].notes == (
+        'masquerade: source 192.0.2.1 becomes 192.0.2.1, with port 7 (nft rule "nat: masquerade")',
+    )
+
+
 def test_a_frame_meets_only_the_ports_of_its_vlan() -> None:
     text = """
 nodes:

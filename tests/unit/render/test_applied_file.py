@@ -1,10 +1,10 @@
-"""The file that `show -o yaml` prints of a topology that is spread over several machines."""
+"""The file that was applied last, as `show -o yaml` prints it."""
 
 from __future__ import annotations
 
 import pytest
 
-from netorch.render.spread_file import document
+from netorch.render.applied_file import document
 from netorch.resolve.loader import load
 
 TEXT = """

@@ -1,0 +1,90 @@
+"""Published ports of services as `publish` of nodes."""
+
+from __future__ import annotations
+
+from netorch.immutable import replace
+from netorch.importers.compose.networks import ComposeNetwork
+from netorch.importers.compose.ports import HostPorts, Port, read_ports
+from netorch.importers.compose.services import Service, Services
+from netorch.render.yaml_text import flow
+
+_ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Address of the host that stands for all addresses → the one that a check can use."""
+
+
+def publish(services: Services) -> None:
+    """Add `publish` to the nodes of the draft."""
+    taken = HostPorts()
+    fixed: list[Port] = []
+    choices: list[Port] = []
+    for service in services.all:
+        # a service that shares a namespace has lost its ports already
+        is_owner = service.nodes and not services.shared(service)
+        for port in _possible(services, service) if is_owner else ():
+            if port.is_choice:
+                choices.append(port)
+                nodes = service.nodes
+            else:
+                nodes = _owners(services, service, port, taken)
+                fixed += [port] if nodes else []
+            for node in nodes:
+                services.draft.nodes[node].setdefault("publish", []).append(port.text())
+    if choices:
+        text = f"for {choices[0].text()} Docker takes any free port of the host, and netorch always"
+        services.draft.note((), f"{text} the same one: `netorch validate` prints it")
+    _note_check(services, fixed)
+
+
+def _note_check(services: Services, ports: list[Port]) -> None:
+    """Add a comment with the check of a published port, which needs a program that listens."""
+    for port in ports:
+        if port.proto == "tcp" and port.published:
+            to = _ANY.get(port.address, port.address)
+            check = flow({"from": "host", "to": to, "tcp": port.published[0]})
+            text = f"once a program listens on port {port.target[0]}, this passes as well: {check}"
+            services.draft.note(("checks",), text)
+            return
+
+
+def _possible(services: Services, service: Service) -> list[Port]:
+    """Return the ports of a service that its network can publish."""
+    network = _publishing(services, service)
+    result = []
+    for port in read_ports(service.item.get("ports"), services.read):
+        path, text = ("nodes", service.nodes[0]), f"port {port.text()}"
+        if network is None:
+            why = "Docker publishes no ports of such a network either"
+            if not service.memberships:
+                why = "the node has no network"
+            services.lose(path, text, why, port.item)
+        elif ":" in port.address and not network.has_ipv6:
+            why = "the node has no IPv6 address, to which netorch could forward it"
+            services.lose(path, text, why, port.item, matters=True)
+        elif network.publish_address and not port.address:
+            result.append(replace(port, address=network.publish_address))
+        else:
+            result.append(port)
+    return result
+
+
+def _publishing(services: Services, service: Service) -> ComposeNetwork | None:
+    """Return the network by which a service publishes its ports."""
+    for key in services.ordered(service):
+        network = services.networks[key]
+        if network.is_bridge and network.tree.get("mode") == "nat":
+            return network
+    return None
+
+
+def _owners(services: Services, service: Service, port: Port, taken: HostPorts) -> list[str]:
+    """Return the node that has a certain port of the host."""
+    path, text = ("nodes", service.nodes[0]), f"port {port.text()}"
+    if not taken.take(port):
+        why = "another service publishes it already, so Docker would refuse it"
+        services.lose(path, text, why, port.item, matters=True)
+        return []
+    if len(service.nodes) > 1:
+        others = ", ".join(service.nodes[1:])
+        why = "only one node can have a port of the host"
+        services.lose(path, f"{text} of {others}", why, port.item, matters=True)
+    return service.nodes[:1]

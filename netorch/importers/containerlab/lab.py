@@ -1,0 +1,92 @@
+"""The draft of a lab, with what its parts share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from netorch.importers.containerlab.settings import Setting
+from netorch.importers.containerlab.source import Source
+from netorch.importers.draft import Draft, add_membership
+from netorch.importers.names import Names, node_names, topology_name
+from netorch.importers.shell_lines.node import Interface, Node
+from netorch.importers.shell_lines.programs import NO_PROGRAMS
+from netorch.importers.shell_lines.write import write
+
+MTU = 9500
+"""The MTU of links that have none (DefaultLinkMTU of containerlab)."""
+HOST = "host"
+MANAGEMENT = "mgmt"
+"""The network to which containerlab connects each container."""
+
+
+class Lab:
+    def __init__(self, source: Source, name: str | None) -> None:
+        self.source = source
+        self.topology = source.topology()
+        stem = source.file.split(".")[0]
+        title = source.tree.get("name")
+        self.draft = Draft(topology_name(name or str(title or stem)), source.path, "containerlab")
+        self.settings: dict[str, dict[str, Setting]] = {}
+        """Name in the source → the keys of a node that is a node here."""
+        self.nodes: dict[str, Node] = {}
+        """Name in the source → what the lines of the node declare."""
+        self.sharing: dict[str, Node] = {}
+        """Name in the source → the node whose namespace it has, if that is not its own."""
+        self.bridges: dict[str, str] = {}
+        """Name of a bridge in the source → the network that it is here."""
+        self.hosts: set[str] = set()
+        """Names in the source that stand for this machine."""
+        self.names: Names = node_names()
+        self.interfaces: dict[str, Names] = {}
+        """Node → the names of its interfaces."""
+        self.managed: set[str] = set()
+        """Names in the source of the nodes in the management network, if the file mentions it."""
+
+    def place(self, line: int) -> str:
+        return f"{self.source.file}:{line}"
+
+    def lose(
+        self, path: Iterable[str | int], text: str, why: str, line: int, *, matters: bool = False
+    ) -> None:
+        self.draft.lose(path, text, why, self.place(line), matters=matters)
+
+    def node(self, name: str) -> Node | None:
+        """Return a node by its name in the source, also by that of one that shares its namespace.
+
+        None if it is not a node here.
+        """
+        return self.sharing.get(name, self.nodes.get(name))
+
+    def join(self, node: Node, network: str, name: str) -> dict[str, Any]:
+        """Make a node a member of a network. Return the membership."""
+        networks = self.draft.nodes[node.name].setdefault("networks", {})
+        entry = add_membership(networks, network, name)
+        mtu = self.draft.networks[network].get("mtu", 1500)
+        node.interfaces[name] = Interface(name, entry=entry, mtu=mtu)
+        return entry
+
+    def finish(self) -> None:
+        """Write the nodes and the defaults."""
+        for node in self.nodes.values():
+            write(node, self.draft, forwards=True)
+            for version in node.drops_default_route:
+                self._drop_default_route(node, version)
+        defaults: dict[str, Any] = {}
+        if self.nodes:
+            defaults["node"] = {"forwarding": True}
+            note = "containers forward packets, because the container engine turns it on"
+            self.draft.note(("defaults", "node"), note)
+            self.draft.note((), NO_PROGRAMS)
+        if self.draft.links:
+            defaults["link"] = {"mtu": MTU}
+            self.draft.note(("defaults", "link"), f"links of containerlab have an MTU of {MTU}")
+        tree = self.draft.tree
+        self.draft.tree = {"name": tree["name"], "defaults": defaults} | tree
+
+    def _drop_default_route(self, node: Node, version: int) -> None:
+        """Take the default route of the management network from a node that deletes it."""
+        entry = self.draft.nodes[node.name]
+        networks = entry.get("networks", {})
+        if MANAGEMENT in networks and version == 4:
+            networks[MANAGEMENT]["default_route"] = False

@@ -1,0 +1,303 @@
+"""The rules of the table filter of iptables, as the `filter` of a node."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from netorch.importers.filter_entries import WAYS, Entry, OneVersion, together, too_strict
+from netorch.importers.shell_lines.arguments import NotCarriedError
+from netorch.importers.shell_lines.iptables import UNREAD, Rule, network_text
+from netorch.importers.shell_lines.node import Node
+from netorch.importers.shorten import only_or_all
+from netorch.values.filter_rules import STATES
+from netorch.values.icmp import ICMP_TYPES, icmp_name
+
+_ACTIONS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "reject"}
+_OPEN = frozenset(("ACCEPT", "LOG", UNREAD))
+_DROPS_NOTHING = "no rule drops what it accepts"
+_DEPTH = 5
+"""The depth to which chains may jump."""
+_COMMENT = re.compile("[ !#-~]{1,90}")
+_UNTRANSLATED = re.compile(r"netorch-.*=untranslated[46]")
+"""A chain that `nat` of a topology makes itself."""
+_USUAL_ERRORS = ("", "icmp-port-unreachable", "icmp6-port-unreachable", "port-unreach")
+"""The ways to reject that are the one of a topology."""
+
+
+def filter_of(node: Node, *, has_ipv6: bool) -> dict[str, Any]:
+    """Return the `filter` of a node. What it does not express becomes a loss.
+
+    It drops nothing that the rules accept: what drops is left out after a rule that may accept
+    and is a loss.
+    """
+    words: dict[str, Any] = {}
+    policy: dict[str, str] = {}
+    for way, chain in WAYS.items():
+        by_version = {version: _Chain(node, version, way, chain) for version in (4, 6)}
+        is_open = all(one.is_open for one in by_version.values())
+        for one in by_version.values():
+            if not is_open:
+                one.read(node)
+                continue
+            for rule in one.rules:
+                if rule.matches:
+                    node.lose(rule.text, _DROPS_NOTHING, rule.where, matters=False)
+        four, six = (by_version[version].result for version in (4, 6))
+        if not (four.restricts or six.restricts):
+            for rule in (rule for one in by_version.values() for rule in one.carried):
+                if rule.matches:
+                    node.lose(rule.text, _DROPS_NOTHING, rule.where, matters=False)
+            continue
+        entries, action = together(four, six, has_ipv6=has_ipv6)
+        if entries:
+            words[way] = entries
+        if action:
+            policy[way] = action
+    _lose_other_chains(node)
+    return {"policy": policy, **words} if policy else words
+
+
+def _lose_other_chains(node: Node) -> None:
+    """Record the rules of the chains that a built-in one does not always jump to."""
+    read: set[int] = set()
+    for version in (4, 6):
+        for chain in WAYS.values():
+            read |= {id(rule) for rule in _sources(node, version, chain)}
+    jumps = {
+        (version, rule.target) for (version, _), rules in node.filters.items() for rule in rules
+    }
+    for (version, chain), rules in node.filters.items():
+        for rule in rules:
+            if id(rule) in read or rule.target in ("", UNREAD) or _is_made_by_nat(rule):
+                continue
+            if (version, chain) in jumps:
+                node.lose(rule.text, f"`filter` has no chain {chain}", rule.where, matters=True)
+            else:
+                node.lose(rule.text, f"no rule jumps to {chain}", rule.where, matters=False)
+
+
+def _sources(node: Node, version: int, chain: str, depth: int = 0) -> Iterator[Rule]:
+    """Yield the rules that `_rules` yields, and the jumps in place of which it has others."""
+    for number, rule in enumerate(node.filters.get((version, chain), [])):
+        yield rule
+        if _can_unfold(node, version, chain, number, depth):
+            yield from _sources(node, version, rule.target, depth + 1)
+
+
+def _is_made_by_nat(rule: Rule) -> bool:
+    """Return whether `nat` of a topology makes a rule itself."""
+    return "of no connection" in rule.comment or _UNTRANSLATED.fullmatch(rule.chain) is not None
+
+
+def _can_unfold(node: Node, version: int, chain: str, number: int, depth: int) -> bool:
+    """Return whether the rules of the chain to which a rule jumps can take its place."""
+    rules = node.filters[version, chain]
+    rule = rules[number]
+    inner = node.filters.get((version, rule.target))
+    if inner is None or rule.target in (chain, "") or rule.matches or depth >= _DEPTH:
+        return False
+    returns = any(one.target == "RETURN" for one in inner)
+    last = rule.goto or number == len(rules) - 1
+    policy = node.policies.get((version, chain))
+    ends = last and depth == 0 and (policy is None or policy.target == "ACCEPT")
+    return ends or not returns
+
+
+class _Chain:
+    """A built-in chain of one IP version."""
+
+    def __init__(self, node: Node, version: int, way: str, chain: str) -> None:
+        self.version, self.way = version, way
+        self.policy: Rule | None = node.policies.get((version, chain))
+        self.rules = [*_rules(node, version, chain)]
+        self.entries: list[Entry] = []
+        self.carried: list[Rule] = []
+        """The rules that are in `entries`."""
+        self.drops = self.policy is not None and self.policy.target == "DROP"
+        """Whether the policy drops packets."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it lets everything pass."""
+        return not self.drops and all(rule.target in _OPEN for rule in self.rules)
+
+    def read(self, node: Node) -> None:
+        """Turn the rules into entries. What has no words becomes a loss."""
+        lost = ""
+        for rule in self.rules:
+            if rule.target == UNREAD:
+                lost = lost or rule.text
+                continue
+            try:
+                if (self.version, rule.target) in node.filters:
+                    raise NotCarriedError("`filter` has no chains, to which a rule could jump")
+                entry = _entry(rule, self.version)
+                if lost and entry["action"] != "accept":
+                    raise NotCarriedError(too_strict(lost))
+            except NotCarriedError as error:
+                node.lose(rule.text, error.why, rule.where, matters=error.matters)
+                if not lost and error.matters and self._may_accept(node, rule):
+                    lost = rule.text
+                continue
+            if (with_error := dict(rule.matches).get("--reject-with", "")) not in _USUAL_ERRORS:
+                why = "a rule of `filter` rejects with the error that a port is unreachable"
+                node.lose(f"--reject-with {with_error}", why, rule.where, matters=False)
+            self.carried.append(rule)
+            if entry not in self.entries:
+                self.entries.append(entry)
+        if self.policy is not None and self.drops and lost:
+            self.drops = False
+            node.lose(self.policy.text, too_strict(lost), self.policy.where, matters=True)
+
+    def _may_accept(self, node: Node, rule: Rule, depth: int = 0) -> bool:
+        """Whether a packet may pass by a rule that later rules would drop."""
+        if rule.target == "RETURN":
+            return depth == 0 and not self.drops
+        inner = node.filters.get((self.version, rule.target))
+        if inner is not None and not rule.goto and depth < _DEPTH:
+            return any(self._may_accept(node, one, depth + 1) for one in inner)
+        return rule.target not in ("", "DROP", "REJECT", "LOG", "NFLOG")
+
+    @property
+    def result(self) -> OneVersion:
+        return OneVersion(self.way, self.version, tuple(self.entries), self.drops)
+
+
+def _rules(node: Node, version: int, chain: str, depth: int = 0) -> Iterator[Rule]:
+    """Yield the rules of a chain, with those of the chains to which it jumps."""
+    for number, rule in enumerate(node.filters.get((version, chain), [])):
+        if _UNTRANSLATED.fullmatch(rule.target):
+            continue
+        if not _can_unfold(node, version, chain, number, depth):
+            # `_Chain.read` finds a jump to another chain to be a rule without words
+            if rule.target:
+                yield rule
+            continue
+        for one in _rules(node, version, rule.target, depth + 1):
+            if one.target == "RETURN":
+                # the end of the built-in chain, whose policy accepts
+                yield Rule(chain, "ACCEPT", one.matches, one.to, one.text, one.where, one.comment)
+            else:
+                yield one
+
+
+def _entry(rule: Rule, version: int) -> Entry:
+    if rule.target in ("LOG", "NFLOG"):
+        raise NotCarriedError("a topology logs no packets", matters=False)
+    if rule.target not in _ACTIONS:
+        raise NotCarriedError(f"`filter` has no word for the target {rule.target}")
+    values = dict(rule.matches)
+    if len(values) < len(rule.matches):
+        raise NotCarriedError("`filter` has no word for two matches of a kind")
+    values.pop("--reject-with", "")
+    entry: Entry = {}
+    for option, key in (("-s", "from"), ("-d", "to")):
+        if option in values:
+            entry[key] = _ends(values.pop(option))
+    for option, key in (("-i", "in"), ("-o", "out")):
+        if option in values:
+            entry[key] = _interface(values.pop(option))
+    if (protocol := values.pop("-p", "all")) not in ("all", "0"):
+        entry["proto"] = _protocol(protocol, version)
+    for option, key in (("--icmp-type", "type"), ("--icmpv6-type", "type")):
+        if option in values and (kind := values.pop(option)) != "any":
+            entry[key] = _type(kind, version)
+    for options, key in ((("--sport", "--sports"), "sport"), (("--dport", "--dports"), "port")):
+        for option in options:
+            if option in values:
+                entry[key] = _ports(values.pop(option))
+    for option in ("--state", "--ctstate"):
+        if option in values:
+            entry["state"] = _states(values.pop(option))
+    if values:
+        raise NotCarriedError(f"`filter` has no word for {' '.join(_flat(values))}")
+    entry["action"] = _ACTIONS[rule.target]
+    if rule.comment and _COMMENT.fullmatch(rule.comment) and not _is_own(rule.comment):
+        entry["comment"] = rule.comment.removeprefix("filter: ")
+    return entry
+
+
+def _is_own(comment: str) -> bool:
+    """Whether netorch itself writes a comment into rules."""
+    return comment.startswith("netorch:")
+
+
+def _flat(values: dict[str, str]) -> Iterator[str]:
+    for option, value in values.items():
+        yield f"{option} {value}".strip()
+
+
+def _positive(text: str, what: str) -> str:
+    if text.startswith("!"):
+        raise NotCarriedError(f"`filter` has no word for the negation of {what}")
+    return text
+
+
+def _ends(text: str) -> Any:
+    texts = text.removeprefix("!").split(",")
+    if text.startswith("!") and len(texts) > 1:
+        raise NotCarriedError("`filter` has no word for the negation of several subnets")
+    ends = [network_text(one) for one in texts]
+    if text.startswith("!"):
+        return f"!{ends[0]}"
+    return only_or_all(ends)
+
+
+def _interface(text: str) -> str:
+    if text.endswith("+"):
+        raise NotCarriedError("`filter` has no word for several interfaces")
+    return text
+
+
+def _protocol(text: str, version: int) -> Any:
+    name = _positive(text, "a protocol").lower()
+    if name in ("icmpv6", "ipv6-icmp", "58"):
+        return "icmpv6"
+    if name in ("icmp", "1") and version == 6:
+        raise NotCarriedError("IPv6 has no packets of this protocol", matters=False)
+    numbers = {"1": "icmp", "6": "tcp", "17": "udp", "132": "sctp"}
+    known = ("tcp", "udp", "sctp", "icmp", "igmp", "gre", "esp", "ah", "ospf", "ipip", "dccp")
+    if name in numbers:
+        return numbers[name]
+    if not name.isdecimal() and name not in known:
+        raise NotCarriedError(f"`filter` has no word for the protocol {name}")
+    return int(name) if name.isdecimal() else name
+
+
+def _type(text: str, version: int) -> Any:
+    """Return a type of ICMP. iptables has other names for some of them."""
+    name = _positive(text, "a type").lower()
+    same = {"ping": "echo-request", "pong": "echo-reply", "ttl-exceeded": "time-exceeded"}
+    nd = {"router": "nd-router", "neighbour": "nd-neighbor", "neighbor": "nd-neighbor"}
+    first, _, rest = name.partition("-")
+    if version == 6 and first in nd and rest:
+        short = {"solicitation": "solicit", "advertisement": "advert"}
+        name = f"{nd[first]}-{short.get(rest, rest)}"
+    name = same.get(name, name)
+    if name.isdecimal():
+        known = icmp_name(version, int(name))
+        return int(known) if known.isdecimal() else known
+    if name not in ICMP_TYPES[version]:
+        raise NotCarriedError(f"`filter` has no word for the type {text}")
+    return name
+
+
+def _ports(text: str) -> Any:
+    ports: list[Any] = []
+    for part in _positive(text, "a port").split(","):
+        first, colon, last = part.partition(":")
+        first, last = first or "1", last or ("65535" if colon else first or "1")
+        if not (first.isdecimal() and last.isdecimal()):
+            raise NotCarriedError(f"netorch does not know the number of the port {part}")
+        low = max(int(first), 1)
+        ports.append(low if low == int(last) else f"{low}-{last}")
+    return only_or_all(ports)
+
+
+def _states(text: str) -> Any:
+    states = _positive(text, "a state").lower().split(",")
+    if other := [state for state in states if state not in STATES]:
+        raise NotCarriedError(f"`filter` has no word for the state {other[0].upper()}")
+    return only_or_all(states)

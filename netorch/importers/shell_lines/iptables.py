@@ -1,0 +1,304 @@
+"""Commands of iptables(8) and ip6tables(8)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+from itertools import pairwise
+from typing import Any
+
+from netorch.firewall.iptables_save import host_and_port
+from netorch.immutable import Value
+from netorch.importers.shell_lines.arguments import Arguments, NotCarriedError, names
+from netorch.importers.shell_lines.node import Node
+from netorch.values.filter_rules import WITH_PORTS
+
+_LONG = {
+    "--table": "-t",
+    "--append": "-A",
+    "--insert": "-I",
+    "--delete": "-D",
+    "--check": "-C",
+    "--replace": "-R",
+    "--policy": "-P",
+    "--flush": "-F",
+    "--delete-chain": "-X",
+    "--new-chain": "-N",
+    "--list": "-L",
+    "--list-rules": "-S",
+    "--zero": "-Z",
+    "--rename-chain": "-E",
+    "--source": "-s",
+    "--src": "-s",
+    "--destination": "-d",
+    "--dst": "-d",
+    "--in-interface": "-i",
+    "--out-interface": "-o",
+    "--protocol": "-p",
+    "--match": "-m",
+    "--jump": "-j",
+    "--goto": "-g",
+    "--destination-port": "--dport",
+    "--source-port": "--sport",
+}
+_ACTS = frozenset(names("-A -I -D -C -R -P -F -X -N -L -S -Z -E"))
+_SWITCHES = frozenset(
+    names("-w --wait -n --numeric -v --verbose --line-numbers -4 -6 --persistent -x")
+)
+_MATCHES = frozenset(
+    ("tcp", "udp", "sctp", "comment", "state", "conntrack", "multiport", "icmp", "icmp6", "icmpv6")
+)
+"""The matches whose options say all that they are for."""
+_TARGET = {
+    "--to-source": "to",
+    "--to-destination": "to",
+    "--to-ports": "to",
+    "--to": "to",
+}
+UNREAD = "?"
+"""The target of a rule that netorch did not read, and that may accept packets."""
+_CHAINS = ("INPUT", "FORWARD", "OUTPUT")
+_NUMBERS = {"0": "all", "6": "tcp", "17": "udp", "132": "sctp"}
+_RESTRICTS = frozenset(("DROP", "REJECT", "LOG", "NFLOG"))
+_COMMAND = re.compile(r"\b(ip6?tables)(?:-legacy|-nft)?(-restore)?(?=\s|$)([^\n;&|]*)")
+_NAME = re.compile(r"[\w.-]+")
+OUT = "!lo"
+"""Every interface over which packets leave, for a translation that names none."""
+
+
+class Rule(Value):
+    """A rule, or the policy of a chain."""
+
+    chain: str
+    target: str
+    matches: tuple[tuple[str, str], ...]
+    """Option and value of each match, `!` before the value that is negated."""
+    to: str
+    text: str
+    where: str
+    comment: str = ""
+    goto: bool = False
+    """Whether the end of the chain to which it jumps is also the end of its own chain."""
+    random: bool = False
+    """Whether the kernel chooses the ports of a translation at random."""
+
+
+def iptables(node: Node, words: Arguments, version: int, text: str, where: str) -> None:
+    """Take a command. `text` and `where` are the words of the source and their place."""
+    table, act, chain, number, rule = "filter", "", "", "", Rule("", "", (), "", text, where)
+    matches: list[tuple[str, str]] = []
+    target, to, negated, comment, goto, random = "", "", "", "", False, False
+    while words:
+        word = _LONG.get(words.peek(), words.peek())
+        words.take()
+        if word == "-t":
+            table = words.take("table")
+        elif word in _ACTS:
+            act = word
+            if words and not words.peek().startswith("-"):
+                chain = words.take()
+            if act in ("-I", "-D", "-R") and words.peek().isdecimal():
+                number = words.take()
+            if act == "-P":
+                target = words.take("policy")
+            if act in ("-N", "-E"):
+                words.rest()
+        elif word == "!":
+            negated = "!"
+        elif word in ("-j", "-g"):
+            goto = word == "-g"
+            target = words.take("target")
+        elif word in _TARGET:
+            to = words.take("target")
+        elif word in ("--random", "--random-fully"):
+            random = True
+        elif word in _SWITCHES:
+            if word in ("-w", "--wait") and words.peek().isdecimal():
+                words.take()
+        elif word == "--comment":
+            comment = words.take("comment")
+        elif word == "-m" and words.peek() in _MATCHES:
+            words.take()
+        else:
+            value = words.take() if words and not words.peek().startswith("-") else ""
+            if value == "!" and words:
+                negated, value = "!", words.take()
+            matches.append((word, negated + value))
+            negated = ""
+    rule = Rule(chain, target, tuple(matches), to, text, where, comment, goto, random)
+    if act in ("-L", "-S", "-Z", "-C", ""):
+        return
+    if table == "nat":
+        _change(node.nat, act, number, rule, version)
+    elif table == "filter" and act == "-P":
+        node.policies[version, chain] = rule
+    elif table == "filter":
+        _change(node.filters, act, number, rule, version)
+    elif act in ("-A", "-I"):
+        raise NotCarriedError(
+            f"a topology has no rules in the table {table}", matters=target == "MARK"
+        )
+
+
+def _change(
+    tables: dict[tuple[int, str], list[Any]], act: str, number: str, rule: Rule, version: int
+) -> None:
+    rules = tables.setdefault((version, rule.chain), [])
+    if act == "-A":
+        rules.append(rule)
+    elif act == "-I":
+        rules.insert(int(number) - 1 if number else 0, rule)
+    elif act == "-F":
+        for (family, chain), others in tables.items():
+            if family == version and rule.chain in ("", chain):
+                others.clear()
+    elif act == "-D":
+        if number:
+            del rules[int(number) - 1 : int(number)]
+        else:
+            same = [one for one in rules if _key(one) == _key(rule)]
+            for one in same[:1]:
+                rules.remove(one)
+    elif act == "-R" and number and 0 < int(number) <= len(rules):
+        rules[int(number) - 1] = rule
+    elif act == "-R":
+        raise NotCarriedError("the chain has no such rule")
+    elif act == "-P" and rule.target != "ACCEPT":
+        raise NotCarriedError("a topology has no policies of chains")
+
+
+def add_unread(node: Node, text: str) -> None:
+    """Add a rule that may accept for each command of iptables in a text that is not read.
+
+    What is removed or changed otherwise counts as a rule at the beginning of its chain.
+    """
+    for program, restore, rest in _COMMAND.findall(text):
+        version = 6 if program == "ip6tables" else 4
+        words = [_LONG.get(word, word) for word in rest.replace("'", "").replace('"', "").split()]
+        after = dict(pairwise(words))
+        if after.get("-t", "filter") != "filter":
+            continue
+        act = next((word for word in words if word in _ACTS), "" if not restore else "-F")
+        chain = after.get(act, "")
+        target = after.get(chain, "") if act == "-P" else after.get("-j", "")
+        if act in ("-A", "-I", "-P") and target in _RESTRICTS:
+            continue
+        if act in ("-L", "-S", "-Z", "-C", "-N", "-E", "") or (act == "-D" and target == "ACCEPT"):
+            continue
+        unread = Rule(chain, UNREAD, (), "", f"{program}{restore}{rest}".strip(), "")
+        for one in (chain,) if _NAME.fullmatch(chain) and chain[0] != "-" else _CHAINS:
+            rules = node.filters.setdefault((version, one), [])
+            rules.insert(len(rules) if act == "-A" else 0, unread)
+
+
+def _key(rule: Rule) -> tuple[Any, ...]:
+    return rule.chain, rule.target, rule.matches, rule.to, rule.random
+
+
+def translations(node: Node) -> Iterator[dict[str, Any]]:
+    """Yield the entries of `nat`. What none expresses becomes a loss."""
+    for version in (4, 6):
+        for chain in ("PREROUTING", "POSTROUTING"):
+            for rule in _rules(node, version, chain):
+                try:
+                    yield _translation(rule)
+                except NotCarriedError as error:
+                    node.lose(rule.text, error.why, rule.where, matters=error.matters)
+    read = {
+        id(rule)
+        for version in (4, 6)
+        for chain in ("PREROUTING", "POSTROUTING")
+        for rule in _rules(node, version, chain)
+    }
+    jumps = {(version, one.target) for (version, _), rules in node.nat.items() for one in rules}
+    for (version, chain), rules in node.nat.items():
+        for rule in rules:
+            always_jumps = not rule.matches and (version, rule.target) in node.nat
+            if id(rule) in read or always_jumps or not rule.target:
+                continue
+            if chain in ("OUTPUT", "INPUT") or (version, chain) in jumps:
+                why = f"a topology has no translations in {chain}"
+                node.lose(rule.text, why, rule.where, matters=True)
+            else:
+                node.lose(rule.text, f"no rule jumps to {chain}", rule.where, matters=False)
+
+
+def _rules(node: Node, version: int, chain: str, depth: int = 0) -> Iterator[Rule]:
+    """Yield the rules of a chain, with those of the chains to which it jumps."""
+    for rule in node.nat.get((version, chain), []):
+        if not rule.matches and (version, rule.target) in node.nat and depth < 5:
+            yield from _rules(node, version, rule.target, depth + 1)
+        elif rule.target:
+            yield rule
+
+
+def _translation(rule: Rule) -> dict[str, Any]:
+    values = dict(rule.matches)
+    if len(values) < len(rule.matches):
+        raise NotCarriedError("`nat` has no word for two matches of a kind")
+    source = values.pop("-s", "")
+    if rule.target in ("MASQUERADE", "SNAT"):
+        entry: dict[str, Any] = {}
+        if source:
+            entry["from"] = network_text(source)
+        entry["out"] = values.pop("-o", OUT)
+        result = {"masquerade" if rule.target == "MASQUERADE" else "snat": entry}
+        entry.update(_new_source(rule, values.pop("-p", "all")))
+    elif rule.target == "DNAT":
+        if source:
+            raise NotCarriedError("`dnat` has no word for a source")
+        result = {"dnat": _dnat(values, rule.to)}
+    else:
+        raise NotCarriedError(f"`nat` has no word for the target {rule.target}")
+    if values:
+        raise NotCarriedError(f"`nat` has no word for {', '.join(values)}")
+    return result
+
+
+def _new_source(rule: Rule, protocol: str) -> dict[str, Any]:
+    """Return the keys of an entry that say which source the packets of a protocol get."""
+    host, ports = "", rule.to
+    entry: dict[str, Any] = {}
+    if rule.target == "SNAT":
+        host, ports = host_and_port(rule.to)
+        try:
+            entry["to"] = str(ip_address(host))
+        except ValueError:
+            raise NotCarriedError("`snat` translates to one address") from None
+    protocol = _NUMBERS.get(protocol, protocol.lower())
+    if protocol != "all":
+        if protocol not in WITH_PORTS:
+            raise NotCarriedError(f"`nat` has no word for the protocol {protocol}")
+        entry["proto"] = protocol
+    if ports:
+        entry["ports"] = int(ports) if ports.isdecimal() else ports
+        if protocol == "all":
+            raise NotCarriedError("`ports` need a protocol")
+    return entry | ({"random": True} if rule.random else {})
+
+
+def _dnat(values: dict[str, str], to: str) -> dict[str, Any]:
+    protocol, port = values.pop("-p", ""), values.pop("--dport", "")
+    if not port or protocol.startswith("!") or port.startswith("!"):
+        raise NotCarriedError("`dnat` needs a port")
+    entry: dict[str, Any] = {"proto": protocol}
+    entry["port"] = int(port) if port.isdecimal() else port.replace(":", "-")
+    if "-d" in values:
+        entry["address"] = network_text(values.pop("-d"))
+    if "-i" in values:
+        entry["in"] = values.pop("-i")
+    entry["to"] = to
+    return entry
+
+
+def network_text(text: str) -> str:
+    if text.startswith("!"):
+        raise NotCarriedError("`nat` has no word for the negation of a subnet")
+    try:
+        # iptables ignores the bits of the host, which a subnet of the file cannot have
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise NotCarriedError(f"`{text}` is not a subnet") from None
+    single = network.prefixlen == network.max_prefixlen
+    return str(network.network_address) if single else str(network)
