@@ -14,6 +14,7 @@ TITLES = (
     "names: container, host, aliases, links, extra hosts",
     "options of bridges",
     "which network has the default route",
+    "ports of networks that Docker routes",
 )
 
 
@@ -51,3 +52,13 @@ def test_names_and_published_ports_lead_to_services(host: Host) -> None:
     for node, address in ((None, "127.0.0.1"), ("web", "172.20.0.1"), ("cache", "172.20.0.5")):
         port = 80 if node == "cache" else 8080
         assert all(ask(host, node, ("tcp", address, port))), node
+
+
+def test_a_routed_network_publishes_ports(host: Host) -> None:
+    sources = put(host, "ports of networks that Docker routes")
+    file = host.directory / "topo.yaml"
+    host.netorch("import", *sources, "-o", file, check=False)
+    host.netorch("apply", file)
+    serve(host, "a", "tcp:80")
+    serve(host, "d", "tcp:80")
+    assert all(ask(host, None, ("tcp", "127.0.0.1", 8080), ("tcp", "127.0.0.1", 83)))

@@ -129,5 +129,5 @@ class _Aliases:
 
     def _reaches_host(self, service: Service) -> bool:
         """Return whether the host has an address in a network of a service."""
-        trees = [self.services.networks[key].tree for key in service.memberships]
-        return any(tree.get("mode") in ("nat", "routed", "host-only") for tree in trees)
+        networks = [self.services.networks[key] for key in service.memberships]
+        return any(one.is_bridge and one.modes != {"segment"} for one in networks)

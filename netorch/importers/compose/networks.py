@@ -69,6 +69,8 @@ class ComposeNetwork:
         """`aux_addresses`: addresses that no member gets, with their names."""
         self.publish_address = ""
         """The address of the host at which ports are published if they name none."""
+        self.opens_ports: set[int] = set()
+        """IP versions of which the engine forwards no ports of the host to the members."""
         self.interface_prefix = ""
         self.tree: dict[str, Any] = {}
         """The network in the topology."""
@@ -76,6 +78,35 @@ class ComposeNetwork:
     @property
     def is_bridge(self) -> bool:
         return self.driver in ("bridge", "overlay")
+
+    @property
+    def publishes(self) -> bool:
+        """Whether members can publish ports through this network."""
+        leads_out = not self.modes.isdisjoint(("nat", "routed"))
+        return self.is_bridge and leads_out and not self.versions <= self.opens_ports
+
+    @property
+    def versions(self) -> set[int]:
+        """The IP versions of the network."""
+        return {version for version, has in ((4, self.has_ipv4), (6, self.has_ipv6)) if has}
+
+    @property
+    def modes(self) -> set[str]:
+        """The modes of the network for its IP versions."""
+        mode = self.tree.get("mode", "segment")
+        return {*mode.values()} if isinstance(mode, dict) else {mode}
+
+    def set_mode(self, mode: str, version: int | None = None) -> None:
+        """Set the mode for an IP version, None for both."""
+        old = self.tree.get("mode", "segment")
+        modes = dict(old) if isinstance(old, dict) else {"v4": old, "v6": old}
+        others = self.versions - {version}
+        if version is None or not others:
+            self.tree["mode"] = mode
+            return
+        modes[f"v{version}"] = mode
+        is_one = len({*modes.values()}) == 1
+        self.tree["mode"] = mode if is_one else modes
 
     @property
     def place(self) -> Place:
@@ -162,7 +193,7 @@ def _put_subnets(network: ComposeNetwork, addresses: list[Address], draft: Draft
             if network.is_bridge and gateway != subnet[1]:
                 network.gateways.append(gateway)
                 network.tree["gateway"] = str(gateway)
-    is_default = texts == ["auto"] and network.tree.get("mode", "segment") != "segment"
+    is_default = texts == ["auto"] and network.modes != {"segment"}
     if texts and not is_default:
         network.tree["subnet"] = only_or_all(texts)
     for key in ("ip_range", "gateway"):
@@ -265,17 +296,31 @@ class _Parser:
             if not self.read.flag(value, option, True) and not network.is_internal:
                 self.routed(network, value, option)
         elif short in ("gateway_mode_ipv4", "gateway_mode_ipv6"):
-            if text in ("routed", "nat-unprotected"):
-                self.routed(network, value, option)
-            elif text == "isolated":
-                tree["mode"] = "segment"
+            self.gateway_mode(network, value, option)
         elif short == "default_bridge" or (short == "trusted_host_interfaces" and not text):
             pass
         else:
             self.lose(network, value, f"{option}: {text}", "netorch has no word for it", True)
 
-    def routed(self, network: ComposeNetwork, value: Item, option: str) -> None:
-        network.tree["mode"] = "routed"
+    def gateway_mode(self, network: ComposeNetwork, value: Item, option: str) -> None:
+        text = self.read.text(value, option)
+        version = int(option[-1])
+        if version not in network.versions:
+            return
+        if text in ("routed", "nat-unprotected"):
+            if text == "routed":
+                network.opens_ports.add(version)
+            self.routed(network, value, option, version)
+        elif text == "isolated":
+            network.set_mode("segment")
+        elif text not in ("", "nat"):
+            why = "it is not a mode that Docker knows"
+            self.lose(network, value, f"{option}: {text}", why, matters=True)
+
+    def routed(
+        self, network: ComposeNetwork, value: Item, option: str, version: int | None = None
+    ) -> None:
+        network.set_mode("routed", version)
         why = "everybody outside can reach all ports of the members, not only those published"
         text = f"{option}: {self.read.text(value, option)}"
         self.lose(network, value, text, why, matters=True)
@@ -322,7 +367,7 @@ class _Parser:
             network.tree["ip_range"] = only_or_all(ranges)
         is_default = all(self.is_default(network, one) for one in network.gateways)
         gateways = [] if is_default else [str(one) for one in network.gateways]
-        if network.tree.get("mode") == "segment":
+        if network.is_bridge and network.modes == {"segment"}:
             gateways = []
         if gateways:
             network.tree["gateway"] = only_or_all(gateways)

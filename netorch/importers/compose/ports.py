@@ -29,8 +29,20 @@ class Port(Value):
         """Whether the engine chooses the port of the host."""
         return self.published is None or _size(self.published) != _size(self.target)
 
+    def entry(self, network: str) -> str | dict[str, Any]:
+        """Return the entry of `publish`. `network` publishes the port, "" for the first one."""
+        if not network:
+            return self.text()
+        keys: dict[str, Any] = {"network": network}
+        if self.address:
+            keys["address"] = self.address
+        if self.published:
+            keys["port"] = _number(self.published)
+        keys["to"] = _number(self.target)
+        return keys if self.proto == "tcp" else keys | {"proto": self.proto}
+
     def text(self) -> str:
-        """Return the entry of `publish`, which is the short form of Compose too."""
+        """Return the entry in the short form, which is that of Compose too."""
         published = _text(self.published) if self.published else ""
         between = ":" if published or self.address else ""
         return f"{self._head}{published}{between}{self._tail}"
@@ -52,6 +64,10 @@ def _size(ports: tuple[int, int]) -> int:
 def _text(ports: tuple[int, int]) -> str:
     first, last = ports
     return str(first) if first == last else f"{first}-{last}"
+
+
+def _number(ports: tuple[int, int]) -> int | str:
+    return ports[0] if ports[0] == ports[1] else _text(ports)
 
 
 def read_ports(item: Item, read: Reader) -> list[Port]:

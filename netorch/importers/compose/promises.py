@@ -29,7 +29,7 @@ def add_checks(
     isolated = [
         one
         for one in networks.values()
-        if one.tree.get("mode") in ("nat", "host-only") and one.tree.get("isolated", True)
+        if one.modes <= {"nat", "host-only"} and one.tree.get("isolated", True)
     ]
     for one, other in pairwise(isolated):
         some, others = (

@@ -11,6 +11,8 @@ from netorch.render.yaml_text import flow
 _ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 """Address of the host that stands for all addresses → the one that a check can use."""
 
+_OPENED = "Docker forwards no port of the host to a routed network, but opens the port itself"
+
 
 def publish(services: Services) -> None:
     """Add `publish` to the nodes of the draft."""
@@ -27,8 +29,10 @@ def publish(services: Services) -> None:
             else:
                 nodes = _owners(services, service, port, taken)
                 fixed += [port] if nodes else []
+            network = _network_to_name(services, service)
             for node in nodes:
-                services.draft.nodes[node].setdefault("publish", []).append(port.text())
+                entries = services.draft.nodes[node].setdefault("publish", [])
+                entries.append(port.entry(network))
     if choices:
         text = f"for {choices[0].text()} Docker takes any free port of the host, and netorch always"
         services.draft.note((), f"{text} the same one: `netorch validate` prints it")
@@ -53,27 +57,56 @@ def _possible(services: Services, service: Service) -> list[Port]:
     for port in read_ports(service.item.get("ports"), services.read):
         path, text = ("nodes", service.nodes[0]), f"port {port.text()}"
         if network is None:
-            why = "Docker publishes no ports of such a network either"
-            if not service.memberships:
-                why = "the node has no network"
-            services.lose(path, text, why, port.item)
+            services.lose(path, text, _reason(services, service), port.item)
         elif ":" in port.address and not network.has_ipv6:
             why = "the node has no IPv6 address, to which netorch could forward it"
             services.lose(path, text, why, port.item, matters=True)
         elif network.publish_address and not port.address:
             result.append(replace(port, address=network.publish_address))
+        elif network.opens_ports:
+            result += _of_other_version(services, network, port, path)
         else:
             result.append(port)
     return result
+
+
+def _of_other_version(
+    services: Services, network: ComposeNetwork, port: Port, path: tuple[str, ...]
+) -> list[Port]:
+    """Return a port for the only IP version of which Docker forwards ports of the host."""
+    (version,) = network.versions - network.opens_ports
+    if port.address and (":" in port.address) != (version == 6):
+        services.lose(path, f"port {port.text()}", _OPENED, port.item)
+        return []
+    return [port if port.address else replace(port, address={4: "0.0.0.0", 6: "::"}[version])]
 
 
 def _publishing(services: Services, service: Service) -> ComposeNetwork | None:
     """Return the network by which a service publishes its ports."""
     for key in services.ordered(service):
         network = services.networks[key]
-        if network.is_bridge and network.tree.get("mode") == "nat":
+        if network.publishes:
             return network
     return None
+
+
+def _network_to_name(services: Services, service: Service) -> str:
+    """Return the network that an entry of `publish` has to name, "" if it is the default one."""
+    network = _publishing(services, service)
+    assert network is not None, "the service publishes a port"
+    networks = [services.networks[key] for key in services.ordered(service)]
+    first = next((one for one in networks if "nat" in one.modes), None)
+    return "" if first is network else network.name
+
+
+def _reason(services: Services, service: Service) -> str:
+    """Return why a service publishes no ports."""
+    networks = [services.networks[key] for key in services.ordered(service)]
+    if not networks:
+        return "the node has no network"
+    if any(one.opens_ports for one in networks):
+        return _OPENED
+    return "Docker publishes no ports of such a network either"
 
 
 def _owners(services: Services, service: Service, port: Port, taken: HostPorts) -> list[str]:
