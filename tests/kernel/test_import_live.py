@@ -219,6 +219,69 @@ def test_what_others_look_after_is_left_to_them(host: Host) -> None:
     assert "vethc" in text
 
 
+OF_OTHERS = """\
+name: other
+names: false
+nodes:
+  host:
+    forwarding: true
+    interfaces:
+      lo: {addresses: 10.99.0.1/32}
+      own: {kind: bridge, addresses: 10.97.0.1/24}
+    nat: [{masquerade: {from: 10.97.0.0/24}}]
+    routes: [{to: 10.50.0.0/16, via: 10.0.0.2}, {to: 10.51.0.0/16, via: 10.0.0.3, table: 77}]
+    rules: [{from: 10.50.0.0/16, table: 77, priority: 700}]
+    sysctls: {net.ipv4.conf.all.rp_filter: 2}
+  at-a:
+    attach: netns:a
+    interfaces: {lo: {addresses: 10.99.0.2/32}}
+    routes: [{to: 10.60.0.0/16, via: 10.0.0.1}]
+    rules: [{from: 10.60.0.0/16, table: 78, priority: 701}]
+    sysctls: {net.ipv4.conf.eth0.arp_filter: 1}
+"""
+"""A topology with objects of each kind on the host and in a namespace that others made."""
+THEIRS = (
+    *("address host/lo 10.99.0.1/32", "link own of the host", "address host/own 10.97.0.1/24"),
+    *("route host 10.50.0.0/16", "route host 10.51.0.0/16 table 77", "rule host priority 700"),
+    *("net.ipv4.ip_forward = 1", "net.ipv6.conf.all.forwarding = 1"),
+    *("net.ipv4.conf.all.rp_filter = 2", "address a/lo 10.99.0.2/32", "route a 10.60.0.0/16"),
+    *("rule a priority 701", "net.ipv4.conf.eth0.arp_filter = 1"),
+)
+INSIDE = "nodes: {mine: {}, at-b: {attach: netns:b}}\nlinks: [[mine:x, at-b:x]]\n"
+
+
+@pytest.mark.parametrize("backend", ["nftables", "iptables"])
+def test_what_another_topology_has_is_left_to_it(host: Host, backend: str) -> None:
+    sh(host, BY_HAND)
+    host.write("other.yaml", OF_OTHERS + f"backend: {{nat: {backend}}}\n")
+    host.netorch("apply", "other.yaml")
+    text = imported(host)
+    words = re.sub(r"(?m)^ *#.*\n", "", text)
+    assert not re.search(r"10\.(50|51|60|97|99)\.|\bown\b|70[01]|_filter: [12]$|nat:", words), words
+    comments = " ".join(losses(text))
+    assert [one for one in THEIRS if one not in comments] == []
+    assert "which topology other looks after" in text
+    adopted(host)
+    assert host.netorch("diff", "other.yaml").stdout == "other: in sync\n"
+    host.netorch("destroy", "--release", "live")
+    assert host.netorch("diff", "other.yaml").stdout == "other: in sync\n"
+
+
+def test_a_namespace_with_links_of_another_topology_is_left_out(host: Host) -> None:
+    sh(host, BY_HAND)
+    host.write("other.yaml", f"name: other\n{INSIDE}")
+    host.netorch("apply", "other.yaml")
+    text = imported(host)
+    assert "namespace b: `apply` could not take it over, because it has x of topology other" in (
+        " ".join(losses(text))
+    )
+    adopted(host)
+    text = imported(host, "b", check=False)
+    assert "name: live-2" in text  # because `live` is another topology now
+    assert "  b:\n" in text
+    assert "veth x: topology other has made it" in text
+
+
 def test_addresses_and_routes_of_daemons(host: Host) -> None:
     sh(
         host,

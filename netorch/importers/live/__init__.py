@@ -13,7 +13,7 @@ from typing import Any
 from netorch.immutable import replace
 from netorch.importers.draft import Draft
 from netorch.importers.live import inventory, settings, translations
-from netorch.importers.live.ownership import Machine, free_mark
+from netorch.importers.live.ownership import Machine, free_mark, free_name
 from netorch.importers.live.selection import select
 from netorch.importers.live.unwritable import split
 from netorch.kernel.linux import LinuxKernel
@@ -45,10 +45,11 @@ def read(
     after the import. Raise NetorchError if a node does not exist.
     """
     with kernel or LinuxKernel() as opened:
-        machine = replace(select(opened, nodes, name, NAME), stays=stays)
+        machine = select(opened, nodes, name, NAME, stays=stays)
         draft = _read(opened, machine)
         if name is None and translations.would_delete(draft, machine):
-            mark = free_mark(NAME, machine.snapshot, machine.labels)
+            unused = free_name(NAME, machine.others.names)
+            mark = free_mark(unused, machine.snapshot, machine.labels)
             return _draft(opened, replace(machine, mark=mark), False)
         return draft
 
@@ -83,6 +84,7 @@ def _draft(kernel: LinuxKernel, machine: Machine, with_networks: bool) -> Draft:
         draft.note((), sentence)
     for path, text, why in machine.left_out:
         draft.lose(path, text, why)
+    inventory.add_left_to_others(draft, low, machine)
     translations.add(draft, low, machine, labels)
     settings.add(draft, low, machine, labels, kernel)
     inventory.add(draft, low, machine, unwritable, kernel.extras(labels))

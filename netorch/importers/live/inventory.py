@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from netorch.importers.draft import Draft
 from netorch.importers.live.link_options import other_options
+from netorch.importers.live.other_topologies import made_by
 from netorch.importers.live.ownership import Machine
 from netorch.importers.live.unwritable import Unwritable
 from netorch.kinds.address import address_key, ifaddr_of
@@ -92,6 +93,22 @@ def add(
             draft.lose(("nodes", node), sentence, "netorch does not read it")
 
 
+def add_left_to_others(draft: Draft, low: LowLevelFile, machine: Machine) -> None:
+    """Add a remark for each object of an imported namespace that another topology has.
+
+    It does not matter for who reaches whom, because the object stays.
+    """
+    for label in machine.labels:
+        netns = machine.snapshot.namespaces[label]
+        for link in netns.links if label != HOST else ():
+            if link.name != "lo" and (whose := machine.others.owner_of_link(link, netns)):
+                path = ("nodes", low.node(label), "interfaces", link.name)
+                draft.lose(path, f"{link.kind} {link.name}", made_by(whose))
+    for one, topology in machine.left_to_others:
+        if one.key.kind != "link":
+            draft.lose(_path(low, one.key), one.title(), made_by(topology))
+
+
 def _path(low: LowLevelFile, key: Key) -> tuple[str, ...]:
     """Return the path of the entry that an object belongs to."""
     node: tuple[str, ...] = ("nodes", low.node(key.netns))
@@ -123,7 +140,11 @@ def _links(draft: Draft, machine: Machine, netns: NetnsSnapshot, node: str) -> N
             path = ("nodes", node, "interfaces", link.name)
             why = "Linux makes it itself in each namespace, and a topology has only other tunnels"
             draft.lose(path, f"{link.kind} {link.name}", why, matters=True)
-    others = (link for link in netns.links if link.name not in MADE_BY_LINUX)
+    others = (
+        link
+        for link in netns.links
+        if link.name not in MADE_BY_LINUX and not machine.others.owner_of_link(link, netns)
+    )
     _unknown_links(draft, machine, others, node, netns.label)
 
 
@@ -174,7 +195,8 @@ def _addresses(draft: Draft, low: LowLevelFile, machine: Machine, netns: NetnsSn
         if name is None:
             continue
         address = ifaddr_of(record)
-        if address_key(netns.label, name, address) in machine.state:
+        key = address_key(netns.label, name, address)
+        if key in machine.state or machine.owner(key):
             continue
         if record.is_link_local:
             continue  # because the kernel makes a link-local address for each interface
@@ -206,14 +228,15 @@ def _tunnel_ends(draft: Draft, low: LowLevelFile, machine: Machine, netns: Netns
 def _routes(draft: Draft, machine: Machine, netns: NetnsSnapshot, node: str) -> None:
     others: Counter[int] = Counter()
     for spec in netns.routes:
-        if spec.protocol == RTPROT_KERNEL or route_key(netns.label, spec) in machine.state:
+        key = route_key(netns.label, spec)
+        if spec.protocol == RTPROT_KERNEL or key in machine.state or machine.owner(key):
             continue
         if netns.label == HOST and not all(
             link_key(HOST, hop.dev or "") in machine.state for hop in spec.hops
         ):
             continue  # because it leads over an interface of the host that is not imported
         if spec.protocol in (RTPROT_BOOT, RTPROT_STATIC) and netns.label != HOST:
-            title = f"route {route_key(netns.label, spec).name}"
+            title = f"route {key.name}"
             why = "it leads over an interface that the file does not have"
             draft.lose(("nodes", node, "routes"), title, why, matters=True)
             continue
@@ -226,7 +249,8 @@ def _routes(draft: Draft, machine: Machine, netns: NetnsSnapshot, node: str) -> 
 
 def _rules(draft: Draft, machine: Machine, netns: NetnsSnapshot, node: str) -> None:
     for spec in netns.rules:
-        if not is_default_rule(spec) and rule_key(netns.label, spec) not in machine.state:
+        key = rule_key(netns.label, spec)
+        if not (is_default_rule(spec) or key in machine.state or machine.owner(key)):
             why = f"another program has added it (protocol {spec.protocol})"
-            text = f"rule {rule_key(netns.label, spec).name}"
+            text = f"rule {key.name}"
             draft.lose(("nodes", node, "rules"), text, why, matters=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from netorch.converge.cables import End, cables_of
 from netorch.immutable import Value, field, replace
+from netorch.importers.live.other_topologies import OtherTopologies
 from netorch.kinds import observed_on
 from netorch.kinds.base.link import Link
 from netorch.netlink.constants import RTPROT_STATIC
@@ -39,6 +40,8 @@ class Machine(Value, dict=True):
     """Whether the machine is there after the import, unlike the private host of a script."""
     left_out: tuple[tuple[tuple[str, ...], str, str], ...] = ()
     """The path of a comment, what is not imported, and why."""
+    others: OtherTopologies = field(default_factory=OtherTopologies)
+    """The topologies whose objects and settings are left to them."""
 
     def links_of(self, label: str) -> Iterator[LinkRecord]:
         """Yield the links of a namespace that are imported."""
@@ -52,6 +55,23 @@ class Machine(Value, dict=True):
     @cached_property
     def state(self) -> Mapping[Key, Resource]:
         """The objects that netorch knows, with the marks of the topology."""
+        return {key: one for key, one in self._everything.items() if not self.owner(key)}
+
+    @cached_property
+    def left_to_others(self) -> Sequence[tuple[Resource, str]]:
+        """The objects that other topologies have on record, each with its topology."""
+        return [
+            (one, topology)
+            for key, one in self._everything.items()
+            if (topology := self.owner(key))
+        ]
+
+    def owner(self, key: Key) -> str:
+        """Return the other topology that has an object on record, or ""."""
+        return self.others.owner(key, self.snapshot.namespaces[key.netns])
+
+    @cached_property
+    def _everything(self) -> Mapping[Key, Resource]:
         views: dict[str, View] = {}
         for label in self.labels:
             marked = self._marked(self.snapshot.namespaces[label])
@@ -132,6 +152,12 @@ def _is_hidden(resource: Resource) -> bool:
     return resource.key.kind in {"filter", "forward", "uplink"} or (
         isinstance(resource, Link) and resource.LENT
     )
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """Return a name that no topology has."""
+    names = (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
+    return next(one for one in names if one not in taken)
 
 
 def free_mark(name: str, snapshot: Snapshot, labels: Collection[str]) -> Mark:

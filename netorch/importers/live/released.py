@@ -15,7 +15,8 @@ from netorch.immutable import Value, replace
 from netorch.values.marks import read_alias
 from netorch.values.snapshot import FilterListing, NetnsSnapshot
 
-_MARK = re.compile(r"netorch:([a-z0-9]+(?:-[a-z0-9]+)*)")
+MARK = re.compile(r"netorch:([a-z0-9]+(?:-[a-z0-9]+)*)")
+"""The name of a topology in its mark."""
 _OWN_CHAIN = re.compile(r"netorch[-_].+")
 _SERVICE = re.compile(
     r'comment "?filter: (?:answers|the node to itself|neighbour discovery)(?:"|$| -)'
@@ -37,7 +38,7 @@ class GivenUp(Value):
 
 def released_topologies(backend: str, listing: FilterListing, netns: NetnsSnapshot) -> set[str]:
     """Return the names of the topologies that have given up a filter in a namespace."""
-    names = set(_MARK.findall(listing.text))
+    names = set(MARK.findall(listing.text))
     if backend == "nftables":
         return {name for name in names if f'"{released_mark(name)}"' in listing.text}
     # chains of iptables have no such mark, so another mark shows that the topology is alive

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from netorch.converge.cables import cables_of
 from netorch.errors import NetorchError, Problem, did_you_mean, listing
-from netorch.importers.live.ownership import Machine, free_mark
+from netorch.importers.live.other_topologies import OtherTopologies, made_by
+from netorch.importers.live.ownership import Machine, free_mark, free_name
 from netorch.importers.live.released import released_topologies
 from netorch.importers.names import topology_name
 from netorch.kernel.linux import LinuxKernel
@@ -33,8 +34,13 @@ _ENGINES = (
 _CONTAINERS = ("docker:", "podman:", "pid:", "path:/", "netns:")
 
 
-def select(kernel: LinuxKernel, nodes: list[str], name: str | None, default: str) -> Machine:
-    """Read the machine and choose what to import. Raise NetorchError for an unknown node."""
+def select(
+    kernel: LinuxKernel, nodes: list[str], name: str | None, default: str, *, stays: bool = True
+) -> Machine:
+    """Read the machine and choose what to import. Raise NetorchError for an unknown node.
+
+    `stays` says whether the machine is there after the import.
+    """
     attached = _attach(kernel, [node for node in nodes if node.startswith(_CONTAINERS)])
     names = [node for node in nodes if not node.startswith(_CONTAINERS)]
     every = sorted(kernel.read(Scope(mark="", only=None, brief=True)).other_names)
@@ -55,6 +61,10 @@ def select(kernel: LinuxKernel, nodes: list[str], name: str | None, default: str
             numbers=True,
         )
     )
+    # a private host has a /run of its own, whose records end with it
+    topologies = OtherTopologies.read(snapshot, with_records=stays)
+    own = {read_alias(snapshot.namespaces[one].mark).topology for one in (*names, *attached)}
+    others = topologies.without({*own, name or ""})
     left_out: list[LeftOut] = []
     labels = [*attached]
     for label in every if not nodes else [node for node in names if node != HOST]:
@@ -62,40 +72,40 @@ def select(kernel: LinuxKernel, nodes: list[str], name: str | None, default: str
         if netns is None:
             continue
         whose = read_alias(netns.mark).topology
-        if whose and label not in names:
-            left_out.append(
-                (
-                    (),
-                    f"namespace {label}",
-                    f"it is of topology {whose}: `netorch show {whose} -o yaml`",
-                )
-            )
+        if whose in others.names:
+            why = f"it is of topology {whose}: `netorch show {whose} -o yaml`"
+            left_out.append(((), f"namespace {label}", why))
+        elif not nodes and (inside := _links_of_others(netns, others)):
+            left_out.append(((), f"namespace {label}", _has_inside(inside)))
         elif not _NODE.fullmatch(label) or label == HOST:
             left_out.append(((), f"namespace {label!r}", "a node cannot have this name"))
         else:
             labels.append(label)
     is_host_asked = HOST in names or not nodes
     owned = {
-        label: _virtual(snapshot.namespaces[label]) for label in labels if label not in attached
+        label: _virtual(snapshot.namespaces[label], others)
+        for label in labels
+        if label not in attached
     }
-    host = _Host(snapshot, labels)
+    host = _Host(snapshot, labels, others)
     chosen = host.choose(is_host_asked)
     left_out += host.left_out
     for label in attached:
+        virtual = _virtual(snapshot.namespaces[label], others)
         owned[label] = frozenset(
             link.index
             for link in snapshot.namespaces[label].links
-            if (
-                host.is_imported(label, link.name, owned, chosen)
-                if link.kind == "veth"
-                else link.kind and link.name not in MADE_BY_LINUX
-            )
+            if link.index in virtual
+            and (link.kind != "veth" or host.is_imported(label, link.name, owned, chosen))
         )
     if chosen:
         owned[HOST] = frozenset(link.index for link in host.links if link.name in chosen)
     if chosen or is_host_asked:
         labels.append(HOST)
-    title = topology_name(name or _own_name(snapshot, labels) or default)
+    title = name or _own_name(snapshot, labels)
+    if not name and (not title or title in others.names):
+        title = free_name(default, others.names)
+    title = topology_name(title)
     return Machine(
         snapshot=snapshot,
         mark=free_mark(title, snapshot, labels),
@@ -103,7 +113,9 @@ def select(kernel: LinuxKernel, nodes: list[str], name: str | None, default: str
         owned=owned,
         asked=frozenset(labels) if is_host_asked else frozenset(labels) - {HOST},
         attached=attached,
+        stays=stays,
         left_out=tuple(left_out),
+        others=others,
     )
 
 
@@ -125,11 +137,28 @@ def _attach(kernel: LinuxKernel, nodes: list[str]) -> dict[str, Attachment]:
     return attached
 
 
-def _virtual(netns: NetnsSnapshot) -> frozenset[int]:
-    """Return the links of a namespace that are made of software."""
+def _virtual(netns: NetnsSnapshot, others: OtherTopologies) -> frozenset[int]:
+    """Return the links of a namespace that are made of software and not by another topology."""
     return frozenset(
-        link.index for link in netns.links if link.kind and link.name not in MADE_BY_LINUX
+        link.index
+        for link in netns.links
+        if link.kind and link.name not in MADE_BY_LINUX and not others.owner_of_link(link, netns)
     )
+
+
+def _links_of_others(netns: NetnsSnapshot, others: OtherTopologies) -> dict[str, list[str]]:
+    """Return topology → the names of its links in a namespace that it did not make."""
+    links: dict[str, list[str]] = {}
+    for link in netns.links:
+        if link.name != "lo" and (whose := others.owner_of_link(link, netns)):
+            links.setdefault(whose, []).append(link.name)
+    return links
+
+
+def _has_inside(links: Mapping[str, list[str]]) -> str:
+    """Return the reason why a namespace that has links of other topologies is not imported."""
+    each = (f"{listing(names)} of topology {whose}" for whose, names in links.items())
+    return f"`apply` could not take it over, because it has {' and '.join(each)}"
 
 
 def _own_name(snapshot: Snapshot, labels: list[str]) -> str:
@@ -156,12 +185,13 @@ def _own_name(snapshot: Snapshot, labels: list[str]) -> str:
 class _Host:
     """Chooses links of the host."""
 
-    def __init__(self, snapshot: Snapshot, labels: list[str]) -> None:
+    def __init__(self, snapshot: Snapshot, labels: list[str], others: OtherTopologies) -> None:
+        self.netns = snapshot.namespaces[HOST]
+        self.others = others
         self.links = snapshot.namespaces[HOST].links
         self.by_index = {link.index: link for link in self.links}
         self.cables = cables_of(snapshot)
         self.labels = frozenset((*labels, HOST))
-        self.topologies = {read_alias(snapshot.namespaces[label].mark).topology for label in labels}
         self.left_out: list[LeftOut] = []
 
     def choose(self, everything: bool) -> frozenset[str]:
@@ -214,8 +244,8 @@ class _Host:
 
     def reason_against(self, link: LinkRecord) -> str:
         """Return why a link is not imported, or ""."""
-        if (whose := read_alias(link.alias).topology) and whose not in self.topologies:
-            return f"topology {whose} has made it: `netorch show {whose} -o yaml`"
+        if whose := self.others.owner_of_link(link, self.netns):
+            return made_by(whose)
         if program := self.program(link):
             return f"{program} looks after it"
         if link.kind == "veth":

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from netorch.importers.draft import Draft
+from netorch.importers.live.other_topologies import set_by
 from netorch.importers.live.ownership import Machine
 from netorch.kernel.linux import LinuxKernel
 from netorch.kinds.netns import IPV4_FORWARDING, IPV6_FORWARDING
@@ -30,6 +31,12 @@ IPV6 = ("disable_ipv6", "proxy_ndp", "ignore_routes_with_linkdown")
 """The names of settings that decide about packets, apart from forwarding. All are off by default.
 """
 _OFF = "0"
+_ALL_IPV4 = "net/ipv4/conf/all/forwarding"
+_OF_ALL = re.compile(
+    r"net/(ipv4(?=/conf/all/forwarding)|ipv6)/conf/all"
+    r"/(forwarding|disable_ipv6|disable_policy|addr_gen_mode|ignore_routes_with_linkdown)"
+)
+"""The settings that Linux copies to all interfaces when they are written."""
 _FORWARDING = frozenset((IPV4_FORWARDING, IPV6_FORWARDING, "net/ipv4/conf/all/forwarding"))
 _DAD_OF_NEW = "net/ipv6/conf/default/accept_dad"
 _DAD = frozenset(("-1", "0", "1"))
@@ -50,7 +57,7 @@ def add(
     values, new = kernel.all_settings(labels)
     for label in labels:
         node = low.node(label)
-        there = values.get(label, {})
+        there = _as_without_others(draft, low, machine, label, values.get(label, {}))
         has_wireguard = any(link.kind == "wireguard" for link in machine.links_of(label))
         words = draft.nodes.setdefault(node, {})
         sysctls: dict[str, Any] = dict(words.get("sysctls") or {})
@@ -87,6 +94,42 @@ def add(
             draft.note(("nodes", node), _PARTLY)
         if not words and label != HOST:
             draft.nodes[node] = {}
+
+
+def _as_without_others(
+    draft: Draft, low: LowLevelFile, machine: Machine, label: str, there: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Return the settings of a namespace as they were before other topologies changed them.
+
+    Record those that differ as left to these topologies. A node has to say whether it forwards,
+    because `apply` would turn that off.
+    """
+    before = dict(there)
+    is_whole = label != HOST and not is_attached(label)
+    for path, value, topology in machine.others.originals(machine.snapshot.namespaces[label]):
+        if path not in there or value == there[path] or (is_whole and path in _FORWARDING):
+            continue
+        for one in (path, *_followers(path, there)):
+            if value:
+                before[one] = value
+            else:
+                del before[one]
+        text = f"{dotted(path)} = {there[path]}"
+        draft.lose(("nodes", low.node(label), "sysctls"), text, set_by(topology))
+    return before
+
+
+def _followers(path: str, there: Mapping[str, str]) -> Iterator[str]:
+    """Yield the settings that Linux changes together with one of all interfaces."""
+    path = _ALL_IPV4 if path == IPV4_FORWARDING else path
+    if (match := _OF_ALL.fullmatch(path)) is None:
+        return
+    for other, value in there.items():
+        one = _OF_LINK.fullmatch(other)
+        is_copy = one is not None and (one[1], one[2], one[4]) == (match[1], "conf", match[2])
+        is_alias = (path, other) == (_ALL_IPV4, IPV4_FORWARDING)
+        if value == there.get(path) and (is_copy or is_alias):
+            yield other
 
 
 def of_owner(there: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:

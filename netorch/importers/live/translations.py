@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
@@ -12,7 +12,7 @@ from netorch.firewall.syntax import syntax_of
 from netorch.importers.draft import Draft
 from netorch.importers.live.filter_rules import FilterWords
 from netorch.importers.live.ownership import Machine
-from netorch.importers.live.released import GivenUp, given_up, released_topologies
+from netorch.importers.live.released import MARK, GivenUp, given_up, released_topologies
 from netorch.importers.shorten import only_or_all
 from netorch.render.topology_file import LowLevelFile
 from netorch.state.key import HOST, is_attached
@@ -68,6 +68,7 @@ def add(draft: Draft, low: LowLevelFile, machine: Machine, labels: list[str]) ->
                 released=released,
                 stays=machine.stays,
                 forwards_ipv6=there.forwarding[1] is not False,
+                topologies=machine.others.names,
             )
             for name in sorted(topologies) if machine.stays else ():
                 draft.note(("nodes", node), _of_released(name, backend, draft))
@@ -111,11 +112,13 @@ def add_chains(
     released: GivenUp | None = None,
     stays: bool = True,
     forwards_ipv6: bool = False,
+    topologies: Collection[str] = (),
 ) -> None:
     """Add the rules of a namespace. `may_filter` says whether its node can have a `filter`.
 
     `released` says which of the chains a topology has given up. `stays` says whether the rules are
     there after the import. `forwards_ipv6` says whether a translation of IPv4 alone has to say so.
+    `topologies` are those whose rules are left to them.
     """
     may_filter = may_filter and "filter" not in draft.nodes.get(node, {})
     for family, table in dict.fromkeys(
@@ -150,6 +153,8 @@ def add_chains(
             if always_jumps_to in own_names:
                 continue
             if program := whose or _program_of(rule, is_host):
+                if program == "netorch":
+                    program = _topology_of(chain, rule, topologies) or program
                 programs[program] = programs.get(program, 0) + 1
                 continue
             if (chain.group, always_jumps_to) in hooks:
@@ -215,6 +220,14 @@ def _program(chain: ListedChain) -> str:
         ),
         "",
     )
+
+
+def _topology_of(chain: ListedChain, rule: ListedRule, others: Collection[str]) -> str:
+    """Return which of the other topologies has a rule, as `topology NAME`, or ""."""
+    # the first rule of a chain of iptables has the mark of all
+    marked = [name for one in (rule, *chain.rules) for name in MARK.findall(one.text)][:1]
+    own = (name for name in sorted(others) if chain.table == table_name(name) or name in marked)
+    return next((f"topology {name}" for name in own), "")
 
 
 def _program_of(rule: ListedRule, is_host: bool) -> str:
