@@ -11,7 +11,6 @@ from typing import ClassVar, NamedTuple, Self
 
 from netorch.immutable import replace
 from netorch.kinds.base.link import link_key
-from netorch.kinds.base.managers import reason_to_leave
 from netorch.kinds.up import up_key
 from netorch.netlink.constants import (
     AF_INET,
@@ -262,6 +261,8 @@ class Address(Resource):
         return replace(self, protocol=number)
 
     def adopt(self, netns: NetnsSnapshot) -> Adoption | str:
+        from netorch.kinds.base.managers import reason_to_leave
+
         index = next((link.index for link in netns.links if link.name == self.link), 0)
         there = [
             record

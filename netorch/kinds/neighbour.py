@@ -10,7 +10,6 @@ from typing import ClassVar, Self
 
 from netorch.immutable import replace
 from netorch.kinds.base.link import link_key
-from netorch.kinds.base.managers import reason_to_leave
 from netorch.kinds.up import up_key
 from netorch.netlink.constants import (
     AF_BRIDGE,
@@ -90,6 +89,8 @@ class Neighbour(Resource):
         return replace(self, protocol=number)
 
     def adopt(self, netns: NetnsSnapshot) -> Adoption | str:
+        from netorch.kinds.base.managers import reason_to_leave
+
         index = next((link.index for link in netns.links if link.name == self.link), 0)
         address = ip_address(self.address).packed
         there = [

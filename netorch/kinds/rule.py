@@ -8,7 +8,6 @@ from typing import ClassVar, Literal, Self
 
 from netorch.immutable import replace
 from netorch.kinds.base.default_rules import is_default_rule
-from netorch.kinds.base.managers import reason_to_leave
 from netorch.kinds.netns import netns_key
 from netorch.kinds.route import routes_key
 from netorch.netlink.codec import u8, u16, u32
@@ -131,6 +130,8 @@ class Rule(Resource):
         return [RuleAdd(self.netns, self.spec), RuleDel(self.netns, before.spec)]
 
     def adopt(self, netns: NetnsSnapshot) -> Adoption | str:
+        from netorch.kinds.base.managers import reason_to_leave
+
         there = next(
             (spec for spec in netns.rules if rule_key(netns.label, spec) == self.key), None
         )
