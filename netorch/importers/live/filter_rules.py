@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from netorch.firewall.chains import Clause, ListedChain, ListedRule
+from netorch.immutable import replace
+from netorch.importers.chain_steps import may_accept, steps
 from netorch.importers.filter_entries import WAYS, Entry, OneVersion, together, too_strict
 from netorch.importers.shorten import only_or_all
 from netorch.values.filter_rules import STATES
@@ -15,8 +17,6 @@ from netorch.values.filter_rules import STATES
 _ACTIONS = frozenset(("accept", "drop", "reject"))
 _NAMED = frozenset(("tcp", "udp", "sctp", "icmp", "icmpv6", "gre", "esp", "ah", "ospf", "igmp"))
 _COMMENT = re.compile(r"(?<=comment )(?!\"?netorch:)(?:\"([ !#-~]{1,90})\"|(\w+))")
-_DEPTH = 5
-"""The depth to which chains may jump."""
 
 
 class NoWords(Exception):
@@ -86,14 +86,17 @@ class _OneWay:
             group = {chain.name: chain for chain in chains if chain.group == base.group}
             drops = base.policy == "drop"
             self.policies.add(id(base))
-            ends_in_drop = {id(rule) for rule in base.rules if drops}
             lost = ""
-            for rule in self._rules(base, group, 0):
+            for step in steps(base, group):
+                rule = step.rule
+                if step.is_unfolded:
+                    self.known.add(id(rule))
+                    continue
                 try:
-                    of_rule = entries_of(rule, version)
+                    of_rule = entries_of(replace(rule, verdict=step.verdict), version)
                 except NoWords:
                     self.unknown.add(id(rule))
-                    if not lost and _may_accept(rule, group, id(rule) in ends_in_drop):
+                    if not lost and may_accept(rule, step.verdict, group):
                         lost = rule.text
                     continue
                 if lost and any(entry["action"] != "accept" for entry in of_rule):
@@ -105,40 +108,8 @@ class _OneWay:
                 drops = False
                 self.too_strict[id(base)] = too_strict(lost)
         if len(bases) > 1:
-            self.unknown |= {id(rule) for base in bases for rule in self._rules(base, {}, 0)}
+            self.unknown |= {id(rule) for base in bases for rule in base.rules}
         self.result = OneVersion(way, version, tuple(entries), drops)
-
-    def _rules(
-        self, chain: ListedChain, group: Mapping[str, ListedChain], depth: int
-    ) -> Iterator[ListedRule]:
-        for rule in chain.rules:
-            inner = group.get(str(rule.target)) if rule.verdict == "jump" else None
-            if inner is None or rule.clauses or depth >= _DEPTH or _returns(inner.rules):
-                yield rule
-            else:
-                self.known.add(id(rule))
-                yield from self._rules(inner, group, depth + 1)
-
-
-def _returns(rules: Iterable[ListedRule]) -> bool:
-    return any(rule.verdict in ("return", "goto") for rule in rules)
-
-
-def _may_accept(
-    rule: ListedRule, group: Mapping[str, ListedChain], returns_to_drop: bool, depth: int = 0
-) -> bool:
-    """Return whether a packet may pass by a rule that later rules would drop.
-
-    `returns_to_drop` says whether what `return` ends is dropped, or goes on to the later rules.
-    """
-    if rule.cases:
-        return any(_may_accept(case, group, returns_to_drop, depth) for case in rule.cases)
-    if rule.verdict == "return":
-        return not returns_to_drop
-    if rule.verdict == "jump" and depth < _DEPTH and str(rule.target) in group:
-        inner = group[str(rule.target)].rules
-        return any(_may_accept(one, group, True, depth + 1) for one in inner)
-    return rule.verdict not in ("", "drop", "reject")
 
 
 def entries_of(rule: ListedRule, version: int) -> list[Entry]:

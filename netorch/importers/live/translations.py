@@ -9,7 +9,9 @@ from typing import Any
 from netorch.firewall.chains import ChosenPort, Clause, ListedChain, ListedRule
 from netorch.firewall.nftables import table_name
 from netorch.firewall.syntax import syntax_of
+from netorch.importers.chain_steps import Chains, steps
 from netorch.importers.draft import Draft
+from netorch.importers.exemptions import Exemptions, SparesMore, sparing
 from netorch.importers.live.filter_rules import FilterWords
 from netorch.importers.live.ownership import Machine
 from netorch.importers.live.released import MARK, GivenUp, given_up, released_topologies
@@ -19,8 +21,6 @@ from netorch.state.key import HOST, is_attached
 from netorch.values.filter_rules import WITH_PORTS
 
 Network = IPv4Network | IPv6Network
-MOST = 20
-"""The number of rules of one namespace that comments quote."""
 
 _PROGRAMS = (
     ("DOCKER", "Docker"),
@@ -132,8 +132,7 @@ def add_chains(
     by_hand = [chain for chain in chains if id(chain) in own or not _program(chain)]
     policies = released.policies if released is not None and may_filter else None
     filter_words = FilterWords(by_hand if may_filter else [], policies)
-    hooks = _hooks(chains)
-    entries: list[dict[str, Any]] = []
+    translations = _Translations(chains, by_hand, own, is_host)
     to_remove: list[str] = []
     others: list[tuple[str, str, bool]] = []
     programs: dict[str, int] = {}
@@ -156,29 +155,28 @@ def add_chains(
                 if program == "netorch":
                     program = _topology_of(chain, rule, topologies) or program
                 programs[program] = programs.get(program, 0) + 1
+            elif id(rule) in translations.rules:
+                if id(chain) not in own:
+                    to_remove.append(f"{chain.title}: {rule.text}")
+            elif id(rule) in translations.without_remark:
                 continue
-            if (chain.group, always_jumps_to) in hooks:
-                continue
-            try:
-                entry = _entry(chain, hooks.get((chain.group, chain.name), chain.hook), rule)
-            except _NoWords:
-                if id(chain) in own:
-                    programs["netorch"] = programs.get("netorch", 0) + 1
-                    continue
+            elif id(chain) in own:
+                programs["netorch"] = programs.get("netorch", 0) + 1
+            else:
                 # what one rule accepts, another one of `filter` may drop
                 accepts = chain.kind == "filter" and rule.verdict == "accept"
                 matters = _matters(rule) or (accepts and bool(filter_words.words))
-                others.append((f"{chain.title}: {rule.text}", _NO_RULE, matters))
-                continue
-            if forwards_ipv6 and rule.verdict == "masquerade":
-                entry = _of_one_version(entry, chain, rule)
-            if id(chain) not in own:
-                to_remove.append(f"{chain.title}: {rule.text}")
-            if entry not in entries:
-                entries.append(entry)
+                why, matters = translations.reasons.get(id(rule), (_NO_RULE, matters))
+                others.append((f"{chain.title}: {rule.text}", why, matters))
         if chain.policy == "drop" and id(chain) not in filter_words.policies:
             why = filter_words.too_strict.get(id(chain), _NO_RULE)
             others.append((f"{chain.title}: policy drop", why, True))
+    entries: list[dict[str, Any]] = []
+    for chain, rule, entry in translations.entries:
+        of_version = forwards_ipv6 and rule.verdict == "masquerade"
+        one = _of_one_version(entry, chain, rule) if of_version else entry
+        if one not in entries:
+            entries.append(one)
     entries = _of_both_versions(entries)
     if entries:
         nat = draft.nodes.setdefault(node, {}).setdefault("nat", [])
@@ -201,14 +199,61 @@ def add_chains(
             draft.lose(("nodes", node), rules, why, matters=True)
         else:
             draft.note(("nodes", node), f"not in this file: {rules}, which {whose} looks after")
-    for text, why, matters in others[:MOST]:
+    for text, why, matters in others:
         draft.lose(("nodes", node), text, why, matters=matters)
-    if len(others) > MOST:
-        text = f"{len(others) - MOST} more rules of the packet filter"
-        why = "a topology has no such rules"
-        draft.lose(
-            ("nodes", node), text, why, matters=any(matters for _, _, matters in others[MOST:])
-        )
+
+
+class _Translations:
+    """The rules of the chains of translations, as entries of `nat`."""
+
+    def __init__(
+        self,
+        chains: Sequence[ListedChain],
+        by_hand: Sequence[ListedChain],
+        own: frozenset[int],
+        is_host: bool,
+    ) -> None:
+        """`own` are the chains that a topology has given up."""
+        self.entries: list[tuple[ListedChain, ListedRule, dict[str, Any]]] = []
+        """Base chain, rule and entry of each translation, in the order of packets."""
+        self.rules: set[int] = set()
+        """The `id` of each rule that is in `entries`."""
+        self.without_remark: set[int] = set()
+        """The `id` of each jump to rules that are looked at one by one, and of each rule that the
+        entries after it say.
+        """
+        self.reasons: dict[int, tuple[str, bool]] = {}
+        """The `id` of a rule without words → the reason, and whether it matters."""
+        self._of_own = {id(rule) for chain in chains if id(chain) in own for rule in chain.rules}
+        self._is_host = is_host
+        for base in by_hand:
+            if base.kind == "nat" and base.hook in ("prerouting", "postrouting"):
+                self._read(base, {one.name: one for one in by_hand if one.group == base.group})
+
+    def _read(self, base: ListedChain, chains: Chains) -> None:
+        exemptions = Exemptions(chains)
+        exempting: list[ListedRule] = []
+        for step in steps(base, chains, with_returns=True):
+            rule = step.rule
+            if step.is_unfolded:
+                self.without_remark.add(id(rule))
+            elif id(rule) in self._of_own or not _program_of(rule, self._is_host):
+                try:
+                    entry = _entry(base, base.hook, rule)
+                    entry = sparing(entry, exemptions.interface(step))
+                    self.entries.append((base, rule, entry))
+                    self.rules.add(id(rule))
+                except _NoWords:
+                    if id(rule) not in self._of_own and exemptions.add(step):
+                        exempting.append(rule)
+                except SparesMore as error:
+                    self.reasons[id(rule)] = str(error), True
+        for rule in exempting:
+            reason = exemptions.reason(rule)
+            if reason is None:
+                self.without_remark.add(id(rule))
+            elif rule.verdict in ("accept", "return"):
+                self.reasons[id(rule)] = reason
 
 
 def _program(chain: ListedChain) -> str:
@@ -244,20 +289,6 @@ def _matters(rule: ListedRule) -> bool:
     if rule.cases:
         return any(map(_matters, rule.cases))
     return rule.verdict not in {"", "accept", "return"}
-
-
-def _hooks(chains: Sequence[ListedChain]) -> dict[tuple[tuple[str, str, str], str], str]:
-    """Return group and name of a chain of translations → its hook.
-
-    A chain to which one with a hook jumps without a condition has the hook of that one.
-    """
-    hooks = {(one.group, one.name): one.hook for one in chains if one.kind == "nat" and one.hook}
-    for one in chains:
-        hook = hooks.get((one.group, one.name))
-        for rule in one.rules if hook else ():
-            if rule.verdict == "jump" and not rule.clauses:
-                hooks.setdefault((one.group, str(rule.target)), hook or "")
-    return hooks
 
 
 def _entry(chain: ListedChain, hook: str, rule: ListedRule) -> dict[str, Any]:

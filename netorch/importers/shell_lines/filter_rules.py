@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from netorch.firewall.chains import ListedChain
+from netorch.immutable import replace
+from netorch.importers.chain_steps import Step, may_accept, steps
 from netorch.importers.filter_entries import WAYS, Entry, OneVersion, together, too_strict
 from netorch.importers.shell_lines.arguments import NotCarriedError
-from netorch.importers.shell_lines.iptables import UNREAD, Rule, network_text
+from netorch.importers.shell_lines.iptables import UNREAD, Listed, Rule, listed, network_text
 from netorch.importers.shell_lines.node import Node
 from netorch.importers.shorten import only_or_all
 from netorch.values.filter_rules import STATES
@@ -17,8 +20,6 @@ from netorch.values.icmp import ICMP_TYPES, icmp_name
 _ACTIONS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "reject"}
 _OPEN = frozenset(("ACCEPT", "LOG", UNREAD))
 _DROPS_NOTHING = "no rule drops what it accepts"
-_DEPTH = 5
-"""The depth to which chains may jump."""
 _COMMENT = re.compile("[ !#-~]{1,90}")
 _UNTRANSLATED = re.compile(r"netorch-.*=untranslated[46]")
 """A chain that `nat` of a topology makes itself."""
@@ -63,8 +64,9 @@ def _lose_other_chains(node: Node) -> None:
     """Record the rules of the chains that a built-in one does not always jump to."""
     read: set[int] = set()
     for version in (4, 6):
-        for chain in WAYS.values():
-            read |= {id(rule) for rule in _sources(node, version, chain)}
+        table = listed(node.filters, version, node.policies)
+        for base in filter(None, map(table.chains.get, WAYS.values())):
+            read |= {id(table.sources[id(step.rule)]) for step in steps(base, table.chains)}
     jumps = {
         (version, rule.target) for (version, _), rules in node.filters.items() for rule in rules
     }
@@ -78,31 +80,9 @@ def _lose_other_chains(node: Node) -> None:
                 node.lose(rule.text, f"no rule jumps to {chain}", rule.where, matters=False)
 
 
-def _sources(node: Node, version: int, chain: str, depth: int = 0) -> Iterator[Rule]:
-    """Yield the rules that `_rules` yields, and the jumps in place of which it has others."""
-    for number, rule in enumerate(node.filters.get((version, chain), [])):
-        yield rule
-        if _can_unfold(node, version, chain, number, depth):
-            yield from _sources(node, version, rule.target, depth + 1)
-
-
 def _is_made_by_nat(rule: Rule) -> bool:
     """Return whether `nat` of a topology makes a rule itself."""
     return "of no connection" in rule.comment or _UNTRANSLATED.fullmatch(rule.chain) is not None
-
-
-def _can_unfold(node: Node, version: int, chain: str, number: int, depth: int) -> bool:
-    """Return whether the rules of the chain to which a rule jumps can take its place."""
-    rules = node.filters[version, chain]
-    rule = rules[number]
-    inner = node.filters.get((version, rule.target))
-    if inner is None or rule.target in (chain, "") or rule.matches or depth >= _DEPTH:
-        return False
-    returns = any(one.target == "RETURN" for one in inner)
-    last = rule.goto or number == len(rules) - 1
-    policy = node.policies.get((version, chain))
-    ends = last and depth == 0 and (policy is None or policy.target == "ACCEPT")
-    return ends or not returns
 
 
 class _Chain:
@@ -111,12 +91,18 @@ class _Chain:
     def __init__(self, node: Node, version: int, way: str, chain: str) -> None:
         self.version, self.way = version, way
         self.policy: Rule | None = node.policies.get((version, chain))
-        self.rules = [*_rules(node, version, chain)]
+        self._chains = (table := listed(node.filters, version, node.policies)).chains
+        base = self._chains.get(chain, ListedChain("", "", chain))
+        self._steps = [*_steps(base, table)]
         self.entries: list[Entry] = []
         self.carried: list[Rule] = []
         """The rules that are in `entries`."""
         self.drops = self.policy is not None and self.policy.target == "DROP"
         """Whether the policy drops packets."""
+
+    @property
+    def rules(self) -> list[Rule]:
+        return [rule for _, rule in self._steps]
 
     @property
     def is_open(self) -> bool:
@@ -126,7 +112,7 @@ class _Chain:
     def read(self, node: Node) -> None:
         """Turn the rules into entries. What has no words becomes a loss."""
         lost = ""
-        for rule in self.rules:
+        for step, rule in self._steps:
             if rule.target == UNREAD:
                 lost = lost or rule.text
                 continue
@@ -138,7 +124,8 @@ class _Chain:
                     raise NotCarriedError(too_strict(lost))
             except NotCarriedError as error:
                 node.lose(rule.text, error.why, rule.where, matters=error.matters)
-                if not lost and error.matters and self._may_accept(node, rule):
+                may_pass = error.matters and may_accept(step.rule, step.verdict, self._chains)
+                if not lost and may_pass:
                     lost = rule.text
                 continue
             if (with_error := dict(rule.matches).get("--reject-with", "")) not in _USUAL_ERRORS:
@@ -151,36 +138,21 @@ class _Chain:
             self.drops = False
             node.lose(self.policy.text, too_strict(lost), self.policy.where, matters=True)
 
-    def _may_accept(self, node: Node, rule: Rule, depth: int = 0) -> bool:
-        """Whether a packet may pass by a rule that later rules would drop."""
-        if rule.target == "RETURN":
-            return depth == 0 and not self.drops
-        inner = node.filters.get((self.version, rule.target))
-        if inner is not None and not rule.goto and depth < _DEPTH:
-            return any(self._may_accept(node, one, depth + 1) for one in inner)
-        return rule.target not in ("", "DROP", "REJECT", "LOG", "NFLOG")
-
     @property
     def result(self) -> OneVersion:
         return OneVersion(self.way, self.version, tuple(self.entries), self.drops)
 
 
-def _rules(node: Node, version: int, chain: str, depth: int = 0) -> Iterator[Rule]:
-    """Yield the rules of a chain, with those of the chains to which it jumps."""
-    for number, rule in enumerate(node.filters.get((version, chain), [])):
-        if _UNTRANSLATED.fullmatch(rule.target):
+def _steps(base: ListedChain, table: Listed) -> Iterator[tuple[Step, Rule]]:
+    """Yield the steps of a chain, and the rule of each with the verdict of its step."""
+    for step in steps(base, table.chains):
+        rule = table.sources[id(step.rule)]
+        if step.is_unfolded or not rule.target or _UNTRANSLATED.fullmatch(rule.target):
             continue
-        if not _can_unfold(node, version, chain, number, depth):
-            # `_Chain.read` finds a jump to another chain to be a rule without words
-            if rule.target:
-                yield rule
-            continue
-        for one in _rules(node, version, rule.target, depth + 1):
-            if one.target == "RETURN":
-                # the end of the built-in chain, whose policy accepts
-                yield Rule(chain, "ACCEPT", one.matches, one.to, one.text, one.where, one.comment)
-            else:
-                yield one
+        if step.verdict != step.rule.verdict:
+            # it returns to the policy of the built-in chain
+            rule = replace(rule, target=step.verdict.upper())
+        yield step, rule
 
 
 def _entry(rule: Rule, version: int) -> Entry:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address, ip_network
 from itertools import pairwise
 from typing import Any
 
+from netorch.firewall import iptables_save
+from netorch.firewall.chains import ListedChain, ListedRule
 from netorch.firewall.iptables_save import host_and_port
-from netorch.immutable import Value
+from netorch.immutable import Value, replace
+from netorch.importers.chain_steps import steps
+from netorch.importers.exemptions import Exemptions, SparesMore, sparing
 from netorch.importers.shell_lines.arguments import Arguments, NotCarriedError, names
 from netorch.importers.shell_lines.node import Node
 from netorch.values.filter_rules import WITH_PORTS
@@ -59,6 +64,7 @@ _TARGET = {
 UNREAD = "?"
 """The target of a rule that netorch did not read, and that may accept packets."""
 _CHAINS = ("INPUT", "FORWARD", "OUTPUT")
+_TRANSLATING = ("PREROUTING", "POSTROUTING")
 _NUMBERS = {"0": "all", "6": "tcp", "17": "udp", "132": "sctp"}
 _RESTRICTS = frozenset(("DROP", "REJECT", "LOG", "NFLOG"))
 _COMMAND = re.compile(r"\b(ip6?tables)(?:-legacy|-nft)?(-restore)?(?=\s|$)([^\n;&|]*)")
@@ -171,51 +177,103 @@ def _change(
 def add_unread(node: Node, text: str) -> None:
     """Add a rule that may accept for each command of iptables in a text that is not read.
 
-    What is removed or changed otherwise counts as a rule at the beginning of its chain.
+    What is removed or changed otherwise counts as a rule at the beginning of its chain. In the
+    table nat, only a rule counts that may keep packets from the translations after it.
     """
     for program, restore, rest in _COMMAND.findall(text):
         version = 6 if program == "ip6tables" else 4
         words = [_LONG.get(word, word) for word in rest.replace("'", "").replace('"', "").split()]
         after = dict(pairwise(words))
-        if after.get("-t", "filter") != "filter":
+        if (table := after.get("-t", "filter")) not in ("filter", "nat"):
             continue
         act = next((word for word in words if word in _ACTS), "" if not restore else "-F")
         chain = after.get(act, "")
         target = after.get(chain, "") if act == "-P" else after.get("-j", "")
+        if table == "nat":
+            if act in ("-A", "-I") and target in ("ACCEPT", "RETURN"):
+                text = f"{program} {rest.strip()}"
+                _insert_unread(node.nat, version, chain, _TRANSLATING, act, text)
+            continue
         if act in ("-A", "-I", "-P") and target in _RESTRICTS:
             continue
         if act in ("-L", "-S", "-Z", "-C", "-N", "-E", "") or (act == "-D" and target == "ACCEPT"):
             continue
-        unread = Rule(chain, UNREAD, (), "", f"{program}{restore}{rest}".strip(), "")
-        for one in (chain,) if _NAME.fullmatch(chain) and chain[0] != "-" else _CHAINS:
-            rules = node.filters.setdefault((version, one), [])
-            rules.insert(len(rules) if act == "-A" else 0, unread)
+        text = f"{program}{restore}{rest}".strip()
+        _insert_unread(node.filters, version, chain, _CHAINS, act, text)
+
+
+def _insert_unread(
+    tables: dict[tuple[int, str], list[Any]],
+    version: int,
+    chain: str,
+    every_chain: tuple[str, ...],
+    act: str,
+    text: str,
+) -> None:
+    """Insert a rule that is not read into its chain, or into every one if that is not known."""
+    unread = Rule(chain, UNREAD, (), "", text, "")
+    for one in (chain,) if _NAME.fullmatch(chain) and chain[0] != "-" else every_chain:
+        rules = tables.setdefault((version, one), [])
+        rules.insert(len(rules) if act == "-A" else 0, unread)
 
 
 def _key(rule: Rule) -> tuple[Any, ...]:
     return rule.chain, rule.target, rule.matches, rule.to, rule.random
 
 
+class Listed(Value):
+    """The chains of one table and IP version."""
+
+    chains: dict[str, ListedChain]
+    sources: dict[int, Rule]
+    """The `id` of each rule in `chains` → the rule that it was made from."""
+
+
+def listed(
+    rules: Mapping[tuple[int, str], list[Any]], version: int, policies: Mapping[Any, Any]
+) -> Listed:
+    """Return the chains of one IP version. `policies` maps version and chain to policies."""
+    names = frozenset(chain for family, chain in rules if family == version)
+    chains: dict[str, ListedChain] = {}
+    sources: dict[int, Rule] = {}
+    for name in names:
+        own: list[ListedRule] = []
+        for rule in rules[version, name]:
+            one = replace(iptables_save.rule(_words(rule), names), text=rule.text)
+            sources[id(one)] = rule
+            own.append(one)
+        policy = policies.get((version, name))
+        drops = policy is not None and policy.target == "DROP"
+        chains[name] = ListedChain(
+            "", "", name, policy="drop" if drops else "accept", rules=tuple(own)
+        )
+    return Listed(chains, sources)
+
+
+def _words(rule: Rule) -> str:
+    """Return the conditions and the target of a rule as iptables-save writes them."""
+    words: list[str] = []
+    for option, value in rule.matches:
+        if option != "-p" or value.lower() not in ("all", "0"):
+            words += ["!"] if value.startswith("!") else []
+            words += [option, value.removeprefix("!").lower() if option == "-p" else value]
+            words[-1] = words[-1].removeprefix("!")
+    words += ["-g" if rule.goto else "-j", rule.target] if rule.target else []
+    return shlex.join(word for word in words if word)
+
+
 def translations(node: Node) -> Iterator[dict[str, Any]]:
     """Yield the entries of `nat`. What none expresses becomes a loss."""
+    read: set[int] = set()
     for version in (4, 6):
-        for chain in ("PREROUTING", "POSTROUTING"):
-            for rule in _rules(node, version, chain):
-                try:
-                    yield _translation(rule)
-                except NotCarriedError as error:
-                    node.lose(rule.text, error.why, rule.where, matters=error.matters)
-    read = {
-        id(rule)
-        for version in (4, 6)
-        for chain in ("PREROUTING", "POSTROUTING")
-        for rule in _rules(node, version, chain)
-    }
+        table = listed(node.nat, version, {})
+        for chain in _TRANSLATING:
+            if base := table.chains.get(chain):
+                yield from _of_chain(node, table, base, read)
     jumps = {(version, one.target) for (version, _), rules in node.nat.items() for one in rules}
     for (version, chain), rules in node.nat.items():
         for rule in rules:
-            always_jumps = not rule.matches and (version, rule.target) in node.nat
-            if id(rule) in read or always_jumps or not rule.target:
+            if id(rule) in read or rule.target in ("", UNREAD):
                 continue
             if chain in ("OUTPUT", "INPUT") or (version, chain) in jumps:
                 why = f"a topology has no translations in {chain}"
@@ -224,13 +282,30 @@ def translations(node: Node) -> Iterator[dict[str, Any]]:
                 node.lose(rule.text, f"no rule jumps to {chain}", rule.where, matters=False)
 
 
-def _rules(node: Node, version: int, chain: str, depth: int = 0) -> Iterator[Rule]:
-    """Yield the rules of a chain, with those of the chains to which it jumps."""
-    for rule in node.nat.get((version, chain), []):
-        if not rule.matches and (version, rule.target) in node.nat and depth < 5:
-            yield from _rules(node, version, rule.target, depth + 1)
-        elif rule.target:
-            yield rule
+def _of_chain(
+    node: Node, table: Listed, base: ListedChain, read: set[int]
+) -> Iterator[dict[str, Any]]:
+    """Yield the entries for a base chain. The `id` of each rule that is looked at joins `read`."""
+    exemptions = Exemptions(table.chains)
+    exempting: list[tuple[ListedRule, Rule]] = []
+    for step in steps(base, table.chains, with_returns=True):
+        rule = table.sources[id(step.rule)]
+        read.add(id(rule))
+        if step.is_unfolded or not rule.target:
+            continue
+        try:
+            entry = _translation(rule)
+            yield sparing(entry, exemptions.interface(step))
+        except SparesMore as error:
+            node.lose(rule.text, str(error), rule.where, matters=True)
+        except NotCarriedError as error:
+            if exemptions.add(step) and rule.target in ("ACCEPT", "RETURN", UNREAD):
+                exempting.append((step.rule, rule))
+            else:
+                node.lose(rule.text, error.why, rule.where, matters=error.matters)
+    for one, rule in exempting:
+        if rule.target != UNREAD and (reason := exemptions.reason(one)) is not None:
+            node.lose(rule.text, reason[0], rule.where, matters=reason[1])
 
 
 def _translation(rule: Rule) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -105,6 +106,78 @@ def test_a_translation_is_an_entry_of_nat(line: str, entry: dict[str, Any]) -> N
     assert draft.losses == []
     ((word, words),) = entry.items()
     MODELS[word].model_validate(words)
+
+
+EXEMPTION = "-A POSTROUTING -s 10.0.0.0/24 -d 10.9.0.0/16 -j ACCEPT"
+MASQUERADE = "-A POSTROUTING -s 10.0.0.0/24 -o eth0 -j MASQUERADE"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (EXEMPTION, MASQUERADE),
+        (EXEMPTION.replace("ACCEPT", "RETURN"), MASQUERADE),
+        ("-N own", "-A POSTROUTING -j own", EXEMPTION.replace("POSTROUTING", "own"), MASQUERADE),
+    ],
+)
+def test_an_exemption_takes_the_translation_with_it(lines: tuple[str, ...]) -> None:
+    rules, draft = entries(*lines)
+    assert rules == []
+    exemption, masquerade = sorted(draft.losses, key=lambda one: "translate" in one.why)
+    assert exemption.matters and "has no word for a rule that keeps packets" in exemption.why
+    assert masquerade.matters and "it would translate too much" in masquerade.why
+    assert "10.9.0.0/16" in exemption.text and "MASQUERADE" in masquerade.text
+
+
+def test_an_exemption_of_an_interface_is_a_word_of_the_translation() -> None:
+    rules, draft = entries("-A POSTROUTING -o wg0 -j RETURN", "-A POSTROUTING -j MASQUERADE")
+    assert rules == [{"masquerade": {"out": "!wg0"}}]
+    assert draft.losses == []
+
+
+def test_an_exemption_of_other_packets_restricts_nothing() -> None:
+    rules, draft = entries("-A POSTROUTING -o wg0 -j RETURN", MASQUERADE)
+    assert rules == [{"masquerade": {"from": "10.0.0.0/24", "out": "eth0"}}]
+    assert [one.matters for one in draft.losses] == [False]
+
+
+def test_an_exemption_of_nftables_takes_the_translation_with_it() -> None:
+    networks = (Clause("daddr", (ip_network("10.9.0.0/16"),)),)
+    exempt = ListedRule(networks, "accept", text="ip daddr 10.9.0.0/16 accept")
+    wan = ListedRule((Clause("oif", ("wan",)),), "masquerade", (None, 0), "oifname wan masquerade")
+    chains = [
+        ListedChain("ip", "t", name, "postrouting", "nat", rules=rules)
+        for name, rules in (("p", (exempt, wan)), ("q", (wan,)))
+    ]
+    draft = Draft("t", "s", "t")
+    # an `accept` ends only the chain that it is in
+    translations.add_chains(draft, "gw", chains[:1], False)
+    assert "nat" not in draft.nodes.get("gw", {})
+    assert [one.text for one in draft.losses if one.matters] == [
+        "ip t p: ip daddr 10.9.0.0/16 accept",
+        "ip t p: oifname wan masquerade",
+    ]
+    other = Draft("t", "s", "t")
+    translations.add_chains(other, "gw", chains[1:], False)
+    assert other.nodes["gw"]["nat"] == [{"masquerade": {"out": "wan"}}]
+
+
+def test_each_lost_rule_is_named() -> None:
+    _, draft = entries(*(f"-A POSTROUTING -d 10.0.0.{one} -j MASQUERADE" for one in range(60)))
+    assert len(draft.losses) == 60
+    assert all(one.matters and "-d 10.0.0." in one.text for one in draft.losses)
+
+
+@pytest.mark.parametrize(("policy", "action"), [("ACCEPT", "accept"), ("DROP", "drop")])
+def test_a_return_of_a_base_chain_is_its_policy(policy: str, action: str) -> None:
+    words, draft = filter_words(
+        f"-P INPUT {policy}",
+        "-A INPUT -s 10.0.0.9 -j RETURN",
+        "-A INPUT -i lo -j ACCEPT",
+        "-A INPUT -j DROP",
+    )
+    assert words["input"][0] == {"from": "10.0.0.9", "action": action}
+    assert draft.losses == []
 
 
 def test_the_translations_of_both_backends_are_one_list() -> None:

@@ -411,6 +411,94 @@ def test_sources_that_are_not_translated(rest: str, why: str) -> None:
     assert why in reason and matters, (text, reason)
 
 
+TOO_MUCH = "which is not carried over, it would translate too much"
+
+
+@pytest.mark.parametrize(
+    "exemption",
+    [
+        "iptables -t nat -A POSTROUTING -s 10.0.0.0/24 -d 10.9.0.0/16 -j ACCEPT",
+        "iptables -t nat -A POSTROUTING -d 10.9.0.0/16 -j RETURN",
+        "iptables -t nat -I POSTROUTING -m policy --dir out --pol ipsec -j ACCEPT",
+        "iptables -t nat -N VPN; iptables -t nat -A VPN -j ACCEPT\n"
+        "iptables -t nat -A POSTROUTING -d 10.9.0.0/16 -j VPN",
+        "[ -f x ] && iptables -t nat -A POSTROUTING -d 10.9.0.0/16 -j ACCEPT",
+        "iptables -t nat -A POSTROUTING -d $VPN -j RETURN",
+        "iptables -t nat -A POSTROUTING -o eth0 -d 10.9.0.0/16 -j ACCEPT",
+    ],
+)
+def test_an_exemption_takes_the_translations_with_it_that_it_restricts(exemption: str) -> None:
+    entry, losses = node_of(
+        f"{exemption}\n"
+        "iptables -t nat -A POSTROUTING -s 10.0.0.0/24 -o eth0 -j MASQUERADE\n"
+        "iptables -t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to-destination 10.0.0.2",
+        "eth0",
+    )
+    assert [*entry["nat"][0]] == ["dnat"] and len(entry["nat"]) == 1
+    assert [one.text for one in losses if TOO_MUCH in one.why and one.matters] == [
+        "iptables -t nat -A POSTROUTING -s 10.0.0.0/24 -o eth0 -j MASQUERADE"
+    ]
+    assert all(one.matters for one in losses)
+    named = exemption.splitlines()[-1].removeprefix("[ -f x ] && ")
+    assert any(named in one.text for one in losses)
+
+
+@pytest.mark.parametrize(
+    "exemption",
+    [
+        "-s 10.7.0.0/16 -j ACCEPT",
+        "-o wg0 -j RETURN",
+        "! -o eth0 -j ACCEPT",
+        "-p udp --dport 500 -j ACCEPT",
+    ],
+)
+def test_an_exemption_of_other_packets_restricts_nothing(exemption: str) -> None:
+    entry, (loss,) = node_of(
+        f"iptables -t nat -A POSTROUTING {exemption}\n"
+        "iptables -t nat -A POSTROUTING -s 10.0.0.0/24 -o eth0 -p tcp -j MASQUERADE",
+        "eth0",
+    )
+    assert len(entry["nat"]) == 1
+    assert "no translation that is carried over comes after it" in loss.why and not loss.matters
+
+
+def test_an_exemption_of_one_interface_is_a_word_of_the_translation() -> None:
+    entry = entry_of(
+        "iptables -t nat -A POSTROUTING -o eth1 -j ACCEPT\n"
+        "iptables -t nat -A POSTROUTING -s 10.0.0.0/24 -j MASQUERADE\n"
+        "iptables -t nat -A PREROUTING -i eth1 -p tcp -j RETURN\n"
+        "iptables -t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to-destination 10.0.0.2",
+        "eth0",
+        "eth1",
+    )
+    dnat = {"proto": "tcp", "port": 80, "to": "10.0.0.2", "in": "!eth1"}
+    assert entry["nat"] == [{"dnat": dnat}, {"masquerade": {"from": "10.0.0.0/24", "out": "!eth1"}}]
+
+
+def test_what_returns_from_a_chain_is_exempt_from_the_rest_of_that_chain_only() -> None:
+    entry, losses = node_of(
+        "iptables -t nat -N OWN; iptables -t nat -A POSTROUTING -j OWN\n"
+        "iptables -t nat -A OWN -d 10.9.0.0/16 -j RETURN\n"
+        "iptables -t nat -A OWN -o eth0 -j MASQUERADE\n"
+        "iptables -t nat -A POSTROUTING -o eth0 -j SNAT --to-source 192.0.2.1",
+        "eth0",
+    )
+    assert entry["nat"] == [{"snat": {"out": "eth0", "to": "192.0.2.1"}}]
+    assert [one.text.partition(" -A ")[2] for one in losses] == [
+        "OWN -o eth0 -j MASQUERADE",
+        "OWN -d 10.9.0.0/16 -j RETURN",
+    ]
+
+
+@pytest.mark.parametrize(("policy", "action"), [("ACCEPT", "accept"), ("DROP", "drop")])
+def test_a_return_of_a_built_in_chain_is_its_policy(policy: str, action: str) -> None:
+    entry = entry_of(
+        f"iptables -P INPUT {policy}; iptables -A INPUT -s 10.0.0.9 -j RETURN\n"
+        "iptables -A INPUT -s 10.0.0.0/24 -j ACCEPT; iptables -A INPUT -j DROP",
+    )
+    assert entry["filter"]["input"][0] == {"from": "10.0.0.9", "action": action}
+
+
 def test_filters_matter_if_they_drop() -> None:
     accept = "iptables -P FORWARD ACCEPT; iptables -A FORWARD -i eth0 -j ACCEPT"
     text, why, matters = loss_of(accept, "eth0")
