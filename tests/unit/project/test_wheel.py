@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -96,6 +97,23 @@ def test_what_is_in_the_wheel(dist: Path) -> None:
     assert {f"{licences}/LICENSE", f"{licences}/netorch/render/graph/elk.LICENSE"} <= names
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "netorch").rglob("*.py")}
     assert sources <= names
+
+
+def test_links_of_the_description_lead_out_of_the_package(dist: Path) -> None:
+    name = f"netorch-{__version__}"
+    with zipfile.ZipFile(dist / f"{name}-py3-none-any.whl") as archive:
+        metadata = archive.read(f"{name}.dist-info/METADATA").decode()
+    text = metadata.partition("\n\n")[2]
+    readme = (ROOT / "README.md").read_text()
+    links, written = (re.findall(r"(!?)\[[^\[\]]*\]\(([^)]+)\)", page) for page in (text, readme))
+    assert text.startswith(readme[:20]) and len(links) == len(written)
+    for (image, link), (_, path) in zip(links, written, strict=True):
+        if path.startswith(("https://", "#")):
+            assert link == path
+        else:
+            server = "raw.githubusercontent.com" if image else "github.com"
+            assert link.startswith(f"https://{server}/netorch/netorch/")
+            assert link.endswith(f"/main/{path}") and (ROOT / path.partition("#")[0]).exists()
 
 
 def test_an_installed_wheel(prefix: Path, tmp_path: Path) -> None:
