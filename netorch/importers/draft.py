@@ -44,6 +44,8 @@ class Draft:
         """The contents of the file. `finish` leaves out what is empty."""
         self.remarks: dict[Path, list[Remark]] = {}
         """Path of an entry → the comments before it. `()` is the top of the file."""
+        self._places: dict[Path, str] = {}
+        """Path of an entry → its place in the source."""
 
     @property
     def nodes(self) -> dict[str, Any]:
@@ -89,6 +91,34 @@ class Draft:
         """
         self._add(tuple(path), Remark(text, why, (where,) if where else (), matters))
 
+    def set_place(self, path: Iterable[str | int], where: str) -> None:
+        """Remember the place of an entry in the source, such as `compose.yaml:12`."""
+        self._places.setdefault(tuple(path), where)
+
+    def place_of(self, path: Path) -> str:
+        """Return the place of an entry in the source, or of the nearest one around it, or ""."""
+        lengths = range(len(path), 0, -1)
+        return next((self._places[path[:one]] for one in lengths if path[:one] in self._places), "")
+
+    def close_gap(self, path: Path) -> None:
+        """Move comments and places after an item of a list was removed. `path` is that of the item.
+
+        Comments of the item itself move to the list.
+        """
+        *_, index = path
+        assert isinstance(index, int)
+        depth = len(path) - 1
+        old = self.remarks
+        self.remarks = {}
+        for one, remarks in old.items():
+            for remark in remarks:
+                self._add(_moved(one, path[:-1], depth, index), remark)
+        self._places = {
+            _moved(one, path[:-1], depth, index): where
+            for one, where in self._places.items()
+            if one[: depth + 1] != path
+        }
+
     def _add(self, path: Path, remark: Remark) -> None:
         remarks = self.remarks.setdefault(path, [])
         if remark not in remarks:
@@ -98,6 +128,16 @@ class Draft:
     def losses(self) -> list[Remark]:
         """All losses, in the order in which they were recorded."""
         return [one for remarks in self.remarks.values() for one in remarks if one.is_loss]
+
+
+def _moved(path: Path, above: Path, depth: int, index: int) -> Path:
+    """Return a path after item number `index` of the list at `above` was removed."""
+    if path[:depth] != above or len(path) == depth or not isinstance(path[depth], int):
+        return path
+    number = int(path[depth])
+    if number == index:
+        return above
+    return path if number < index else (*above, number - 1, *path[depth + 1 :])
 
 
 def add_membership(networks: dict[str, Any], network: str, name: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 
 from netorch.errors import FileError, Problem, printable
 from netorch.immutable import Value
@@ -28,7 +29,23 @@ class Imported(Value):
 
 
 def finish(draft: Draft) -> Imported:
-    """Return the topology file of a draft. The draft changes."""
+    """Return the topology file of a draft. The draft changes.
+
+    Values of the source that a topology file refuses are losses.
+    """
+    tree, remarks = deepcopy(draft.tree), {path: [*one] for path, one in draft.remarks.items()}
+    result = _written(draft)
+    if not result.problems:
+        return result
+    from netorch.importers.refused import load_without_errors
+
+    draft.tree, draft.remarks = tree, remarks
+    load_without_errors(draft)
+    return _written(draft)
+
+
+def _written(draft: Draft) -> Imported:
+    """Return the topology file of a draft, with all its errors."""
     from netorch.resolve.loader import load
 
     losses = tuple(draft.losses)

@@ -124,7 +124,7 @@ def _compare(
     draft: Draft, low: LowLevelFile, machine: Machine, state: Mapping[Key, Resource]
 ) -> None:
     """Record as lost what a file cannot have, and what the draft says otherwise than the kernel."""
-    from netorch.importers.live.refused import load_without_errors
+    from netorch.importers.refused import load_without_errors
 
     loaded, refused = load_without_errors(draft)
     if loaded is None:

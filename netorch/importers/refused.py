@@ -1,11 +1,11 @@
-"""Leave out of a draft what a topology file refuses, although the machine has it."""
+"""Leaves out of a draft what a topology file refuses, although the source has it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from netorch.errors import FileError
+from netorch.errors import FileError, Problem
 from netorch.importers.draft import Draft, Path
 from netorch.render import yaml_text
 from netorch.render.applied_file import escaped
@@ -16,6 +16,12 @@ _ELSEWHERE = "?:?"
 """The parent of a link in a namespace that is not imported."""
 _ROUNDS = 8
 """The number of times that entries are left out, because an entry may need another one."""
+_LISTS = frozenset(("links", "checks"))
+"""Keys at the top with entries that have no names."""
+_CABLE = frozenset(("endpoints", "node", "interface"))
+"""Keys without which a link is not the link of the source."""
+_MERE = frozenset(("description", "label", "mac", "mtu", "txqueuelen"))
+"""Keys that do not decide which nodes reach each other."""
 
 
 def load_without_errors(draft: Draft) -> tuple[Loaded | None, frozenset[str]]:
@@ -26,9 +32,8 @@ def load_without_errors(draft: Draft) -> tuple[Loaded | None, frozenset[str]]:
     """
     texts: set[str] = set()
     for _ in range(_ROUNDS):
-        tree = {key: escaped(value) for key, value in draft.tree.items() if value or value is False}
         try:
-            text = yaml_text.document(tree)
+            text = yaml_text.document(_tree(draft))
             return load(text.encode(), "topology.yaml", folder="/"), frozenset(texts)
         except FileError as error:
             places = _places(draft, error)
@@ -37,6 +42,18 @@ def load_without_errors(draft: Draft) -> tuple[Loaded | None, frozenset[str]]:
         for place in sorted(places, key=_order, reverse=True):
             texts |= _leave_out(draft, place, places[place])
     return None, frozenset(texts)
+
+
+def _tree(draft: Draft) -> dict[str, Any]:
+    """Return the tree as a file has it."""
+    for node in draft.nodes.values():
+        networks = node.get("networks")
+        for name, membership in networks.items() if isinstance(networks, dict) else ():
+            if membership is None:
+                networks[name] = {}
+    tree = {key: escaped(value) for key, value in draft.tree.items() if value or value is False}
+    tree.setdefault("nodes", {})
+    return tree
 
 
 def _order(path: Path) -> tuple[tuple[bool, int, str], ...]:
@@ -50,14 +67,34 @@ def _places(draft: Draft, error: FileError) -> dict[Path, str]:
     paths = {".".join(map(str, path)): path for path in _paths(draft.tree, ())}
     places: dict[Path, str] = {}
     for problem in error.problems:
-        path = _entry(paths.get(problem.object.replace("$$", "$"), ()))
-        if len(path) > 2 or path[:1] == ("links",):
-            places.setdefault(path, problem.what.removeprefix(f"{problem.object}: "))
+        path = _entry(_nearest(paths, _object(problem, paths)))
+        if len(path) > 2 or (path and path[0] in _LISTS):
+            places.setdefault(path, _reason(problem))
     return {
         path: what
         for path, what in places.items()
         if not any(path[:length] in places for length in range(1, len(path)))
     }
+
+
+def _object(problem: Problem, paths: dict[str, Path]) -> str:
+    """Return the dotted path of the key with an error, which may be at the start of its text."""
+    above = problem.object.replace("$$", "$")
+    key, colon, _ = problem.what.removeprefix(f"{problem.object}: ").partition(": ")
+    inner = f"{above}.{key}"
+    return inner if colon and inner in paths else above
+
+
+def _nearest(paths: dict[str, Path], text: str) -> Path:
+    """Return the path of an entry, or of the nearest one around it if a key of it is missing."""
+    while text and text not in paths:
+        text = text.rpartition(".")[0]
+    return paths.get(text, ())
+
+
+def _reason(problem: Problem) -> str:
+    """Return why an entry is left out, without its place and without a full stop."""
+    return problem.what.removeprefix(f"{problem.object}: ").rstrip(".")
 
 
 def _entry(path: Path) -> Path:
@@ -67,14 +104,20 @@ def _entry(path: Path) -> Path:
     tunnel.
     """
     match path:
-        case ("links", place, *_):
-            return ("links", place)
-        case ("nodes", node, str(key), int(place), *_):
-            return ("nodes", node, key, place)
+        case ("links", _, *keys) if _CABLE.issuperset(one for one in keys if isinstance(one, str)):
+            return path[:2]
+        case ("links", _, str()) | ("links", _, "endpoints", int(), str()):
+            return path
+        case ("links", _, "endpoints", int(), str(), int(), *_):
+            return path[:6]
+        case ("links" | "checks", _, *_):
+            return path[:2]
+        case ("nodes" | "networks", name, str(key), int(place), *_):
+            return (path[0], name, key, place)
         case ("nodes", node, "interfaces", name, "parent" | "kind" | "peer"):
             return ("nodes", node, "interfaces", name)
-        case ("nodes", node, "interfaces", name, str(key), int(place), *_):
-            return ("nodes", node, "interfaces", name, key, place)
+        case ("nodes", node, "interfaces" | "networks" as section, name, str(key), int(place), *_):
+            return ("nodes", node, section, name, key, place)
     return path
 
 
@@ -90,6 +133,8 @@ def _paths(value: Any, path: Path) -> Iterator[Path]:
 
 def _leave_out(draft: Draft, path: Path, why: str) -> set[str]:
     """Leave out an entry, and return the names and values that are gone with it."""
+    where = draft.place_of(path)
+    why = why.removeprefix(f"{path[-1]}: ")
     parents: list[Any] = [draft.tree]
     for part in path[:-1]:
         parents.append(parents[-1][part])
@@ -97,16 +142,17 @@ def _leave_out(draft: Draft, path: Path, why: str) -> set[str]:
     value = parent.pop(key)
     if isinstance(value, dict) and value.get("parent") == _ELSEWHERE:
         why = "its parent is in a namespace that is not imported"
-    if not parent and isinstance(key, int) and len(parents) > 2:
-        del parents[-2][path[-2]]
     if isinstance(key, int):
+        draft.close_gap(path)
+        if not parent and len(parents) > 2:
+            del parents[-2][path[-2]]
         text = yaml_text.flow(value)
         key_of_list = str(path[-2])
         place = path[:-1] if key_of_list in ("routes", "rules") else path[:-2]
-        draft.lose(place, f"{key_of_list}: {text}", why, matters=True)
+        draft.lose(place or ("links",), f"{key_of_list}: {text}", why, where, matters=True)
     else:
         text = str(key)
         words = text if isinstance(value, dict) else f"{text}: {yaml_text.flow(value)}"
         if not any(remark.matters for remark in draft.remarks.get(path, ())):
-            draft.lose(path[:-1], words, why, matters=True)
+            draft.lose(path[:-1], words, why, where, matters=text not in _MERE)
     return {text, *(map(str, value.values()) if isinstance(value, dict) else (str(value),))}
