@@ -51,6 +51,10 @@ class Lab:
     ) -> None:
         self.draft.lose(path, text, why, self.place(line), matters=matters)
 
+    def set_place(self, path: Iterable[str | int], line: int) -> None:
+        """Remember the line of an entry of the draft."""
+        self.draft.set_place(path, self.place(line))
+
     def node(self, name: str) -> Node | None:
         """Return a node by its name in the source, also by that of one that shares its namespace.
 
@@ -72,6 +76,8 @@ class Lab:
             write(node, self.draft, forwards=True)
             for version in node.drops_default_route:
                 self._drop_default_route(node, version)
+        for index, link in enumerate(self.draft.links):
+            self._set_mtus_of_bonded(link, index)
         defaults: dict[str, Any] = {}
         if self.nodes:
             defaults["node"] = {"forwarding": True}
@@ -84,9 +90,39 @@ class Lab:
         tree = self.draft.tree
         self.draft.tree = {"name": tree["name"], "defaults": defaults} | tree
 
+    def _set_mtus_of_bonded(self, link: dict[str, Any], index: int) -> None:
+        """Give the ends of a link that are ports of a bond its MTU, as Linux does."""
+        ends = link["endpoints"]
+        bonds = [self._bond_of(end) for end in ends]
+        if not any(bonds):
+            return
+        mtu = link.pop("mtu", None)
+        for end, bond in zip(ends, bonds, strict=True):
+            if bond is not None:
+                end["mtu"] = bond.setdefault("mtu", 1500)
+                if mtu not in (None, bond["mtu"]):
+                    note = f"a port of a bond takes the MTU of the bond, here in place of {mtu}"
+                    self.draft.note(("links", index), note)
+            elif mtu is not None:
+                end.setdefault("mtu", mtu)
+        if len({end.get("mtu") for end in ends}) == 1:
+            link["mtu"] = ends[0]["mtu"]
+            for end in ends:
+                del end["mtu"]
+
+    def _bond_of(self, end: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the entry of the bond of which an end is a port, None if it is not one."""
+        interfaces = self.draft.nodes.get(end["node"], {}).get("interfaces", {})
+        for one in interfaces.values():
+            if one.get("kind") == "bond" and end["interface"] in one.get("ports", ()):
+                entry: dict[str, Any] = one
+                return entry
+        return None
+
     def _drop_default_route(self, node: Node, version: int) -> None:
         """Take the default route of the management network from a node that deletes it."""
         entry = self.draft.nodes[node.name]
-        networks = entry.get("networks", {})
-        if MANAGEMENT in networks and version == 4:
-            networks[MANAGEMENT]["default_route"] = False
+        membership = entry.get("networks", {}).get(MANAGEMENT)
+        if membership is not None and version == 4:
+            first = membership[0] if isinstance(membership, list) else membership
+            first["default_route"] = False

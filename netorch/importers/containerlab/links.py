@@ -17,10 +17,23 @@ _SRLINUX = re.compile(r"ethernet-(\d+)/(\d+)(?:/(\d+))?")
 _SROS = re.compile(r"\d+/\d+(?:/[a-z]?\d+)+")
 _EOS = re.compile(r"[Ee]thernet(\d+)(?:/(\d+))?(?:/(\d+))?")
 _JUNOS = re.compile(r"(?:ge|xe|et)-0/0/(\d+)")
-_LINUX = re.compile(r"[^\s/:%]{1,15}")
 _SPECIAL = {"host": "host", "macvlan": "macvlan", "mgmt-net": "mgmt-net"}
 """The words in place of a node in the brief form → the type of the link."""
+_TEMPLATES = frozenset(("labels", "vars"))
 _ONLY_TEMPLATES = "only templates of configurations use it"
+_KEYS = {
+    "veth": {"ipv4", "ipv6"},
+    "host": {"host-interface"},
+    "mgmt-net": {"host-interface"},
+    "macvlan": {"host-interface", "mode"},
+    "dummy": set(),
+    "vxlan": {"dst-port", "parent-interface", "remote", "udp-port", "vni"},
+    "vxlan-stitch": {"dst-port", "parent-interface", "remote", "udp-port", "vni"},
+}
+"""Type of a link → its keys that are carried over, besides those of all links."""
+_ALL_KEYS = frozenset(("endpoint", "endpoints", "mtu", "type"))
+_END_KEYS = frozenset(("interface", "ipv4", "ipv6", "mac", "node"))
+_NO_WORD = "netorch has no word for it"
 
 
 class End(Value):
@@ -41,6 +54,16 @@ class Link(Value):
     def text(self, key: str) -> str:
         value = self.keys.get(key)
         return "" if value is None else str(value)
+
+    def value(self, key: str, default: Any = None) -> Any:
+        """Return the value of a key as the file has it, `default` if it is empty."""
+        value = self.keys.get(key)
+        return default if value in (None, "") else value
+
+    def mtu(self) -> int | None:
+        """Return the MTU, None if the link has none that is a number."""
+        text = self.text("mtu")
+        return int(text) if text.isdecimal() and int(text) else None
 
     @property
     def description(self) -> str:
@@ -72,10 +95,37 @@ def add_links(lab: Lab) -> None:
         if link is None:
             lab.lose(("links",), f"link in line {line}", "it has no two ends", line, matters=True)
             continue
-        for key in ("vars", "labels"):
-            if key in link.keys:
-                lab.lose(_place(lab), f"{key} of a link", _ONLY_TEMPLATES, line)
+        lab.set_place(_place(lab), line)
+        if link.type in _NEEDS_HOST_INTERFACE and not link.text("host-interface"):
+            why = "it has no `host-interface`, so containerlab refuses it"
+            lab.lose(("links",), link.description, why, line, matters=True)
+            continue
+        if link.type in _ADD:
+            _lose_keys(lab, link, keys)
         _ADD.get(link.type, _add_unknown)(lab, link)
+
+
+def _lose_keys(lab: Lab, link: Link, keys: Map) -> None:
+    """Record the keys of a link that are not carried over."""
+    known = _ALL_KEYS | _KEYS[link.type]
+    for key, value in keys.items():
+        line = keys.where[key].line
+        if key in _TEMPLATES:
+            lab.lose(_place(lab), f"{key} of a link", _ONLY_TEMPLATES, line)
+        elif key not in known and value not in (None, ""):
+            lab.lose(_place(lab), f"{key}: {value}", _NO_WORD, line, matters=True)
+        elif key in ("ipv4", "ipv6") and not isinstance(value, Seq):
+            why = "it is not a list with an address for each end"
+            lab.lose(_place(lab), f"{key}: {value}", why, line, matters=True)
+        elif key == "mtu" and value is not None and not str(value).isdecimal():
+            lab.lose(_place(lab), f"mtu: {value}", "it is not a whole number", line)
+    ends = keys.get("endpoints") or [keys.get("endpoint")]
+    for end in ends if isinstance(ends, list) else ():
+        for key, value in end.items() if isinstance(end, Map) else ():
+            if key in _TEMPLATES:
+                lab.lose(_place(lab), f"{key} of a link", _ONLY_TEMPLATES, end.where[key].line)
+            elif key not in _END_KEYS and value not in (None, ""):
+                lab.lose(_place(lab), f"{key}: {value}", _NO_WORD, end.where[key].line)
 
 
 def _place(lab: Lab) -> tuple[str, int]:
@@ -85,7 +135,8 @@ def _place(lab: Lab) -> tuple[str, int]:
 
 def _read(lab: Lab, keys: Map, line: int) -> Link | None:
     ends = tuple(_ends(keys))
-    kind = str(keys.get("type") or "veth")
+    kind = str(keys.get("type") or "veth").strip().lower()
+    kind = "veth" if kind == "brief" else kind
     special = [end for end in ends if end.node in _SPECIAL and end.node not in _names(lab)]
     if special and kind == "veth" and len(ends) == 2:
         (outer, *_), (inner, *_) = special, [end for end in ends if end not in special] or special
@@ -137,12 +188,17 @@ def _interface(lab: Lab, node: Node, end: End, entry: dict[str, Any] | None) -> 
     node.interfaces[name] = interface
     if end.mac:
         interface.settings["mac"] = end.mac.lower()
+    _add_addresses(lab, node, interface, end)
+    return interface
+
+
+def _add_addresses(lab: Lab, node: Node, interface: Interface, end: End) -> None:
     for text in end.addresses:
         try:
             interface.addresses.append(Address(address_of(text)))
         except NotCarriedError as error:
-            node.lose(f"{end.interface} {text}", error.why, "", matters=True)
-    return interface
+            where = lab.draft.place_of(_place(lab))
+            node.lose(f"{end.interface} {text}", error.why, where, matters=True)
 
 
 def _new_name(lab: Lab, node: Node, end: End) -> str:
@@ -180,13 +236,17 @@ def _add_member(lab: Lab, link: Link, end: End, network: str) -> None:
         why = "the end of a network is a node"
         lab.lose(("networks", network), link.description, why, link.line, matters=True)
         return
-    lab.draft.networks[network].setdefault("mtu", int(link.text("mtu") or MTU))
+    own = lab.draft.networks[network]
+    mtu = own.setdefault("mtu", link.mtu() or MTU)
+    if mtu != (link.mtu() or MTU):
+        why = f"all members of {network} have the MTU of its first link, {mtu}"
+        lab.lose(("networks", network), f"mtu: {link.mtu() or MTU}", why, link.line)
     name = _new_name(lab, node, end)
     lab.join(node, network, name)
     interface = node.interfaces[name]
     if end.mac:
         interface.settings["mac"] = end.mac.lower()
-    interface.addresses += [Address(address_of(text)) for text in end.addresses]
+    _add_addresses(lab, node, interface, end)
 
 
 def _add_cable(lab: Lab, link: Link) -> None:
@@ -209,8 +269,8 @@ def _add_cable(lab: Lab, link: Link) -> None:
             _interface(lab, node, end, entry)
         endpoints.append(entry)
     result: dict[str, Any] = {"endpoints": endpoints}
-    if link.text("mtu") and link.text("mtu") != str(MTU):
-        result["mtu"] = int(link.text("mtu"))
+    if link.mtu() not in (None, MTU):
+        result["mtu"] = link.mtu()
         for entry, node in zip(endpoints, nodes, strict=True):
             if node is not None:
                 node.interfaces[entry["interface"]].mtu = result["mtu"]
@@ -234,9 +294,12 @@ def _own(lab: Lab, link: Link, kind: str, options: dict[str, Any]) -> None:
     interface = _interface(lab, node, end, None)
     interface.kind, interface.options, interface.up = kind, options, True
     if kind == "dummy":
-        interface.settings["mtu"] = int(link.text("mtu") or MTU)
+        interface.settings["mtu"] = link.mtu() or MTU
     else:
         interface.mtu = 1500
+        if link.mtu() is not None:
+            interface.settings["mtu"] = link.mtu()
+    lab.set_place(("nodes", node.name, "interfaces", interface.name), link.line)
 
 
 def _add_macvlan(lab: Lab, link: Link) -> None:
@@ -255,9 +318,9 @@ def _add_vxlan(lab: Lab, link: Link) -> None:
         lab.lose(("links",), link.description, why, link.line, matters=True)
         return
     options = {
-        "vni": int(link.text("vni") or 0),
+        "vni": link.value("vni", 0),
         "remote": link.text("remote"),
-        "port": int(link.text("dst-port") or link.text("udp-port") or 4789),
+        "port": link.value("dst-port", link.value("udp-port", 4789)),
         "parent": f"{HOST}:{parent}",
     }
     _own(lab, link, "vxlan", options)
@@ -270,13 +333,25 @@ def _add_stitch(lab: Lab, link: Link) -> None:
 
 
 def _add_management(lab: Lab, link: Link) -> None:
+    """Connect a further interface to the bridge of the management network, without an address."""
     (end,) = link.ends
     node = lab.node(end.node)
-    if node is None or MANAGEMENT in lab.draft.nodes[node.name].get("networks", {}):
-        why = "a node joins a network once"
-        lab.lose(("links",), link.description, why, link.line, matters=True)
+    if node is None:
+        lab.lose(("links",), link.description, "its end is not a node", link.line, matters=True)
         return
-    lab.join(node, MANAGEMENT, _new_name(lab, node, end))
+    name = _new_name(lab, node, end)
+    entry = lab.join(node, MANAGEMENT, name)
+    if not end.addresses:
+        entry |= {"addresses": False, "default_route": False}
+    if end.mac:
+        node.interfaces[name].settings["mac"] = end.mac.lower()
+    mtu = link.mtu()
+    if mtu is not None and mtu != node.interfaces[name].mtu:
+        node.interfaces[name].settings["mtu"] = mtu
+    _add_addresses(lab, node, node.interfaces[name], end)
+    if port := link.text("host-interface"):
+        why = "netorch names the ports of its bridges itself"
+        lab.lose(("nodes", node.name), f"host-interface: {port}", why, link.line)
 
 
 def _add_unknown(lab: Lab, link: Link) -> None:
@@ -284,6 +359,7 @@ def _add_unknown(lab: Lab, link: Link) -> None:
     lab.lose(("links",), link.description, why, link.line, matters=True)
 
 
+_NEEDS_HOST_INTERFACE = frozenset(("host", "macvlan"))
 _ADD = {
     "veth": _add_veth,
     "host": _add_host,

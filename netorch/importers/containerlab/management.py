@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_network
+from ipaddress import ip_interface, ip_network
 from typing import Any
 
 from netorch.importers.containerlab.lab import MANAGEMENT, Lab
 from netorch.importers.containerlab.settings import Setting
-from netorch.importers.shell_lines.arguments import address_of
+from netorch.importers.shell_lines.arguments import IpInterface, NotCarriedError, address_of
 from netorch.importers.shell_lines.node import Interface, Node
 from netorch.importers.shorten import only_or_all
 from netorch.language.yaml_tree import Map
@@ -21,6 +21,10 @@ _LEFT_OUT = (
     "containerlab connects eth0 of each container to a management network, with a default route; "
     "the lab does not use it, and `netorch exec` needs none. With it: `networks: {mgmt: {mode: "
     "nat}}`, and `networks: [mgmt]` in each node"
+)
+_MEMBERS = (
+    "eth0 of each member has an address and the default route here, as the container engine gives "
+    "them; `default_route: false` in a membership leaves the route out"
 )
 _KEYS = {
     "ipv4-gw": "gateway",
@@ -46,6 +50,7 @@ def add_management(lab: Lab) -> None:
     if isinstance(mgmt, Map):
         _read(lab, mgmt, network)
     _choose_subnets(lab, network)
+    lab.draft.note(("networks", MANAGEMENT), _MEMBERS)
     for name, settings in lab.settings.items():
         node = lab.nodes.get(name)
         if node is not None and _is_member(settings):
@@ -61,11 +66,18 @@ def _is_mentioned(lab: Lab) -> bool:
         if lines is not None and _MENTION.search(str(list(lines.value))) and _is_member(settings):
             return True
     links = lab.topology.get("links") or []
-    return any(
-        isinstance(link, Map)
-        and (link.get("type") == "mgmt-net" or "mgmt-net:" in str(link.get("endpoints")))
-        for link in links
-    )
+    return any(isinstance(link, Map) and _leads_to_management(link) for link in links)
+
+
+def _leads_to_management(link: Map) -> bool:
+    if str(link.get("type")).strip().lower() == "mgmt-net":
+        return True
+    ends = link.get("endpoints")
+    nodes = [
+        end.get("node") if isinstance(end, Map) else str(end).partition(":")[0].strip()
+        for end in (ends if isinstance(ends, list) else ())
+    ]
+    return "mgmt-net" in nodes
 
 
 def _is_member(settings: dict[str, Setting]) -> bool:
@@ -78,17 +90,34 @@ def _is_member(settings: dict[str, Setting]) -> bool:
 def _read(lab: Lab, mgmt: Map, network: dict[str, Any]) -> None:
     used = []
     for key, value in mgmt.items():
+        line = mgmt.where[key].line
         if key in ("ipv4-subnet", "ipv4_subnet", "ipv6-subnet", "ipv6_subnet"):
             if value not in ("auto", "", None):
-                network.setdefault("subnet", []).append(value)
+                _add_subnet(lab, network, f"mgmt.{key}: {value}", str(value), line)
             used.append(key)
         elif key in _KEYS:
-            network.setdefault(_KEYS[key], []).append(value)
+            if value not in ("", None):
+                network.setdefault(_KEYS[key], []).append(value)
             used.append(key)
         elif key in ("bridge", "mtu"):
-            network[key] = value
+            if value not in ("", None, 0):
+                network[key] = value
+                lab.set_place(("networks", MANAGEMENT, key), line)
             used.append(key)
     _lose_rest(lab, mgmt, used)
+
+
+def _add_subnet(lab: Lab, network: dict[str, Any], words: str, text: str, line: int) -> None:
+    try:
+        subnet = str(ip_network(text, strict=False))
+    except ValueError:
+        why = "it is not a subnet, and netorch takes another one"
+        lab.lose(("networks", MANAGEMENT), words, why, line, matters=True)
+        return
+    if subnet != text and "/" in text and ip_interface(text).ip != ip_network(subnet)[0]:
+        why = f"netorch writes {subnet}, because a subnet has no address of a host"
+        lab.lose(("networks", MANAGEMENT), words, why, line)
+    network.setdefault("subnet", []).append(subnet)
 
 
 def _lose_rest(lab: Lab, mgmt: Any, used: Any) -> None:
@@ -96,7 +125,11 @@ def _lose_rest(lab: Lab, mgmt: Any, used: Any) -> None:
         return
     for key, value in mgmt.items():
         if key not in used:
-            why = "the container engine reads it" if key in _ENGINE else "the network is left out"
+            why = "the network is left out"
+            if key in _ENGINE:
+                why = "the container engine reads it"
+            elif MANAGEMENT in lab.draft.networks:
+                why = "netorch has no word for it"
             lab.lose(("networks", MANAGEMENT), f"mgmt.{key}: {value}", why, mgmt.where[key].line)
 
 
@@ -107,10 +140,10 @@ def _choose_subnets(lab: Lab, network: dict[str, Any]) -> None:
     """
     subnets = network.setdefault("subnet", [])
     addresses = [
-        address_of(str(settings[key].value)).ip
+        address.ip
         for settings in lab.settings.values()
         for key in NODE_KEYS
-        if key in settings
+        if key in settings and (address := _address(settings[key])) is not None
     ]
     texts = str(
         [settings["exec"].value for settings in lab.settings.values() if "exec" in settings]
@@ -132,6 +165,14 @@ def _choose_subnets(lab: Lab, network: dict[str, Any]) -> None:
                 network[key] = values[0]
 
 
+def _address(setting: Setting) -> IpInterface | None:
+    """Return the address in the management network, None if it is not one."""
+    try:
+        return address_of(str(setting.value))
+    except NotCarriedError:
+        return None
+
+
 def _around(addresses: list[Any]) -> Any:
     """Return the smallest subnet of a usual size that has all addresses."""
     for length in (24, 16, 8, 0) if addresses[0].version == 4 else (64, 48, 32, 0):
@@ -143,7 +184,17 @@ def _around(addresses: list[Any]) -> Any:
 
 def _join(lab: Lab, node: Node, settings: dict[str, Setting]) -> None:
     membership = lab.join(node, MANAGEMENT, "eth0")
-    addresses = [str(settings[key].value) for key in NODE_KEYS if key in settings]
+    path = ("nodes", node.name, "networks", MANAGEMENT)
+    addresses = []
+    for key in NODE_KEYS:
+        if key in settings:
+            setting = settings[key]
+            if _address(setting) is None:
+                text, why = f"{key}: {setting.value}", "it is not an IP address"
+                lab.lose(path, text, why, setting.line, matters=True)
+            else:
+                lab.set_place(path, setting.line)
+                addresses.append(str(setting.value))
     if addresses:
         membership["address"] = only_or_all(addresses)
     node.interfaces["eth0"] = Interface("eth0", entry=membership)
@@ -151,6 +202,7 @@ def _join(lab: Lab, node: Node, settings: dict[str, Setting]) -> None:
     if ports is not None:
         entry = lab.draft.nodes[node.name]
         entry["publish"] = [str(one) for one in ports.value if ":" in str(one)]
+        lab.set_place(("nodes", node.name, "publish"), ports.line)
         for one, line in zip(ports.value, ports.lines, strict=False):
             if ":" not in str(one):
                 why = "the container engine chooses the port of the host"

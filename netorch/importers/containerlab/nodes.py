@@ -118,6 +118,7 @@ def _add_node(lab: Lab, name: str, kind: str, settings: dict[str, Setting]) -> N
     lab.settings[name] = settings
     mode = str(settings["network-mode"].value) if "network-mode" in settings else ""
     lab.nodes[name] = node
+    lab.set_place(("nodes", node.name), lab.topology["nodes"].where[name].line)
     lab.interfaces[node.name] = interface_names()
     entry: dict[str, Any] = {}
     lab.draft.nodes[node.name] = entry
@@ -140,11 +141,13 @@ def _read_keys(
     for path, value in _mapping(settings, "sysctls").items():
         set_sysctl(node, str(path), str(value))
     dns = _mapping(settings, "dns")
-    node.name_servers = {
-        key: [str(one) for one in dns[key]]
-        for key in ("servers", "search", "options")
-        if isinstance(dns.get(key), list)
-    }
+    for key, value in dns.items():
+        values = value if isinstance(value, list) else [value]
+        if key in ("servers", "search", "options"):
+            node.name_servers[key] = [str(one) for one in values if one is not None]
+        else:
+            text, why = f"dns {key}: {value}", "netorch has no word for it"
+            lab.lose(("nodes", node.name), text, why, settings["dns"].line)
     if "aliases" in settings:
         entry["aliases"] = [str(one) for one in settings["aliases"].value]
     for key, setting in settings.items():
@@ -153,8 +156,15 @@ def _read_keys(
             lab.lose(
                 ("nodes", node.name), text, "this is not a mapping", setting.line, matters=True
             )
+        elif key == "network-mode" and not _is_known_mode(str(setting.value)):
+            text, why = f"network-mode: {setting.value}", "netorch does not know this mode"
+            lab.lose(("nodes", node.name), text, why, setting.line, matters=True)
         elif key not in _SILENT and key not in _MANAGEMENT:
             _lose_key(lab, node, key, setting, is_linux=is_linux)
+
+
+def _is_known_mode(mode: str) -> bool:
+    return mode in ("", "None", "bridge", "none", HOST) or mode.startswith("container:")
 
 
 def _mapping(settings: dict[str, Setting], key: str) -> dict[str, Any]:
@@ -191,7 +201,12 @@ def read_exec(lab: Lab, files: SourceFiles) -> None:
         for stage in _mapping(settings, "stages").values():
             commands = stage.get("exec") if isinstance(stage, dict) else None
             for command in commands or ():
-                if isinstance(command, dict) and command.get("target") != HOST:
+                if isinstance(command, dict) and command.get("target") == HOST:
+                    why = "netorch does not read commands that run on this machine"
+                    words = str(command.get("command", ""))
+                    line = settings["stages"].line
+                    lab.lose(("nodes", node.name), words, why, line, matters=True)
+                elif isinstance(command, dict):
                     line = settings["stages"].line
                     text = str(command.get("command", ""))
                     _read_line(lab, node, name, text, line, script)

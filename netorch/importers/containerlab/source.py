@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from netorch.errors import FileError, NetorchError, Problem
+from netorch.errors import FileError, NetorchError, Position, Problem
 from netorch.immutable import Value
 from netorch.importers.items import documents
-from netorch.language.yaml_tree import Map, parse
+from netorch.language.yaml_tree import Map, Seq, parse
 
 if TYPE_CHECKING:
     from netorch.kernel.files.source_files import SourceFiles
@@ -32,10 +33,44 @@ class Source(Value):
         return PurePath(self.path).name
 
     def topology(self) -> Map:
+        """Return what the lab consists of. Raise NetorchError if containerlab would refuse it."""
         topology = self.tree.get("topology")
-        if isinstance(topology, Map):
-            return topology
-        raise bad_import(self.path, "the file has no `topology`.")
+        if not isinstance(topology, Map):
+            raise bad_import(self.path, "the file has no `topology`.")
+        faults = [*_misshapen(self.tree, ("mgmt",), ()), *_misshapen_parts(topology)]
+        if faults:
+            raise FileError(faults, self.path)
+        return topology
+
+
+def _misshapen_parts(topology: Map) -> Iterator[Problem]:
+    yield from _misshapen(topology, ("nodes", "kinds", "groups", "defaults"), ("links",))
+    for section in ("nodes", "kinds", "groups"):
+        part = topology.get(section)
+        if isinstance(part, Map):
+            yield from _misshapen(part, tuple(part), ())
+    links = topology.get("links")
+    if isinstance(links, Seq):
+        for link, where in zip(links, links.where, strict=True):
+            if not isinstance(link, Map):
+                yield _misshape("An entry of `links`", where, 'endpoints: ["a:eth1", "b:eth1"]')
+
+
+def _misshapen(
+    tree: Map, mappings: tuple[str, ...], sequences: tuple[str, ...]
+) -> Iterator[Problem]:
+    """Yield an error for each value of a wrong shape. An empty value has any shape."""
+    for key in mappings:
+        if not isinstance(tree.get(key), (Map, type(None))):
+            yield _misshape(f"`{key}`", tree.where[key], "KEY: VALUE")
+    for key in sequences:
+        if not isinstance(tree.get(key), (Seq, type(None))):
+            what = f"`{key}` is not a list."
+            yield Problem("bad-import", what, tree.where[key], "Begin each entry with `- `.", key)
+
+
+def _misshape(name: str, where: Position, example: str) -> Problem:
+    return Problem("bad-import", f"{name} is not a mapping.", where, f"Write `{example}` lines.")
 
 
 def bad_import(path: str, what: str, remedy: str = "") -> NetorchError:

@@ -206,11 +206,11 @@ def join(node: Node, interface: Interface, master: str) -> None:
         if pvid:
             interface.vlans[pvid] = PortVlan(True, True)
     elif owner.kind == "bond":
-        # A bond gives its MAC address and MTU to its ports, and takes those of the first one.
-        for key in ("mac", "mtu"):
-            value = interface.settings.pop(key, None)
-            if value is not None:
-                owner.settings.setdefault(key, value)
+        # A bond brings its ports up and gives them its MTU. It takes the MAC of the first one.
+        interface.up = True
+        interface.settings.pop("mtu", None)
+        if (mac := interface.settings.pop("mac", None)) is not None:
+            owner.settings.setdefault("mac", mac)
 
 
 def _report(lost: list[str]) -> None:

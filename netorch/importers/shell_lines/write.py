@@ -201,7 +201,8 @@ def _mtu(node: Node, interface: Interface, depth: int = 0) -> int:
     if interface.kind in _WITH_PARENT:
         parent = node.interfaces.get(interface.options.get("parent", ""))
         return interface.mtu if parent is None else _mtu(node, parent, depth + 1)
-    if interface.kind in SEGMENTS:
+    if interface.kind == "bridge":
+        # not a bond, because its ports take its MTU and not the reverse
         ports = [_mtu(node, port, depth + 1) for port in node.ports(interface.name)]
         return min(ports, default=interface.mtu)
     return interface.mtu

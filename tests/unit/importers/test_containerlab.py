@@ -6,6 +6,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+import yaml
 
 from netorch.errors import NetorchError
 from netorch.importers import formats
@@ -336,3 +337,156 @@ def test_values_of_the_wrong_shape_are_named(import_text: Import) -> None:
         assert words in named
     assert "aliases: [z]" in result.text
     assert "addresses: 10.0.0.1/24" in result.text
+
+
+BOND = (
+    "[ip link add bond0 type bond mode 802.3ad, ip link set eth1 down, "
+    "ip link set eth1 master bond0, ip link set bond0 up{}]"
+)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "mtu", "bonds", "link"),
+    [
+        ("", "", "", (1500, 1500), "{endpoints: [a:eth1, b:eth1], mtu: 1500}"),
+        ("", "", ", mtu: 1500", (1500, 1500), "{endpoints: [a:eth1, b:eth1], mtu: 1500}"),
+        ("", "", ", mtu: 9000", (1500, 1500), "{endpoints: [a:eth1, b:eth1], mtu: 1500}"),
+        (
+            ", ip link set bond0 mtu 9000",
+            "",
+            ", mtu: 1400",
+            (9000, 1500),
+            "endpoints: [{node: a, interface: eth1, mtu: 9000}, {node: b, interface: eth1, mtu: 1500}]",
+        ),
+        (
+            "",
+            None,
+            ", mtu: 1400",
+            (1500, None),
+            "endpoints: [{node: a, interface: eth1, mtu: 1500}, {node: b, interface: eth1, mtu: 1400}]",
+        ),
+    ],
+)
+def test_a_port_of_a_bond_takes_its_mtu(
+    import_text: Import,
+    a: str,
+    b: str | None,
+    mtu: str,
+    bonds: tuple[int | None, int | None],
+    link: str,
+) -> None:
+    nodes = ", ".join(
+        f"{name}: {{kind: linux}}" if more is None else f"{name}: {{exec: {BOND.format(more)}}}"
+        for name, more in (("a", a), ("b", b))
+    )
+    links = f"[{{endpoints: ['a:eth1', 'b:eth1']{mtu}}}]"
+    result = import_text(f"topology: {{nodes: {{{nodes}}}, links: {links}}}", "x.clab.yml")
+    assert not result.problems and result.losses == ()
+    tree = yaml.safe_load(result.text)
+    own = [tree["nodes"][one].get("interfaces", {}).get("bond0", {}).get("mtu") for one in "ab"]
+    assert tuple(own) == bonds
+    assert yaml.safe_load(f"{{{link.strip('{}') if link[0] == '{' else link}}}") == tree["links"][0]
+
+
+def test_links_to_the_management_network_have_no_address(import_text: Import) -> None:
+    result = import_text(
+        dedent("""
+            topology:
+              defaults: {kind: linux}
+              nodes: {a: {}, b: {network-mode: none}}
+              links:
+                - endpoints: ["a:eth1", "mgmt-net:tap1"]
+                - {type: mgmt-net, endpoint: {node: b, interface: eth1}, host-interface: tap2, mtu: 1400}
+        """),
+        "x.clab.yml",
+    )
+    assert body(result) == [
+        "nodes:",
+        "  a: {networks: {mgmt: [{}, {name: eth1, addresses: false, default_route: false}]}}",
+        "  b: {networks: {mgmt: {name: eth1, addresses: false, default_route: false, mtu: 1400}}}",
+        "networks:",
+        "  mgmt: {mode: nat}",
+    ]
+    assert "eth0 of each member has an address and the default route" in result.text
+    assert [one.text for one in result.losses] == ["host-interface: tap1", "host-interface: tap2"]
+
+
+def test_what_a_link_says_is_there_or_named(import_text: Import) -> None:
+    result = import_text(
+        dedent("""
+            topology:
+              defaults: {kind: linux}
+              nodes: {a: {}, b: {}, sw: {kind: bridge}}
+              links:
+                - {endpoints: ["a:eth1", "b:eth1"], mtu: 99999}
+                - {endpoints: ["a:eth2", "b:eth2"], mtu: big, color: red}
+                - {type: VETH, endpoints: [{node: a, interface: eth3, mac: zz, color: red}, {node: b, interface: eth3}]}
+                - {type: host, endpoint: {node: a, interface: eth4}}
+                - {type: macvlan, endpoint: {node: a, interface: eth5}}
+                - {type: vxlan, endpoint: {node: a, interface: eth6}, vni: 5, dst-port: x, remote: 10.0.0.1, parent-interface: n}
+                - {endpoints: ["a:eth7", "sw:x"]}
+                - {endpoints: ["b:eth7", "sw:y"], mtu: 1400}
+                - {endpoints: ["a:eth8", "b:eth8"], ipv4: 10.0.0.1/24}
+                - {type: brief, endpoints: ["a:eth9", "b:eth9"]}
+        """),
+        "x.clab.yml",
+    )
+    assert result.problems == ()
+    assert sorted((text, where) for text, where, _ in losses(result)) == [
+        ("color: red", "x.clab.yml:7"),
+        ("color: red", "x.clab.yml:8"),
+        ("ipv4: 10.0.0.1/24", "x.clab.yml:14"),
+        ("link of type host: a:eth4", "x.clab.yml:9"),
+        ("link of type macvlan: a:eth5", "x.clab.yml:10"),
+        ("mac: zz", "x.clab.yml:8"),
+        ("mtu: 1400", "x.clab.yml:13"),
+        ("mtu: 99999", "x.clab.yml:6"),
+        ("mtu: big", "x.clab.yml:7"),
+        ("port: x", "x.clab.yml:11"),
+    ]
+    assert len(yaml.safe_load(result.text)["links"]) == 5
+
+
+def test_values_of_nodes_and_of_the_management_network_are_named(import_text: Import) -> None:
+    result = import_text(
+        dedent("""
+            mgmt: {ipv4-subnet: 10.0.0.5/24, mtu: 99999, bridge: a/b, color: red}
+            topology:
+              nodes:
+                a: {mgmt-ipv4: zz, ports: ["99999:80", "80:80"], network-mode: odd, dns: {servers: 9.9.9.9}}
+                b: {mgmt-ipv4: 10.0.0.7, dns: {color: red}, stages: {create: {exec: [{target: host, command: ls}]}}}
+        """),
+        "x.clab.yml",
+    )
+    assert result.problems == ()
+    assert sorted(text for text, _, _ in losses(result)) == [
+        "bridge: a/b",
+        "dns color: red",
+        "ls",
+        "mgmt-ipv4: zz",
+        "mgmt.color: red",
+        "mgmt.ipv4-subnet: 10.0.0.5/24",
+        "mtu: 99999",
+        "network-mode: odd",
+        'publish: "99999:80"',
+    ]
+    assert all(where.startswith("x.clab.yml:") for _, where, _ in losses(result))
+    assert yaml.safe_load(result.text)["nodes"]["a"]["dns"] == {"servers": ["9.9.9.9"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("topology: {nodes: [a]}", "`nodes` is not a mapping"),
+        ("topology: {nodes: {a: linux}}", "`a` is not a mapping"),
+        ("topology: {defaults: [a]}", "`defaults` is not a mapping"),
+        ("topology: {nodes: {a: }, links: {a: b}}", "`links` is not a list"),
+        ("topology: {nodes: {a: }, links: [a]}", "An entry of `links` is not a mapping"),
+        ("{mgmt: [a], topology: {nodes: {a: }}}", "`mgmt` is not a mapping"),
+    ],
+)
+def test_parts_of_the_wrong_shape_are_errors(import_text: Import, text: str, what: str) -> None:
+    with pytest.raises(NetorchError) as caught:
+        import_text(text, "x.clab.yml", "containerlab")
+    (problem,) = caught.value.problems
+    assert problem.what.startswith(what) and problem.where is not None
