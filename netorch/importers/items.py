@@ -83,6 +83,23 @@ class Reader:
             self.fault(item, f"`{name}` is not a mapping.", "Write `key: value` lines.")
         return {}
 
+    def others(self, item: Item, name: str, known: Container[str]) -> list[tuple[str, Item]]:
+        """Return the entries of a mapping that have a value, except those in `known`."""
+        return [
+            (key, one)
+            for key, one in self.mapping(item, name).items()
+            if key not in known and one.data not in (None, "", [], {})
+        ]
+
+    def words(self, item: Item) -> str:
+        """Return any value as one line of text."""
+        if isinstance(item.data, dict):
+            pairs = (f"{key}: {self.words(one)}" for key, one in item.data.items())
+            return "{" + ", ".join(pairs) + "}"
+        if isinstance(item.data, list):
+            return "[" + ", ".join(map(self.words, item.data)) + "]"
+        return self.text(item, "")
+
     def sequence(self, item: Item, name: str) -> list[Item]:
         """Return the items of a list. None is an empty one, and a scalar a list of itself."""
         if isinstance(item.data, list):

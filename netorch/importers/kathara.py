@@ -42,13 +42,18 @@ _RUNTIME = frozenset(
         "args",
         "volume",
         "metadata",
-        "ipv6",
     )
 )
 """Keys that choose how a container runs."""
 _NO_CONTAINER = "netorch runs no programs"
 _BRIDGED = "bridged"
 """The network for the interfaces that Kathara connects to Docker's bridge."""
+_FLAGS = {
+    **dict.fromkeys(("true", "1", "yes", "y", "on", "t"), True),
+    **dict.fromkeys(("false", "0", "no", "n", "off", "f"), False),
+}
+"""The words for true and false (strtobool of Python, which Kathara uses)."""
+_NO_IPV6 = ("net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6")
 _DEFAULTS = (
     "containers of Kathara forward packets and do not filter by the reverse path (rp_filter)"
 )
@@ -79,7 +84,7 @@ class _Device:
     def is_bridged(self) -> bool:
         values = self.values("bridged")
         has_ports = bool(self.values("port"))
-        return has_ports or (bool(values) and values[-1].value.lower() in ("true", "1", "yes"))
+        return has_ports or (bool(values) and _FLAGS.get(values[-1].value.lower(), False))
 
 
 def read(files: SourceFiles, name: str | None) -> Draft:
@@ -152,8 +157,8 @@ class _Reader:
             if match is None:
                 why = "it is not a line of lab.conf, as Kathara reads it"
                 self.draft.lose((), text, why, f"{self.place}:{line}")
-            elif match[1] in _TITLES and match[2]:
-                self.draft.note((), f"{_TITLES[match[1]]}{match[2]}")
+            elif match[1] != "NAME" and match[2]:
+                self.draft.note((), f"{_TITLES.get(match[1], f'LAB_{match[1]}: ')}{match[2]}")
 
     def _node(self, device: _Device) -> Node:
         """Return a device with its interfaces, without what its files say."""
@@ -163,8 +168,10 @@ class _Reader:
         if node.name != device.name:
             self.draft.note(("nodes", node.name), f"{device.name} in lab.conf")
         interfaces = device.interfaces()
+        self.draft.set_place(("nodes", node.name), f"{self.place}:{device.entries[0].line}")
         for number, one in interfaces:
             self._join(node, entry["networks"], number, one)
+        self._lose_repeated(device, node)
         if device.is_bridged:
             number = max((number for number, _ in interfaces), default=-1) + 1
             self.draft.networks.setdefault(_BRIDGED, {"mode": "nat"})
@@ -172,6 +179,16 @@ class _Reader:
         for one in device.entries:
             self._read_key(node, entry, one)
         return node
+
+    def _lose_repeated(self, device: _Device, node: Node) -> None:
+        """Record lines for an interface that a later line gives again."""
+        last = {number: one.line for number, one in device.interfaces()}
+        for one in device.entries:
+            if one.key.isdecimal() and (line := last[int(one.key)]) != one.line:
+                text = f"{device.name}[{one.key}]={one.value}"
+                why = f"line {line} says it again, so Kathara refuses the lab"
+                where = f"{self.place}:{one.line}"
+                self.draft.lose(("nodes", node.name), text, why, where, matters=True)
 
     def _join(self, node: Node, networks: dict[str, Any], number: int, one: _Entry) -> None:
         domain, _, mac = one.value.partition("/")
@@ -181,6 +198,8 @@ class _Reader:
             if network != domain:
                 self.draft.note(("networks", network), f"{domain} in lab.conf")
         entry = self._add(node, networks, network, f"eth{number}")
+        path = ("nodes", node.name, "networks", network)
+        self.draft.set_place(path, f"{self.place}:{one.line}")
         if mac:
             entry["mac"] = mac.lower()
 
@@ -193,7 +212,15 @@ class _Reader:
     def _read_key(self, node: Node, entry: dict[str, Any], one: _Entry) -> None:
         where = f"{self.place}:{one.line}"
         text = f"{one.key}: {one.value}"
-        if one.key.isdecimal() or one.key == "bridged":
+        if one.key.isdecimal():
+            return
+        if one.key in ("bridged", "ipv6"):
+            flag = _FLAGS.get(one.value.lower())
+            if flag is None:
+                why = "it is neither true nor false"
+                self.draft.lose(("nodes", node.name), text, why, where, matters=True)
+            elif one.key == "ipv6" and not flag:
+                node.sysctls.update(dict.fromkeys(_NO_IPV6, "1"))
             return
         if one.key == "sysctl":
             path, _, value = one.value.partition("=")
@@ -202,12 +229,13 @@ class _Reader:
             except NotCarriedError as error:
                 self.draft.lose(("nodes", node.name), text, str(error), where)
         elif one.key == "port":
-            entry.setdefault("publish", []).append(_published(one.value))
+            ports = entry.setdefault("publish", [])
+            self.draft.set_place(("nodes", node.name, "publish", len(ports)), where)
+            ports.append(_published(one.value))
         elif one.key == "exec":
             read_lines(node, one.value, lambda line: where)
         elif one.key in _RUNTIME:
-            if one.key != "ipv6":
-                self.draft.lose(("nodes", node.name), one.key, _NO_CONTAINER, where)
+            self.draft.lose(("nodes", node.name), one.key, _NO_CONTAINER, where)
         else:
             self.draft.lose(("nodes", node.name), text, "netorch does not know this key", where)
 

@@ -47,19 +47,34 @@ class Memberships:
             name = f"{network.interface_prefix}{index}"
         if name and name != f"eth{index}":
             result["name"] = name
+        self._place(node, network, "name", item.get("interface_name"))
+        mac_of_service = service.item.get("mac_address")
         mac = read.text(item.get("mac_address"), "mac_address")
         if index == 0 and not mac:
-            mac = read.text(service.item.get("mac_address"), "mac_address")
+            mac = read.text(mac_of_service, "mac_address")
+        mac_item = item.get("mac_address") if item.get("mac_address").data else mac_of_service
         if mac and len(service.nodes) == 1:
             result["mac"] = mac.lower().replace("-", ":")
+            self._place(node, network, "mac", mac_item)
+        elif mac:
+            why = "the replicas of a service cannot all have it"
+            self.services.lose(("nodes", node), f"mac_address: {mac}", why, mac_item)
         if f"{_ENDPOINT}sysctls" in options:
             result["sysctls"] = self._sysctls(options.pop(f"{_ENDPOINT}sysctls"))
         for option, value in options.items():
             text = f"{option}: {read.text(value, option)}"
             self.services.lose(("nodes", node), text, "netorch has no word for it", value)
+        if item.get("priority").data not in (None, 0, "0"):
+            text = f"priority: {read.text(item.get('priority'), 'priority')}"
+            why = "the networks of a node are in the order in which they give it a default route"
+            self.services.lose(("nodes", node), text, why, item.get("priority"))
         if result.keys() == {"address"} and isinstance(result["address"], str):
             return result["address"]
         return result or None
+
+    def _place(self, node: str, network: ComposeNetwork, key: str, item: Item) -> None:
+        path = ("nodes", node, "networks", network.name, key)
+        self.services.draft.set_place(path, item.place.text())
 
     def _addresses(
         self, service: Service, node: str, network: ComposeNetwork, item: Item

@@ -69,6 +69,8 @@ class ComposeNetwork:
         """`aux_addresses`: addresses that no member gets, with their names."""
         self.publish_address = ""
         """The address of the host at which ports are published if they name none."""
+        self.publish_item = Item(None, item.place)
+        """The option that names it."""
         self.opens_ports: set[int] = set()
         """IP versions of which the engine forwards no ports of the host to the members."""
         self.interface_prefix = ""
@@ -152,7 +154,13 @@ def read_networks(
         if network.driver not in ("host", "none", "null"):
             addresses = members[key].addresses if key in members else []
             _put_subnets(network, addresses, draft)
+            if key not in (network.name, "default"):
+                network.tree = {"label": key} | network.tree
             draft.networks[network.name] = network.tree
+            draft.set_place(("networks", network.name), network.place.text())
+        elif network.driver != "host":
+            why = "it connects its members to nothing"
+            draft.lose(("networks", network.name), f"network {key}", why, network.place.text())
     return networks
 
 
@@ -246,7 +254,10 @@ class _Parser:
             self.lose(network, item.get("driver"), "driver: overlay", why)
         options = dict(read.pairs(item.get("driver_opts"), "driver_opts"))
         for option, value in options.items():
+            before = set(network.tree)
             self.option(network, option, value)
+            for word in set(network.tree) - before:
+                self.draft.set_place(("networks", name, word), value.place.text())
         self.ipam(network, read.mapping(item.get("ipam"), "ipam"))
         return network
 
@@ -261,6 +272,10 @@ class _Parser:
             network.driver = network.real_name
             return
         network.tree["mode"] = "nat"
+        for key, entry in self.read.others(network.item, network.key, ("external", "name")):
+            if key not in _OF_ENGINE and not key.startswith("x-"):
+                why = "Compose reads only the name of an external network"
+                self.lose(network, entry, f"{key}: {self.read.words(entry)}", why)
         why = (
             "netorch makes one in its place, which only the nodes of this file are in; a network "
             "with `bridge: NAME, existing: true` joins a bridge that exists"
@@ -273,9 +288,9 @@ class _Parser:
         text = self.read.text(value, option)
         tree = network.tree
         short = option.removeprefix(_BRIDGE)
-        if option in ("com.docker.network.driver.mtu", "mtu") and text.isdigit():
-            if text not in ("1500", "0"):
-                tree["mtu"] = int(text)
+        if option in ("com.docker.network.driver.mtu", "mtu"):
+            if text not in ("1500", "0", ""):
+                tree["mtu"] = int(text) if text.isdecimal() else text
         elif option == "parent" and network.driver in ("macvlan", "ipvlan"):
             self.parent(network, text)
         elif option in ("macvlan_mode", "ipvlan_mode") and not network.is_bridge:
@@ -292,6 +307,7 @@ class _Parser:
                 tree["port_isolation"] = True
         elif short == "host_binding_ipv4":
             network.publish_address = "" if text == "0.0.0.0" else text
+            network.publish_item = value
         elif short == "enable_ip_masquerade":
             if not self.read.flag(value, option, True) and not network.is_internal:
                 self.routed(network, value, option)
@@ -345,7 +361,11 @@ class _Parser:
             why = "netorch chooses addresses by itself"
             self.lose(network, ipam["driver"], f"ipam driver: {driver}", why)
         if "options" in ipam and ipam["options"].data:
-            self.lose(network, ipam["options"], "ipam options", "netorch has no word for them")
+            words = ", ".join(
+                f"{key}: {read.words(one)}" for key, one in read.pairs(ipam["options"], "options")
+            )
+            why = "netorch has no word for them"
+            self.lose(network, ipam["options"], f"ipam options: {words}", why)
         ranges: list[str] = []
         for config in read.sequence(ipam["config"], "config") if "config" in ipam else ():
             subnet = self.subnet(network, config)
@@ -355,8 +375,12 @@ class _Parser:
                 if name == "gateway":
                     self.gateway(network, entry, subnet)
                 elif name == "ip_range":
-                    if (part := self.parse_subnet(entry, name)) is not None and subnet is not None:
+                    part = self.parse_subnet(entry, name)
+                    if part is not None and subnet is not None:
                         ranges.append(str(part))
+                    elif part is not None:
+                        why = "it is not in a subnet of the network"
+                        self.lose(network, entry, f"ip_range: {part}", why)
                 elif name in ("aux_addresses", "auxiliary_addresses"):
                     for host, one in read.pairs(entry, name):
                         if (address := self.address(one, name)) is not None:
@@ -392,6 +416,10 @@ class _Parser:
             why = "the network has `enable_ipv4: false`"
             self.lose(network, entry, f"subnet: {subnet}", why)
             return None
+        text = read_host_bits(self.read.text(entry, "subnet"), subnet)
+        if text:
+            why = f"netorch writes {subnet}, because a subnet has no address of a host"
+            self.lose(network, entry, f"subnet: {text}", why)
         network.subnets.append(subnet)
         return subnet
 
@@ -435,6 +463,12 @@ class _Parser:
     ) -> None:
         path = ("networks", network.name)
         self.draft.lose(path, text, why, item.place.text(), matters=matters)
+
+
+def read_host_bits(text: str, subnet: Network) -> str:
+    """Return the text of a subnet if it has the address of a host, else ""."""
+    address, slash, _ = text.partition("/")
+    return text if slash and ip_address(address) != subnet[0] else ""
 
 
 def read_scalar(item: Item) -> bool:

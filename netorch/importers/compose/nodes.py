@@ -41,7 +41,10 @@ class _Nodes:
             self.add_to_other(service, target)
         else:
             for name in service.nodes:
+                self.draft.set_place(("nodes", name), service.item.place.text())
                 self.draft.nodes[name] = self.node(service, name)
+            if service.nodes and not service.memberships:
+                self.lose_mac(service, service.nodes[0], "the node has no network of the file")
             if service.nodes:
                 self.lose_programs(service, service.nodes[0])
 
@@ -49,6 +52,12 @@ class _Nodes:
         for key, item in self.read.mapping(service.item, service.key).items():
             if key not in PROGRAM_KEYS | NETWORK_KEYS and not key.startswith("x-"):
                 self.read.fault(item, f"`{key}` is not a key of a service in Compose.")
+
+    def lose_mac(self, service: Service, node: str, why: str) -> None:
+        item = service.item.get("mac_address")
+        if item.data:
+            text = f"mac_address: {self.read.text(item, 'mac_address')}"
+            self.services.lose(("nodes", node), text, why, item)
 
     def add_to_host(self, service: Service) -> None:
         self.draft.nodes.setdefault("host", {})
@@ -82,6 +91,7 @@ class _Nodes:
                     if (lost := service.item.get(key)).data:
                         why = f"it shares the namespace of {holder.key}: write it there"
                         self.services.lose(path, key, why, lost, matters=True)
+                self.lose_mac(service, service.nodes[0], f"it shares the namespace of {holder.key}")
                 self.lose_programs(service, service.nodes[0])
                 if service.nodes[0] in self.services.uncertain:
                     self.services.uncertain |= set(holder.nodes)

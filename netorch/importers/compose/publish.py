@@ -32,11 +32,30 @@ def publish(services: Services) -> None:
             network = _network_to_name(services, service)
             for node in nodes:
                 entries = services.draft.nodes[node].setdefault("publish", [])
+                path = ("nodes", node, "publish", len(entries))
+                services.draft.set_place(path, port.item.place.text())
                 entries.append(port.entry(network))
     if choices:
         text = f"for {choices[0].text()} Docker takes any free port of the host, and netorch always"
         services.draft.note((), f"{text} the same one: `netorch validate` prints it")
     _note_check(services, fixed)
+    _lose_addresses(services)
+
+
+def _lose_addresses(services: Services) -> None:
+    """Record the addresses of published ports that no port is published at."""
+    publishing = {
+        network.key
+        for service in services.all
+        if service.nodes
+        and service.item.get("ports").data
+        and (network := _publishing(services, service)) is not None
+    }
+    for key, network in services.networks.items():
+        if network.publish_address and key not in publishing:
+            text = f"host_binding_ipv4: {network.publish_address}"
+            why = "no member publishes a port through this network"
+            services.lose(("networks", network.name), text, why, network.publish_item)
 
 
 def _note_check(services: Services, ports: list[Port]) -> None:
@@ -56,6 +75,10 @@ def _possible(services: Services, service: Service) -> list[Port]:
     result = []
     for port in read_ports(service.item.get("ports"), services.read):
         path, text = ("nodes", service.nodes[0]), f"port {port.text()}"
+        for key in ("app_protocol", "name"):
+            if (entry := port.item.get(key)).data:
+                words, why = services.read.text(entry, key), "a published port has none"
+                services.lose(path, f"{key}: {words}", why, entry)
         if network is None:
             services.lose(path, text, _reason(services, service), port.item)
         elif ":" in port.address and not network.has_ipv6:

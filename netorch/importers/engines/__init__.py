@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,45 @@ def networks_of(files: SourceFiles, read: Reader) -> Iterator[tuple[str, Item]]:
         for one in tree.data if isinstance(tree.data, list) else [tree]:
             read.mapping(one, "the network")
             yield path, one
+
+
+class Unread:
+    """The keys of networks that an importer does not read, to be named at their networks."""
+
+    def __init__(self, read: Reader, reasons: Mapping[str, str]) -> None:
+        self._read, self._reasons = read, reasons
+        """`reasons`: key → why the topology does not have it."""
+        self._entries: list[tuple[str, str, str, Item]] = []
+
+    def add(self, network: str, item: Item, known: Container[str], of: str = "") -> None:
+        """Add the entries of a mapping with a value that is not "off", except those in `known`.
+
+        `of` says what has the keys, "" for the network itself.
+        """
+        for key, one in self._read.others(item, of or "the network", known):
+            if one.data not in (False, 0):
+                text = f"{key}: {self._read.words(one)}" + (f" of {of}" if of else "")
+                self.put(network, key, text, one)
+
+    def put(self, network: str, key: str, text: str, one: Item) -> None:
+        """Add an entry with the words for it."""
+        self._entries.append((network, key, text, one))
+
+    def lose(self, draft: Draft, names: Mapping[str, str]) -> None:
+        """Record them. `names` maps the key of a network to its name in the topology."""
+        for network, key, text, one in self._entries:
+            why = self._reasons.get(key, "netorch has no word for it")
+            path = ("networks", names.get(network, network))
+            draft.lose(path, text, why, one.place.text())
+
+
+def unique(networks: Mapping[str, Item], key: str, item: Item, draft: Draft) -> bool:
+    """Return whether no network has a name yet. Record a second one of the same name as lost."""
+    if key not in networks:
+        return True
+    why = "a network before it has the same name"
+    draft.lose(("networks",), f"network {key}", why, item.place.text(), matters=True)
+    return False
 
 
 def item(value: Any, place: Place) -> Item:

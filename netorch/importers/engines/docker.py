@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from netorch.importers.compose import fill
+from netorch.importers.compose.networks import ComposeNetwork
 from netorch.importers.compose.project import Project
-from netorch.importers.engines import HINT, item, networks_of, new_draft
+from netorch.importers.engines import HINT, Unread, item, networks_of, new_draft, unique
 from netorch.importers.items import Faults, Item, Reader
 
 if TYPE_CHECKING:
@@ -21,6 +22,27 @@ _CONFIG = {
     "AuxiliaryAddresses": "aux_addresses",
 }
 """Keys of an address range in Docker → in a compose file."""
+_KEYS = frozenset(
+    (
+        "ConfigFrom",
+        "ConfigOnly",
+        "Containers",
+        "Driver",
+        "EnableIPv4",
+        "EnableIPv6",
+        "IPAM",
+        "Internal",
+        "Labels",
+        "Name",
+        "Options",
+    )
+)
+_IDENTITY = frozenset(("Created", "Id", "Scope"))
+"""Keys that Docker chooses."""
+_OF_CONTAINER = frozenset(("EndpointID", "IPv4Address", "IPv6Address", "MacAddress", "Name"))
+_ENGINE = "only a container engine uses it"
+_SWARM = "netorch knows no swarm"
+_REASONS = {"Attachable": _ENGINE, "Ingress": _SWARM, "Peers": _SWARM, "Services": _SWARM}
 
 
 def read(files: SourceFiles, name: str | None) -> Draft:
@@ -35,19 +57,46 @@ def read(files: SourceFiles, name: str | None) -> Draft:
     networks: dict[str, Item] = {}
     services: dict[str, dict[str, Any]] = {}
     places: dict[str, Item] = {}
+    unread = Unread(reader, _REASONS)
     for _, network in networks_of(files, reader):
         key = reader.text(network.get("Name"), "Name")
         if not key:
             reader.fault(network, "The network has no `Name`.")
+        if not unique(networks, key, network, draft) or _is_template(network, key, reader, draft):
+            continue
         networks[key] = _network(network, reader)
+        unread.add(key, network, _KEYS | _IDENTITY)
+        unread.add(key, network.get("IPAM"), ("Config", "Driver", "Options"), "IPAM")
+        for config in reader.sequence(network.get("IPAM").get("Config"), "Config"):
+            unread.add(key, config, _CONFIG, "IPAM")
         for container in reader.mapping(network.get("Containers"), "Containers").values():
+            unread.add(key, container, _OF_CONTAINER, "a container")
             own_name = reader.text(container.get("Name"), "Name").lstrip("/")
             places.setdefault(own_name, container)
             services.setdefault(own_name, {})[key] = _membership(container, reader)
     nodes = {key: item({"networks": one}, places[key].place) for key, one in services.items()}
     project = Project(draft.tree["name"], nodes, networks, {}, {}, (), {}, {}, "")
-    fill(draft, project, reader, keep_all=True)
+    names: dict[str, str] = {}
+
+    def take_names(used: dict[str, ComposeNetwork]) -> None:
+        names.update({key: one.name for key, one in used.items()})
+
+    fill(draft, project, reader, keep_all=True, adjust=take_names)
+    unread.lose(draft, names)
     return draft
+
+
+def _is_template(network: Item, key: str, read: Reader, draft: Draft) -> bool:
+    """Return whether a network is only a template of others, and record it as lost then."""
+    source = read.text(network.get("ConfigFrom").get("Network"), "Network")
+    if source:
+        text, why = f"ConfigFrom: {source}", "netorch takes what the network itself has"
+        draft.lose(("networks", key), text, why, network.get("ConfigFrom").place.text())
+    if not read.flag(network.get("ConfigOnly"), "ConfigOnly"):
+        return False
+    why = "other networks take its configuration, and no container can be in it"
+    draft.lose(("networks",), f"network {key}", why, network.place.text())
+    return True
 
 
 def _network(network: Item, read: Reader) -> Item:
@@ -63,7 +112,11 @@ def _network(network: Item, read: Reader) -> Item:
         "internal": network.get("Internal"),
         "enable_ipv6": network.get("EnableIPv6"),
         "driver_opts": network.get("Options"),
-        "ipam": {"driver": ipam.get("Driver"), "config": configs},
+        "ipam": {
+            "driver": ipam.get("Driver"),
+            "config": configs,
+            "options": ipam.get("Options"),
+        },
     }
     if network.get("EnableIPv4").data is not None:
         result["enable_ipv4"] = network.get("EnableIPv4")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from netorch.importers.compose import fill
 from netorch.importers.compose.networks import ComposeNetwork
 from netorch.importers.compose.project import Project
-from netorch.importers.engines import HINT, item, networks_of, new_draft
+from netorch.importers.engines import HINT, Unread, item, networks_of, new_draft, unique
 from netorch.importers.items import Faults, Item, Reader
 from netorch.importers.shorten import only_or_all
 
@@ -19,6 +19,29 @@ if TYPE_CHECKING:
 _MTU = "com.docker.network.driver.mtu"
 _OPTIONS = frozenset(("isolate", "metric", "mode", "mtu", "no_default_route", "parent"))
 """The options that the topology has."""
+_KEYS = frozenset(
+    (
+        "containers",
+        "dns_enabled",
+        "driver",
+        "internal",
+        "ipam_options",
+        "ipv6_enabled",
+        "name",
+        "network_dns_servers",
+        "network_interface",
+        "options",
+        "routes",
+        "subnets",
+    )
+)
+_IDENTITY = frozenset(("created", "id"))
+"""Keys that Podman chooses."""
+_REASONS = {
+    "dns_enabled": "netorch writes all names into `hosts` files",
+    "interfaces": "the container has an interface in the network already",
+    "labels": "only a container engine uses it",
+}
 _FEW = 8
 """The largest number of subnets that stand for a range of addresses."""
 
@@ -35,10 +58,14 @@ def read(files: SourceFiles, name: str | None) -> Draft:
     services: dict[str, dict[str, Any]] = {}
     places: dict[str, Item] = {}
     sources: dict[str, Item] = {}
+    unread = Unread(reader, _REASONS)
     for _, network in networks_of(files, reader):
         key = reader.text(network.get("name"), "name")
         if not key:
             reader.fault(network, "The network has no `name`.")
+        if not unique(networks, key, network, draft):
+            continue
+        _add_unread(unread, key, network, reader)
         sources[key] = network
         networks[key] = _network(network, reader)
         for container in reader.mapping(network.get("containers"), "containers").values():
@@ -50,8 +77,28 @@ def read(files: SourceFiles, name: str | None) -> Draft:
     own = _Own(draft, sources, reader)
     fill(draft, project, reader, keep_all=True, adjust=own.adjust)
     own.add_to_nodes()
+    unread.lose(draft, {key: one.name for key, one in own.networks.items()})
     reader.faults.done()
     return draft
+
+
+def _add_unread(unread: Unread, key: str, network: Item, read: Reader) -> None:
+    unread.add(key, network, _KEYS | _IDENTITY)
+    if network.get("dns_enabled").data is False:
+        unread.put(key, "dns_enabled", "dns_enabled: false", network.get("dns_enabled"))
+    unread.add(key, network.get("ipam_options"), ("driver",), "ipam_options")
+    for subnet in read.sequence(network.get("subnets"), "subnets"):
+        unread.add(key, subnet, ("gateway", "lease_range", "subnet"), "a subnet")
+    for route in read.sequence(network.get("routes"), "routes"):
+        unread.add(key, route, ("destination", "gateway", "metric"), "a route")
+    for container in read.mapping(network.get("containers"), "containers").values():
+        unread.add(key, container, ("interfaces", "name"), "a container")
+        interfaces = read.mapping(container.get("interfaces"), "interfaces")
+        for interface in interfaces.values():
+            unread.add(key, interface, ("mac_address", "subnets"), "an interface")
+        for name in [*interfaces][1:]:
+            text = f"interface {name} of {read.text(container.get('name'), 'name')}"
+            unread.put(key, "interfaces", text, container)
 
 
 def _network(network: Item, read: Reader) -> Item:

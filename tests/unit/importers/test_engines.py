@@ -262,3 +262,97 @@ def test_wrong_files(import_text: Import, text: str, form: str, error: str) -> N
 def test_characters_that_yaml_does_not_know(import_text: Import) -> None:
     text = '[{"Name": "a", "Driver": "bridge", "IPAM": {}, "Labels": {"x": "\\ud83d\\ude00"}}]'
     assert tree(import_text(text, "n.json"))["networks"] == {"a": {"mode": "nat"}}
+
+
+def test_all_that_cni_says_is_there_or_named(import_text: Import) -> None:
+    result = import_text(
+        """{"cniVersion": "1.0.0", "name": "my net", "disableCheck": true, "plugins": [
+        {"type": "bridge", "isGateway": true, "isDefaultGateway": true, "forceAddress": true,
+         "ipMasq": true, "hairpinMode": true, "promiscMode": true, "vlan": 5, "mtu": 70000,
+         "preserveDefaultVlan": false, "macspoofchk": true, "enabledad": false,
+         "capabilities": {"mac": true}, "dns": {"nameservers": ["1.1.1.1"]},
+         "ipam": {"type": "host-local", "dataDir": "/x", "ranges": [
+            [{"subnet": "10.1.0.5/24", "gateway": "10.2.0.1"}], [{"subnet": "fd00::/64"}]],
+          "routes": [{"dst": "0.0.0.0/0"}, {"dst": "10.0.0.0/8", "gw": "zz"},
+            {"dst": "10.9.0.1/8", "mtu": 1400}, {"dst": "fd01::/64"}]}},
+        {"type": "ptp"},
+        {"type": "tuning", "mac": "zz"},
+        {"type": "host-device", "device": "eth0"}]}""",
+        "n.conflist",
+    )
+    assert result.problems == ()
+    assert sorted(one.text for one in result.losses) == [
+        "capabilities: {mac: true} of bridge",
+        "dataDir: /x of ipam",
+        "disableCheck: true",
+        "dns: {nameservers: [1.1.1.1]} of bridge",
+        "forceAddress: true of bridge",
+        "gateway: 10.2.0.1",
+        "hairpinMode: true of bridge",
+        "macspoofchk: true of bridge",
+        "mtu: 1400 of the route to 10.9.0.1/8",
+        "mtu: 70000",
+        "plugin host-device (device: eth0)",
+        "plugin ptp",
+        "plugin tuning (mac: zz)",
+        "preserveDefaultVlan: false of bridge",
+        "promiscMode: true of bridge",
+        "routes: {to: 10.0.0.0/8, via: zz}",
+        "routes: {to: 10.9.0.1/8, via: 10.1.0.1}",
+        "subnet: 10.1.0.5/24",
+        "vlan: 5 of bridge",
+    ]
+    assert all(one.where[0].startswith("n.conflist:") for one in result.losses)
+    (network,) = tree(result)["networks"].values()
+    assert network["label"] == "my net"
+    assert network["routes"] == [{"to": "fd01::/64", "via": "fd00::1"}]
+
+
+def test_all_that_docker_says_is_there_or_named(import_text: Import) -> None:
+    result = import_text(
+        """[{"Name": "a", "Id": "1", "Scope": "local", "Driver": "bridge", "Attachable": true,
+        "IPAM": {"Driver": "default", "Options": {"pool": "x"}, "Config": [
+            {"Subnet": "10.0.0.0/24", "Odd": 1}]}, "Ingress": true,
+        "ConfigFrom": {"Network": "template"}, "ConfigOnly": false, "Odd": true,
+        "Options": {"com.docker.network.bridge.host_binding_ipv4": "127.0.0.1",
+            "com.docker.network.driver.mtu": "70000"},
+        "Containers": {"1": {"Name": "c", "MacAddress": "zz", "IPv4Address": "10.0.0.9/24", "Odd": 2}}},
+        {"Name": "a", "IPAM": {}}, {"Name": "template", "ConfigOnly": true, "IPAM": {}}]""",
+        "n.json",
+    )
+    assert result.problems == ()
+    assert sorted(one.text for one in result.losses) == [
+        "Attachable: true",
+        "ConfigFrom: template",
+        "Ingress: true",
+        "Odd: 1 of IPAM",
+        "Odd: 2 of a container",
+        "Odd: true",
+        "host_binding_ipv4: 127.0.0.1",
+        "ipam options: pool: x",
+        "mac: zz",
+        "mtu: 70000",
+        "network a",
+        "network template",
+    ]
+    assert tree(result)["networks"] == {"a": {"mode": "nat", "subnet": "10.0.0.0/24"}}
+
+
+def test_all_that_podman_says_is_there_or_named(import_text: Import) -> None:
+    result = import_text(
+        """[{"name": "a", "driver": "bridge", "dns_enabled": false, "labels": {"x": "y"}, "odd": 1,
+        "subnets": [{"subnet": "10.0.0.0/24", "odd": 1}], "containers": {"1": {"name": "c",
+            "interfaces": {"eth0": {"subnets": [{"ipnet": "10.0.0.5/24"}], "odd": 1}, "eth1": {}}}}},
+        {"name": "a", "subnets": []}]""",
+        "n.json",
+    )
+    assert result.problems == ()
+    assert sorted(one.text for one in result.losses) == [
+        "dns_enabled: false",
+        "interface eth1 of c",
+        "labels: {x: y}",
+        "network a",
+        "odd: 1",
+        "odd: 1 of a subnet",
+        "odd: 1 of an interface",
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 import yaml
@@ -214,3 +215,32 @@ def test_a_setting_of_the_machine_is_a_loss(import_lab: Lab) -> None:
     (lost,) = result.losses
     assert lost.text == "sysctl: kernel.shmmax=5"
     assert body(result)[:2] == ["nodes:", "  e: {networks: [A]}"]
+
+
+def test_all_that_lab_conf_says_is_there_or_named(tmp_path: Path) -> None:
+    (tmp_path / "lab.conf").write_text(
+        dedent("""
+            LAB_PRIORITY="7"
+            r[0]=A
+            r[0]=B
+            r[1]="A/zz"
+            r[bridged]=maybe
+            r[ipv6]=false
+            r[port]=99999:80
+            s[0]="C"
+            s[ipv6]=true
+            t[ipv6]=perhaps
+            host[0]=C
+        """)
+    )
+    result = finish(formats.read(SourceFiles([str(tmp_path)]), None))
+    assert result.problems == ()
+    assert sorted((one.text, *one.where) for one in result.losses) == [
+        ("bridged: maybe", "lab.conf:6"),
+        ("ipv6: perhaps", "lab.conf:11"),
+        ("mac: zz", "lab.conf:5"),
+        ('publish: "99999:80"', "lab.conf:8"),
+        ("r[0]=A", "lab.conf:3"),
+    ]
+    assert "LAB_PRIORITY: 7" in result.text and "host in lab.conf" in result.text
+    assert "net.ipv6.conf.all.disable_ipv6: 1" in result.text
