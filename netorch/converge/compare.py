@@ -13,6 +13,7 @@ from netorch.converge.intended import Deviation, with_intended
 from netorch.converge.observe import Observed
 from netorch.converge.original_settings import Memory
 from netorch.converge.own_default_routes import keep_own_default_routes
+from netorch.converge.parts_of_others import warnings_of
 from netorch.converge.preflight import (
     refuse_conflicts,
     refuse_hazards,
@@ -229,6 +230,7 @@ def compare(
         *bridge_filter.warn_of_filter(state, snapshot),
         *observed.unproven.values(),
         *cautions(plan, snapshot, desired.topology),
+        *warnings_of(plan, snapshot, observed.state),
     )
     return Difference(
         plan,

@@ -42,11 +42,11 @@ def problem_of(refusal: Refusal, where: Position | None) -> Problem:
     title = step.resource.title()
     code, text, command = remedy(failure.request, failure.errno, words)
     return Problem(
-        code, f"{verb} {title}: {_reason(words, failure.errno)}.", where, text, title, command
+        code, f"{verb} {title}: {reason_of(words, failure.errno)}.", where, text, title, command
     )
 
 
-def _reason(words: str, number: int) -> str:
+def reason_of(words: str, number: int) -> str:
     """Return the kernel's words, and the part of the error number's sentence that they lack."""
     system = sentence(number)
     text, _, name = system.rpartition(", ")

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from netorch.converge import confirmation, intended
 from netorch.converge.attached import forget_left, remember_left
@@ -13,9 +13,10 @@ from netorch.converge.compare import Difference, compare, plan_back
 from netorch.converge.concurrent_changes import describe_changes, describe_deviation, name_processes
 from netorch.converge.connections import end_wrong_connections
 from netorch.converge.execute import INTERRUPTS, ROUNDS, Refusal, deletable_groups, execute
-from netorch.converge.kernel_errors import problems_of
+from netorch.converge.kernel_errors import problems_of, reason_of
 from netorch.converge.moves import moves
 from netorch.converge.original_settings import Memory, Place
+from netorch.converge.parts_of_others import Part, lost_parts
 from netorch.converge.preflight import refuse_other_file
 from netorch.converge.previous import Previous, namespaces_of, ownership_of
 from netorch.converge.recorded_state import save
@@ -35,9 +36,9 @@ from netorch.resolve.desired import Desired
 from netorch.resolve.loaded import Loaded
 from netorch.state.key import Key, label_text
 from netorch.state.plan import Plan
-from netorch.state.resource import State
+from netorch.state.resource import Resource, State
 from netorch.values.ownership import Ownership
-from netorch.values.requests import NetnsDel
+from netorch.values.requests import NetnsDel, Request
 from netorch.values.snapshot import Snapshot
 
 
@@ -85,6 +86,7 @@ class Transaction:
         self.has_begun = False
         """Whether a failure needs a rollback."""
         self._is_rolled_back = False
+        self._ended_processes: list[str] = []
         self._looks = 0
 
     def look_and_plan(self) -> None:
@@ -238,7 +240,8 @@ class Transaction:
             else:
                 late = frozenset()
             self.observers.phase("making")
-            report.notes += end_processes_of(plan, now.snapshot)
+            self._ended_processes += (ended := end_processes_of(plan, now.snapshot))
+            report.notes += ended
             run = execute(
                 self.kernel,
                 plan,
@@ -295,7 +298,12 @@ class Transaction:
         if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
             error = NetorchError(problem_of_system(error))
         if isinstance(error, NetorchError):
-            return type(error)((*error.problems, *(problems or [_ROLLED_BACK])), error.file)
+            processes = [
+                Problem("rolled-back", f"{text}: netorch does not start it again.")
+                for text in self._ended_processes
+            ]
+            after = (*(problems or [_ROLLED_BACK]), *processes)
+            return type(error)((*error.problems, *after), error.file)
         if problems:
             return KernelRefused(
                 [Problem("interrupted", "interrupted."), *problems], self.loaded.file
@@ -443,7 +451,48 @@ def roll_back(
         records.restore(name, before.record)
         records.forget_previous(name)
         forget_left(name)
-    return problems
+    return problems or _bring_parts_back(kernel, start, previous)
+
+
+def _bring_parts_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Problem]:
+    """Make again what other programs had on links that the failed apply has deleted.
+
+    Return a problem for each object that netorch cannot make.
+    """
+    plan, own = start.first.plan, start.first.observed.state
+    dying = (*(step.resource for step in plan.deletes), *plan.implied)
+    if not any(one.key.kind in {"link", "netns"} for one in dying):
+        return []
+    reasons: dict[str, str] = {}
+    for rounds in range(ROUNDS):
+        _, now = plan_back(kernel, start.desired, previous, own, start.first.attached)
+        lost = lost_parts(start.first.snapshot, now, own)
+        again = {part.title for part in lost if part.requests}
+        if not again or again == reasons.keys() or rounds == ROUNDS - 1:
+            break
+        # what needs another object that is lost comes back in the next round
+        reasons = _make_again(kernel, lost)
+    return [_NOT_ROLLED_BACK, *map(_not_made_again(reasons), lost)] if lost else []
+
+
+def _make_again(kernel: LinuxKernel, lost: Sequence[Part]) -> dict[str, str]:
+    """Send the requests of parts. Return the title of each that Linux refuses, and its reason."""
+    channels: dict[str, list[Request]] = {}
+    owners: dict[int, Part] = {}
+    for part in lost:
+        channels.setdefault(part.netns, []).extend(part.requests)
+        owners |= {id(request): part for request in part.requests}
+    failures = kernel.transact(channels)
+    return {owners[id(one.request)].title: reason_of(one.sentence, one.errno) for one in failures}
+
+
+def _not_made_again(reasons: Mapping[str, str]) -> Callable[[Part], Problem]:
+    def problem(part: Part) -> Problem:
+        why = reasons.get(part.title, "netorch did not make it, and does not know all of it")
+        what = f"{part.title} was deleted with {part.link}, and is not there again: {why}."
+        return Problem("not-rolled-back", what, object=part.title)
+
+    return problem
 
 
 def roll_back_alone(start: Start, planned: Callable[[Plan], None]) -> list[Problem]:
@@ -478,9 +527,11 @@ def _plan_back_until_done(
     kernel: LinuxKernel, start: Start, previous: Previous, planned: Callable[[Plan], None]
 ) -> list[Problem]:
     desired, before = start.desired, start.first
+    last = start.previous.desired
+    asked = last.state if last is not None else {}
     # a veth without its other end, which somebody had deleted, cannot be made again
     target = {
-        key: resource
+        key: _as_it_was_made(resource, asked.get(key))
         for key, resource in before.observed.state.items()
         if not isinstance(resource, Veth) or resource.peer != UNKNOWN
     }
@@ -504,6 +555,13 @@ def _plan_back_until_done(
         run = execute(kernel, plan, groups=groups, reclaim=ours, keep_going=True)
         problems = problems_of((*refusals, *run.refusals), lambda _: None)
     return [_NOT_ROLLED_BACK, *problems]
+
+
+def _as_it_was_made(resource: Resource, asked: Resource | None) -> Resource:
+    """Return an object with what no reading shows of it, from the file that was applied last."""
+    if isinstance(resource, Up) and isinstance(asked, Up):
+        return replace(resource, quick=asked.quick)
+    return resource
 
 
 def _without_new(plan: Plan, claimed: frozenset[Key]) -> Plan:

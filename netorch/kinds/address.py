@@ -23,6 +23,7 @@ from netorch.netlink.constants import (
     IFA_F_SECONDARY,
     IFAPROT_KERNEL_LL,
     IFAPROT_KERNEL_LO,
+    IFAPROT_KERNEL_RA,
     RT_SCOPE_HOST,
     RT_SCOPE_LINK,
     RT_SCOPE_UNIVERSE,
@@ -219,7 +220,7 @@ class Address(Resource):
                     primary=primary,
                     shared=shared,
                     settings=settings,
-                    exact_request=_exact_request(view.label, link.name, record)
+                    exact_request=exact_request(view.label, link.name, record)
                     if settings
                     else None,
                 )
@@ -281,7 +282,7 @@ class Address(Resource):
             return reason
         marked = replace(record, protocol=self.protocol)
         addresses = tuple(marked if other is record else other for other in netns.addresses)
-        before = _exact_request(netns.label, self.link, record)
+        before = exact_request(netns.label, self.link, record)
         return Adoption(
             replace(netns, addresses=addresses),
             (replace(before, protocol=self.protocol),),
@@ -363,6 +364,7 @@ See inet_rtm_newaddr and inet6_addr_modify.
 _INFINITY = 0xFFFFFFFF
 _BY_HAND_OR_LINUX = frozenset((0, IFAPROT_KERNEL_LO, IFAPROT_KERNEL_LL))
 """Protocol numbers of addresses, without those of programs and router advertisements."""
+_BY_LINUX = frozenset((IFAPROT_KERNEL_LO, IFAPROT_KERNEL_RA, IFAPROT_KERNEL_LL))
 _LOOPBACK = bytes(15) + b"\x01"
 
 
@@ -384,7 +386,7 @@ def _settings(record: AddressRecord, link: str) -> tuple[tuple[str, str], ...]:
     return tuple(settings.items())
 
 
-def _exact_request(netns: str, link: str, record: AddressRecord) -> AddressAdd:
+def exact_request(netns: str, link: str, record: AddressRecord) -> AddressAdd:
     """Return the request that makes an address exactly as it was read."""
     lifetimes = record.lifetimes
     if record.flags & IFA_F_DEPRECATED:
@@ -427,6 +429,13 @@ def is_ours(view: View, record: AddressRecord) -> bool:
         return True
     address = _ifaddr(record.local, record.address, record.prefixlen)
     return address_key(view.label, link.name, address) in view.desired_keys
+
+
+def is_made_by_linux(record: AddressRecord, link: LinkRecord) -> bool:
+    """Whether Linux gives an address to a link by itself, or as an advertisement says."""
+    if record.family == AF_INET6 and record.flags & IFA_F_SECONDARY:
+        return True  # because it is a temporary one
+    return record.protocol in _BY_LINUX or _is_made_with_link(record, link)
 
 
 def _is_made_with_link(record: AddressRecord, link: LinkRecord) -> bool:

@@ -24,7 +24,7 @@ from netorch.state.registry import View, observed, reports_unproven
 from netorch.state.resource import Resource
 from netorch.values.marks import NOT_OURS, read_alias
 from netorch.values.requests import NeighbourAdd, NeighbourDel, Request
-from netorch.values.snapshot import Adoption, NeighbourRecord, NetnsSnapshot
+from netorch.values.snapshot import Adoption, LinkRecord, NeighbourRecord, NetnsSnapshot
 
 _SILENT = IFF_LOOPBACK | IFF_NOARP | IFF_POINTOPOINT
 """Flags of links on which the kernel itself adds neighbours with the state NUD_NOARP.
@@ -137,10 +137,13 @@ def _records(view: View) -> Iterator[NeighbourRecord]:
     return (
         record
         for record in view.netns.neighbours
-        if record.family != AF_BRIDGE
-        and record.index in view.links
-        and not (record.noarp and view.links[record.index].flags & _SILENT)
+        if record.index in view.links and is_added(record, view.links[record.index])
     )
+
+
+def is_added(record: NeighbourRecord, link: LinkRecord) -> bool:
+    """Return whether an entry is a neighbour that Linux has not made with the link."""
+    return record.family != AF_BRIDGE and not (record.noarp and link.flags & _SILENT)
 
 
 def _is_ours(view: View, record: NeighbourRecord) -> bool:

@@ -10,13 +10,23 @@ from netorch.kinds.base.link import link_key
 from netorch.netlink.codec import u8, u16, u32
 from netorch.netlink.constants import (
     IFLA_BR_STP_STATE,
+    IFLA_BRPORT_BCAST_FLOOD,
     IFLA_BRPORT_COST,
+    IFLA_BRPORT_FAST_LEAVE,
+    IFLA_BRPORT_GUARD,
     IFLA_BRPORT_ISOLATED,
     IFLA_BRPORT_LEARNING,
+    IFLA_BRPORT_LOCKED,
+    IFLA_BRPORT_MCAST_FLOOD,
+    IFLA_BRPORT_MCAST_TO_UCAST,
     IFLA_BRPORT_MODE,
     IFLA_BRPORT_NEIGH_SUPPRESS,
     IFLA_BRPORT_PRIORITY,
+    IFLA_BRPORT_PROTECT,
+    IFLA_BRPORT_PROXYARP,
+    IFLA_BRPORT_PROXYARP_WIFI,
     IFLA_BRPORT_STATE,
+    IFLA_BRPORT_UNICAST_FLOOD,
 )
 from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
@@ -205,6 +215,39 @@ class Port(NoForeignObjects, Resource):
         yield "neigh_suppress", (IFLA_BRPORT_NEIGH_SUPPRESS, u8(self.neigh_suppress))
         yield "cost", (IFLA_BRPORT_COST, u32(self.cost))
         yield "priority", (IFLA_BRPORT_PRIORITY, u16(self.priority))
+
+
+_DEFAULTS = {
+    IFLA_BRPORT_MODE: 0,
+    IFLA_BRPORT_GUARD: 0,
+    IFLA_BRPORT_PROTECT: 0,
+    IFLA_BRPORT_FAST_LEAVE: 0,
+    IFLA_BRPORT_LEARNING: 1,
+    IFLA_BRPORT_UNICAST_FLOOD: 1,
+    IFLA_BRPORT_PROXYARP: 0,
+    IFLA_BRPORT_PROXYARP_WIFI: 0,
+    IFLA_BRPORT_MCAST_FLOOD: 1,
+    IFLA_BRPORT_MCAST_TO_UCAST: 0,
+    IFLA_BRPORT_BCAST_FLOOD: 1,
+    IFLA_BRPORT_NEIGH_SUPPRESS: 0,
+    IFLA_BRPORT_ISOLATED: 0,
+    IFLA_BRPORT_LOCKED: 0,
+    IFLA_BRPORT_PRIORITY: 32,
+}
+"""The options of a port of a bridge, by their numbers, with the kernel's defaults."""
+
+
+def options_as_read(link: LinkRecord) -> tuple[tuple[int, bytes], ...]:
+    """Return the options of a port that are not the defaults, whoever has set them."""
+    return tuple(
+        (number, payload)
+        for number, payload in link.port.items()
+        if (
+            int.from_bytes(payload, "little") not in BY_SPEED
+            if number == IFLA_BRPORT_COST
+            else number in _DEFAULTS and int.from_bytes(payload, "little") != _DEFAULTS[number]
+        )
+    )
 
 
 def _options(link: LinkRecord, bridge: LinkRecord) -> dict[str, Any]:
