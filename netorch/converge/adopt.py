@@ -16,6 +16,7 @@ from netorch.kinds.base.link import link_key
 from netorch.state.key import Key, is_attached
 from netorch.state.plan import Plan
 from netorch.state.resource import Resource
+from netorch.values.ownership import Adopted, Original, identity_text
 from netorch.values.requests import Request
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 
@@ -37,6 +38,8 @@ class Claim(Value):
     """The requests that put the marks on it."""
     take_back: tuple[Request, ...]
     """The requests that leave it as it was before."""
+    original: Original | None = None
+    """The marks that it had before."""
 
     @property
     def key(self) -> Key:
@@ -86,7 +89,7 @@ def claim(
             snapshot = replace(
                 snapshot, namespaces={**snapshot.namespaces, key.netns: adoption.netns}
             )
-            claims[key] = Claim(resource, adoption.put, adoption.take_back)
+            claims[key] = Claim(resource, adoption.put, adoption.take_back, adoption.original)
         observed = observe(snapshot, claims)
     return Claims(snapshot, observed, tuple(claims.values()), reasons)
 
@@ -151,6 +154,17 @@ def _fixed_difference(before: Resource, after: Resource | None) -> str:
         if there.get(name) != asked.get(name)
     ]
     return f"netorch would have to replace it: {', '.join(wrong) or 'what it is in differs'}"
+
+
+def originals_of(claims: Iterable[Claim], snapshot: Snapshot) -> dict[str, list[Adopted]]:
+    """Return the marks from before, in the form of `Ownership.adopted`."""
+    adopted: dict[str, list[Adopted]] = {}
+    for one in claims:
+        netns = snapshot.namespaces.get(one.key.netns)
+        if netns is not None and one.original is not None:
+            entry = Adopted((one.key.kind, *one.key.parts), one.original)
+            adopted.setdefault(identity_text(netns.identity), []).append(entry)
+    return adopted
 
 
 def put(kernel: LinuxKernel, claims: Iterable[Claim]) -> list[Refusal]:

@@ -17,6 +17,8 @@ from netorch.kernel.linux import LinuxKernel
 from netorch.kinds.physical import Physical
 from netorch.state.key import Key, label_text
 from netorch.state.resource import Resource
+from netorch.values.ownership import Original
+from netorch.values.snapshot import Snapshot
 
 _LAST = ("link", "netns")
 """Kinds whose marks prove that what is in them belongs to the topology, so they go last."""
@@ -31,14 +33,17 @@ def release(kernel: LinuxKernel, name: str, observers: Observers, report: Report
     observers.phase("reading")
     previous = Previous.read(name)
     within = reach_of(kernel, previous)
-    _, observed = read_all(kernel, previous, within)
+    snapshot, observed = read_all(kernel, previous, within)
     if lent := [one for one in observed.state.values() if isinstance(one, Physical)]:
         raise ConflictError([_lent_problem(one) for one in lent])
     report.record = previous.record
     report.warnings += [*previous.warnings, *within.warnings, *observed.unproven.values()]
     report.notes += _what_stays(observed)
     observers.phase("releasing")
-    work = [(resource, list(resource.release())) for resource in _ordered(observed)]
+    work = [
+        (one, list(one.release(_original(one.key, previous, snapshot))))
+        for one in _ordered(observed)
+    ]
     report.released = tuple(
         resource.title() for resource, requests in work if requests and resource.key.kind in _LAST
     )
@@ -46,6 +51,14 @@ def release(kernel: LinuxKernel, name: str, observers: Observers, report: Report
     if refusals := send_updates(kernel, work):
         raise KernelRefused(problems_of(refusals, lambda _: None))
     records.remove_record(name)
+
+
+def _original(key: Key, previous: Previous, snapshot: Snapshot) -> Original | None:
+    """Return the marks that an object had before the topology took it over."""
+    netns = snapshot.namespaces.get(key.netns)
+    if previous.ownership is None or netns is None:
+        return None
+    return previous.ownership.original((key.kind, *key.parts), netns.identity)
 
 
 def _ordered(observed: Observed) -> Iterator[Resource]:

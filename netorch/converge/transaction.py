@@ -37,7 +37,7 @@ from netorch.resolve.loaded import Loaded
 from netorch.state.key import Key, label_text
 from netorch.state.plan import Plan
 from netorch.state.resource import Resource, State
-from netorch.values.ownership import Ownership
+from netorch.values.ownership import Adopted, Ownership, identity_text
 from netorch.values.requests import NetnsDel, Request
 from netorch.values.snapshot import Snapshot
 
@@ -160,7 +160,26 @@ class Transaction:
     @property
     def _ownership_after(self) -> Ownership:
         """The record of the topology's own objects after the apply."""
-        return ownership_of(self.first.desired, self.last.snapshot, self.first.mark)
+        first = self.first
+        after = ownership_of(first.desired, self.last.snapshot, first.mark)
+        return after.adopting(self._adopted(first.desired))
+
+    def _adopted(self, state: Collection[Key]) -> Mapping[str, Sequence[Adopted]]:
+        """Return the objects of a state that the topology has taken over, now or before."""
+        was = self.on_record.ownership
+        adopted: dict[str, list[Adopted]] = {}
+        for label, netns in self.first.snapshot.namespaces.items():
+            place = identity_text(netns.identity)
+            for one in was.adopted.get(place, ()) if was is not None else ():
+                kind, *parts = one.name
+                if Key(kind, label, *parts) in state:
+                    adopted.setdefault(place, []).append(one)
+        if self.first.claims:
+            from netorch.converge.adopt import originals_of
+
+            for place, more in originals_of(self.first.claims, self.first.snapshot).items():
+                adopted.setdefault(place, []).extend(more)
+        return adopted
 
     def remember(self) -> bool:
         """Step 2: write the record and the original values of the sysctls that will change.
@@ -210,7 +229,8 @@ class Transaction:
         self.marks_filters = "" in previous.filters.values()
         record = replace(self.record, filters=None) if self.marks_filters else self.record
         state = {**first.observed.state, **first.desired}
-        self.ownership = ownership_of(state, first.snapshot, first.mark).also(previous.ownership)
+        ownership = ownership_of(state, first.snapshot, first.mark).adopting(self._adopted(state))
+        self.ownership = ownership.also(previous.ownership)
         records.write_record(name, record, known, self.ownership)
         if self._changes_intended:
             intended.write(name, first.intended)

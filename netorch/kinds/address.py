@@ -18,6 +18,7 @@ from netorch.netlink.constants import (
     IFA_F_DEPRECATED,
     IFA_F_HOMEADDRESS,
     IFA_F_MANAGETEMPADDR,
+    IFA_F_NODAD,
     IFA_F_NOPREFIXROUTE,
     IFA_F_PERMANENT,
     IFA_F_SECONDARY,
@@ -31,7 +32,8 @@ from netorch.netlink.constants import (
 from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import View, observed, reports_unproven
 from netorch.state.resource import Resource
-from netorch.values.marks import NOT_OURS, read_alias
+from netorch.values.marks import NOT_OURS, PROTOCOLS, read_alias
+from netorch.values.ownership import Original
 from netorch.values.requests import AddressAdd, AddressDel, Feature, Request
 from netorch.values.snapshot import AddressRecord, Adoption, LinkRecord, NetnsSnapshot
 
@@ -282,15 +284,24 @@ class Address(Resource):
             return reason
         marked = replace(record, protocol=self.protocol)
         addresses = tuple(marked if other is record else other for other in netns.addresses)
-        before = exact_request(netns.label, self.link, record)
+        detection = record.family == AF_INET6 and not record.flags & IFA_F_NODAD
+        before = replace(exact_request(netns.label, self.link, record), detection=detection)
         return Adoption(
             replace(netns, addresses=addresses),
             (replace(before, protocol=self.protocol),),
             (before,),
+            Original(protocol=record.protocol, detection=detection),
         )
 
-    def release(self) -> Iterable[Request]:
-        return tuple(replace(self, protocol=0, exact_request=None).create())
+    def release(self, original: Original | None = None) -> Iterable[Request]:
+        if self.protocol not in PROTOCOLS:
+            return ()  # because it has no mark of its own: it is on a link that has one
+        before = original or Original()
+        return tuple(
+            replace(request, protocol=before.protocol, detection=before.detection)
+            for request in self.create()
+            if isinstance(request, AddressAdd)
+        )
 
     def create(self) -> Iterable[Request]:
         if self.exact_request is not None:

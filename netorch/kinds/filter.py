@@ -12,6 +12,7 @@ from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Disruption, Obstacle, Resource, State
 from netorch.values.filter_rules import FILTERING, Ruleset
 from netorch.values.marks import NOT_OURS, Mark
+from netorch.values.ownership import Original
 from netorch.values.requests import FilterDel, FilterSet, Request
 from netorch.values.snapshot import Snapshot
 
@@ -107,7 +108,7 @@ class PacketFilter(NoForeignObjects, Resource):
             )
         ]
 
-    def release(self) -> Iterable[Request]:
+    def release(self, original: Original | None = None) -> Iterable[Request]:
         text = syntax_of(self.backend).released(self.topology, self.text)
         if not text:
             return ()

@@ -22,7 +22,8 @@ from netorch.netlink.constants import (
 from netorch.state.key import Key, label_text
 from netorch.state.registry import View, observed, reports_unproven
 from netorch.state.resource import Resource
-from netorch.values.marks import NOT_OURS, read_alias
+from netorch.values.marks import NOT_OURS, PROTOCOLS, read_alias
+from netorch.values.ownership import Original
 from netorch.values.requests import NeighbourAdd, NeighbourDel, Request
 from netorch.values.snapshot import Adoption, LinkRecord, NeighbourRecord, NetnsSnapshot
 
@@ -107,11 +108,16 @@ class Neighbour(Resource):
         entries = tuple(marked if other is record else other for other in netns.neighbours)
         put = NeighbourAdd(self.netns, self.link, record.family, address, record.mac, self.protocol)
         return Adoption(
-            replace(netns, neighbours=entries), (put,), (replace(put, protocol=record.protocol),)
+            replace(netns, neighbours=entries),
+            (put,),
+            (replace(put, protocol=record.protocol),),
+            Original(protocol=record.protocol),
         )
 
-    def release(self) -> Iterable[Request]:
-        return tuple(replace(self, protocol=0).create())
+    def release(self, original: Original | None = None) -> Iterable[Request]:
+        if self.protocol not in PROTOCOLS:
+            return ()
+        return tuple(replace(self, protocol=(original or Original()).protocol).create())
 
     def create(self) -> Iterable[Request]:
         return (NeighbourAdd(self.netns, self.link, *self._packed(), self.protocol),)

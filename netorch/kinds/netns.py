@@ -13,6 +13,7 @@ from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
 from netorch.values.marks import ALIAS
+from netorch.values.ownership import Original
 from netorch.values.requests import (
     LinkSet,
     NetnsAdd,
@@ -113,10 +114,11 @@ class Netns(NoForeignObjects, Resource):
             replace(netns, links=links),
             (_alias(self.netns, self.alias),),
             (_alias(self.netns, netns.mark),),
+            Original(alias=netns.mark),
         )
 
-    def release(self) -> Iterable[Request]:
-        return (_alias(self.netns, ""),)
+    def release(self, original: Original | None = None) -> Iterable[Request]:
+        return (_alias(self.netns, "" if original is None else original.alias),)
 
     def delete(self) -> Iterable[Request]:
         return (NetnsDel(self.netns),)

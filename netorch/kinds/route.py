@@ -29,7 +29,8 @@ from netorch.netlink.constants import (
 from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import View, observed, reports_unproven
 from netorch.state.resource import Resource
-from netorch.values.marks import read_alias
+from netorch.values.marks import PROTOCOLS, read_alias
+from netorch.values.ownership import Original
 from netorch.values.requests import (
     Attrs,
     Encap,
@@ -301,10 +302,14 @@ class Route(Resource):
             replace(netns, routes=routes),
             (RouteAdd(self.netns, marked, replace=True),),
             (RouteAdd(self.netns, spec, replace=True),),
+            Original(protocol=spec.protocol),
         )
 
-    def release(self) -> Iterable[Request]:
-        free = replace(self.spec, protocol=RTPROT_STATIC)
+    def release(self, original: Original | None = None) -> Iterable[Request]:
+        if self.spec.protocol not in PROTOCOLS:
+            return ()
+        protocol = RTPROT_STATIC if original is None else original.protocol
+        free = replace(self.spec, protocol=protocol)
         return (RouteAdd(self.netns, free, replace=True),)
 
     def delete(self) -> Iterable[Request]:

@@ -35,7 +35,8 @@ from netorch.netlink.constants import (
 from netorch.state.key import Key, label_text
 from netorch.state.registry import View, observed, reports_unproven
 from netorch.state.resource import Resource
-from netorch.values.marks import NOT_OURS
+from netorch.values.marks import NOT_OURS, PROTOCOLS
+from netorch.values.ownership import Original
 from netorch.values.requests import Attrs, Request, RuleAdd, RuleDel, RuleSpec
 from netorch.values.snapshot import Adoption, NetnsSnapshot
 
@@ -149,10 +150,14 @@ class Rule(Resource):
             replace(netns, rules=rules),
             (RuleAdd(self.netns, marked), RuleDel(self.netns, there)),
             (RuleAdd(self.netns, there), RuleDel(self.netns, marked)),
+            Original(protocol=there.protocol),
         )
 
-    def release(self) -> Iterable[Request]:
-        free = replace(self.spec, protocol=RTPROT_STATIC)
+    def release(self, original: Original | None = None) -> Iterable[Request]:
+        if self.spec.protocol not in PROTOCOLS:
+            return ()
+        protocol = RTPROT_STATIC if original is None else original.protocol
+        free = replace(self.spec, protocol=protocol)
         return RuleAdd(self.netns, free), RuleDel(self.netns, self.spec)
 
     def delete(self) -> Iterable[Request]:

@@ -335,7 +335,8 @@ def _address(request: AddressAdd | AddressDel, resolver: IndexLookup) -> tuple[i
         )
     extra = attr(c.IFA_PROTO, u8(request.protocol)) if request.protocol else b""
     # An IPv6 address cannot be used for 1.8 s while DAD (RFC 4862) runs, so netorch turns DAD off.
-    flags = request.flags | (c.IFA_F_NODAD if request.family == c.AF_INET6 else 0)
+    no_dad = request.family == c.AF_INET6 and not request.detection
+    flags = request.flags | (c.IFA_F_NODAD if no_dad else 0)
     if flags:
         extra += attr(c.IFA_FLAGS, u32(flags))
     if request.lifetimes is not None:

@@ -12,6 +12,7 @@ from netorch.immutable import Value
 from netorch.state.key import Key
 
 if TYPE_CHECKING:
+    from netorch.values.ownership import Original
     from netorch.values.requests import Answer, Feature, Question, Request
     from netorch.values.snapshot import Adoption, NetnsSnapshot, Snapshot
 
@@ -187,8 +188,11 @@ class Resource(Value):
         """
         return "netorch cannot put its mark on it"
 
-    def release(self) -> Iterable[Request]:
-        """Return the requests that take the marks from this object, which stays as it is."""
+    def release(self, original: Original | None = None) -> Iterable[Request]:
+        """Return the requests that take the marks from this object, which stays as it is.
+
+        `original` are the marks from before the topology took it over, None if it has made it.
+        """
         return ()
 
     def adapt_to(self, before: Resource, last: Callable[[], Resource | None]) -> Resource:

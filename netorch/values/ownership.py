@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from netorch.immutable import Value, field
+from netorch.immutable import Value, field, replace
 
 ObjectName = tuple[str, ...]
 """The kind and the name in a resource's key, such as `("route", "10.0.0.0/8")`."""
@@ -21,6 +21,27 @@ def identity_text(identity: tuple[int, int]) -> str:
     """Return `NetnsSnapshot.identity` of a namespace as the text that a record contains."""
     inode, cookie = identity
     return f"{inode} {cookie}"
+
+
+class Original(Value):
+    """The marks that an object had before a topology took it over."""
+
+    alias: str = ""
+    """The alias of a link, or that of `lo` of a namespace."""
+    group: int = 0
+    """The group of a link."""
+    protocol: int = 0
+    """The protocol number of an address, a route, a rule or a neighbour."""
+    detection: bool = False
+    """Whether Linux may look for duplicates of an IPv6 address (IFA_F_NODAD is not set)."""
+
+
+class Adopted(Value):
+    """An object that a topology has taken over."""
+
+    name: ObjectName
+    """The kind and the name in its key."""
+    original: Original
 
 
 class Ownership(Value):
@@ -40,6 +61,8 @@ class Ownership(Value):
     """
     second_names: tuple[str, ...] = ()
     """Those of `namespaces` that are second names of namespaces, sorted."""
+    adopted: Mapping[str, tuple[Adopted, ...]] = field(default_factory=dict)
+    """Any namespace, as `identity_text` → the objects in it that the topology has taken over."""
 
     def links_in(self, identity: tuple[int, int]) -> frozenset[int]:
         """Return the indices of the topology's links in an attached namespace."""
@@ -48,6 +71,23 @@ class Ownership(Value):
     def of(self, identity: tuple[int, int]) -> frozenset[ObjectName]:
         """Return the topology's recorded objects in an attached namespace."""
         return frozenset(self.objects.get(identity_text(identity), ()))
+
+    def original(self, name: ObjectName, identity: tuple[int, int]) -> Original | None:
+        """Return the marks that an object had before, None if the topology has made it."""
+        there = self.adopted.get(identity_text(identity), ())
+        return next((one.original for one in there if one.name == name), None)
+
+    def adopting(self, adopted: Mapping[str, Iterable[Adopted]]) -> Ownership:
+        """Return this record with further objects that the topology has taken over."""
+        both = {
+            place: tuple(
+                {
+                    one.name: one for one in (*adopted.get(place, ()), *self.adopted.get(place, ()))
+                }.values()
+            )
+            for place in sorted({*self.adopted, *adopted})
+        }
+        return replace(self, adopted={place: there for place, there in both.items() if there})
 
     def also(self, other: Ownership | None) -> Ownership:
         """Return this record with the namespaces, objects and links of another record added."""
@@ -69,7 +109,8 @@ class Ownership(Value):
             second_names=second,
             objects=objects,
             links=links,
-        )
+            adopted=self.adopted,
+        ).adopting(other.adopted)
 
 
 def free_number(preferred: int, numbers: range, taken: Iterable[int]) -> int:

@@ -209,6 +209,8 @@ class AddressAdd(Value):
     """See `AddressRecord.metric`."""
     label: str = ""
     """See `AddressRecord.label`."""
+    detection: bool = False
+    """Whether Linux may look for duplicates of an IPv6 address (IFA_F_NODAD is not set)."""
 
 
 class AddressDel(Value):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from netorch.immutable import Value, field
+from netorch.values.ownership import Original
 from netorch.values.policy import BridgeEntry, KernelRoute, KernelRule, NeighbourEntry
 from netorch.values.requests import Accept, Attrs, Request, RouteSpec, RuleSpec
 from netorch.values.secret import Secret
@@ -354,3 +355,5 @@ class Adoption(Value):
     """The requests that put the marks on it."""
     take_back: tuple[Request, ...]
     """The requests that leave it as it was before."""
+    original: Original | None = None
+    """The marks that it had before."""

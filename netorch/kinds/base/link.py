@@ -11,6 +11,7 @@ from netorch.state.key import HOST, Key, cached_key, label_text
 from netorch.state.registry import View, reports_unproven
 from netorch.state.resource import Disruption, Resource
 from netorch.values.marks import ALIAS, Mark, read_alias
+from netorch.values.ownership import Original
 from netorch.values.requests import AltnameAdd, AltnameDel, Attrs, LinkDel, LinkSet, Request
 from netorch.values.snapshot import Adoption, LinkRecord, NetnsSnapshot
 
@@ -139,11 +140,13 @@ class Link(Resource):
             replace(netns, links=links),
             (_marks(self.netns, self.name, self.alias, self.group),),
             (_marks(self.netns, self.name, link.alias, link.group),),
+            Original(alias=link.alias, group=link.group),
         )
 
-    def release(self) -> Iterable[Request]:
+    def release(self, original: Original | None = None) -> Iterable[Request]:
+        before = original or Original()
         description = read_alias(self.alias).description
-        return (_marks(self.netns, self.name, description, 0),)
+        return (_marks(self.netns, self.name, description or before.alias, before.group),)
 
     def delete(self) -> Iterator[Request]:
         yield LinkDel(self.netns, self.name)
