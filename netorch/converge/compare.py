@@ -13,7 +13,6 @@ from netorch.converge.intended import Deviation, with_intended
 from netorch.converge.observe import Observed
 from netorch.converge.original_settings import Memory
 from netorch.converge.own_default_routes import keep_own_default_routes
-from netorch.converge.parts_of_others import warnings_of
 from netorch.converge.preflight import (
     refuse_conflicts,
     refuse_hazards,
@@ -43,7 +42,7 @@ from netorch.resolve.loaded import Loaded
 from netorch.state.key import HOST, Key
 from netorch.state.plan import Plan
 from netorch.state.planner import plan as make_plan
-from netorch.state.resource import Resource
+from netorch.state.resource import Resource, State
 from netorch.values.marks import Mark
 from netorch.values.snapshot import Snapshot
 
@@ -229,8 +228,7 @@ def compare(
         *hazards.warn_of_listeners(state, observed.state, snapshot),
         *bridge_filter.warn_of_filter(state, snapshot),
         *observed.unproven.values(),
-        *cautions(plan, snapshot, desired.topology),
-        *warnings_of(plan, snapshot, observed.state),
+        *cautions(plan, snapshot, observed.state, desired.topology),
     )
     return Difference(
         plan,
@@ -313,8 +311,11 @@ def _adapted(
     return {key: asked(key) for key in state}, left_alone
 
 
-def cautions(plan: Plan, snapshot: Snapshot, topology: str) -> list[str]:
-    """Return the warnings about a plan, which is not carried out yet."""
+def cautions(plan: Plan, snapshot: Snapshot, own: State, topology: str) -> list[str]:
+    """Return the warnings about a plan, which is not carried out yet.
+
+    `own` is what the topology has in the snapshot.
+    """
     lent = [step.resource for step in plan.deletes if isinstance(step.resource, Physical)]
     known = nics.remembered(topology) if lent else frozenset()
     return [
@@ -335,4 +336,14 @@ def cautions(plan: Plan, snapshot: Snapshot, topology: str) -> list[str]:
             for origin, place in snapshot.nics.items()
             if place is None
         ),
+        *_of_others(plan, snapshot, own),
     ]
+
+
+def _of_others(plan: Plan, snapshot: Snapshot, own: State) -> list[str]:
+    """Return a warning for each link whose deletion also deletes what is not the topology's."""
+    if not (plan.deletes or plan.implied):
+        return []
+    from netorch.converge.parts_of_others import warnings_of
+
+    return warnings_of(plan, snapshot, own)

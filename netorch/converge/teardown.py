@@ -10,7 +10,6 @@ from netorch.converge.connections import end_wrong_connections
 from netorch.converge.execute import ROUNDS, Refusal, deletable_groups, execute
 from netorch.converge.kernel_errors import problems_of
 from netorch.converge.observe import Observed
-from netorch.converge.parts_of_others import warnings_of
 from netorch.converge.previous import Previous
 from netorch.converge.read import read_all
 from netorch.converge.report import Observers, Report
@@ -56,8 +55,7 @@ def tear_down(
         *previous.warnings,
         *within.warnings,
         *observed.unproven.values(),
-        *cautions(plan, snapshot, name),
-        *warnings_of(plan, snapshot, observed.state),
+        *cautions(plan, snapshot, observed.state, name),
         *_missing(plan, reclaim, snapshot),
         *_foreign_filters(observed, snapshot),
         *_second_names(snapshot),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from netorch.converge import confirmation, intended
 from netorch.converge.attached import forget_left, remember_left
@@ -16,7 +17,6 @@ from netorch.converge.execute import INTERRUPTS, ROUNDS, Refusal, deletable_grou
 from netorch.converge.kernel_errors import problems_of, reason_of
 from netorch.converge.moves import moves
 from netorch.converge.original_settings import Memory, Place
-from netorch.converge.parts_of_others import Part, lost_parts
 from netorch.converge.preflight import refuse_other_file
 from netorch.converge.previous import Previous, namespaces_of, ownership_of
 from netorch.converge.recorded_state import save
@@ -40,6 +40,9 @@ from netorch.state.resource import Resource, State
 from netorch.values.ownership import Adopted, Ownership, identity_text
 from netorch.values.requests import NetnsDel, Request
 from netorch.values.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from netorch.converge.parts_of_others import Part
 
 
 class Start(Value):
@@ -479,6 +482,8 @@ def _bring_parts_back(kernel: LinuxKernel, start: Start, previous: Previous) -> 
 
     Return a problem for each object that netorch cannot make.
     """
+    from netorch.converge.parts_of_others import lost_parts
+
     plan, own = start.first.plan, start.first.observed.state
     dying = (*(step.resource for step in plan.deletes), *plan.implied)
     if not any(one.key.kind in {"link", "netns"} for one in dying):
