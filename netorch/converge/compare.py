@@ -204,6 +204,11 @@ def compare(
     # before the sysctls, because some exist only once the kernel has loaded the module
     refuse_lacking(kernel, plan, desired, loaded)
     refuse_sysctls(kernel, plan, snapshot, desired, loaded)
+    if any(isinstance(step.after, Sysctl) for step in plan.changes) and memory.others:
+        # here, because most plans change no setting that another topology has
+        from netorch.converge.contradictory_settings import refuse_contradictions
+
+        refuse_contradictions(plan, snapshot, desired, previous, loaded)
     underlay_warnings: list[str] = []
     if desired.machines is not None:
         # here, because few files have `hosts`

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.host import Host
+from tests.kernel.host import Host, diff_snapshots
+from tests.kernel.test_failure import sh
 
 # Runs two commands at once. Each waits before its PHASES until the other one has come to one of its
 # own, or has ended.
@@ -196,3 +197,44 @@ def test_a_failed_update_has_its_settings_again(ready: Host) -> None:
     assert ready.netorch("diff", "t1.yaml").stdout == "t1: in sync\n"
     ready.netorch("destroy", "t1")
     assert settings(ready) == SETTINGS
+
+
+def test_two_topologies_that_want_different_values(host: Host) -> None:
+    sh(host, "ip netns add n")
+    text = (
+        "name: {name}\nnodes: {{host: {{sysctls: {{net.ipv4.conf.all.rp_filter: {value}}}}},"
+        " {node}: {{attach: netns:n, sysctls: {{net.ipv4.conf.all.arp_ignore: {value}}}}}}}\n"
+    )
+    host.write("a.yaml", text.format(name="a", node="s", value=2))
+    host.write("b.yaml", text.format(name="b", node="other", value=1))
+    host.netorch("apply", "a.yaml")
+    before = host.snapshot()
+    for command in ("apply", "diff"):
+        failed = host.netorch(command, "b.yaml", check=False)
+        assert failed.returncode == 1
+        assert failed.stderr.count("topology 'a' has set it to 2, and this file asks for 1") == 2
+        assert "sysctl host net.ipv4.conf.all.rp_filter" in failed.stderr
+        assert "sysctl other net.ipv4.conf.all.arp_ignore" in failed.stderr
+    assert diff_snapshots(before, host.snapshot()) == []
+    host.write("b.yaml", text.format(name="b", node="other", value=2))
+    host.netorch("apply", "b.yaml")
+    host.write("b.yaml", text.format(name="b", node="other", value=1))
+    assert "topology 'a' has set it" in host.netorch("apply", "b.yaml", check=False).stderr
+    host.netorch("destroy", "a")
+    host.netorch("apply", "b.yaml")
+    assert host.run("cat", "/proc/sys/net/ipv4/conf/all/rp_filter").stdout == "1\n"
+    host.netorch("destroy", "b")
+    assert host.run("cat", "/proc/sys/net/ipv4/conf/all/rp_filter").stdout == "0\n"
+    assert "arp_ignore = 0" in sh(host, "ip netns exec n sysctl net.ipv4.conf.all.arp_ignore")
+
+
+def test_a_topology_repairs_its_setting_whatever_another_one_wants(host: Host) -> None:
+    text = "name: {name}\nnodes: {{host: {{sysctls: {{net.ipv4.conf.all.rp_filter: 2}}}}}}\n"
+    for name in ("a", "b"):
+        host.write(f"{name}.yaml", text.format(name=name))
+        host.netorch("apply", f"{name}.yaml")
+    record = host.root / "run/netorch/b/topology.yaml"
+    record.write_text(record.read_text().replace(": 2", ": 1"))
+    sh(host, "sysctl -qw net.ipv4.conf.all.rp_filter=0")
+    host.netorch("apply", "a.yaml")
+    assert host.run("cat", "/proc/sys/net/ipv4/conf/all/rp_filter").stdout == "2\n"

@@ -23,6 +23,13 @@ KERNEL = Area(
             "Try other values, and read the kernel's documentation of the setting.",
         ),
         Code(
+            "setting-of-another",
+            "Another topology has set a sysctl to another value",
+            "Topologies share the settings of the host and of attached namespaces. Two files ask "
+            "for different values of one setting.",
+            "Write the same value in both files, or destroy the other topology first.",
+        ),
+        Code(
             "gateway-unreachable",
             "A gateway cannot be reached",
             "Linux accepts a route only if the gateway is in the subnet of one of the node's "
