@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from ipaddress import ip_address, ip_interface
 from typing import Any
 
@@ -63,8 +63,13 @@ class LowLevelFile:
         attached: Mapping[str, Attachment],
         *,
         with_networks: bool = True,
+        missing: Collection[str] = (),
     ) -> None:
-        """Prepare to write a state. Without `with_networks`, the fabric is a node like others."""
+        """Prepare to write a state. Without `with_networks`, the fabric is a node like others.
+
+        `missing` are nodes that are not live: their names in hosts files are not aliases.
+        """
+        self.missing = missing
         self.mark, self.state, self.prefix, self.attached = Mark(name), state, prefix, attached
         self.fabric = self.mark.fabric if with_networks else ""
         self.macs: dict[tuple[str, str], list[PortMac]] = {}
@@ -259,6 +264,8 @@ class LowLevelFile:
         for line in content.partition(EXTRA_HOSTS)[0].splitlines()[3:]:
             address, *names = line.split()
             self.order[address] = len(self.order)
+            if not (names := [name for name in names if name not in self.missing]):
+                continue
             # the names of a node and of those that share its namespace, each before its aliases
             node = first = names[0]
             for name in names:
@@ -646,11 +653,13 @@ def topology(
     prefix: str = "",
     attached: Mapping[str, Attachment] | None = None,
     captions: Mapping[Key, str] | None = None,
+    missing: Collection[str] = (),
 ) -> str:
     """Return the YAML text of a topology file.
 
     `prefix` is the file's `prefix`. `attached` maps labels to the `attach` of their nodes.
     `captions` maps the keys of namespaces and bridges to the `label` of the node or network.
+    `missing` are nodes that are not live.
     """
     tunnels = set(_tunnels_to_machines(state))
     rest = {
@@ -658,8 +667,8 @@ def topology(
         for key, resource in state.items()
         if key not in tunnels and tunnels.isdisjoint(resource.dies_with)
     }
-    whole = LowLevelFile(name, rest, prefix, attached or {}).tree(captions)
-    return yaml_text.document(whole)
+    low = LowLevelFile(name, rest, prefix, attached or {}, missing=missing)
+    return yaml_text.document(low.tree(captions))
 
 
 def left_out(state: Mapping[Key, Resource]) -> list[str]:

@@ -6,6 +6,7 @@ import json
 import signal
 
 import pytest
+import yaml
 
 from tests.kernel.host import Host, Snapshot
 from tests.kernel.test_failure import OWN_FILES, names, server, settled, sh, shot
@@ -290,3 +291,23 @@ def test_a_watch_reconciles_it(host: Host) -> None:
             watch.event(event="drift", object=title, since=since)
             watch.event(event="in-sync", since=since)
     in_sync(host)
+
+
+@pytest.mark.parametrize("node", ["s", "b"])
+def test_a_node_whose_place_a_foreign_namespace_has_is_not_in_the_file(
+    host: Host, node: str
+) -> None:
+    text = (
+        "name: t\nnodes:\n  a: {networks: lan, aliases: [www]}\n  b: {networks: lan}\n"
+        "  s: {attach: node:a}\nnetworks: {lan: {subnet: 10.0.0.0/24}}\n"
+    )
+    host.write("topo.yaml", text)
+    host.netorch("apply", "topo.yaml")
+    host.run("sh", "-ec", f"ip netns del {node}; ip netns add {node}")
+    result = host.netorch("show", "-o", "yaml", "t")
+    assert f"name {node}: namespace" in result.stderr or f"netns {node}" in result.stderr
+    tree = yaml.safe_load(result.stdout)
+    assert sorted(tree["nodes"]) == sorted({"a", "b", "s"} - {node})
+    assert tree["nodes"]["a"]["aliases"] == ["www"]
+    host.write("topo.yaml", result.stdout)
+    assert host.netorch("diff", "topo.yaml", check=False).returncode in {0, 2}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from netorch.converge.live import Live
     from netorch.converge.orchestrator import Orchestrator
     from netorch.kernel.files.records import Record
+    from netorch.resolve.desired import Desired
 
 
 class ShowOptions(Options):
@@ -173,9 +174,29 @@ def _show_as_file(orchestrator: Orchestrator, entry: Live, output: Output) -> in
         return DONE
     state, warnings = in_file_words(orchestrator.kernel, live, desired)
     output.warn([*warnings, *topology_file.left_out(entry.state)])
-    prefix = desired.prefix if desired else ""
-    output.result(topology_file.topology(entry.name, state, prefix, entry.attached, entry.captions))
+    text = topology_file.topology(
+        entry.name,
+        state,
+        desired.prefix if desired else "",
+        entry.attached,
+        entry.captions,
+        _missing_nodes(entry, desired),
+    )
+    output.result(text)
     return DONE
+
+
+def _missing_nodes(entry: Live, desired: Desired | None) -> frozenset[str]:
+    """Return the nodes of the file that was applied whose namespaces are missing or foreign."""
+    from netorch.state.key import HOST, is_attached
+
+    live = {key.netns for key in entry.state if key.kind in {"netns", "name"}}
+    nodes = {} if desired is None else {**desired.labels, **desired.second_names}
+    return frozenset(
+        node
+        for node, label in nodes.items()
+        if label != HOST and not is_attached(label) and label not in live
+    )
 
 
 def _show_spread_file(entry: Live, record: Record, output: Output) -> int:
