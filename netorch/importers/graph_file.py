@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from netorch.errors import NetorchError, Problem, printable
 from netorch.importers.draft import Draft
-from netorch.importers.names import node_names, topology_name
+from netorch.importers.names import network_names, node_names, topology_name
 
 if TYPE_CHECKING:
     from netorch.kernel.files.source_files import SourceFiles
@@ -81,7 +81,14 @@ def _add_hyperedges(draft: Draft, data: bytes, names: dict[str, str]) -> None:
     for graph in root.findall(f"{prefix}graph")[1:]:
         text = f"graph {graph.get('id', '')}".strip()
         draft.lose(("nodes",), text, "netorch reads the first graph of a file", matters=True)
-    networks = node_names()
+    for one in root.iter(f"{prefix}node"):
+        if one.find(f"{prefix}graph") is not None:
+            text, why = f"the graph in the node {one.get('id')}", "a node has no graph in it"
+            draft.lose(("nodes",), text, why, matters=True)
+    if next(root.iter(f"{prefix}port"), None) is not None:
+        why = "netorch counts the interfaces of nodes itself"
+        draft.lose(("nodes",), "ports of the nodes", why)
+    networks = network_names()
     graphs = root.findall(f"{prefix}graph")[:1]
     edges = [one for graph in graphs for one in graph.findall(f"{prefix}hyperedge")]
     for number, edge in enumerate(edges, 1):

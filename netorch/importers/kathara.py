@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 from netorch.errors import FileError, NetorchError, Problem
 from netorch.immutable import Value
 from netorch.importers.draft import Draft, add_membership
-from netorch.importers.names import Names, is_interface_name, node_names, topology_name
+from netorch.importers.names import (
+    Names,
+    is_interface_name,
+    network_names,
+    node_names,
+    topology_name,
+)
 from netorch.importers.shell_lines.arguments import NotCarriedError
 from netorch.importers.shell_lines.node import Interface, Node
 from netorch.importers.shell_lines.programs import NO_PROGRAMS
@@ -46,8 +52,10 @@ _RUNTIME = frozenset(
 )
 """Keys that choose how a container runs."""
 _NO_CONTAINER = "netorch runs no programs"
-_BRIDGED = "bridged"
-"""The network for the interfaces that Kathara connects to Docker's bridge."""
+_BRIDGED = "bridged "
+"""The network for the interfaces that Kathara connects to Docker's bridge. A collision domain can
+have the name `bridged`, but not with a space.
+"""
 _FLAGS = {
     **dict.fromkeys(("true", "1", "yes", "y", "on", "t"), True),
     **dict.fromkeys(("false", "0", "no", "n", "off", "f"), False),
@@ -129,7 +137,7 @@ class _Reader:
         self, files: SourceFiles | None, draft: Draft, place: str, remarks: _Remarks
     ) -> None:
         self.files, self.draft, self.place, self.remarks = files, draft, place, remarks
-        self.networks: Names = node_names()
+        self.networks: Names = network_names()
         self.names: Names = node_names()
 
     def draft_of(self, devices: dict[str, _Device]) -> Draft:
@@ -174,8 +182,9 @@ class _Reader:
         self._lose_repeated(device, node)
         if device.is_bridged:
             number = max((number for number, _ in interfaces), default=-1) + 1
-            self.draft.networks.setdefault(_BRIDGED, {"mode": "nat"})
-            self._add(node, entry["networks"], _BRIDGED, f"eth{number}")
+            network = self.networks(_BRIDGED)
+            self.draft.networks.setdefault(network, {"mode": "nat"})
+            self._add(node, entry["networks"], network, f"eth{number}")
         for one in device.entries:
             self._read_key(node, entry, one)
         return node
@@ -223,8 +232,10 @@ class _Reader:
                 node.sysctls.update(dict.fromkeys(_NO_IPV6, "1"))
             return
         if one.key == "sysctl":
-            path, _, value = one.value.partition("=")
+            path, sign, value = one.value.partition("=")
             try:
+                if not sign:
+                    raise NotCarriedError("it has no value")
                 set_sysctl(node, path, value)
             except NotCarriedError as error:
                 self.draft.lose(("nodes", node.name), text, str(error), where)

@@ -9,6 +9,7 @@ _NODE = 63
 _INTERFACE = 15
 _RESERVED_NODES = frozenset(("host",))
 _RESERVED_INTERFACES = frozenset(("all", "default", "lo"))
+_RESERVED_NETWORKS = _RESERVED_NODES | _RESERVED_INTERFACES
 
 
 def topology_name(text: str) -> str:
@@ -51,8 +52,13 @@ def is_interface_name(text: str) -> bool:
 
 
 def node_names() -> Names:
-    """Return the names of nodes or networks. No name is `host`, which is this machine."""
+    """Return the names of nodes. No name is `host`, which is this machine."""
     return Names(_NODE, _RESERVED_NODES)
+
+
+def network_names(*reserved: str) -> Names:
+    """Return the names of networks, which are those of their bridges too."""
+    return Names(_NODE, _RESERVED_NETWORKS | {*reserved})
 
 
 def interface_names() -> Names:

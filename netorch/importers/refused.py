@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,11 @@ _LISTS = frozenset(("links", "checks"))
 """Keys at the top with entries that have no names."""
 _CABLE = frozenset(("endpoints", "node", "interface"))
 """Keys without which a link is not the link of the source."""
+_SHORT = frozenset(("address", "egress", "gateway", "ip_range", "subnet"))
+"""Keys whose list of one value is the value."""
+_MAY_BE_EMPTY = frozenset(("dns", "extra_hosts", "impair", "port", "sysctls"))
+"""Mappings that say nothing without keys."""
+_QUOTED_KEY = re.compile(r"`(\w+)[`:]")
 _MERE = frozenset(("description", "label", "mac", "mtu", "txqueuelen"))
 """Keys that do not decide which nodes reach each other."""
 
@@ -67,7 +73,7 @@ def _places(draft: Draft, error: FileError) -> dict[Path, str]:
     paths = {".".join(map(str, path)): path for path in _paths(draft.tree, ())}
     places: dict[Path, str] = {}
     for problem in error.problems:
-        path = _entry(_nearest(paths, _object(problem, paths)))
+        path = _entry(_key_of(draft, _nearest(paths, _object(problem, paths)), problem))
         if len(path) > 2 or (path and path[0] in _LISTS):
             places.setdefault(path, _reason(problem))
     return {
@@ -90,6 +96,23 @@ def _nearest(paths: dict[str, Path], text: str) -> Path:
     while text and text not in paths:
         text = text.rpartition(".")[0]
     return paths.get(text, ())
+
+
+def _key_of(draft: Draft, path: Path, problem: Problem) -> Path:
+    """Return the path of a key of a node or network with an error, if its text names one.
+
+    `gateway` is such a key in "driver ipvlan does not support `gateway` with `driver_mode: l3`".
+    """
+    if len(path) == 2 and path[0] in ("nodes", "networks"):
+        entry = draft.tree[path[0]][path[1]]
+        text = problem.what.partition("does not support")[2] or problem.what
+        keys = _QUOTED_KEY.findall(text)
+        keys += [key for key, value in entry.items() if f"'{value}'" in text]
+        keys += ["bridge"] if "have the same name" in text else []
+        for key in keys:
+            if key in entry:
+                return (*path, key)
+    return path
 
 
 def _reason(problem: Problem) -> str:
@@ -146,11 +169,17 @@ def _leave_out(draft: Draft, path: Path, why: str) -> set[str]:
         draft.close_gap(path)
         if not parent and len(parents) > 2:
             del parents[-2][path[-2]]
+            if not parents[-2] and path[-3] in _MAY_BE_EMPTY:
+                del parents[-3][path[-3]]
+        elif len(parent) == 1 and path[-2] in _SHORT:
+            parents[-2][path[-2]] = parent[0]
         text = yaml_text.flow(value)
         key_of_list = str(path[-2])
         place = path[:-1] if key_of_list in ("routes", "rules") else path[:-2]
         draft.lose(place or ("links",), f"{key_of_list}: {text}", why, where, matters=True)
     else:
+        if not parent and path[-2] in _MAY_BE_EMPTY:
+            del parents[-2][path[-2]]
         text = str(key)
         words = text if isinstance(value, dict) else f"{text}: {yaml_text.flow(value)}"
         if not any(remark.matters for remark in draft.remarks.get(path, ())):

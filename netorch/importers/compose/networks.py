@@ -15,7 +15,7 @@ from typing import Any
 from netorch.importers.compose.project import Project
 from netorch.importers.draft import Draft
 from netorch.importers.items import Item, Place, Reader
-from netorch.importers.names import Names
+from netorch.importers.names import network_names
 from netorch.importers.shorten import only_or_all
 
 _BRIDGE = "com.docker.network.bridge."
@@ -175,7 +175,7 @@ def _names(keys: list[str], project: Project) -> dict[str, str]:
     The name is also that of its bridge on the host. `default` cannot be one, so the default network
     is named after the project.
     """
-    names = Names(63, frozenset(("default", "host", "all", "lo", "none")))
+    names = network_names("none")
     result = {key: names(key) for key in keys if key != "default"}
     if "default" in keys:
         is_free = project.name not in result.values()
@@ -192,6 +192,12 @@ def _put_subnets(network: ComposeNetwork, addresses: list[Address], draft: Draft
             continue
         own = [one for one in addresses if one.version == version]
         subnet = _around(own)
+        if subnet is None and "parent" in network.tree:
+            text = f"the IPv{version} subnet that Docker chooses"
+            why = "the members are on the segment of the parent: write the subnet of that segment"
+            path = ("networks", network.name)
+            draft.lose(path, text, why, network.place.text(), matters=True)
+            continue
         texts.append(str(subnet or automatic))
         if subnet is not None:
             network.subnets.append(subnet)

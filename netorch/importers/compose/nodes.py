@@ -106,7 +106,7 @@ class _Nodes:
         """Return the node of a container."""
         item, path = service.item, ("nodes", name)
         node: dict[str, Any] = {}
-        if len(service.nodes) == 1 and service.key != name:
+        if len(service.nodes) == 1 and service.key not in ("", name):
             node["label"] = service.key
         kind, _, target = service.mode.partition(":")
         if kind == "container":

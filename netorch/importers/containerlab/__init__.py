@@ -24,6 +24,7 @@ def read(files: SourceFiles, name: str | None) -> Draft:
     lab = Lab(read_source(files), name)
     for line in lab.source.more:
         lab.lose((), "a further document", "containerlab reads only the first one", line)
+    lab.lose_other_keys()
     add_nodes(lab)
     add_management(lab)
     add_links(lab)

@@ -8,14 +8,18 @@ from typing import Any
 from netorch.importers.containerlab.settings import Setting
 from netorch.importers.containerlab.source import Source
 from netorch.importers.draft import Draft, add_membership
-from netorch.importers.names import Names, node_names, topology_name
+from netorch.importers.names import Names, network_names, node_names, topology_name
 from netorch.importers.shell_lines.node import Interface, Node
 from netorch.importers.shell_lines.programs import NO_PROGRAMS
 from netorch.importers.shell_lines.write import write
+from netorch.render.yaml_text import flow
 
 MTU = 9500
 """The MTU of links that have none (DefaultLinkMTU of containerlab)."""
 HOST = "host"
+_TOP_KEYS = frozenset(("mgmt", "name", "topology"))
+_TOPOLOGY_KEYS = frozenset(("defaults", "groups", "kinds", "links", "nodes"))
+_NO_WORD = "netorch has no word for it"
 MANAGEMENT = "mgmt"
 """The network to which containerlab connects each container."""
 
@@ -38,6 +42,7 @@ class Lab:
         self.hosts: set[str] = set()
         """Names in the source that stand for this machine."""
         self.names: Names = node_names()
+        self.networks: Names = network_names(MANAGEMENT)
         self.interfaces: dict[str, Names] = {}
         """Node → the names of its interfaces."""
         self.managed: set[str] = set()
@@ -54,6 +59,16 @@ class Lab:
     def set_place(self, path: Iterable[str | int], line: int) -> None:
         """Remember the line of an entry of the draft."""
         self.draft.set_place(path, self.place(line))
+
+    def lose_other_keys(self) -> None:
+        """Record the keys at the top of the file and of `topology` that are not read."""
+        for tree, known in ((self.source.tree, _TOP_KEYS), (self.topology, _TOPOLOGY_KEYS)):
+            for key, value in tree.items():
+                if key not in known and value not in (None, ""):
+                    why = _NO_WORD
+                    if key == "prefix":
+                        why = "only the names of containers have it"
+                    self.lose((), f"{key}: {flow(value)}", why, tree.where[key].line)
 
     def node(self, name: str) -> Node | None:
         """Return a node by its name in the source, also by that of one that shares its namespace.

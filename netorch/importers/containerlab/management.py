@@ -12,6 +12,7 @@ from netorch.importers.shell_lines.arguments import IpInterface, NotCarriedError
 from netorch.importers.shell_lines.node import Interface, Node
 from netorch.importers.shorten import only_or_all
 from netorch.language.yaml_tree import Map
+from netorch.render.yaml_text import flow
 
 _SUBNET = "172.20.20.0/24"
 _SUBNET6 = "3fff:172:20:20::/64"
@@ -50,6 +51,8 @@ def add_management(lab: Lab) -> None:
     if isinstance(mgmt, Map):
         _read(lab, mgmt, network)
     _choose_subnets(lab, network)
+    if MANAGEMENT in lab.bridges:
+        network.setdefault("bridge", f"br-{MANAGEMENT}")  # because the other one has the name
     lab.draft.note(("networks", MANAGEMENT), _MEMBERS)
     for name, settings in lab.settings.items():
         node = lab.nodes.get(name)
@@ -98,6 +101,7 @@ def _read(lab: Lab, mgmt: Map, network: dict[str, Any]) -> None:
         elif key in _KEYS:
             if value not in ("", None):
                 network.setdefault(_KEYS[key], []).append(value)
+                lab.set_place(("networks", MANAGEMENT, _KEYS[key]), line)
             used.append(key)
         elif key in ("bridge", "mtu"):
             if value not in ("", None, 0):
@@ -130,7 +134,9 @@ def _lose_rest(lab: Lab, mgmt: Any, used: Any) -> None:
                 why = "the container engine reads it"
             elif MANAGEMENT in lab.draft.networks:
                 why = "netorch has no word for it"
-            lab.lose(("networks", MANAGEMENT), f"mgmt.{key}: {value}", why, mgmt.where[key].line)
+            lab.lose(
+                ("networks", MANAGEMENT), f"mgmt.{key}: {flow(value)}", why, mgmt.where[key].line
+            )
 
 
 def _choose_subnets(lab: Lab, network: dict[str, Any]) -> None:
@@ -143,7 +149,7 @@ def _choose_subnets(lab: Lab, network: dict[str, Any]) -> None:
         address.ip
         for settings in lab.settings.values()
         for key in NODE_KEYS
-        if key in settings and (address := _address(settings[key])) is not None
+        if key in settings and (address := _address(key, settings[key])) is not None
     ]
     texts = str(
         [settings["exec"].value for settings in lab.settings.values() if "exec" in settings]
@@ -152,7 +158,8 @@ def _choose_subnets(lab: Lab, network: dict[str, Any]) -> None:
         of_version = [one for one in addresses if one.version == version]
         if any(ip_network(subnet, strict=False).version == version for subnet in subnets):
             continue
-        if of_version and any(one not in ip_network(usual) for one in of_version):
+        is_usual = any(one in ip_network(usual) for one in of_version)
+        if of_version and not is_usual:
             subnets.append(str(_around(of_version)))
             lab.draft.note(("networks", MANAGEMENT), f"netorch chose {subnets[-1]}")
         elif of_version or usual.partition("0/")[0].rstrip(":") in texts:
@@ -165,12 +172,17 @@ def _choose_subnets(lab: Lab, network: dict[str, Any]) -> None:
                 network[key] = values[0]
 
 
-def _address(setting: Setting) -> IpInterface | None:
-    """Return the address in the management network, None if it is not one."""
+def _version(key: str) -> str:
+    return "IPv6" if key.endswith("ipv6") else "IPv4"
+
+
+def _address(key: str, setting: Setting) -> IpInterface | None:
+    """Return the address in the management network, None if it is not one of the IP version."""
     try:
-        return address_of(str(setting.value))
+        address = address_of(str(setting.value))
     except NotCarriedError:
         return None
+    return address if f"IPv{address.version}" == _version(key) else None
 
 
 def _around(addresses: list[Any]) -> Any:
@@ -189,8 +201,8 @@ def _join(lab: Lab, node: Node, settings: dict[str, Setting]) -> None:
     for key in NODE_KEYS:
         if key in settings:
             setting = settings[key]
-            if _address(setting) is None:
-                text, why = f"{key}: {setting.value}", "it is not an IP address"
+            if _address(key, setting) is None:
+                text, why = f"{key}: {setting.value}", f"it is not an address of {_version(key)}"
                 lab.lose(path, text, why, setting.line, matters=True)
             else:
                 lab.set_place(path, setting.line)

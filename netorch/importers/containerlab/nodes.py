@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from netorch.errors import FileError
 from netorch.importers.containerlab.lab import HOST, Lab
 from netorch.importers.containerlab.settings import Setting, settings_of
-from netorch.importers.names import interface_names
+from netorch.importers.names import interface_names, is_interface_name
+from netorch.importers.shell_lines.arguments import NotCarriedError
 from netorch.importers.shell_lines.node import Node
 from netorch.importers.shell_lines.reader import Script, read_lines
 from netorch.importers.shell_lines.settings import set_sysctl
@@ -96,9 +97,12 @@ def _add_sharing_node(lab: Lab, name: str, target: Node, settings: dict[str, Set
 
 
 def _add_bridge(lab: Lab, name: str, kind: str, line: int) -> None:
-    network = lab.names(name)
+    network = lab.networks(name)
     lab.bridges[name] = network
-    if kind == "ovs-bridge" or network != name:
+    if network != name:
+        lab.draft.note(("networks", network), f"{name} in containerlab")
+    lab.set_place(("networks", network), line)
+    if kind == "ovs-bridge" or not is_interface_name(name):
         lab.draft.networks[network] = {}
         lab.lose(("networks", network), f"kind: {kind}", _OWN_BRIDGE, line, matters=True)
         return
@@ -139,7 +143,11 @@ def _read_keys(
     lab: Lab, node: Node, entry: dict[str, Any], settings: dict[str, Setting], *, is_linux: bool
 ) -> None:
     for path, value in _mapping(settings, "sysctls").items():
-        set_sysctl(node, str(path), str(value))
+        try:
+            set_sysctl(node, str(path), str(value))
+        except NotCarriedError as error:
+            text, line = f"sysctl {path}: {value}", settings["sysctls"].line
+            lab.lose(("nodes", node.name), text, error.why, line)
     dns = _mapping(settings, "dns")
     for key, value in dns.items():
         values = value if isinstance(value, list) else [value]

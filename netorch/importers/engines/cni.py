@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from netorch.importers.compose.networks import Address, Network
 from netorch.importers.engines import networks_of, new_draft
 from netorch.importers.items import Faults, Item, Reader
-from netorch.importers.names import Names
+from netorch.importers.names import network_names
 from netorch.importers.shorten import only_or_all
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def read(files: SourceFiles, name: str | None) -> Draft:
     """
     reader = Reader(Faults())
     draft = new_draft(files, name, "CNI")
-    names = Names(63, frozenset(("default", "host", "all", "lo")))
+    names = network_names()
     for _, source in networks_of(files, reader):
         text = reader.text(source.get("name"), "name")
         if not text:
@@ -141,17 +141,21 @@ class _Network:
             why = f"the plugin {self.main} makes the network already"
             self.lose(f"plugin {self.words(plugin)}", why, plugin, matters=True)
         elif kind in _CHAINED:
-            self.lose(f"plugin {self.words(plugin)}", _CHAINED[kind], plugin)
             policy = self.read.text(plugin.get("ingressPolicy"), "ingressPolicy")
-            if kind == "firewall" and policy in ("same-bridge", "isolated"):
-                self.tree["isolated"] = True
+            isolates = kind == "firewall" and policy in ("same-bridge", "isolated")
+            carried = ("ingressPolicy",) if isolates else ()
+            self.lose(f"plugin {self.words(plugin, *carried)}", _CHAINED[kind], plugin)
+            if isolates:
+                self.tree.pop("isolated", None)
+                if self.tree.get("mode") not in ("nat", "host-only"):
+                    self.tree["isolated"] = True
         else:
             why = _OF_NODES.get(kind, "netorch does not know it")
             self.lose(f"plugin {self.words(plugin)}", why, plugin, matters=True)
 
-    def words(self, plugin: Item) -> str:
-        """Return a plugin with its keys."""
-        rest = self.read.others(plugin, "plugins", ("type", "cniVersion", "name"))
+    def words(self, plugin: Item, *carried: str) -> str:
+        """Return a plugin with its keys that are not carried over."""
+        rest = self.read.others(plugin, "plugins", ("type", "cniVersion", "name", *carried))
         words = ", ".join(f"{key}: {self.read.words(one)}" for key, one in rest)
         kind = self.read.text(plugin.get("type"), "type")
         return f"{kind} ({words})" if words else kind
@@ -159,6 +163,7 @@ class _Network:
     def add_main(self, plugin: Item, kind: str) -> None:
         """Add the plugin that makes the network."""
         ipam = plugin.get("ipam")
+        self.read.mapping(ipam, "ipam")
         if kind in ("bridge", "ptp"):
             self.add_bridge(plugin, kind)
         else:

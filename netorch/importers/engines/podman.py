@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _MTU = "com.docker.network.driver.mtu"
 _OPTIONS = frozenset(("isolate", "metric", "mode", "mtu", "no_default_route", "parent"))
 """The options that the topology has."""
+_ISOLATIONS = ("", "true", "false", "strict")
 _KEYS = frozenset(
     (
         "containers",
@@ -38,6 +39,7 @@ _KEYS = frozenset(
 _IDENTITY = frozenset(("created", "id"))
 """Keys that Podman chooses."""
 _REASONS = {
+    "addresses": "a membership has one address of each IP version here",
     "dns_enabled": "netorch writes all names into `hosts` files",
     "interfaces": "the container has an interface in the network already",
     "labels": "only a container engine uses it",
@@ -96,6 +98,13 @@ def _add_unread(unread: Unread, key: str, network: Item, read: Reader) -> None:
         interfaces = read.mapping(container.get("interfaces"), "interfaces")
         for interface in interfaces.values():
             unread.add(key, interface, ("mac_address", "subnets"), "an interface")
+            texts = [
+                read.text(one.get("ipnet"), "ipnet")
+                for one in read.sequence(interface.get("subnets"), "subnets")
+            ]
+            for version in (True, False):
+                for text in [one for one in texts if (":" in one) == version][:-1]:
+                    unread.put(key, "addresses", f"address {text}", interface)
         for name in [*interfaces][1:]:
             text = f"interface {name} of {read.text(container.get('name'), 'name')}"
             unread.put(key, "interfaces", text, container)
@@ -161,6 +170,9 @@ class _Own:
             self._add_ranges(network)
             self._add_routes(network)
             for option, entry in self._options(key).items():
+                if option == "isolate" and self._isolate(key) not in _ISOLATIONS:
+                    text, why = f"isolate: {self._isolate(key)}", "Podman has no such isolation"
+                    self._lose(network, text, why, entry)
                 if option not in _OPTIONS:
                     text = f"{option}: {self.read.text(entry, option)}"
                     why = "netorch has no word for it"

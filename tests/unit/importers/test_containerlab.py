@@ -490,3 +490,41 @@ def test_parts_of_the_wrong_shape_are_errors(import_text: Import, text: str, wha
         import_text(text, "x.clab.yml", "containerlab")
     (problem,) = caught.value.problems
     assert problem.what.startswith(what) and problem.where is not None
+
+
+def test_names_that_linux_or_netorch_has_already(import_text: Import) -> None:
+    result = import_text(
+        dedent("""
+            prefix: lab
+            topology:
+              odd: 1
+              nodes:
+                mgmt: {kind: bridge}
+                all: {kind: ovs-bridge}
+                host: {mgmt-ipv4: 172.20.20.5, sysctls: {kernel.x: 1}}
+                b: {mgmt-ipv4: 10.0.0.1, mgmt-ipv6: 10.0.0.2}
+              links:
+                - endpoints: ["host:eth1", "mgmt:x"]
+                - endpoints: ["host:eth2", "all:x"]
+        """),
+        "x.clab.yml",
+    )
+    assert result.problems == ()
+    topology = yaml.safe_load(result.text)
+    assert topology["nodes"] == {
+        "host-2": {"networks": {"mgmt": "172.20.20.5", "mgmt-2": {}, "all-2": {}}},
+        "b": {"networks": ["mgmt"]},
+    }
+    assert topology["networks"] == {
+        "mgmt-2": {"bridge": "mgmt", "existing": True, "mtu": 9500},
+        "all-2": {"mtu": 9500},
+        "mgmt": {"mode": "nat", "bridge": "br-mgmt", "subnet": "172.20.20.0/24"},
+    }
+    assert sorted(text for text, _, _ in losses(result)) == [
+        "address: 10.0.0.1",
+        "kind: ovs-bridge",
+        "mgmt-ipv6: 10.0.0.2",
+        "odd: 1",
+        "prefix: lab",
+        "sysctl kernel.x: 1",
+    ]

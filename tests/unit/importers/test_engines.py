@@ -356,3 +356,33 @@ def test_all_that_podman_says_is_there_or_named(import_text: Import) -> None:
         "odd: 1 of a subnet",
         "odd: 1 of an interface",
     ]
+
+
+@pytest.mark.parametrize(
+    ("plugin", "network", "losses"),
+    [
+        (
+            '"type": "ipvlan", "master": "a b", "mode": "l3", "ipam": {"type": "host-local", '
+            '"ranges": [[{"subnet": "10.0.0.0/24", "gateway": "10.0.0.1"}], [{"subnet": "10.0.0.0/25"}]]}',
+            {"driver": "ipvlan", "driver_mode": "l3", "subnet": "10.0.0.0/24"},
+            {"gateway: 10.0.0.1", "parent: a b", "subnet: 10.0.0.0/25"},
+        ),
+        (
+            '"type": "bridge", "isGateway": true, "ipMasq": true',
+            {"mode": "nat", "isolated": False, "bridge": "cni0"},
+            {"isDefaultGateway: false"},
+        ),
+        (
+            '"type": "bridge", "ipMasq": true',
+            {"node": "host", "bridge": "cni0"},
+            {"ipMasq: true"},
+        ),
+    ],
+)
+def test_what_a_network_of_cni_cannot_have(
+    import_text: Import, plugin: str, network: dict[str, object], losses: set[str]
+) -> None:
+    result = import_text('{"cniVersion": "0.4.0", "name": "net", ' + plugin + "}", "n.conf")
+    assert result.problems == ()
+    assert tree(result)["networks"] == {"net": network}
+    assert {one.text for one in result.losses} == losses

@@ -244,3 +244,14 @@ def test_all_that_lab_conf_says_is_there_or_named(tmp_path: Path) -> None:
     ]
     assert "LAB_PRIORITY: 7" in result.text and "host in lab.conf" in result.text
     assert "net.ipv6.conf.all.disable_ipv6: 1" in result.text
+
+
+def test_collision_domains_whose_names_a_bridge_cannot_have(import_lab: Lab) -> None:
+    result = import_lab("a[0]=bridged\na[1]=default\na[bridged]=true\na[sysctl]=net.x\n")
+    assert result.problems == ()
+    assert [one.text for one in result.losses] == ["sysctl: net.x"]
+    assert yaml.safe_load(result.text)["networks"] == {
+        "bridged": {},
+        "default-2": {},
+        "bridged-2": {"mode": "nat"},
+    }
