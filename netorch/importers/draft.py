@@ -28,6 +28,16 @@ class Remark(Value):
         return bool(self.why)
 
 
+class SourceLine(Value):
+    """A command of the source."""
+
+    words: tuple[str, ...]
+    text: str
+    """The command as the source has it."""
+    where: str
+    """Its place: `r1.startup:12`."""
+
+
 class Draft:
     """A topology file under construction.
 
@@ -46,6 +56,8 @@ class Draft:
         """Path of an entry → the comments before it. `()` is the top of the file."""
         self._places: dict[Path, str] = {}
         """Path of an entry → its place in the source."""
+        self.lines: dict[str, list[SourceLine]] = {}
+        """Node → the commands of the source that make it what it is."""
 
     @property
     def nodes(self) -> dict[str, Any]:

@@ -33,12 +33,14 @@ def finish(draft: Draft) -> Imported:
 
     Values of the source that a topology file refuses are losses.
     """
+    from netorch.importers.refused import has_ranges, load_without_errors
+
+    if has_ranges(draft.tree):
+        load_without_errors(draft)
     tree, remarks = deepcopy(draft.tree), {path: [*one] for path, one in draft.remarks.items()}
     result = _written(draft)
     if not result.problems:
         return result
-    from netorch.importers.refused import load_without_errors
-
     draft.tree, draft.remarks = tree, remarks
     load_without_errors(draft)
     return _written(draft)

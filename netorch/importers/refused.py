@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from netorch.errors import FileError, Problem
-from netorch.importers.draft import Draft, Path
+from netorch.importers.draft import Draft, Path, SourceLine
+from netorch.language.expand import NAME_LISTS
+from netorch.language.ranges import split
+from netorch.language.variables import Wrong
 from netorch.render import yaml_text
 from netorch.render.applied_file import escaped
 from netorch.resolve.loaded import Loaded
@@ -28,6 +31,9 @@ _MAY_BE_EMPTY = frozenset(("dns", "extra_hosts", "impair", "port", "sysctls"))
 _QUOTED_KEY = re.compile(r"`(\w+)[`:]")
 _MERE = frozenset(("description", "label", "mac", "mtu", "txqueuelen"))
 """Keys that do not decide which nodes reach each other."""
+_RANGE = "a topology file would read it as a range of names"
+_NAME_LISTS = frozenset(NAME_LISTS)
+_WORD = re.compile(r"[^\s=,;'\"]+")
 
 
 def load_without_errors(draft: Draft) -> tuple[Loaded | None, frozenset[str]]:
@@ -38,16 +44,51 @@ def load_without_errors(draft: Draft) -> tuple[Loaded | None, frozenset[str]]:
     """
     texts: set[str] = set()
     for _ in range(_ROUNDS):
-        try:
-            text = yaml_text.document(_tree(draft))
-            return load(text.encode(), "topology.yaml", folder="/"), frozenset(texts)
-        except FileError as error:
-            places = _places(draft, error)
+        places = dict.fromkeys(_ranges(draft.tree), _RANGE)
+        if not places:
+            try:
+                text = yaml_text.document(_tree(draft))
+                return load(text.encode(), "topology.yaml", folder="/"), frozenset(texts)
+            except FileError as error:
+                places = _places(draft, error)
         if not places:
             break
         for place in sorted(places, key=_order, reverse=True):
             texts |= _leave_out(draft, place, places[place])
     return None, frozenset(texts)
+
+
+def has_ranges(tree: Mapping[str, Any]) -> bool:
+    """Return whether a file would read a name or text of a tree as a range."""
+    return bool(_ranges(tree))
+
+
+def refusals(
+    entries: Sequence[Mapping[str, Any]], document: Callable[[list[Any]], dict[str, Any]]
+) -> dict[int, str]:
+    """Return index → reason of the entries of a list that a topology file refuses.
+
+    `document` returns a node with entries in its list.
+    """
+    reasons: dict[int, str] = {}
+    for _ in range(_ROUNDS if entries else 0):
+        rest = [place for place in range(len(entries)) if place not in reasons]
+        node = document([dict(entries[place]) for place in rest])
+        tree = {"name": "t", "nodes": {"n": escaped(node)}}
+        try:
+            load(yaml_text.document(tree).encode(), "topology.yaml", folder="/")
+        except FileError as error:
+            errors = [
+                (rest[int(place[0])], _reason(problem))
+                for problem in error.problems
+                if (place := re.findall(r"(?<=\.)\d+(?=\.|$)", problem.object))
+            ]
+        else:
+            break
+        if not errors:
+            break
+        reasons |= dict(reversed(errors))
+    return reasons
 
 
 def _tree(draft: Draft) -> dict[str, Any]:
@@ -76,11 +117,41 @@ def _places(draft: Draft, error: FileError) -> dict[Path, str]:
         path = _entry(_key_of(draft, _nearest(paths, _object(problem, paths)), problem))
         if len(path) > 2 or (path and path[0] in _LISTS):
             places.setdefault(path, _reason(problem))
+    return _outermost(places)
+
+
+def _outermost(places: Mapping[Path, str]) -> dict[Path, str]:
     return {
         path: what
         for path, what in places.items()
         if not any(path[:length] in places for length in range(1, len(path)))
     }
+
+
+def _ranges(tree: Mapping[str, Any]) -> list[Path]:
+    """Return the paths of the entries with a text that a file would read as a range."""
+    places: dict[Path, str] = {}
+    for path in _paths(tree, ()):
+        value = _at(tree, path)
+        is_name = path[:1] in (("links",), ("checks",)) or not _NAME_LISTS.isdisjoint(path[-2:])
+        if any(_is_range(str(part)) for part in path[-1:]):
+            places[path] = ""
+        elif is_name and isinstance(value, str) and _is_range(value):
+            places[_entry(path)] = ""
+    return [*_outermost(places)]
+
+
+def _is_range(text: str) -> bool:
+    try:
+        return len(split(text)) > 1
+    except Wrong:
+        return True
+
+
+def _at(tree: Any, path: Path) -> Any:
+    for part in path:
+        tree = tree[part]
+    return tree
 
 
 def _object(problem: Problem, paths: dict[str, Path]) -> str:
@@ -156,7 +227,7 @@ def _paths(value: Any, path: Path) -> Iterator[Path]:
 
 def _leave_out(draft: Draft, path: Path, why: str) -> set[str]:
     """Leave out an entry, and return the names and values that are gone with it."""
-    where = draft.place_of(path)
+    where, line = draft.place_of(path), _line_of(draft, path)
     why = why.removeprefix(f"{path[-1]}: ")
     parents: list[Any] = [draft.tree]
     for part in path[:-1]:
@@ -176,12 +247,48 @@ def _leave_out(draft: Draft, path: Path, why: str) -> set[str]:
         text = yaml_text.flow(value)
         key_of_list = str(path[-2])
         place = path[:-1] if key_of_list in ("routes", "rules") else path[:-2]
-        draft.lose(place or ("links",), f"{key_of_list}: {text}", why, where, matters=True)
+        place, words, matters = place or ("links",), f"{key_of_list}: {text}", True
+        has_remark = False
     else:
         if not parent and path[-2] in _MAY_BE_EMPTY:
             del parents[-2][path[-2]]
-        text = str(key)
+        text, place = str(key), path[:-1]
         words = text if isinstance(value, dict) else f"{text}: {yaml_text.flow(value)}"
-        if not any(remark.matters for remark in draft.remarks.get(path, ())):
-            draft.lose(path[:-1], words, why, where, matters=text not in _MERE)
+        matters = text not in _MERE
+        # such as `veth eth0`, with a reason of its own
+        has_remark = any(
+            remark.matters and text in remark.text.split() for remark in draft.remarks.get(path, ())
+        )
+    if line is not None:
+        draft.lose(place, line.text, f"{words}: {why}", line.where, matters=matters)
+    elif not has_remark:
+        draft.lose(place, words, why, where, matters=matters)
     return {text, *(map(str, value.values()) if isinstance(value, dict) else (str(value),))}
+
+
+def _line_of(draft: Draft, path: Path) -> SourceLine | None:
+    """Return the last line of the source of a node that has the most values of an entry."""
+    words = {*_scalars(_at(draft.tree, path))}
+    names = {str(part).lower() for part in path[2:]}
+    node = path[1] if path[0] == "nodes" else None
+    if path[0] == "links" and len(path) > 3:
+        node = _at(draft.tree, path[:4])["node"]
+    best: tuple[int, SourceLine | None] = (0, None)
+    for line in draft.lines.get(str(node), ()):
+        there = {word.lower() for part in line.words for word in (part, *_WORD.findall(part))}
+        count = len(words & there)
+        weight = (len(names) + 1) * count + len(names & there)
+        if count and weight >= best[0]:
+            best = weight, line
+    return best[1]
+
+
+def _scalars(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from _scalars(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _scalars(inner)
+    else:
+        yield str(value).lower()

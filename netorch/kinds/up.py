@@ -25,6 +25,7 @@ from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import LinkSet, Request, SysctlSet
+from netorch.values.snapshot import LinkRecord
 
 FLAGS = {"arp": True, "multicast": True, "promisc": False, "allmulti": False}
 """Flag of a link that is up → its usual value."""
@@ -41,6 +42,17 @@ WITH_ARP = frozenset(
 @cached_key
 def up_key(netns: str, link: str) -> Key:
     return Key("up", netns, link)
+
+
+def flags_of(link: LinkRecord) -> dict[str, bool]:
+    """Return the flags of a link by their names in the file."""
+    has_arp = link.kind in WITH_ARP
+    return {
+        "arp": not has_arp or not link.flags & IFF_NOARP,
+        "multicast": not has_arp or bool(link.flags & IFF_MULTICAST),
+        "promisc": bool(link.kind and link.flags & IFF_PROMISC),
+        "allmulti": bool(link.kind and link.flags & IFF_ALLMULTI),
+    }
 
 
 @observed
@@ -137,10 +149,10 @@ class Up(NoForeignObjects, Resource):
                     link.name,
                     master.name if master is not None and master.kind in TAKES_DOWN else "",
                     lost=view.netns.lost_routes.get(link.index, ()),
-                    arp=link.kind not in WITH_ARP or not link.flags & IFF_NOARP,
-                    multicast=link.kind not in WITH_ARP or bool(link.flags & IFF_MULTICAST),
-                    promisc=bool(link.kind and link.flags & IFF_PROMISC),
-                    allmulti=bool(link.kind and link.flags & IFF_ALLMULTI),
+                    arp=(flags := flags_of(link))["arp"],
+                    multicast=flags["multicast"],
+                    promisc=flags["promisc"],
+                    allmulti=flags["allmulti"],
                 )
 
     def create(self) -> Iterable[Request]:

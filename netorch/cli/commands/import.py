@@ -106,8 +106,9 @@ def _write(options: ImportOptions, output: Output) -> int:
 
     result = finish(_draft(options))
     output.warn(loss_lines(result.losses))
+    name = options.to if options.to not in (None, "-") else "standard output"
     for problem in result.problems:
-        output.warn([f"the new file needs a change: {problem.text()}"])
+        output.warn([f"the new file needs a change: {problem.text(name)}"])
     if options.strict and (result.losses or result.problems):
         output.note("nothing is written, because of --strict")
         return FAILED

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from netorch.firewall.chains import Clause, ListedChain, ListedRule
 from netorch.immutable import replace
-from netorch.importers.chain_steps import may_accept, steps
+from netorch.importers.chain_steps import Step, may_accept, steps
 from netorch.importers.filter_entries import WAYS, Entry, OneVersion, together, too_strict
+from netorch.importers.refused import refusals
 from netorch.importers.shorten import only_or_all
 from netorch.values.filter_rules import STATES
 
@@ -20,7 +21,7 @@ _COMMENT = re.compile(r"(?<=comment )(?!\"?netorch:)(?:\"([ !#-~]{1,90})\"|(\w+)
 
 
 class NoWords(Exception):
-    """Raised for a rule that a topology cannot say."""
+    """Raised for a rule that a topology cannot say, with the reason if there is a special one."""
 
 
 class FilterWords:
@@ -39,6 +40,8 @@ class FilterWords:
         """The `id` of each rule that is in `words`, and of each jump to such rules."""
         self.policies: set[int] = set()
         """The `id` of each chain whose policy is in `words`."""
+        self.reasons: dict[int, str] = {}
+        """The `id` of a rule without words → the reason, if there is a special one."""
         self.too_strict: dict[int, str] = {}
         """The `id` of each rule and chain that drops and is left out → the reason."""
         policy: dict[str, str] = {}
@@ -47,6 +50,7 @@ class FilterWords:
             four, six = (one.result for one in of_way)
             for one in of_way:
                 self.too_strict |= one.too_strict
+                self.reasons |= {number: why for number, why in one.reasons.items() if why}
             entries, action = together(four, six, has_ipv6=True)
             if not action and not any(one.too_strict or one.unknown for one in of_way):
                 action = (policies or {}).get(way, "")
@@ -70,6 +74,7 @@ class _OneWay:
         self.known: set[int] = set()
         self.unknown: set[int] = set()
         self.policies: set[int] = set()
+        self.reasons: dict[int, str] = {}
         self.too_strict: dict[int, str] = {}
         bases = [
             chain
@@ -87,14 +92,13 @@ class _OneWay:
             drops = base.policy == "drop"
             self.policies.add(id(base))
             lost = ""
-            for step in steps(base, group):
+            for step, of_rule, why in _words(way, version, steps(base, group)):
                 rule = step.rule
                 if step.is_unfolded:
                     self.known.add(id(rule))
                     continue
-                try:
-                    of_rule = entries_of(replace(rule, verdict=step.verdict), version)
-                except NoWords:
+                if of_rule is None:
+                    self.reasons[id(rule)] = why
                     self.unknown.add(id(rule))
                     if not lost and may_accept(rule, step.verdict, group):
                         lost = rule.text
@@ -110,6 +114,25 @@ class _OneWay:
         if len(bases) > 1:
             self.unknown |= {id(rule) for base in bases for rule in base.rules}
         self.result = OneVersion(way, version, tuple(entries), drops)
+
+
+def _words(
+    way: str, version: int, of_chain: Iterable[Step]
+) -> Iterator[tuple[Step, list[Entry] | None, str]]:
+    """Yield each step with its entries. Without words it has None and the reason, "" if unknown."""
+    words: list[tuple[Step, list[Entry] | None, str]] = []
+    for step in of_chain:
+        try:
+            of_step = entries_of(replace(step.rule, verdict=step.verdict), version)
+            words.append((step, of_step, ""))
+        except NoWords as error:
+            words.append((step, None, str(error)))
+    every = [entry for _, entries, _ in words for entry in entries or ()]
+    refused = refusals(every, lambda some: {"filter": {way: some}})
+    wrong = {id(every[place]): why for place, why in refused.items()}
+    for step, entries, why in words:
+        reasons = [wrong[id(entry)] for entry in entries or () if id(entry) in wrong]
+        yield (step, None, reasons[0]) if reasons else (step, entries, why)
 
 
 def entries_of(rule: ListedRule, version: int) -> list[Entry]:
@@ -207,6 +230,8 @@ def _interface(clause: Clause) -> str:
     match clause.values:
         case (str(name),) if not name.endswith(("*", "+")):
             return f"!{name}" if clause.negated else name
+        case (str(),):
+            raise NoWords("`filter` has no word for several interfaces")
     raise NoWords
 
 

@@ -18,6 +18,7 @@ from netorch.kinds.base.link import is_external, link_key
 from netorch.kinds.file import file_key
 from netorch.kinds.route import route_key
 from netorch.kinds.rule import rule_key
+from netorch.kinds.up import FLAGS, flags_of
 from netorch.netlink.constants import (
     AF_BRIDGE,
     IFA_F_MANAGETEMPADDR,
@@ -175,6 +176,11 @@ def _parts_of_links(
         kind = master.kind if master is not None else ""
         for text, matters in other_options(link, resource, kind):
             draft.lose(path, text, _NO_OPTION, matters=matters)
+        for name, on in flags_of(link).items() if not link.flags & IFF_UP else ():
+            if on != FLAGS[name]:
+                text = f"{name} {'on' if on else 'off'}"
+                why = "an interface that is down has the usual flags"
+                draft.lose(path, text, why, matters=True)
         end = machine.cables.get((netns.label, link.name))
         if link.kind == "veth" and (end is None or not _is_imported(machine, end)):
             where = "a namespace that is not imported" if end is None else f"{end[0]}:{end[1]}"

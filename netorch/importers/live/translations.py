@@ -15,6 +15,7 @@ from netorch.importers.exemptions import Exemptions, SparesMore, sparing
 from netorch.importers.live.filter_rules import FilterWords
 from netorch.importers.live.ownership import Machine
 from netorch.importers.live.released import MARK, GivenUp, given_up, released_topologies
+from netorch.importers.refused import refusals
 from netorch.importers.shorten import only_or_all
 from netorch.render.topology_file import LowLevelFile
 from netorch.state.key import HOST, is_attached
@@ -166,7 +167,8 @@ def add_chains(
                 # what one rule accepts, another one of `filter` may drop
                 accepts = chain.kind == "filter" and rule.verdict == "accept"
                 matters = _matters(rule) or (accepts and bool(filter_words.words))
-                why, matters = translations.reasons.get(id(rule), (_NO_RULE, matters))
+                why = filter_words.reasons.get(id(rule), _NO_RULE)
+                why, matters = translations.reasons.get(id(rule), (why, matters))
                 others.append((f"{chain.title}: {rule.text}", why, matters))
         if chain.policy == "drop" and id(chain) not in filter_words.policies:
             why = filter_words.too_strict.get(id(chain), _NO_RULE)
@@ -233,17 +235,27 @@ class _Translations:
     def _read(self, base: ListedChain, chains: Chains) -> None:
         exemptions = Exemptions(chains)
         exempting: list[ListedRule] = []
-        for step in steps(base, chains, with_returns=True):
+        read = [
+            (step, *_entry_or_reason(base, step.rule))
+            for step in steps(base, chains, with_returns=True)
+        ]
+        entries = [entry for _, entry, _ in read if entry is not None]
+        reasons = refusals(entries, lambda some: {"nat": some})
+        wrong = {id(entries[place]): why for place, why in reasons.items()}
+        for step, entry, why in read:
             rule = step.rule
             if step.is_unfolded:
                 self.without_remark.add(id(rule))
             elif id(rule) in self._of_own or not _program_of(rule, self._is_host):
                 try:
-                    entry = _entry(base, base.hook, rule)
-                    entry = sparing(entry, exemptions.interface(step))
-                    self.entries.append((base, rule, entry))
+                    if entry is None or id(entry) in wrong:
+                        raise _NoWords
+                    spared = exemptions.interface(step)
+                    self.entries.append((base, rule, sparing(entry, spared)))
                     self.rules.add(id(rule))
                 except _NoWords:
+                    if why := wrong.get(id(entry), why):
+                        self.reasons[id(rule)] = why, True
                     if id(rule) not in self._of_own and exemptions.add(step):
                         exempting.append(rule)
                 except SparesMore as error:
@@ -289,6 +301,14 @@ def _matters(rule: ListedRule) -> bool:
     if rule.cases:
         return any(map(_matters, rule.cases))
     return rule.verdict not in {"", "accept", "return"}
+
+
+def _entry_or_reason(base: ListedChain, rule: ListedRule) -> tuple[dict[str, Any] | None, str]:
+    """Return a rule as an entry of `nat`. Without words it is None with the reason, if known."""
+    try:
+        return _entry(base, base.hook, rule), ""
+    except _NoWords as error:
+        return None, str(error)
 
 
 def _entry(chain: ListedChain, hook: str, rule: ListedRule) -> dict[str, Any]:
@@ -436,6 +456,8 @@ def _interface(clause: Clause) -> str:
     match clause.values:
         case (str(name),) if not name.endswith(("*", "+")):
             return f"!{name}" if clause.negated else name
+        case (str(),):
+            raise _NoWords("`nat` has no word for several interfaces")
     raise _NoWords
 
 

@@ -10,6 +10,7 @@ from netorch.firewall.chains import ListedChain
 from netorch.immutable import replace
 from netorch.importers.chain_steps import Step, may_accept, steps
 from netorch.importers.filter_entries import WAYS, Entry, OneVersion, together, too_strict
+from netorch.importers.refused import refusals
 from netorch.importers.shell_lines.arguments import NotCarriedError
 from netorch.importers.shell_lines.iptables import UNREAD, Listed, Rule, listed, network_text
 from netorch.importers.shell_lines.node import Node
@@ -112,14 +113,20 @@ class _Chain:
     def read(self, node: Node) -> None:
         """Turn the rules into entries. What has no words becomes a loss."""
         lost = ""
-        for step, rule in self._steps:
+        words = [_entry_or_reason(rule, self.version, node) for _, rule in self._steps]
+        entries = [one for one in words if isinstance(one, dict)]
+        reasons = refusals(entries, lambda some: {"filter": {self.way: some}})
+        wrong = {id(entries[place]): why for place, why in reasons.items()}
+        for (step, rule), word in zip(self._steps, words, strict=True):
             if rule.target == UNREAD:
                 lost = lost or rule.text
                 continue
             try:
-                if (self.version, rule.target) in node.filters:
-                    raise NotCarriedError("`filter` has no chains, to which a rule could jump")
-                entry = _entry(rule, self.version)
+                if isinstance(word, NotCarriedError):
+                    raise word
+                if id(word) in wrong:
+                    raise NotCarriedError(wrong[id(word)])
+                entry = word
                 if lost and entry["action"] != "accept":
                     raise NotCarriedError(too_strict(lost))
             except NotCarriedError as error:
@@ -153,6 +160,16 @@ def _steps(base: ListedChain, table: Listed) -> Iterator[tuple[Step, Rule]]:
             # it returns to the policy of the built-in chain
             rule = replace(rule, target=step.verdict.upper())
         yield step, rule
+
+
+def _entry_or_reason(rule: Rule, version: int, node: Node) -> Entry | NotCarriedError:
+    """Return the entry of a rule, or the error for one that has none."""
+    try:
+        if (version, rule.target) in node.filters:
+            raise NotCarriedError("`filter` has no chains, to which a rule could jump")
+        return _entry(rule, version)
+    except NotCarriedError as error:
+        return error
 
 
 def _entry(rule: Rule, version: int) -> Entry:

@@ -34,6 +34,9 @@ _HANDLERS: dict[str, Handler] = {
     "tap": ip_link.tuntap,
 }
 _QUERIES = frozenset(("monitor", "maddress", "netconf", "ntable", "tcpmetrics", "stats", "help"))
+_WITHOUT_ACTS = frozenset(("monitor", "help"))
+_CHANGES = ("add", "change", "replace", "delete", "del", "flush", "set")
+_ACTS = ("show", "list", "lst", "get", *_CHANGES)
 _WITH_VALUE = frozenset(("-f", "-family", "-l", "-loops", "-rc", "-rcvbuf"))
 _OTHER_NAMESPACES = "netorch reads the lines of one node, not those for other namespaces"
 _MPLS = "netorch has no routes of MPLS, only routes with `encap: {mpls: …}`"
@@ -64,5 +67,9 @@ def ip(node: Node, words: Arguments) -> None:
     elif name == "netns":
         if words and full_word(words.peek(), ("list", "add", "exec", "show")) not in ("list", ""):
             raise NotCarriedError(_OTHER_NAMESPACES)
-    elif name not in _QUERIES:
+    elif name in _QUERIES:
+        act = words.take() if words else "show"
+        if name not in _WITHOUT_ACTS and full_word(act, _ACTS) in _CHANGES:
+            raise NotCarriedError(_UNKNOWN.format(f"{word} {act}"), matters=False)
+    else:
         raise NotCarriedError(_UNKNOWN.format(word))

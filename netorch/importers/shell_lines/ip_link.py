@@ -18,6 +18,8 @@ _ACTS = names("add delete set change replace show lst list property afstats xsta
 _VALUES = frozenset(("numtxqueues", "numrxqueues", "index", "txqueues", "rxqueues"))
 _HARMLESS = frozenset(("addrgenmode", "group", "protodown"))
 _HAS_PEER = frozenset(("veth", "netkit", "vxcan"))
+_FLAGS = {"arp": "arp", "multicast": "multicast", "promisc": "promisc", "allmulticast": "allmulti"}
+"""Word of ip(8) → key of an interface."""
 _NO_WORD = "a topology has no word for `{}` of an interface"
 
 
@@ -103,7 +105,7 @@ def _read_setting(common: _Words, word: str, words: Arguments) -> bool:
         common.group = words.take("group")
     elif word in _HARMLESS:
         common.lost.append(f"{word} {words.take(word)}")
-    elif word in ("arp", "multicast", "allmulticast", "promisc", "dynamic", "trailers"):
+    elif word in _FLAGS or word in ("dynamic", "trailers"):
         _flag(common, word, words.take(word))
     elif word == "netns":
         raise NotCarriedError("netorch reads the lines of one node, not those of other namespaces")
@@ -113,10 +115,9 @@ def _read_setting(common: _Words, word: str, words: Arguments) -> bool:
 
 
 def _flag(common: _Words, word: str, value: str) -> None:
-    usual = "on" if word in ("arp", "multicast") else "off"
-    if value != usual:
-        if word in ("arp", "multicast"):
-            raise NotCarriedError(_NO_WORD.format(f"{word} {value}"))
+    if word in _FLAGS and value in ("on", "off"):
+        common.settings[_FLAGS[word]] = value == "on"
+    elif value != "off":
         common.lost.append(f"{word} {value}")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
+from netorch.importers.draft import SourceLine
 from netorch.importers.shell_lines.arguments import Arguments, NotCarriedError, full_word, names
 from netorch.importers.shell_lines.ip_route import HOP_WORDS, hop_word, object_keys
 from netorch.importers.shell_lines.node import Node
@@ -32,6 +34,7 @@ def nexthop(node: Node, words: Arguments, version: int) -> None:
 def _object(node: Node, words: Arguments) -> tuple[int, dict[str, Any]]:
     """Return the number of an object, and the keys that a route gets from it."""
     number = 0
+    used: list[int] = []
     entry: dict[str, Any] = {}
     while words:
         word = words.take()
@@ -42,14 +45,29 @@ def _object(node: Node, words: Arguments) -> tuple[int, dict[str, Any]]:
         elif word == "blackhole":
             entry["type"] = word
         elif word == "group":
-            entry["nexthops"] = [_member(node, one) for one in words.take("group").split("/")]
+            members = words.take("group").split("/")
+            entry["nexthops"] = [_member(node, one) for one in members]
+            used = [int(one.partition(",")[0]) for one in members]
         elif word in _SKIP:
             words.take(word)
         else:
             raise NotCarriedError(f"a topology has no word for `{word}` of a next hop object")
     if not number:
         raise NotCarriedError("netorch reads next hop objects with an `id` only")
+    node.nexthop_members[number] = used
     return number, entry
+
+
+def lose_unused(node: Node) -> None:
+    """Record the next hop objects that no route uses."""
+    used = {number for number, _ in node.nexthop_users}
+    used |= {member for number in used for member in node.nexthop_members.get(number, ())}
+    for number in node.nexthops.keys() - used:
+        source = next(
+            (one for one in reversed(node.lines) if ("id", str(number)) in pairwise(one.words)),
+            SourceLine((), f"ip nexthop add id {number}", ""),
+        )
+        node.lose(source.text, "no route uses the next hop object", source.where, matters=False)
 
 
 def _member(node: Node, text: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from netorch.importers.shell_lines.arguments import (
     full_word,
     is_ipv6,
     names,
+    without_words,
 )
 from netorch.importers.shell_lines.encaps import encap
 from netorch.importers.shell_lines.node import MAIN, Node, version_of
@@ -20,7 +21,7 @@ _ACTS = names("add change chg replace prepend append test delete get list show l
 _TYPES = ("blackhole", "unreachable", "prohibit")
 _OTHER_TYPES = frozenset(names("local broadcast multicast throw nat anycast"))
 _SKIP = frozenset(("proto", "protocol", "pref"))
-"""Words with a value that has no effect on where packets go."""
+"""Words with a value. netorch has a protocol of its own."""
 _TUNING = frozenset(
     names(
         """
@@ -37,13 +38,16 @@ IPV6_METRIC = 1024
 def route(node: Node, words: Arguments, version: int) -> None:
     act = full_word(words.take(), (*_ACTS, "restore", "help")) if words else "list"
     if act in ("add", "replace", "change", "chg", "prepend", "append"):
-        entry, number = _route(node, words, version)
+        entry, number, lost = _route(node, words, version)
         add_route(node, entry, act)
         if number:
             node.nexthop_users.append((number, entry))
-            part = f"`nhid {number}` of ip route"
+            part = f"`{' '.join([f'nhid {number}', *lost])}` of ip route"
             why = "the route has the next hops of the object"
-            raise NotCarriedError(why, matters=False, part=part)
+            rest = ", and a topology has no word for the rest" if lost else ""
+            raise NotCarriedError(f"{why}{rest}", matters=False, part=part)
+        if lost:
+            raise without_words("ip route", lost)
     elif act == "delete":
         delete_route(node, _route(node, words, version)[0])
     elif act == "flush":
@@ -122,8 +126,12 @@ def _place(entry: dict[str, Any]) -> tuple[Any, ...]:
     return version_of(entry), entry["to"], metric, entry.get("table", MAIN), entry.get("vrf")
 
 
-def _route(node: Node, words: Arguments, version: int) -> tuple[dict[str, Any], int]:
-    """Return a route, and the number of its next hop object, 0 if it has none."""
+def _route(node: Node, words: Arguments, version: int) -> tuple[dict[str, Any], int, list[str]]:
+    """Return a route, the number of its next hop object, and the words that are not carried over.
+
+    The number is 0 if it has no next hop object.
+    """
+    lost: list[str] = []
     entry: dict[str, Any] = {}
     number = 0
     hops: list[dict[str, Any]] = []
@@ -145,7 +153,7 @@ def _route(node: Node, words: Arguments, version: int) -> tuple[dict[str, Any], 
         elif word == "src":
             entry["src"] = str(address_of(words.take("address")).ip)
         elif word == "mtu":
-            words.take_if("lock")
+            lost += ["mtu lock"] if words.take_if("lock") else []
             entry["mtu"] = words.number()
         elif word == "scope":
             scope = words.take("scope")
@@ -155,15 +163,16 @@ def _route(node: Node, words: Arguments, version: int) -> tuple[dict[str, Any], 
         elif word in _TYPES:
             entry["type"] = word
         elif word in _SKIP:
-            words.take(word)
+            if (value := words.take(word)) != "medium" and word == "pref":
+                lost.append(f"pref {value}")
         elif word in _TUNING:
-            words.take_if("lock")
-            words.take(word)
+            lost.append(f"{word} lock" if words.take_if("lock") else word)
+            lost[-1] += f" {words.take(word)}"
         elif word not in ("unicast", "to"):
             if word in _OTHER_TYPES or "to" in entry:
                 raise NotCarriedError(f"a topology has no word for `{word}` of a route")
             entry["to"] = word
-    return _complete(entry, hops, version), number
+    return _complete(entry, hops, version), number, lost
 
 
 def object_keys(node: Node, number: int) -> dict[str, Any]:

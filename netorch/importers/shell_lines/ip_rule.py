@@ -13,7 +13,7 @@ from netorch.importers.shell_lines.arguments import (
     names,
 )
 from netorch.importers.shell_lines.ip_route import network_of, table_of
-from netorch.importers.shell_lines.node import FIRST_RULE, Node
+from netorch.importers.shell_lines.node import FIRST_RULE, Interface, Node
 
 _RULE_ACTS = names("add delete list show lst flush save restore help")
 _NEIGHBOUR_ACTS = names("add change chg replace delete get show list flush help")
@@ -119,11 +119,17 @@ def _change(node: Node, words: Arguments, act: str) -> None:
         else:
             entry["address"] = str(address_of(word if word != "to" else words.take()).ip)
     interface = node.interface(device)
+    if act != "delete" and set(entry) != {"address", "mac"}:
+        raise NotCarriedError("the command is not complete: an address is missing")
+    mac = entry["mac"] if act != "delete" else ""
+    set_neighbour(interface, entry.get("address", ""), mac)
+
+
+def set_neighbour(interface: Interface, address: str, mac: str) -> None:
+    """Set the MAC address of a neighbour, or remove the neighbour if the address is ""."""
     known = interface.settings.setdefault("neighbours", [])
-    known[:] = [one for one in known if one["address"] != entry.get("address")]
-    if act != "delete":
-        if set(entry) != {"address", "mac"}:
-            raise NotCarriedError("the command is not complete: an address is missing")
-        known.append({"address": entry["address"], "mac": entry["mac"]})
+    known[:] = [one for one in known if one["address"] != address]
+    if mac:
+        known.append({"address": address, "mac": mac})
     if not known:
         del interface.settings["neighbours"]

@@ -15,6 +15,7 @@ from netorch.firewall.iptables_save import host_and_port
 from netorch.immutable import Value, replace
 from netorch.importers.chain_steps import steps
 from netorch.importers.exemptions import Exemptions, SparesMore, sparing
+from netorch.importers.refused import refusals
 from netorch.importers.shell_lines.arguments import Arguments, NotCarriedError, names
 from netorch.importers.shell_lines.node import Node
 from netorch.values.filter_rules import WITH_PORTS
@@ -288,14 +289,24 @@ def _of_chain(
     """Yield the entries for a base chain. The `id` of each rule that is looked at joins `read`."""
     exemptions = Exemptions(table.chains)
     exempting: list[tuple[ListedRule, Rule]] = []
-    for step in steps(base, table.chains, with_returns=True):
-        rule = table.sources[id(step.rule)]
-        read.add(id(rule))
-        if step.is_unfolded or not rule.target:
-            continue
+    all_steps = [*steps(base, table.chains, with_returns=True)]
+    read |= {id(table.sources[id(step.rule)]) for step in all_steps}
+    rules = [
+        (step, rule)
+        for step in all_steps
+        if not step.is_unfolded and (rule := table.sources[id(step.rule)]).target
+    ]
+    words = [_translation_or_reason(rule) for _, rule in rules]
+    entries = [one for one in words if isinstance(one, dict)]
+    reasons = refusals(entries, lambda some: {"nat": some})
+    wrong = {id(entries[place]): why for place, why in reasons.items()}
+    for (step, rule), word in zip(rules, words, strict=True):
         try:
-            entry = _translation(rule)
-            yield sparing(entry, exemptions.interface(step))
+            if isinstance(word, NotCarriedError):
+                raise word
+            if id(word) in wrong:
+                raise NotCarriedError(wrong[id(word)])
+            yield sparing(word, exemptions.interface(step))
         except SparesMore as error:
             node.lose(rule.text, str(error), rule.where, matters=True)
         except NotCarriedError as error:
@@ -308,6 +319,14 @@ def _of_chain(
             node.lose(rule.text, reason[0], rule.where, matters=reason[1])
 
 
+def _translation_or_reason(rule: Rule) -> dict[str, Any] | NotCarriedError:
+    """Return the entry of a rule, or the error for one that has none."""
+    try:
+        return _translation(rule)
+    except NotCarriedError as error:
+        return error
+
+
 def _translation(rule: Rule) -> dict[str, Any]:
     values = dict(rule.matches)
     if len(values) < len(rule.matches):
@@ -317,7 +336,7 @@ def _translation(rule: Rule) -> dict[str, Any]:
         entry: dict[str, Any] = {}
         if source:
             entry["from"] = network_text(source)
-        entry["out"] = values.pop("-o", OUT)
+        entry["out"] = _interface(values.pop("-o", OUT))
         result = {"masquerade" if rule.target == "MASQUERADE" else "snat": entry}
         entry.update(_new_source(rule, values.pop("-p", "all")))
     elif rule.target == "DNAT":
@@ -362,9 +381,15 @@ def _dnat(values: dict[str, str], to: str) -> dict[str, Any]:
     if "-d" in values:
         entry["address"] = network_text(values.pop("-d"))
     if "-i" in values:
-        entry["in"] = values.pop("-i")
+        entry["in"] = _interface(values.pop("-i"))
     entry["to"] = to
     return entry
+
+
+def _interface(text: str) -> str:
+    if text.endswith("+"):
+        raise NotCarriedError("`nat` has no word for several interfaces")
+    return text
 
 
 def network_text(text: str) -> str:

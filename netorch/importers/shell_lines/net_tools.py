@@ -10,13 +10,15 @@ from netorch.importers.shell_lines.arguments import (
     NotCarriedError,
     address_of,
     is_ipv6,
+    without_words,
 )
 from netorch.importers.shell_lines.ip_address import add_address
 from netorch.importers.shell_lines.ip_route import add_route, delete_route, network_of
+from netorch.importers.shell_lines.ip_rule import set_neighbour
 from netorch.importers.shell_lines.node import Address, Interface, Node
+from netorch.kinds.up import FLAGS
 
 _WITH_VALUE = frozenset(("broadcast", "metric", "keepalive", "outfill"))
-_FLAGS = frozenset(("arp", "multicast", "-promisc", "-allmulti", "promisc", "allmulti", "inet"))
 
 
 def ifconfig(node: Node, words: Arguments) -> None:
@@ -30,6 +32,7 @@ def ifconfig(node: Node, words: Arguments) -> None:
     name, _, label = names[0].partition(":")
     interface = node.interface(name)
     text, mask, peer, version = "", "", "", 4
+    lost: list[str] = []
     while words:
         word = words.take()
         if word in ("up", "down"):
@@ -47,13 +50,18 @@ def ifconfig(node: Node, words: Arguments) -> None:
             words.take_if("add")
             add_address(interface, Address(address_of(words.take("address"))), replace=True)
         elif word in _WITH_VALUE:
-            words.take(word)
-        elif word == "-arp":
-            raise NotCarriedError("a topology has no word for `-arp`")
-        elif word not in _FLAGS:
+            value = words.take(word)
+            lost += [f"{word} {value}"] if word != "broadcast" else []
+        elif (flag := word.removeprefix("-")) in FLAGS:
+            interface.settings[flag] = flag == word
+        elif flag == "dynamic":
+            lost.append(word)
+        elif word != "inet":
             text = word
     if text or mask:
         _set_address(node, interface, label, text, mask, peer)
+    if lost:
+        raise without_words("ifconfig", lost)
 
 
 def _set(interface: Interface, word: str, words: Arguments) -> None:
@@ -104,14 +112,18 @@ def route(node: Node, words: Arguments) -> None:
         elif word == "flush":
             raise NotCarriedError("a topology has no word for `route flush`")
     if act:
-        entry = _route(words, version)
+        entry, lost = _route(words, version)
         if act == "add":
             add_route(node, entry)
+            if lost:
+                raise without_words("route", lost)
         else:
             delete_route(node, entry)
 
 
-def _route(words: Arguments, version: int) -> dict[str, Any]:
+def _route(words: Arguments, version: int) -> tuple[dict[str, Any], list[str]]:
+    """Return a route, and the words that are not carried over."""
+    lost: list[str] = []
     entry: dict[str, Any] = {}
     to, mask, kind = "", "", ""
     while words:
@@ -129,7 +141,9 @@ def _route(words: Arguments, version: int) -> dict[str, Any]:
         elif word == "reject":
             entry["type"] = "unreachable"
         elif word in ("mss", "window", "irtt"):
-            words.take(word)
+            lost.append(f"{word} {words.take(word)}")
+        elif word in ("mod", "dyn", "reinstate"):
+            lost.append(word)
         elif not to:
             to = word
         else:
@@ -144,7 +158,7 @@ def _route(words: Arguments, version: int) -> dict[str, Any]:
         entry["to"] = network_of(f"{to}/{mask or _length(to, kind)}")
     if entry.get("metric") == 0:
         del entry["metric"]
-    return {"to": entry["to"]} | entry
+    return {"to": entry["to"]} | entry, lost
 
 
 def _length(to: str, kind: str) -> int:
@@ -154,6 +168,29 @@ def _length(to: str, kind: str) -> int:
         raise NotCarriedError(f"`{to}` is not an IP address") from None
     has_host = int(address) & ((1 << (32 - _classful(to))) - 1)
     return 32 if kind == "-host" or (kind != "-net" and has_host) else _classful(to)
+
+
+def arp(node: Node, words: Arguments) -> None:
+    device, act, rest = "", "", list[str]()
+    while words:
+        word = words.take()
+        if word in ("-i", "--device"):
+            device = words.take("interface")
+        elif word in ("-s", "--set", "-d", "--delete"):
+            act = word.lstrip("-")[0]
+        elif word in ("-f", "--file", "-Ds", "-D", "--use-device", "pub", "temp", "netmask"):
+            raise NotCarriedError(f"a topology has no word for `{word}` of arp(8)")
+        elif word in ("-H", "--hw-type", "-t", "-A"):
+            words.take("class")
+        elif not word.startswith("-"):
+            rest.append(word)
+    if act:
+        address = str(address_of(rest[0] if rest else "").ip)
+        name = device or node.device_to(address)
+        if not name:
+            raise NotCarriedError(f"Linux refuses it, because no subnet of the node has {address}")
+        mac = rest[1].lower() if act == "s" and len(rest) > 1 else ""
+        set_neighbour(node.interface(name), address, mac)
 
 
 def vconfig(node: Node, words: Arguments) -> None:

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from netorch.immutable import Value
-from netorch.importers.draft import Remark
+from netorch.importers.draft import Remark, SourceLine
 from netorch.importers.shell_lines.arguments import IpInterface, NotCarriedError, is_ipv6
 
 MAIN = 254
@@ -120,7 +120,11 @@ class Node:
         """Number of a next hop object → the keys that a route gets from it."""
         self.nexthop_users: list[tuple[int, dict[str, Any]]] = []
         """Numbers of next hop objects with the entries of `routes` that use them."""
+        self.nexthop_members: dict[int, list[int]] = {}
+        """Number of a next hop object → the objects of its group."""
         self.losses: list[Remark] = []
+        self.lines: list[SourceLine] = []
+        """The commands that are carried over."""
         self.drops_default_route: set[int] = set()
         """IP versions whose default route, which the runtime made, the lines remove."""
 

@@ -66,6 +66,10 @@ SWITCHES = frozenset(
 _ROUTES = "netorch runs no routing daemons, so the routes that they learn are missing"
 _ADDRESSES = "netorch runs no programs, so the addresses and routes that it gives are missing"
 _SWITCHED = "netorch runs no programs, and a topology has no word for what it does"
+_NFT = (
+    "netorch reads rules of nftables from a machine only: `netorch import --live`, or `--run` with "
+    "a script"
+)
 _PROGRAM = "netorch runs no programs"
 
 
@@ -88,6 +92,8 @@ def reason(program: str, arguments: tuple[str, ...]) -> tuple[str, bool]:
         return _ROUTES, True
     if name in ADDRESSING:
         return _ADDRESSES, True
+    if name == "nft":
+        return _NFT, True
     if name in TUNNELS or name in SWITCHES:
         return _SWITCHED, True
     return _PROGRAM, False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from netorch.importers.draft import SourceLine
 from netorch.importers.shell_lines import (
     bridge,
     ifupdown,
@@ -31,6 +32,7 @@ VERBS: Mapping[str, Verb] = {
     "ifconfig": net_tools.ifconfig,
     "route": net_tools.route,
     "vconfig": net_tools.vconfig,
+    "arp": net_tools.arp,
     "sysctl": settings.sysctl,
     "tc": qdisc.tc,
 }
@@ -72,10 +74,13 @@ class _Reader:
     def read(self, text: str, line: int, depth: int = 0) -> None:
         before: Command | None = None
         for command in commands(text, self.variables, line):
+            where = self.place(command.line)
+            source = SourceLine(command.words, command.text, where)
             try:
                 self._take(command, before, depth)
+                self.node.lines.append(source)
             except NotCarriedError as error:
-                where = self.place(command.line)
+                self.node.lines += [source] if error.part else []
                 text = error.part or command.text
                 self.node.lose(text, error.why, where, matters=error.matters)
                 iptables.add_unread(self.node, command.text)

@@ -9,6 +9,7 @@ from typing import Any
 from netorch.importers.draft import Draft
 from netorch.importers.shell_lines.arguments import names
 from netorch.importers.shell_lines.filter_rules import filter_of
+from netorch.importers.shell_lines.ip_nexthop import lose_unused
 from netorch.importers.shell_lines.iptables import translations
 from netorch.importers.shell_lines.node import (
     MAIN,
@@ -19,6 +20,7 @@ from netorch.importers.shell_lines.node import (
     version_of,
 )
 from netorch.importers.shorten import only_or_all
+from netorch.kinds.up import FLAGS
 
 _ORDER = ("mtu", "mac", "txqueuelen", "description", "neighbours", "impair")
 _BOTH = frozenset(
@@ -48,6 +50,7 @@ def write(node: Node, draft: Draft, *, forwards: bool = False) -> None:
         _write_interface(node, entry, interface)
     _name_memberships(node, entry)
     _write_routes(node, entry)
+    lose_unused(node)
     _write_rules(node, entry)
     nat: list[dict[str, Any]] = []
     for one in translations(node):
@@ -61,6 +64,7 @@ def write(node: Node, draft: Draft, *, forwards: bool = False) -> None:
         entry["dns"] = dict(node.name_servers)
     for target in node.pings:
         _write_check(node, draft, target)
+    draft.lines.setdefault(node.name, []).extend(node.lines)
     for loss in node.losses:
         where = loss.where[0] if loss.where else ""
         draft.lose(place, loss.text, loss.why, where, matters=loss.matters)
@@ -173,7 +177,11 @@ def _write_common(
 def _settings(node: Node, interface: Interface) -> dict[str, Any]:
     """Return the keys that all kinds of interfaces have, in the order of the documentation."""
     values = {key: interface.settings[key] for key in _ORDER if key in interface.settings}
-    values |= {key: value for key, value in interface.settings.items() if key not in values}
+    values |= {
+        key: value
+        for key, value in interface.settings.items()
+        if key not in values and (key not in FLAGS or value != FLAGS[key])
+    }
     mtu = _mtu(node, interface)
     if interface.kind in (*_WITH_PARENT, "bridge", "bond", "dummy", "veth", "peer") and (
         interface.entry is None

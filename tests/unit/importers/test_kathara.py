@@ -158,6 +158,19 @@ def test_a_lab_conf_alone(import_lab: Lab) -> None:
     ]
 
 
+def test_what_a_file_refuses_is_named_with_its_line(import_lab: Lab) -> None:
+    startup = "ip link set eth0 mtu 70000\nip link add 'q[1-3]' type dummy\n"
+    result = import_lab('a[0]="A/zz"\na[port]="99999:80"\nb[0]=A\n', **{"a.startup": startup})
+    assert result.problems == ()
+    assert {(one.text, one.where) for one in result.losses} == {
+        ("a[0]=A/zz", ("lab.conf:1",)),
+        ("a[port]=99999:80", ("lab.conf:2",)),
+        ("ip link set eth0 mtu 70000", ("a.startup:1",)),
+        ("ip link add 'q[1-3]' type dummy", ("a.startup:2",)),
+    }
+    assert load(result.text.encode(), "t").desired.labels
+
+
 def test_a_lab_without_devices_is_an_error(import_lab: Lab) -> None:
     with pytest.raises(NetorchError, match=r"lab\.conf has no devices"):
         import_lab("LAB_NAME=x\n")

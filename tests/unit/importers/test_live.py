@@ -180,6 +180,17 @@ def test_a_return_of_a_base_chain_is_its_policy(policy: str, action: str) -> Non
     assert draft.losses == []
 
 
+def test_an_interface_wildcard_is_a_loss_with_its_reason() -> None:
+    rules, draft = entries("-A POSTROUTING -o wan+ -j MASQUERADE")
+    assert (rules, [one.why for one in draft.losses]) == (
+        [],
+        ["`nat` has no word for several interfaces"],
+    )
+    words, draft = filter_words("-A INPUT -i wan+ -j DROP", "-A INPUT -p tcp --dport 7 -j DROP")
+    assert len(words["input"]) == 1
+    assert [one.why for one in draft.losses] == ["`filter` has no word for several interfaces"]
+
+
 def test_the_translations_of_both_backends_are_one_list() -> None:
     draft = Draft("t", "s", "t")
     for lines in (

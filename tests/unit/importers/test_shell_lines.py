@@ -8,6 +8,7 @@ import pytest
 
 from netorch.importers.draft import Draft, Remark
 from netorch.importers.finish import finish
+from netorch.importers.refused import load_without_errors
 from netorch.importers.shell_lines.node import Interface, Node
 from netorch.importers.shell_lines.reader import read_lines
 from netorch.importers.shell_lines.write import write
@@ -28,6 +29,7 @@ def node_of(text: str, *names: str, forwards: bool = False) -> tuple[dict[str, A
         draft.links.append({"endpoints": [ends[name], f"other-{name}:x"]})
     read_lines(node, text, lambda line: f"t.sh:{line}")
     write(node, draft, forwards=forwards)
+    load_without_errors(draft)
     entry = dict(draft.nodes["n"])
     for end in ends.values():
         keys = {key: value for key, value in end.items() if key not in ("node", "interface")}
@@ -655,7 +657,24 @@ def test_a_rule_that_is_replaced() -> None:
         ("service bird start", "netorch runs no routing daemons", True),
         ("/etc/init.d/apache2 start", "netorch runs no programs", False),
         ("dhclient eth0", "so the addresses and routes that it gives are missing", True),
-        ("nft add table x", "a topology has no word for what it does", True),
+        ("nft add table x", "reads rules of nftables from a machine only", True),
+        ("ip maddr add 01:00:5e:00:00:01 dev eth0", "no word for `ip maddr add`", False),
+        ("ip nexthop add id 7 dev eth0", "no route uses the next hop object", False),
+        ("ip route add 10.7.0.0/24 dev eth0 initcwnd 10 advmss lock 900", "no word for it", False),
+        ("route add -net 10.7.0.0/24 dev eth0 mss 900", "no word for it", False),
+        ("arp -s 10.0.0.9 02:00:00:00:00:09", "no subnet of the node has 10.0.0.9", True),
+        ("arp -s 10.0.0.9 -i eth0 02:00:00:00:00:09 pub", "no word for `pub` of arp(8)", True),
+        ("iptables -t nat -A POSTROUTING -o eth+ -j MASQUERADE", "several interfaces", True),
+        ("ip link set eth0 address zz", "mac: zz: 'zz' is not a MAC address", True),
+        ("ip link set eth0 mtu 70000 up", "70000 is not between 68 and 65535", True),
+        ("ip neigh add 10.0.0.7 lladdr qq dev eth0", "'qq' is not a MAC address", True),
+        ("ip route add 10.7.0.0/24 dev eth0 metric 99999999999", "is not between 0 and", True),
+        ("tc qdisc add dev eth0 root netem loss 400%", "400% is more than 100%", True),
+        ("ip link add 'a[0-1]' type dummy", "would read it as a range of names", True),
+        ("ip link add 'a*' type dummy", "'a*' cannot be an interface name", True),
+        ("ip link add 'a{}' type bridge", "'a{}' cannot be an interface name", True),
+        ("ip link set eth0 alias 'port [1-2]'", "would read it as a range of names", False),
+        ("ip link set eth0 alias 'port [12-2]'", "would read it as a range of names", False),
         ("sleep 5", "netorch runs no programs", False),
         ("for i in $(ls); do ip addr add 10.0.$i.1/24 dev eth0; done", "loops", True),
         ("if true; then echo yes; fi", "conditions", False),
@@ -682,7 +701,7 @@ def test_a_rule_that_is_replaced() -> None:
         ("ip nexthop add id 7 dev eth0 fdb", "no word for `fdb` of a next hop object", True),
         ("ip route add 10.7.0.0/24 dev eth0 table x", "the number of the table x", True),
         ("ip link add x0 type macsec", "no interfaces of kind macsec", True),
-        ("ip link set eth0 promisc on", "a topology has no word for it", False),
+        ("ip link set eth0 trailers on", "a topology has no word for it", False),
         ("iptables -t nat -A PREROUTING -j DNAT --to-destination 10.0.0.2", "needs a port", True),
         ("iptables -t mangle -A PREROUTING -j MARK --set-mark 1", "the table mangle", True),
         ("tc filter add dev eth0 parent 1: u32", "a filter of tc", True),
@@ -759,6 +778,77 @@ def test_pings_are_checks() -> None:
     read_lines(node, "ping -c 3 -W 1 10.0.0.2\nping6 fd00::1 &", lambda line: "")
     write(node, draft)
     assert draft.tree["checks"] == [{"from": "n", "to": "10.0.0.2"}, {"from": "n", "to": "fd00::1"}]
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("-p tcp --dport 99999", "99999 is not between 1 and 65535"),
+        ("-p tcp --dport 80", "'10.0.0.2-10.0.0.8' is not an IP address"),
+        ("-p icmp --dport 80", "'icmp' is not one of"),
+        ("-p tcp --dport 80 -d 10.9.0.0/16", "is not an IP address"),
+        ("-p tcp --dport 80 -i 'e*'", "cannot be an interface name"),
+    ],
+)
+def test_a_translation_that_a_file_refuses_is_a_loss(rule: str, why: str) -> None:
+    end = "10.0.0.2-10.0.0.8" if "10.0.0.2" in why else "10.0.0.2"
+    entry, (loss,) = node_of(
+        "iptables -t nat -A POSTROUTING -o eth0 -j MASQUERADE\n"
+        f"iptables -t nat -A PREROUTING {rule} -j DNAT --to-destination {end}",
+        "eth0",
+    )
+    assert entry["nat"] == [{"masquerade": {"out": "eth0"}}]
+    assert why in loss.why and loss.where == ("t.sh:2",) and loss.matters
+
+
+def test_nothing_is_dropped_after_an_accept_that_a_file_refuses() -> None:
+    entry, losses = node_of(
+        "iptables -A INPUT -p tcp --dport 7 -j DROP\n"
+        "iptables -A INPUT -p tcp --dport 99999 -j ACCEPT\n"
+        "iptables -A INPUT -p tcp --dport 8 -j DROP",
+        "eth0",
+    )
+    assert entry["filter"]["input"] == [{"proto": "tcp", "port": 7, "action": "drop"}]
+    refused, dropped = losses
+    assert refused.where == ("t.sh:2",) and "99999 is not between" in refused.why
+    assert "it would drop too much" in dropped.why
+
+
+def test_a_value_that_a_file_refuses_is_named_with_its_line() -> None:
+    entry, losses = node_of(
+        "ip link set eth1 mtu 1400; ip link set eth0 mtu 1400\n"
+        "ip link add br0 type bridge; ip link add 'a[0-1]' type dummy\n"
+        "ip link set eth0 mtu 70000; ip link set eth0 address zz\n"
+        "ip link set 'a[0-1]' master br0; ip link set br0 up; ip addr add 10.0.0.1/24 dev eth0",
+        "eth0",
+        "eth1",
+    )
+    assert entry["links"]["eth1"] == {"mtu": 1400}
+    assert entry["interfaces"] == {"br0": {"kind": "bridge"}}
+    assert {(one.text, one.where) for one in losses} == {
+        ("ip link set eth0 mtu 70000", ("t.sh:3",)),
+        ("ip link set eth0 address zz", ("t.sh:3",)),
+        ("ip link add 'a[0-1]' type dummy", ("t.sh:2",)),
+        ("ip link set 'a[0-1]' master br0", ("t.sh:4",)),
+    }
+
+
+def test_flags_of_interfaces() -> None:
+    text = "ip link set eth0 arp off multicast off promisc on mtu 1400; ifconfig eth0 allmulti"
+    flags = {"arp": False, "multicast": False, "promisc": True, "allmulti": True}
+    assert entry_of(text, "eth0")["links"]["eth0"] == {"mtu": 1400, **flags}
+    assert entry_of(f"{text}\nip link set eth0 arp on promisc off", "eth0")["links"]["eth0"] == {
+        "mtu": 1400,
+        "multicast": False,
+        "allmulti": True,
+    }
+
+
+def test_neighbours_of_arp() -> None:
+    text = "ip a a 10.0.0.1/24 dev eth0; arp -s 10.0.0.5 02:00:00:00:00:AA; arp -an"
+    entry = {"address": "10.0.0.5", "mac": "02:00:00:00:00:aa"}
+    assert entry_of(text, "eth0")["links"]["eth0"]["neighbours"] == [entry]
+    assert "neighbours" not in entry_of(f"{text}; arp -d 10.0.0.5", "eth0")["links"]["eth0"]
 
 
 def test_next_hop_objects() -> None:
