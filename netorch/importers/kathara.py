@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from netorch.errors import FileError, NetorchError, Problem
 from netorch.immutable import Value
-from netorch.importers.draft import Draft, SourceLine, add_membership
+from netorch.importers.draft import Draft, add_membership
 from netorch.importers.names import (
     Names,
     is_interface_name,
@@ -186,9 +186,6 @@ class _Reader:
             self.draft.networks.setdefault(network, {"mode": "nat"})
             self._add(node, entry["networks"], network, f"eth{number}")
         for one in device.entries:
-            words = one.key, one.value, *re.split("[/:=]", one.value)
-            text = f"{device.name}[{one.key}]={one.value}"
-            node.lines.append(SourceLine(words, text, f"{self.place}:{one.line}"))
             self._read_key(node, entry, one)
         return node
 

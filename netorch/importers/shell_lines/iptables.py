@@ -109,7 +109,9 @@ def iptables(node: Node, words: Arguments, version: int, text: str, where: str) 
                 number = words.take()
             if act == "-P":
                 target = words.take("policy")
-            if act in ("-N", "-E"):
+            if act == "-E":
+                raise NotCarriedError("netorch does not read new names of chains")
+            if act == "-N":
                 words.rest()
         elif word == "!":
             negated = "!"

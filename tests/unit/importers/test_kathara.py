@@ -163,8 +163,8 @@ def test_what_a_file_refuses_is_named_with_its_line(import_lab: Lab) -> None:
     result = import_lab('a[0]="A/zz"\na[port]="99999:80"\nb[0]=A\n', **{"a.startup": startup})
     assert result.problems == ()
     assert {(one.text, one.where) for one in result.losses} == {
-        ("a[0]=A/zz", ("lab.conf:1",)),
-        ("a[port]=99999:80", ("lab.conf:2",)),
+        ("mac: zz", ("lab.conf:1",)),
+        ('publish: "99999:80"', ("lab.conf:2",)),
         ("ip link set eth0 mtu 70000", ("a.startup:1",)),
         ("ip link add 'q[1-3]' type dummy", ("a.startup:2",)),
     }
