@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from netorch.netlink.constants import RTPROT_BOOT, RTPROT_STATIC, RTPROT_UNSPEC
 from netorch.state.key import HOST
+from netorch.values.marks import PROTOCOLS
 
 BY_HAND = frozenset((RTPROT_UNSPEC, RTPROT_BOOT, RTPROT_STATIC))
 """The protocol numbers of what a user adds."""
@@ -39,6 +40,7 @@ def reason_to_leave(
     """
     if netns == HOST and link and (who := manager_of(link)):
         return f"the name of its interface is one that {who} gives, which manages it"
-    if protocol not in by_hand and protocol != own:
+    # a number of netorch with no topology on record is from a release, because Linux 6.1 keeps it
+    if protocol not in by_hand and protocol != own and protocol not in PROTOCOLS:
         return f"a program manages it (protocol {protocol})"
     return ""
