@@ -9,12 +9,12 @@ from netorch.converge.compare import cautions
 from netorch.converge.connections import end_wrong_connections
 from netorch.converge.execute import ROUNDS, Refusal, deletable_groups, execute
 from netorch.converge.kernel_errors import problems_of
+from netorch.converge.namespace_remains import end_processes_of, remove_stale_names
 from netorch.converge.observe import Observed
 from netorch.converge.previous import Previous
 from netorch.converge.read import read_all
 from netorch.converge.report import Observers, Report
 from netorch.converge.shared_settings import put_back, without_places
-from netorch.converge.transaction import end_processes_of, remove_stale_names
 from netorch.errors import KernelRefused, Problem, did_you_mean
 from netorch.kernel.files import records
 from netorch.kernel.links import lent, nics

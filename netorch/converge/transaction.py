@@ -5,57 +5,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from netorch.converge import confirmation, intended
 from netorch.converge.attached import forget_left, remember_left
-from netorch.converge.compare import Difference, compare, plan_back
+from netorch.converge.compare import Difference, compare
 from netorch.converge.concurrent_changes import describe_changes, describe_deviation, name_processes
 from netorch.converge.connections import end_wrong_connections
 from netorch.converge.execute import INTERRUPTS, ROUNDS, Refusal, deletable_groups, execute
-from netorch.converge.kernel_errors import problems_of, reason_of
+from netorch.converge.kernel_errors import problems_of
 from netorch.converge.moves import moves
-from netorch.converge.original_settings import Memory, Place
+from netorch.converge.original_settings import Memory
 from netorch.converge.preflight import refuse_other_file
 from netorch.converge.previous import Previous, namespaces_of, ownership_of
 from netorch.converge.recorded_state import save
 from netorch.converge.report import Observers, Report
 from netorch.converge.shared_settings import changed_since, places_of, put_back, without_places
 from netorch.errors import KernelRefused, NetorchError, Problem
-from netorch.immutable import Value, replace
+from netorch.immutable import replace
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
 from netorch.kernel.linux import LinuxKernel
-from netorch.kernel.processes.members import end_processes
 from netorch.kernel.system.error_text import problem_of as problem_of_system
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.up import Up
-from netorch.kinds.veth import UNKNOWN, Veth
-from netorch.resolve.desired import Desired
 from netorch.resolve.loaded import Loaded
-from netorch.state.key import Key, label_text
+from netorch.state.key import Key
 from netorch.state.plan import Plan
-from netorch.state.resource import Resource, State
+from netorch.state.resource import State
 from netorch.values.ownership import Adopted, Ownership, identity_text
-from netorch.values.requests import NetnsDel, Request
-from netorch.values.snapshot import Snapshot
-
-if TYPE_CHECKING:
-    from netorch.converge.parts_of_others import Part
-
-
-class Start(Value):
-    """The state in which an apply began, with all that a rollback needs."""
-
-    desired: Desired
-    """What the file asks for."""
-    first: Difference
-    """The comparison from before the first step."""
-    reclaim: frozenset[str]
-    """The names in /run/netns that a crash left behind and that netorch may take again."""
-    previous: Previous
-    """What was below /run/netorch."""
 
 
 class Transaction:
@@ -170,10 +148,11 @@ class Transaction:
     def _adopted(self, state: Collection[Key]) -> Mapping[str, Sequence[Adopted]]:
         """Return the objects of a state that the topology has taken over, now or before."""
         was = self.on_record.ownership
+        before = was.adopted if was is not None else {}
         adopted: dict[str, list[Adopted]] = {}
-        for label, netns in self.first.snapshot.namespaces.items():
+        for label, netns in self.first.snapshot.namespaces.items() if before else ():
             place = identity_text(netns.identity)
-            for one in was.adopted.get(place, ()) if was is not None else ():
+            for one in before.get(place, ()):
                 kind, *parts = one.name
                 if Key(kind, label, *parts) in state:
                     adopted.setdefault(place, []).append(one)
@@ -191,6 +170,8 @@ class Transaction:
         without having written anything if a shared sysctl has changed since step 1, which has to
         be repeated then.
         """
+        from netorch.converge.rollback import Start
+
         first = self.first
         reclaim = namespaces_of(self.previous.desired) if first.observed.stale else frozenset[str]()
         self.start = Start(self.desired, first, reclaim, self.on_record)
@@ -215,9 +196,12 @@ class Transaction:
         return True
 
     def _write_record(self, memory: Memory) -> None:
+        from netorch.converge.namespace_remains import remove_names
+        from netorch.converge.rollback import roll_back_alone
+
         name, first, previous, start = self.desired.topology, self.first, self.previous, self.start
         records.keep(name)
-        _remove_names(
+        remove_names(
             self.kernel, (first.observed.stale & start.reclaim) - namespaces_of(self.desired)
         )
         if self.trial is not None:
@@ -244,6 +228,8 @@ class Transaction:
 
         The next round makes again what the kernel deleted as a side effect.
         """
+        from netorch.converge.namespace_remains import end_processes_of
+
         desired, now, report = self.desired, self.first, self.report
         if now.claims:
             now = self._compare_again(None, self._adopt())
@@ -279,7 +265,9 @@ class Transaction:
                 )
             now = self._compare_again(now)
         self.last = now
-        announce_moves(self.kernel, self.first.plan, self.first.observed.state, now.observed.state)
+        self.kernel.announce_moves(
+            moves(self.first.plan, self.first.observed.state, now.observed.state)
+        )
         report.warnings += end_wrong_connections(
             self.kernel, desired.topology, self.first.snapshot, now.snapshot
         )
@@ -313,6 +301,8 @@ class Transaction:
 
     def roll_back(self, error: BaseException) -> BaseException:
         """Step 5: roll back. Returns the error to raise, which says how the rollback ended."""
+        from netorch.converge.rollback import ROLLED_BACK
+
         self.observers.phase("rolling back")
         problems = self._roll_back_despite_interrupts()
         self._is_rolled_back = not problems
@@ -325,7 +315,7 @@ class Transaction:
                 Problem("rolled-back", f"{text}: netorch does not start it again.")
                 for text in self._ended_processes
             ]
-            after = (*(problems or [_ROLLED_BACK]), *processes)
+            after = (*(problems or [ROLLED_BACK]), *processes)
             return type(error)((*error.problems, *after), error.file)
         if problems:
             return KernelRefused(
@@ -335,6 +325,8 @@ class Transaction:
 
     def _roll_back_despite_interrupts(self) -> list[Problem]:
         """Roll back, and start again whenever Ctrl-C interrupts it, so that it is complete."""
+        from netorch.converge.rollback import NOT_ROLLED_BACK, roll_back
+
         failures = 0
         for _ in range(INTERRUPTS):
             try:
@@ -342,12 +334,12 @@ class Transaction:
             except KeyboardInterrupt:
                 continue
             except NetorchError as stuck:
-                return [_NOT_ROLLED_BACK, *stuck.problems]
+                return [NOT_ROLLED_BACK, *stuck.problems]
             except OSError as stuck:
                 # a limit may be free again when the rollback has deleted something
                 failures += 1
                 if failures == ROUNDS:
-                    return [_NOT_ROLLED_BACK, problem_of_system(stuck)]
+                    return [NOT_ROLLED_BACK, problem_of_system(stuck)]
         raise KeyboardInterrupt
 
     def finish(self) -> Report:
@@ -357,8 +349,8 @@ class Transaction:
         needed = self.memory.after(first.desired, first.snapshot)
         if needed != self.settings:
             records.write_sysctls(name, needed)
-        if self.ownership != self._ownership_after:
-            records.write_ownership(name, self._ownership_after)
+        if self.ownership != (ownership := self._ownership_after):
+            records.write_ownership(name, ownership)
         if self.marks_filters:
             records.write_record(name, self.record)
         if self.watch is not None:
@@ -430,229 +422,6 @@ def _filters(state: State) -> dict[str, str]:
         for resource in state.values()
         if isinstance(resource, PacketFilter)
     }
-
-
-_ROLLED_BACK = Problem("rolled-back", "Rolled back: the kernel is as it was before.")
-_NOT_ROLLED_BACK = Problem("not-rolled-back", "Not everything could be rolled back:")
-
-
-def roll_back(
-    kernel: LinuxKernel,
-    start: Start,
-    previous: Previous,
-    planned: Callable[[Plan], None] = lambda _: None,
-) -> list[Problem]:
-    """Restore the kernel and the record from before an apply.
-
-    Returns the problems of what could not be restored. `previous` is what is below /run/netorch
-    now. `planned` is called with the plan.
-    """
-    kernel.close_cached_files()
-    name = start.desired.topology
-    # a filter that had no mark before the apply has none again afterwards
-    filters = {**previous.filters, **start.previous.filters}
-    # the objects that come back are the topology's own as soon as they exist
-    ownership, known = previous.ownership, start.previous.ownership
-    ownership = ownership.also(known) if ownership is not None else known
-    previous = replace(previous, filters=filters, ownership=ownership)
-    problems = _plan_back_until_done(kernel, start, previous, planned)
-    if start.first.claims:
-        from netorch.converge import adopt
-
-        refusals = adopt.take_back(kernel, start.first.claims)
-        problems += problems_of(refusals, lambda _: None)
-    # Neighbours and bridges may have learned addresses and MACs from the failed apply.
-    announce_moves(kernel, start.first.plan, start.first.desired, start.first.observed.state)
-    before = start.previous
-    if before.record is None:
-        records.remove_record(name)
-    else:
-        records.restore_sysctls(name, before.settings)
-        # if something of the failed apply is left, the record must contain that, too
-        records.restore_ownership(name, ownership if problems else before.ownership)
-        intended.restore(name, before.intended)
-        records.restore(name, before.record)
-        records.forget_previous(name)
-        forget_left(name)
-    return problems or _bring_parts_back(kernel, start, previous)
-
-
-def _bring_parts_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Problem]:
-    """Make again what other programs had on links that the failed apply has deleted.
-
-    Return a problem for each object that netorch cannot make.
-    """
-    from netorch.converge.parts_of_others import lost_parts
-
-    plan, own = start.first.plan, start.first.observed.state
-    dying = (*(step.resource for step in plan.deletes), *plan.implied)
-    if not any(one.key.kind in {"link", "netns"} for one in dying):
-        return []
-    reasons: dict[str, str] = {}
-    for rounds in range(ROUNDS):
-        _, now = plan_back(kernel, start.desired, previous, own, start.first.attached)
-        lost = lost_parts(start.first.snapshot, now, own)
-        again = {part.title for part in lost if part.requests}
-        if not again or again == reasons.keys() or rounds == ROUNDS - 1:
-            break
-        # what needs another object that is lost comes back in the next round
-        reasons = _make_again(kernel, lost)
-    return [_NOT_ROLLED_BACK, *map(_not_made_again(reasons), lost)] if lost else []
-
-
-def _make_again(kernel: LinuxKernel, lost: Sequence[Part]) -> dict[str, str]:
-    """Send the requests of parts. Return the title of each that Linux refuses, and its reason."""
-    channels: dict[str, list[Request]] = {}
-    owners: dict[int, Part] = {}
-    for part in lost:
-        channels.setdefault(part.netns, []).extend(part.requests)
-        owners |= {id(request): part for request in part.requests}
-    failures = kernel.transact(channels)
-    return {owners[id(one.request)].title: reason_of(one.sentence, one.errno) for one in failures}
-
-
-def _not_made_again(reasons: Mapping[str, str]) -> Callable[[Part], Problem]:
-    def problem(part: Part) -> Problem:
-        why = reasons.get(part.title, "netorch did not make it, and does not know all of it")
-        what = f"{part.title} was deleted with {part.link}, and is not there again: {why}."
-        return Problem("not-rolled-back", what, object=part.title)
-
-    return problem
-
-
-def roll_back_alone(start: Start, planned: Callable[[Plan], None]) -> list[Problem]:
-    """Roll back from another process, which opens the kernel again. The caller holds the lock."""
-    kernel = LinuxKernel()
-    try:
-        missing = kernel.attach(start.first.attached.places)
-        problems = roll_back(kernel, start, Previous.read(start.desired.topology), planned)
-    finally:
-        kernel.close()
-    unseen = {label: error for label, error in missing.items() if error.unsure}
-    return [
-        *problems,
-        *(
-            Problem(
-                "namespace-not-seen",
-                f"{label_text(label)} could not be read: {error}",
-                object=label_text(label),
-            )
-            for label, error in unseen.items()
-        ),
-    ]
-
-
-def announce_moves(kernel: LinuxKernel, plan: Plan, before: State, after: State) -> None:
-    """Announce to neighbours and bridges what `plan` has moved between the two states."""
-    if moved := moves(plan, before, after):
-        kernel.announce_moves(moved)
-
-
-def _plan_back_until_done(
-    kernel: LinuxKernel, start: Start, previous: Previous, planned: Callable[[Plan], None]
-) -> list[Problem]:
-    desired, before = start.desired, start.first
-    last = start.previous.desired
-    asked = last.state if last is not None else {}
-    # a veth without its other end, which somebody had deleted, cannot be made again
-    target = {
-        key: _as_it_was_made(resource, asked.get(key))
-        for key, resource in before.observed.state.items()
-        if not isinstance(resource, Veth) or resource.peer != UNKNOWN
-    }
-    ours = start.reclaim | (namespaces_of(desired) - before.observed.stale)
-    claimed = frozenset(one.key for one in before.claims)
-    problems: list[Problem] = []
-    began: Snapshot | None = None
-    for _ in range(ROUNDS):
-        previous = previous.with_others_now()
-        plan, snapshot = plan_back(kernel, desired, previous, target, before.attached)
-        if began is None:
-            began = snapshot
-            planned(plan)
-        previous, given_up, refusals = _bring_settings_back(kernel, start, previous, snapshot)
-        plan = _without_new(without_places(plan, given_up), claimed)
-        if not plan and not refusals:
-            remove_stale_names(kernel, snapshot, ours)
-            end_wrong_connections(kernel, desired.topology, began, snapshot)
-            return []
-        groups = deletable_groups(plan, snapshot, desired.mark.group)
-        run = execute(kernel, plan, groups=groups, reclaim=ours, keep_going=True)
-        problems = problems_of((*refusals, *run.refusals), lambda _: None)
-    return [_NOT_ROLLED_BACK, *problems]
-
-
-def _as_it_was_made(resource: Resource, asked: Resource | None) -> Resource:
-    """Return an object with what no reading shows of it, from the file that was applied last."""
-    if isinstance(resource, Up) and isinstance(asked, Up):
-        return replace(resource, quick=asked.quick)
-    return resource
-
-
-def _without_new(plan: Plan, claimed: frozenset[Key]) -> Plan:
-    """Return a plan that makes none of the objects which the topology wanted to take over.
-
-    They exist, and do not have its marks yet, or Linux did not set them.
-    """
-    if not claimed:
-        return plan
-    changes = (step for step in plan.changes if step.before or step.key not in claimed)
-    return replace(plan, changes=tuple(changes))
-
-
-def _bring_settings_back(
-    kernel: LinuxKernel, start: Start, previous: Previous, snapshot: Snapshot
-) -> tuple[Previous, frozenset[Place], list[Refusal]]:
-    """Restore the record of shared sysctls, and set back those that only the failed apply needed.
-
-    Returns `previous` with the new record, the sysctls that are no longer needed, and the requests
-    that Linux refused.
-    """
-    moved, before = start.first.attached.moved, start.first.memory.shared
-    now = previous.memory.moved(moved).shared
-    if now == before:
-        return previous, frozenset(), []
-    with records.shared_settings():
-        memory = previous.with_others_now().memory.moved(moved)
-        _, refusals = put_back(kernel, memory, now - before, snapshot)
-        records.restore_sysctls(start.desired.topology, start.previous.settings)
-    return previous.with_settings(start.previous.settings), now - before, refusals
-
-
-def remove_stale_names(kernel: LinuxKernel, snapshot: Snapshot, ours: frozenset[str]) -> None:
-    """Delete the names among `ours` in /run/netns that are not namespaces, and empty directories.
-
-    A process that was killed may have left them, before it made anything in them.
-    """
-    _remove_names(
-        kernel,
-        {
-            label
-            for label, alias in snapshot.other_names.items()
-            if alias is None and label not in snapshot.foreign_files
-        }
-        & ours,
-    )
-    kernel.tidy()
-
-
-def _remove_names(kernel: LinuxKernel, names: frozenset[str] | set[str]) -> None:
-    labels = sorted(names)
-    kernel.transact({label: [NetnsDel(label)] for label in labels}, labels)
-
-
-def end_processes_of(plan: Plan, snapshot: Snapshot) -> list[str]:
-    """End the processes in the namespaces that `plan` deletes. Returns a note for each process.
-
-    A namespace outlives its name as long as a process is in it.
-    """
-    leaving = [
-        step.key.netns
-        for step in plan.deletes
-        if step.key.kind == "netns" and step.key.netns in snapshot.namespaces
-    ]
-    ended = end_processes(snapshot.namespaces[label].inode for label in leaving)
-    return [f"ended process {text}" for text in ended]
 
 
 def _first_of_each_namespace(refusals: list[Refusal], loaded: Loaded) -> list[Problem]:

@@ -264,11 +264,14 @@ class LinuxKernel:
 
         return self._worker.call(act)
 
-    def announce_moves(self, moves: Moves) -> None:
+    def announce_moves(self, moves: Moves | None) -> None:
         """Let the namespaces learn where addresses and MACs are after they have moved.
 
-        This deletes what the namespaces had learned about them and sends announcements.
+        This deletes what the namespaces had learned about them and sends announcements. It does
+        nothing with None.
         """
+        if moves is None:
+            return
         from netorch.kernel.links import learned
         from netorch.kernel.links.announcements import announce
 

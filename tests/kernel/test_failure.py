@@ -291,14 +291,14 @@ def test_destroy_can_be_repeated_after_a_signal(host: Host, before: Snapshot) ->
 INTERRUPTED = r"""
 import os, signal, sys
 from netorch.cli import main
-from netorch.converge import transaction
-real, times = transaction.plan_back, iter(range(int(sys.argv[1])))
+from netorch.converge import rollback
+real, times = rollback.plan_back, iter(range(int(sys.argv[1])))
 def interrupted(*words):
     for _ in times:
         os.kill(os.getpid(), signal.SIGINT)
         break
     return real(*words)
-transaction.plan_back = interrupted
+rollback.plan_back = interrupted
 sys.exit(main(["apply", "bad.yaml"]))
 """
 """Sends SIGINT the given number of times while netorch rolls back."""
