@@ -6,7 +6,7 @@ each apply of the one would break the other, and neither would notice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from netorch.converge.previous import Previous, recorded
 from netorch.errors import ConflictError, Problem
@@ -17,6 +17,7 @@ from netorch.resolve.desired import Desired
 from netorch.resolve.loaded import Loaded
 from netorch.state.plan import Plan
 from netorch.values.snapshot import Snapshot
+from netorch.values.sysctl_paths import by_path
 
 
 def refuse_contradictions(
@@ -61,7 +62,7 @@ def _elsewhere(mine: Sysctl, snapshot: Snapshot, previous: Previous) -> Iterator
         for identity, paths in known
     ):
         return
-    asked = _by_path(mine)
+    asked = by_path(mine.paths, mine.values)
     others = [name for name in previous.names if name != previous.topology]
     for name, by_label in records.sysctls_of_all(others).items():
         labels = [
@@ -73,12 +74,6 @@ def _elsewhere(mine: Sysctl, snapshot: Snapshot, previous: Previous) -> Iterator
         desired = recorded(name, records.read_record(name)[0]) if labels else None
         for one in desired.state.values() if desired is not None else ():
             if isinstance(one, Sysctl) and one.netns in labels:
-                theirs = _by_path(one)
+                theirs = by_path(one.paths, one.values)
                 if any(theirs.get(path, value) != value for path, value in asked.items()):
                     yield name, one.value
-
-
-def _by_path(sysctl: Sysctl) -> Mapping[str, str]:
-    values = sysctl.values
-    every = values if len(values) == len(sysctl.paths) else values[:1] * len(sysctl.paths)
-    return dict(zip(sysctl.paths, every, strict=True))

@@ -435,7 +435,7 @@ def chains_of(listing: FilterListing) -> tuple[ListedChain, ...]:
 
 
 def _dormant_tables(text: str) -> frozenset[tuple[str, str]]:
-    """Return family and name of the tables of a listing of which no rule has an effect."""
+    """Return the family and the name of each table in a listing whose rules have no effect."""
     # not from the JSON, in which version 1.0.6 of the library has the name of the table as flag
     if " dormant" not in text and ",dormant" not in text:
         return frozenset()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import struct
@@ -65,22 +64,11 @@ _LATE = 1.0
 """Seconds after which a missing route that the kernel makes for an IPv6 address counts as lost."""
 _NOTHING: Mapping[str, NetnsSnapshot] = {}
 Part = TypeVar("Part")
-_ABSENT = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
 
 
 def dump_links(rtnl: Rtnl) -> list[LinkRecord]:
     """Return all links of the namespace that the socket belongs to."""
     return decode.links(rtnl.dump(c.RTM_GETLINK, _LINKS))
-
-
-def _dump(rtnl: Rtnl, kind: int, payload: bytes) -> list[Message]:
-    """Dump a table, or return an empty list if the kernel is built without it."""
-    try:
-        return rtnl.dump(kind, payload)
-    except OSError as error:
-        if error.errno in _ABSENT:
-            return []
-        raise
 
 
 class _Routing(NamedTuple):
@@ -442,26 +430,26 @@ class Reader:
             "addresses",
             lambda: [
                 record
-                for record in decode.addresses(_dump(rtnl, c.RTM_GETADDR, bytes(8)))
+                for record in decode.addresses(rtnl.dump_if_built(c.RTM_GETADDR, bytes(8)))
                 if record.index in names
             ],
         )
         routing = self._once(netns, "routing", lambda: self._routing(rtnl, links, names))
         entries = (
-            self._once(netns, "neighbours", lambda: _dump(rtnl, c.RTM_GETNEIGH, bytes(12)))
+            self._once(netns, "neighbours", lambda: rtnl.dump_if_built(c.RTM_GETNEIGH, bytes(12)))
             if scope.neighbours or scope.passage
             else []
         )
         has_tunnels = any(link.kind in TUNNELS for link in links)
         has_macs = scope.static_macs and any(link.kind == "bridge" for link in links)
         forwarding = (
-            self._once(netns, "forwarding", lambda: _dump(rtnl, c.RTM_GETNEIGH, _FORWARDING))
+            self._once(netns, "forwarding", lambda: rtnl.dump_if_built(c.RTM_GETNEIGH, _FORWARDING))
             if has_tunnels or has_macs
             else []
         )
         vlans = (
             self._once(
-                netns, "vlans", lambda: decode.port_vlans(_dump(rtnl, c.RTM_GETLINK, _VLANS))
+                netns, "vlans", lambda: decode.port_vlans(rtnl.dump_if_built(c.RTM_GETLINK, _VLANS))
             )
             if any(map(self._knows_vlans, links))
             else {}
@@ -546,10 +534,10 @@ class Reader:
         return [*with_own_times(links)]
 
     def _routing(self, rtnl: Rtnl, links: list[LinkRecord], names: Mapping[int, str]) -> _Routing:
-        all_routes = _dump(rtnl, c.RTM_GETROUTE, bytes(12))
+        all_routes = rtnl.dump_if_built(c.RTM_GETROUTE, bytes(12))
         counts: dict[tuple[int, int], int] = {}
         routes = decode.routes(all_routes, names, counts=counts)
-        all_rules = _dump(rtnl, c.RTM_GETRULE, bytes(12))
+        all_rules = rtnl.dump_if_built(c.RTM_GETRULE, bytes(12))
         rules = decode.rules(all_rules, self._rules)
         if any(route.family == c.AF_INET6 and len(route.hops) > 1 for route in routes):
             routes = ipv6_siblings.with_makers(rtnl, routes, rules, links)
@@ -601,7 +589,7 @@ def _lost_routes(
     end = time.monotonic() + _LATE
     while lost.late and time.monotonic() < end:
         time.sleep(_LATE / 100)
-        lost = lost_routes(links, addresses, _dump(rtnl, c.RTM_GETROUTE, bytes(12)), {})
+        lost = lost_routes(links, addresses, rtnl.dump_if_built(c.RTM_GETROUTE, bytes(12)), {})
     return lost.by_link
 
 

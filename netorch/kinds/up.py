@@ -10,7 +10,7 @@ down and up again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 from netorch.kinds.base.link import link_key
 from netorch.kinds.port import TAKES_DOWN, port_key
@@ -44,15 +44,23 @@ def up_key(netns: str, link: str) -> Key:
     return Key("up", netns, link)
 
 
-def flags_of(link: LinkRecord) -> dict[str, bool]:
-    """Return the flags of a link by their names in the file."""
+class Flags(NamedTuple):
+    """The flags of a link that a file can set, by their names in `FLAGS`."""
+
+    arp: bool
+    multicast: bool
+    promisc: bool
+    allmulti: bool
+
+
+def flags_of(link: LinkRecord) -> Flags:
     has_arp = link.kind in WITH_ARP
-    return {
-        "arp": not has_arp or not link.flags & IFF_NOARP,
-        "multicast": not has_arp or bool(link.flags & IFF_MULTICAST),
-        "promisc": bool(link.kind and link.flags & IFF_PROMISC),
-        "allmulti": bool(link.kind and link.flags & IFF_ALLMULTI),
-    }
+    return Flags(
+        not has_arp or not link.flags & IFF_NOARP,
+        not has_arp or bool(link.flags & IFF_MULTICAST),
+        bool(link.kind and link.flags & IFF_PROMISC),
+        bool(link.kind and link.flags & IFF_ALLMULTI),
+    )
 
 
 @observed
@@ -143,16 +151,16 @@ class Up(NoForeignObjects, Resource):
     def observe(cls, view: View) -> Iterator[Resource]:
         for link in view.our_links:
             if link.flags & IFF_UP:
-                master = view.links.get(link.master)
+                master, flags = view.links.get(link.master), flags_of(link)
                 yield cls(
                     view.label,
                     link.name,
                     master.name if master is not None and master.kind in TAKES_DOWN else "",
                     lost=view.netns.lost_routes.get(link.index, ()),
-                    arp=(flags := flags_of(link))["arp"],
-                    multicast=flags["multicast"],
-                    promisc=flags["promisc"],
-                    allmulti=flags["allmulti"],
+                    arp=flags.arp,
+                    multicast=flags.multicast,
+                    promisc=flags.promisc,
+                    allmulti=flags.allmulti,
                 )
 
     def create(self) -> Iterable[Request]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 IPV6_ONLY = frozenset(
     (
@@ -83,3 +83,12 @@ def with_defaults(paths: Sequence[str]) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys([*paths, *(default for path in paths if (default := default_path(path)))])
     )
+
+
+def by_path(paths: Sequence[str], values: Sequence[str]) -> Mapping[str, str]:
+    """Return path → value of a setting, whose `values` are one for all paths or one for each.
+
+    Each value is "" if there are none.
+    """
+    each = values if len(values) == len(paths) else (*values[:1], "")[:1] * len(paths)
+    return dict(zip(paths, each, strict=True))

@@ -21,7 +21,7 @@ _CONFIG = {
     "AuxAddress": "aux_addresses",
     "AuxiliaryAddresses": "aux_addresses",
 }
-"""Keys of an address range in Docker → in a compose file."""
+"""The key of an address range in Docker → its key in a compose file."""
 _KEYS = frozenset(
     (
         "ConfigFrom",

@@ -176,7 +176,7 @@ def _parts_of_links(
         kind = master.kind if master is not None else ""
         for text, matters in other_options(link, resource, kind):
             draft.lose(path, text, _NO_OPTION, matters=matters)
-        for name, on in flags_of(link).items() if not link.flags & IFF_UP else ():
+        for name, on in flags_of(link)._asdict().items() if not link.flags & IFF_UP else ():
             if on != FLAGS[name]:
                 text = f"{name} {'on' if on else 'off'}"
                 why = "an interface that is down has the usual flags"

@@ -17,6 +17,7 @@ from netorch.state.key import Key
 from netorch.values.marks import read_alias
 from netorch.values.ownership import Ownership
 from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
+from netorch.values.sysctl_paths import by_path
 
 _NAME = re.compile(r"[a-z0-9-]+")
 """What a name can be. An alias may be anything."""
@@ -77,8 +78,7 @@ class OtherTopologies(Value):
             for settings in by_label.values():
                 for paths, (identity, values) in settings.items():
                     if identity == netns.identity:
-                        each = values if len(values) == len(paths) else values[:1] * len(paths)
-                        for path, value in zip(paths, each or ("",) * len(paths), strict=True):
+                        for path, value in by_path(paths, values).items():
                             yield path, value, topology
 
 

@@ -14,7 +14,7 @@ from netorch.importers.shell_lines.arguments import (
 )
 from netorch.importers.shell_lines.ip_link import join
 from netorch.importers.shell_lines.link_kinds import read_options
-from netorch.importers.shell_lines.node import Interface, Node, PortVlan
+from netorch.importers.shell_lines.node import Node, PortVlan
 
 _OBJECTS = names("link fdb mdb mst vlan vni monitor")
 _ACTS = names("add append replace delete set show list lst get flush")
@@ -58,7 +58,7 @@ def _vlan(node: Node, words: Arguments, act: str) -> None:
     if not all(re.fullmatch("[0-9]{1,4}", number) for number in (first, last or first)):
         raise NotCarriedError(f"`{vlans}` is not a VLAN")
     if interface.kind == "bridge" and not interface.vlans:
-        _begin_own_vlans(interface)
+        interface.join_default_vlan(interface)
     for number in range(int(first), int(last or first) + 1):
         interface.vlans.pop(number, None)
         if act == "add":
@@ -66,13 +66,6 @@ def _vlan(node: Node, words: Arguments, act: str) -> None:
                 for other, vlan in list(interface.vlans.items()):
                     interface.vlans[other] = PortVlan(False, vlan.untagged)
             interface.vlans[number] = PortVlan(pvid, untagged)
-
-
-def _begin_own_vlans(interface: Interface) -> None:
-    """Give a bridge interface the VLAN that it is in without a line about it."""
-    pvid = interface.options.get("vlan_default_pvid", 1)
-    if pvid:
-        interface.vlans[pvid] = PortVlan(True, True)
 
 
 def _fdb(node: Node, words: Arguments, act: str) -> None:

@@ -12,7 +12,7 @@ from netorch.importers.shell_lines.arguments import (
     without_words,
 )
 from netorch.importers.shell_lines.link_kinds import KINDS, read_options
-from netorch.importers.shell_lines.node import Interface, Node, PortVlan
+from netorch.importers.shell_lines.node import Interface, Node
 
 _ACTS = names("add delete set change replace show lst list property afstats xstats help")
 _VALUES = frozenset(("numtxqueues", "numrxqueues", "index", "txqueues", "rxqueues"))
@@ -203,9 +203,7 @@ def join(node: Node, interface: Interface, master: str) -> None:
         return
     owner = node.interface(master)
     if owner.kind == "bridge":
-        pvid = owner.options.get("vlan_default_pvid", 1)
-        if pvid:
-            interface.vlans[pvid] = PortVlan(True, True)
+        interface.join_default_vlan(owner)
     elif owner.kind == "bond":
         # A bond brings its ports up and gives them its MTU. It takes the MAC of the first one.
         interface.up = True

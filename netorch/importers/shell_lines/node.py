@@ -83,6 +83,12 @@ class Interface:
         self.vlans: dict[int, PortVlan] = {}
         """Its VLANs as a port of a bridge, or those of the bridge interface itself."""
 
+    def join_default_vlan(self, bridge: Interface) -> None:
+        """Put it into the VLAN in which all ports of a bridge are without a line about it."""
+        pvid = bridge.options.get("vlan_default_pvid", 1)
+        if pvid:
+            self.vlans[pvid] = PortVlan(True, True)
+
     @property
     def is_membership(self) -> bool:
         """Whether a network makes it."""

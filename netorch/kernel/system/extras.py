@@ -78,12 +78,7 @@ def _read(rtnl: Rtnl) -> Iterator[Extra]:
 
 
 def _dump(rtnl: Rtnl, kind: int, payload: bytes) -> list[Message]:
-    try:
-        return rtnl.dump(kind, payload)
-    except OSError as error:
-        if error.errno in _ABSENT:
-            return []
-        raise
+    return rtnl.dump_if_built(kind, payload, _ABSENT)
 
 
 def _ipsec() -> Iterator[Extra]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from netorch.errors import NetorchError, Problem
 from netorch.kernel.system.descriptors import move_up
@@ -29,6 +29,9 @@ _UNSTEADY = (
     "the kernel's network state changes faster than it can be read. Try again when it is quiet."
 )
 _FLAGS = struct.Struct("=H")
+
+ABSENT = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
+"""The errors of a kernel that is built without a table of routing."""
 
 
 class Rtnl:
@@ -180,6 +183,20 @@ class Rtnl:
             if messages is not None:
                 return messages
         raise NetorchError(Problem("kernel-unsteady", _UNSTEADY))
+
+    def dump_if_built(
+        self, kind: int, payload: bytes, absent: Collection[int] = ABSENT
+    ) -> list[Message]:
+        """Dump a table, or return an empty list if the kernel is built without it.
+
+        `absent` are the error numbers that say so.
+        """
+        try:
+            return self.dump(kind, payload)
+        except OSError as error:
+            if error.errno in absent:
+                return []
+            raise
 
     def _dumped(self, seq: int) -> list[Message] | None:
         messages: list[Message] = []
