@@ -69,8 +69,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(stop.code or 0)
     from netorch.cli.commands import find
 
-    if (shortcut := find(options.command).shortcut) is not None:
-        options.failure = shortcut(options)
+    shortcut = find(options.command).shortcut
+    if shortcut is not None:
+        try:
+            done = shortcut(options)
+            streams.flush_output()
+        except Exception as error:
+            return failures.status_of(error)
+        if isinstance(done, int):
+            return done
+        options.failure = done
     from netorch.cli.options import lists_nothing
     from netorch.parallel_reader import begin
 

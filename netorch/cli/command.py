@@ -49,7 +49,7 @@ class Command:
         add_options: Callable[[argparse.ArgumentParser], None],
         run: Callable[[Values, Output], int],
         preload: tuple[str, ...] = (),
-        shortcut: Callable[[Values], Exception | None] | None = None,
+        shortcut: Callable[[Values], Exception | int | None] | None = None,
     ) -> None:
         self.name = name
         """The name of the command, and of its file."""
@@ -73,8 +73,9 @@ class Command:
         """Runs the command and returns the exit status."""
         self.preload = preload
         """Modules to import before `signals.trap`; see `signals.let_interrupts_end`."""
-        self.shortcut: Callable[[Any], Exception | None] | None = shortcut
+        self.shortcut: Callable[[Any], Exception | int | None] | None = shortcut
         """Runs the command in the usual case, before anything large is imported.
 
-        If it returns, `run` has to do the work, or to report the error that it returned.
+        It returns the exit status if it has done everything. Otherwise `run` has to do the work, or
+        to report the error that it returned.
         """

@@ -36,7 +36,7 @@ def from_kernel(
 
     loaded, record = inputs.load_chosen(options.file, options, live=True)
     with Orchestrator(reader=options.reader) as orchestrator:
-        difference = orchestrator.diff(loaded, reset=reset, adopt=adopt)
+        difference = orchestrator.diff(loaded, record, reset=reset, adopt=adopt)
     output.warn(difference.warnings)
     if out is not None:
         from netorch.api.saved_plan import document

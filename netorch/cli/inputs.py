@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from netorch.cli import DEFAULT
+from netorch.cli import DEFAULT, environment
 from netorch.converge import recorded_state
 from netorch.errors import FileError, NetorchError, Problem, did_you_mean, printable
 from netorch.immutable import replace
@@ -29,20 +29,13 @@ if TYPE_CHECKING:
     from netorch.resolve.desired import Desired, Machine
     from netorch.resolve.loaded import Choose
 
-VARIABLE = "NETORCH_VAR_"
-"""The prefix of environment variables that set a variable of the file."""
-
 
 def variables(settings: Sequence[str]) -> dict[str, str]:
     """Return the variables of `--set name=value`, and of `NETORCH_VAR_name` in the environment.
 
     `--set` overrides the environment.
     """
-    values = {
-        name[len(VARIABLE) :]: value
-        for name, value in os.environ.items()
-        if name.startswith(VARIABLE)
-    }
+    values = environment.variables()
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not name:

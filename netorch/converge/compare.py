@@ -44,7 +44,7 @@ from netorch.state.plan import Plan
 from netorch.state.planner import plan as make_plan
 from netorch.state.resource import Resource, State
 from netorch.values.marks import Mark
-from netorch.values.snapshot import Snapshot
+from netorch.values.snapshot import Scope, Snapshot
 
 if TYPE_CHECKING:
     from netorch.converge.adopt import Claim, Claims
@@ -70,6 +70,8 @@ class Difference(Value):
     intended: tuple[Deviation, ...] = ()
     """What users have done on purpose, as far as it has an effect. `desired` contains it already.
     """
+    scope: Scope | None = None
+    """What was read last, if the answers of the kernel were recorded."""
     claims: tuple[Claim, ...] = ()
     """What the topology takes over. `plan` begins where all of it has the topology's marks."""
 
@@ -103,6 +105,7 @@ def compare(
     leave: Collection[Key] = (),
     adopt: bool = False,
     not_marked: Mapping[Key, str] | None = None,
+    records_answers: bool = False,
 ) -> Difference:
     """Read the kernel, refuse what cannot be done, and plan the rest.
 
@@ -116,7 +119,8 @@ def compare(
     are keys of objects that stay as they are, whatever the file asks for. With `adopt`, the
     topology takes over foreign objects in the place of its own: the difference is that after they
     have its marks. `not_marked` are the objects on which marks have just been put, each with the
-    reason, as a clause, for which it may lack them nevertheless.
+    reason, as a clause, for which it may lack them nevertheless. With `records_answers`, the
+    snapshot has the digests of what the kernel answered.
     """
     file_asks = desired
     desired, deviations = with_intended(desired, previous.intended)
@@ -130,8 +134,11 @@ def compare(
         asked = scope(previous, state, attached.labels, memory)
         # netorch puts no rules into the firewalls of its own nodes, but warns of what they drop
         own = asked.forwards | {bridge.netns for bridge in desired.own_bridges}
-        return kernel.read(replace(asked, forwards=own, unmarked=adopt), known)
+        asked = replace(asked, forwards=own, unmarked=adopt, answers=records_answers)
+        scopes.append(asked)
+        return kernel.read(asked, known)
 
+    scopes: list[Scope] = []
     snapshot = read(desired.state, unchanged)
     previous = previous.with_number(snapshot, adopt)
     desired = desired.with_mark(previous.mark)
@@ -246,6 +253,7 @@ def compare(
         warnings,
         tuple(shortages),
         deviations,
+        scopes[-1] if records_answers else None,
         () if claims is None else claims.claims,
     )
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from netorch.converge.compare import Difference, compare
 from netorch.converge.execute import Progress, ignore_progress
+from netorch.converge.in_sync import is_of_record, remember
 from netorch.converge.previous import Previous, RecordsOfAll
 from netorch.converge.report import Observers, Report
 from netorch.errors import NetorchError
 from netorch.immutable import replace
+from netorch.kernel.comparison.answers import stamp_of_records
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
 from netorch.kernel.linux import LinuxKernel
@@ -76,18 +78,38 @@ class Orchestrator:
         if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
             raise NetorchError(problem_of(error)) from error
 
-    def diff(self, loaded: Loaded, *, reset: bool = False, adopt: bool = False) -> Difference:
+    def diff(
+        self,
+        loaded: Loaded,
+        record: Record | None = None,
+        *,
+        reset: bool = False,
+        adopt: bool = False,
+    ) -> Difference:
         """Return what `apply` would do. Raise ConflictError if a foreign object is in the way.
 
-        `reset` and `adopt` are those of `apply`.
+        `reset` and `adopt` are those of `apply`. With `record`, which `apply` would write, a result
+        without any difference is remembered, so that the next `diff` is faster.
         """
         desired = loaded.desired
         records.require_usable_path(desired.topology)
+        before = stamp_of_records()
         previous = Previous.read(desired.topology)
+        may_repeat = is_of_record(record, previous) and not reset and not adopt
         if reset:
             previous = replace(previous, intended=())
         with _lines_of(loaded):
-            return compare(self.kernel, desired, previous, loaded, adopt=adopt)
+            difference = compare(
+                self.kernel,
+                desired,
+                previous,
+                loaded,
+                adopt=adopt,
+                records_answers=may_repeat,
+            )
+        if may_repeat and record is not None:
+            remember(difference, desired, record, before, is_apply=False)
+        return difference
 
     def apply(
         self,
@@ -149,6 +171,7 @@ class Orchestrator:
                 transaction.look_and_plan()
                 if transaction.is_done:
                     transaction.save_state()
+                    transaction.remember_comparison()
                     return transaction.report
                 on_record = transaction.remember()
             transaction.carry_out()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def reload(name: str, record: Record) -> Loaded:
     """Load the recorded file as it was applied. Raise NetorchError if it is another topology's."""
-    loaded = _cached(name, record, record.source, _identity(record))
+    loaded = _cached(name, record, record.source, identity_of(record))
     if loaded is None or _machine_of(loaded) != record.machine:
         loaded = _load(record, record.source, choose=lambda *_: record.machine)
     if loaded.desired.topology != name:
@@ -55,7 +55,7 @@ def save(name: str, record: Record, loaded: Loaded) -> None:
     An error does not matter, because the cache only saves time. A state with a path that is not
     UTF-8 cannot be encoded.
     """
-    identity = _identity(record)
+    identity = identity_of(record)
     if state_cache.read_identity(name) != identity or not _is_of_machine(name, loaded):
         with suppress(NetorchError, OSError, UnicodeEncodeError):
             records.write_state(name, state_cache.contents(identity, *stored.encode(loaded)))
@@ -73,7 +73,7 @@ def _is_of_machine(name: str, loaded: Loaded) -> bool:
 
 
 def _applied(record: Record, file: str, given: Set[str]) -> Loaded | None:
-    identity = _identity(record)
+    identity = identity_of(record)
     try:
         names = records.applied_names()
     except NetorchError:
@@ -113,7 +113,7 @@ def _load(
     )
 
 
-def _identity(record: Record) -> str:
+def identity_of(record: Record) -> str:
     return state_cache.identity_of(
         record.text.encode("utf-8", "surrogateescape"),
         record.source,

@@ -13,6 +13,7 @@ from netorch.converge.compare import Difference, compare
 from netorch.converge.concurrent_changes import describe_changes, describe_deviation, name_processes
 from netorch.converge.connections import end_wrong_connections
 from netorch.converge.execute import INTERRUPTS, ROUNDS, Refusal, deletable_groups, execute
+from netorch.converge.in_sync import is_of_record, remember
 from netorch.converge.kernel_errors import problems_of
 from netorch.converge.moves import moves
 from netorch.converge.original_settings import Memory
@@ -23,6 +24,7 @@ from netorch.converge.report import Observers, Report
 from netorch.converge.shared_settings import changed_since, places_of, put_back, without_places
 from netorch.errors import KernelRefused, NetorchError, Problem
 from netorch.immutable import replace
+from netorch.kernel.comparison.answers import stamp_of_records
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
 from netorch.kernel.linux import LinuxKernel
@@ -76,6 +78,7 @@ class Transaction:
         self.observers.phase("reading")
         unconfirmed = confirmation.refuse_pending(topology)
         records.require_usable_path(topology)
+        self._before = stamp_of_records()
         self.on_record = Previous.read(topology)
         self.previous = replace(self.on_record, intended=()) if self.reset else self.on_record
         self.first = self.last = compare(
@@ -85,6 +88,7 @@ class Transaction:
             self.loaded,
             leave=self.leave,
             adopt=self.adopt,
+            records_answers=is_of_record(self.record, self.on_record) and not self.adopt,
         )
         self.record = replace(self.record, filters=_filters(self.first.desired))
         self._looks += 1
@@ -365,6 +369,11 @@ class Transaction:
     def save_state(self) -> None:
         """Save the resolved state for later commands, which need not load the file then."""
         save(self.desired.topology, self.record, self.loaded)
+
+    def remember_comparison(self) -> None:
+        """Store the comparison of an apply that has nothing to do, for the next one."""
+        if not (self.leave or self.reset or self.report.warnings or self.report.notes):
+            remember(self.first, self.desired, self.record, self._before, is_apply=True)
 
     def _does_not_stay(self, now: Difference) -> KernelRefused:
         problems = [

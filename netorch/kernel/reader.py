@@ -221,7 +221,10 @@ class Reader:
         return read()
 
     def _links(self, netns: OpenNetns) -> list[LinkRecord]:
-        return self._once(netns, "links", lambda: dump_links(self._namespaces.rtnl(netns)))
+        rtnl = self._namespaces.rtnl(netns)
+        # the links are the first that is read of a namespace
+        rtnl.answers = {} if self._scope.answers else None
+        return self._once(netns, "links", lambda: dump_links(rtnl))
 
     def _is_own(self, netns: OpenNetns) -> bool:
         return self._once(netns, "is own", lambda: self._namespaces.is_own(netns))
@@ -522,6 +525,9 @@ class Reader:
             ),
             nsids=self._host_number(netns) if is_born_elsewhere else {},
             is_own=is_own,
+            answers=tuple((*question, digest) for question, digest in rtnl.answers.items())
+            if rtnl.answers is not None
+            else (),
         )
 
     def _host_number(self, netns: OpenNetns) -> dict[str, int]:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from netorch.netlink.constants import NLA_F_NESTED
+from netorch.netlink import constants as c
 
 _HEADER = struct.Struct("=IHHII")
 _ATTR = struct.Struct("=HH")
@@ -124,7 +124,7 @@ def pack(attributes: Iterable[tuple[int, bytes]]) -> bytes:
 
 def nested(number: int, *attributes: bytes) -> bytes:
     """Encode an attribute that consists of encoded attributes."""
-    return attr(number | NLA_F_NESTED, b"".join(attributes))
+    return attr(number | c.NLA_F_NESTED, b"".join(attributes))
 
 
 def message(kind: int, flags: int, seq: int, payload: bytes) -> bytes:
@@ -245,3 +245,20 @@ def headers(datagram: bytes) -> Iterator[tuple[int, int, int, int, int]]:
         offset = (stop + 3) & -4
     if offset < size:
         raise DecodeError(f"{size - offset} bytes are too few for a message")
+
+
+def failure(buffer: bytes, start: int, end: int, flags: int) -> tuple[int, str]:
+    """Decode NLMSG_ERROR to the errno as a positive number and the kernel's sentence.
+
+    The number 0 means success. The sentence is the attribute NLMSGERR_ATTR_MSG, or "" if the
+    message does not have it.
+    """
+    if end - start < 20:
+        raise DecodeError("error message without its header")
+    number = -as_i32(buffer[start : start + 4])
+    if not flags & c.NLM_F_ACK_TLVS:
+        return number, ""
+    echoed = _U32.unpack_from(buffer, start + 4)[0]
+    offset = start + 20 if flags & c.NLM_F_CAPPED else start + 4 + ((echoed + 3) & -4)
+    sentence = attributes(buffer, offset, end).get(c.NLMSGERR_ATTR_MSG) if offset <= end else None
+    return number, "" if sentence is None else text(sentence)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from netorch.immutable import Value
 from netorch.netlink import constants as c
+from netorch.netlink.answers import is_known
 from netorch.netlink.codec import (
     DecodeError,
     Message,
@@ -200,7 +201,7 @@ def neighbours(messages: Iterable[Message]) -> list[NeighbourRecord]:
 
     These are the entries with NUD_PERMANENT or NUD_NOARP that no control plane manages. In the
     family AF_BRIDGE, these are the entries of tunnels, because only those have an address of the
-    other end. Groups and broadcasts, whose MACs the kernel knows itself, are left out.
+    other end. The MACs that the kernel knows itself are left out (`is_known`).
     """
     records = []
     for family, index, state, flags, buffer, start, end in ndmsgs(messages):
@@ -213,8 +214,7 @@ def neighbours(messages: Iterable[Message]) -> list[NeighbourRecord]:
         get = (parts := attributes(buffer, start, end)).get
         address, mac, protocol = get(c.NDA_DST), get(c.NDA_LLADDR), get(c.NDA_PROTOCOL, b"\0")[:1]
         noarp = not state & c.NUD_PERMANENT
-        is_group = noarp and family != c.AF_BRIDGE and mac and mac[0] & 1
-        if address is not None and mac is not None and not is_group:
+        if address is not None and mac is not None and not is_known(family, state, mac):
             extra = tuple(
                 (number, parts[number])
                 for number in (c.NDA_PORT, c.NDA_VNI, c.NDA_IFINDEX)
@@ -482,20 +482,3 @@ def forwarding(messages: Iterable[Message]) -> bool | None:
             if value is not None:
                 return as_i32(value) != 0
     return None
-
-
-def failure(buffer: bytes, start: int, end: int, flags: int) -> tuple[int, str]:
-    """Decode NLMSG_ERROR to the errno as a positive number and the kernel's sentence.
-
-    The number 0 means success. The sentence is the attribute NLMSGERR_ATTR_MSG, or "" if the
-    message does not have it.
-    """
-    if end - start < 20:
-        raise DecodeError("error message without its header")
-    number = -as_i32(buffer[start : start + 4])
-    if not flags & c.NLM_F_ACK_TLVS:
-        return number, ""
-    echoed = _U32.unpack_from(buffer, start + 4)[0]
-    offset = start + 20 if flags & c.NLM_F_CAPPED else start + 4 + ((echoed + 3) & -4)
-    sentence = attributes(buffer, offset, end).get(c.NLMSGERR_ATTR_MSG) if offset <= end else None
-    return number, "" if sentence is None else text(sentence)

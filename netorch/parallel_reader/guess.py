@@ -39,7 +39,8 @@ def begin(options: argparse.Namespace, default_file: str, *, brief: bool) -> For
     with suppress(NetorchError, OSError, ValueError):
         name = topology_of(options, default_file)
         if name is not None:
-            return _start(name, removes=options.command == "destroy", brief=brief)
+            file = default_file if (word := getattr(options, "file", None)) is None else word
+            return _start(name, file, removes=options.command == "destroy", brief=brief)
     return None
 
 
@@ -105,7 +106,7 @@ def _was_applied_from(name: str, source: str, override: str | None) -> bool:
     return record is not None and (record.source, record.override) == (source, override)
 
 
-def _start(name: str, *, removes: bool, brief: bool) -> ForkedReader | None:
+def _start(name: str, file: str, *, removes: bool, brief: bool) -> ForkedReader | None:
     from netorch.kernel.files import records
 
     stamp = records.stamp(name)
@@ -117,14 +118,14 @@ def _start(name: str, *, removes: bool, brief: bool) -> ForkedReader | None:
     # the fork comes before further imports, so that the child is small
     reader = ForkedReader(stamp)
     try:
-        reader.begin(_scope(name, record, removes=removes, brief=brief))
+        reader.begin(_scope(name, record, file, removes=removes, brief=brief))
     except BaseException:
         reader.close()
         raise
     return reader
 
 
-def _scope(name: str, record: Record, *, removes: bool, brief: bool) -> Scope:
+def _scope(name: str, record: Record, file: str, *, removes: bool, brief: bool) -> Scope:
     """Return the scope that `netorch.converge` will read if the file has not changed.
 
     `removes`: for a `destroy`.
@@ -140,7 +141,19 @@ def _scope(name: str, record: Record, *, removes: bool, brief: bool) -> Scope:
         neighbours=not removes or record.may_contain("neighbours"),
         static_macs=not removes or record.may_contain("fdb"),
         brief=brief and removes,
+        # a comparison with another file than the last one will not be repeated
+        answers=not removes and _has_text(file, record.text),
     )
+
+
+def _has_text(file: str, text: str) -> bool:
+    """Tell whether a file has this text. A word that is not a file names a topology."""
+    if not os.path.isfile(file):
+        return True
+    from netorch.values.limits import MAX_BYTES
+
+    with open(file, "rb") as opened:
+        return opened.read(MAX_BYTES) == text.encode("utf-8", "surrogateescape")
 
 
 def _settings(name: str) -> dict[str, tuple[str, ...]]:

@@ -130,6 +130,7 @@ def serves(
         return True
     return (
         _GENERAL(read_for) == _GENERAL(scope)
+        and (read_for.answers or not scope.answers)
         and set(scope.sysctls.get(name, ())) <= set(read_for.sysctls.get(name, ()))
         and (name in read_for.filters) is (name in scope.filters)
         and read_for.recorded_filters.get(name) == scope.recorded_filters.get(name)

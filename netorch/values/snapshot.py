@@ -208,6 +208,12 @@ class Passage(Value):
     """Sentences about what could not be read."""
 
 
+Answered = tuple[bool, int, bytes, bytes | None]
+"""A question to a netlink socket, and the digest of the answer. The question is whether it asks for
+a dump, the type of the request, and the rest of it. The digest is None if the answer has none.
+"""
+
+
 class NetnsSnapshot(Value):
     """One namespace, read in full."""
 
@@ -262,6 +268,8 @@ class NetnsSnapshot(Value):
     """
     is_own: bool = True
     """Whether it belongs to the user namespace of this process, so that only root writes marks."""
+    answers: tuple[Answered, ...] = ()
+    """The digests of what its netlink socket answered, if the scope asks for them."""
 
     shares: str = ""
     """The label under which this namespace was read, if this label is a second name for it. Only
@@ -330,6 +338,8 @@ class Scope(Value):
     """Whether to read everything that decides where packets go."""
     unmarked: bool = False
     """Whether to read all details of links without a mark, because the topology may adopt them."""
+    answers: bool = False
+    """Whether to record the digests of what the kernel answers."""
     numbers: bool = False
     """Whether to read the nsids of the namespaces that links may lead to, whatever their marks."""
     brief: bool = False

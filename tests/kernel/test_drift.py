@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.host import Background, Host, Snapshot, diff_snapshots
+from tests.kernel.kindcase import assert_remembered
 
 FILE = """\
 name: lab
@@ -408,6 +409,7 @@ def lab(labs: list[Lab], tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
 @pytest.mark.parametrize("what", DRIFTS)
 def test_drift_is_reported_and_repaired(lab: Lab, what: str) -> None:
     case, host = DRIFTS[what], lab.host
+    assert_remembered(host)
     lab.sh(case.does)
     diff = host.netorch("diff", check=False)
     assert diff.returncode == 2, diff.stdout + diff.stderr

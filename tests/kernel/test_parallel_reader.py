@@ -157,7 +157,7 @@ def test_what_was_seen_before_somebody_else_had_the_lock_does_not_count() -> Non
     loaded = load(FILE.encode(), "lab.yaml")
     for with_stamp in (True, False):
         reader = ForkedReader(stamp if with_stamp else None)
-        reader.begin(SCOPE)
+        reader.begin(replace(SCOPE, answers=True))
         wait_until_read(reader)
         subprocess.run(
             ["ip", "-n", "n5", "address", "del", "10.0.1.5/16", "dev", "eth0"], check=True

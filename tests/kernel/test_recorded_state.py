@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +43,8 @@ def loads_the_file(host: Host, *words: str | Path) -> bool:
         ("exec", ["exec", "n1", "true"]),
         ("diff", ["diff", "lab.yaml"]),
         ("apply", ["apply", "lab.yaml"]),
+        ("repeated", ["diff", "lab.yaml"]),
+        ("repeated", ["apply", "lab.yaml"]),
     ],
 )
 def test_a_command_imports_only_modules_on_its_list(
@@ -49,6 +52,9 @@ def test_a_command_imports_only_modules_on_its_list(
 ) -> None:
     """Each module takes a fifth of a millisecond or more. Add one to the list if it is needed."""
     host.netorch("apply", host.write("lab.yaml", FILE))
+    if name == "repeated":
+        time.sleep(2.5)  # until the kernel has examined its own IPv6 addresses
+        host.netorch("apply", "lab.yaml")
     allowed = set((LISTS / f"{name}.txt").read_text().split())
     modules = loaded(host, *words)
     own = {module for module in modules if module.split(".")[0] == "netorch"}
@@ -57,8 +63,10 @@ def test_a_command_imports_only_modules_on_its_list(
     assert len(allowed - own) <= len(allowed) // 10, sorted(allowed - own)
     heavy = {"pydantic", "yaml", "inspect", "pathlib", "socket", "dataclasses"}
     heavy |= {"subprocess", "tempfile", "shutil", "random", "hashlib", "email", "difflib"}
+    if name in ("version", "exec", "repeated"):
+        heavy |= {"msgspec"}
     if name in ("version", "exec"):
-        heavy |= {"msgspec", "typing"}
+        heavy |= {"typing"}
     assert sorted(modules & heavy) == []
 
 

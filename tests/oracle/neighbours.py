@@ -24,7 +24,7 @@ def neighbours(messages: Iterable[bytes]) -> list[NeighbourRecord]:
             or mac is None
             or not stays
             or parsed["flags"] & c.NTF_EXT_LEARNED
-            or (noarp and parsed["family"] != c.AF_BRIDGE and mac[:1] and mac[0] & 1)
+            or (noarp and parsed["family"] != c.AF_BRIDGE and mac and (mac[0] & 1 or not any(mac)))
             or (parsed["family"] == c.AF_BRIDGE and not parsed["flags"] & c.NTF_SELF)
         ):
             continue

@@ -79,6 +79,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def shortcut(options: ApplyOptions) -> int | None:
+    unusual = (options.plan, options.adopt, options.reset, options.confirm_within)
+    if any(one not in (None, False) for one in unusual):
+        return None
+    from netorch.cli.in_sync import report
+
+    words = "in sync" if options.dry_run else "in sync, nothing to do"
+    return report(options, options.file, words, changes=not options.dry_run)
+
+
 def run(options: ApplyOptions, output: Output) -> int:
     from netorch.cli import diff_report, inputs
     from netorch.converge.orchestrator import Orchestrator
@@ -239,5 +249,6 @@ COMMAND = Command(
     options=ApplyOptions,
     add_options=add_options,
     run=run,
+    shortcut=shortcut,
     preload=("netorch.cli.inputs", "netorch.cli.diff_report"),
 )

@@ -52,6 +52,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="PLAN", help="save the plan for `apply --plan PLAN`")
 
 
+def shortcut(options: DiffOptions) -> int | None:
+    if options.new is not None or options.out is not None or options.adopt:
+        return None
+    from netorch.cli.in_sync import report
+
+    return report(options, options.file, "in sync", changes=False)
+
+
 def run(options: DiffOptions, output: Output) -> int:
     from netorch.cli import diff_report
 
@@ -80,5 +88,6 @@ COMMAND = Command(
     options=DiffOptions,
     add_options=add_options,
     run=run,
+    shortcut=shortcut,
     preload=("netorch.cli.diff_report",),
 )

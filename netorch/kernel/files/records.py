@@ -620,6 +620,11 @@ def write_state(name: str, content: bytes) -> None:
     _write(name, {state_cache.FILE: content})
 
 
+def write_comparison(name: str, content: bytes) -> None:
+    """Write the last comparison of a topology. See `netorch.kernel.comparison`."""
+    _write(name, {state_cache.COMPARED: content})
+
+
 def read_record(name: str) -> tuple[Record | None, str]:
     """Return the record and "".
 

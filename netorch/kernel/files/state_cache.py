@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 FILE = "state"
+COMPARED = "compared"
+"""The file of the last comparison in which the topology was in sync (`kernel.comparison`)."""
 TOPOLOGY, META = "topology.yaml", "meta.json"
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -104,18 +106,19 @@ def is_trusted(status: os.stat_result) -> bool:
     return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def read(name: str) -> bytes:
-    """Return the contents of a topology's cache file.
+def read(name: str, file: str = FILE) -> bytes:
+    """Return the contents of a topology's cache file, or of another file of its record.
 
     Raise OSError if there is none, or if other users can write in /run/netorch.
     """
-    return _read(name, FILE)
+    with open(_open(name, file), "rb", buffering=0) as opened:
+        return opened.read()
 
 
-def read_identity(name: str) -> str:
+def read_identity(name: str, file: str = FILE) -> str:
     """Return the identity of a topology's cache, or "" if there is no cache."""
     try:
-        with open(_open(name, FILE), "rb", buffering=0) as opened:
+        with open(_open(name, file), "rb", buffering=0) as opened:
             line = opened.read(65)
     except OSError:
         return ""
@@ -124,19 +127,25 @@ def read_identity(name: str) -> str:
 
 def places_on_record(name: str) -> dict[str, Any] | None:
     """Return the places of a topology's nodes, or None if the cache is not that of its record."""
-    import json
-
     try:
-        data = _read(name, FILE)
-        text = _read(name, TOPOLOGY)
-        meta = json.loads(_read(name, META))
-        identity, places, _ = split(data)
-        expected = identity_of(
-            text, meta["source"], meta["folder"], meta["override"], meta["variables"]
-        )
+        identity, places, _ = split(read(name))
+        expected = identity_on_record(name)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return places if identity == expected else None
+
+
+def identity_on_record(name: str) -> str:
+    """Return the identity of what was applied last.
+
+    Raise OSError, ValueError, KeyError, TypeError or AttributeError if the record is unusual.
+    """
+    import json
+
+    meta = json.loads(read(name, META))
+    return identity_of(
+        read(name, TOPOLOGY), meta["source"], meta["folder"], meta["override"], meta["variables"]
+    )
 
 
 def names() -> list[str]:
@@ -152,11 +161,6 @@ def names() -> list[str]:
         )
     finally:
         os.close(top)
-
-
-def _read(name: str, file: str) -> bytes:
-    with open(_open(name, file), "rb", buffering=0) as opened:
-        return opened.read()
 
 
 def _open(name: str, file: str) -> int:

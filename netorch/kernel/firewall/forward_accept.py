@@ -18,7 +18,7 @@ from functools import cache
 from msgspec import Struct
 
 from netorch.immutable import field
-from netorch.kernel.firewall import libnftables, nf_tables_netlink
+from netorch.kernel.firewall import libnftables, nf_tables_names, nf_tables_netlink
 from netorch.kernel.firewall.nf_tables_netlink import BaseChain, KernelRule
 from netorch.kernel.system import sysctl
 from netorch.values.marks import ALIAS
@@ -127,7 +127,7 @@ def put(topology: str, bridges: Mapping[str, Collection[Accept]]) -> None:
 
 def _our_tables() -> frozenset[tuple[str, str]]:
     """Return family and name of the tables that any topology's filter is in."""
-    tables = nf_tables_netlink.tables()
+    tables = nf_tables_names.tables()
     return frozenset(place for place, comment in tables.items() if comment.startswith(ALIAS))
 
 

@@ -6,19 +6,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from netorch.errors import NetorchError, Problem
 from netorch.firewall.chains import ListedChain
+from netorch.kernel.firewall import legacy_tables
 from netorch.kernel.firewall.own_filter import OwnFilter
 from netorch.values.filter_rules import Ruleset
 from netorch.values.snapshot import FilterListing
 
 if TYPE_CHECKING:
     from netorch.firewall.iptables import Lines, TableKey
-
-_TABLE_NAMES = ("/proc/thread-self/net/ip_tables_names", "/proc/thread-self/net/ip6_tables_names")
 
 
 def refusal() -> str | None:
@@ -30,11 +28,11 @@ def refusal() -> str | None:
 def is_loaded() -> bool:
     # A kernel that supports the tables has these files in each namespace, even if it has no tables
     # yet.
-    return any(os.path.exists(path) for path in _TABLE_NAMES)
+    return any(os.path.exists(path) for path in legacy_tables.NAMES)
 
 
 def read(topology: str, recorded: str | None) -> OwnFilter:
-    if not _has_tables():
+    if not legacy_tables.exist():
         return OwnFilter()
     from netorch.firewall import iptables
     from netorch.kernel.firewall import xtables
@@ -94,7 +92,7 @@ def chains_of(
 
 
 def list_all() -> FilterListing | None:
-    if not _has_tables():
+    if not legacy_tables.exist():
         return None
     from netorch.firewall import iptables
     from netorch.kernel.firewall import xtables
@@ -104,16 +102,3 @@ def list_all() -> FilterListing | None:
     except NetorchError as error:
         what = f"iptables-legacy has rules that netorch cannot read and that may drop it: {error}"
         raise NetorchError(Problem("iptables-refused", what)) from error
-
-
-def _has_tables() -> bool:
-    """Return whether the namespace has any table. Reading a missing table would create it."""
-    for path in _TABLE_NAMES:
-        with suppress(OSError):
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                if os.read(fd, 16).strip():
-                    return True
-            finally:
-                os.close(fd)
-    return False

@@ -1,4 +1,4 @@
-"""Read tables, chains and rules of nf_tables without libnftables (linux/netfilter/nf_tables.h).
+"""Read chains and rules of nf_tables without libnftables (linux/netfilter/nf_tables.h).
 
 A listing by the library takes longer, and it always covers the whole table. It also lacks what
 iptables-nft itself writes: comments, and the options of its matches and targets.
@@ -8,9 +8,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from contextlib import suppress
 
 from netorch.immutable import Value
+from netorch.kernel.firewall.nf_tables_names import (
+    DONE,
+    ERROR,
+    FAMILIES,
+    NETLINK_NETFILTER,
+    REQUEST_DUMP,
+    TABLE_NAME,
+)
 from netorch.kernel.system.sockets import opened, socket
 from netorch.netlink.codec import (
     DecodeError,
@@ -22,18 +29,12 @@ from netorch.netlink.codec import (
     text,
 )
 
-_NETLINK_NETFILTER = 12
-_GETTABLE = 10 << 8 | 1
 _NEWCHAIN, _GETCHAIN, _NEWRULE, _GETRULE = (10 << 8 | number for number in (3, 4, 6, 7))
-_ERROR, _DONE = 2, 3
 _TORN = 0x10
-_REQUEST_DUMP = 0x301
 _TRIES = 8
-_FAMILIES = {1: "inet", 2: "ip", 7: "bridge", 10: "ip6"}
-_NUMBERS = {name: number for number, name in _FAMILIES.items()}
+_NUMBERS = {name: number for number, name in FAMILIES.items()}
 _FORWARD_HOOK = 2
-_TABLE, _NAME = 1, 3
-_TABLE_USERDATA, _COMMENT = 6, 0
+_NAME = 3
 _VERDICTS = {0: "drop", 1: "accept", -3: "jump", -4: "goto", -5: "return"}
 _INTERFACES = {6: "iif", 7: "oif"}
 """The keys of meta expressions: NFT_META_IIFNAME and NFT_META_OIFNAME."""
@@ -80,39 +81,6 @@ class Extension(Value):
     """The structure that iptables gave the kernel."""
 
 
-def tables() -> dict[tuple[str, str], str]:
-    """Return (family, name) → comment of all tables. The comment is "" if a table has none."""
-    comments: dict[tuple[str, str], str] = {}
-    with (
-        suppress(OSError, DecodeError),
-        opened(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as sock,
-    ):
-        sock.send(struct.pack("=IHHII", 20, _GETTABLE, _REQUEST_DUMP, 1, 0) + bytes(4))
-        while True:
-            for kind, _, start, end, datagram in _messages(sock.recv(1 << 16)):
-                if kind in {_ERROR, _DONE}:
-                    return comments
-                attrs = attributes(datagram, start + 4, end)
-                family = _FAMILIES.get(datagram[start], "")
-                comments[family, text(attrs.get(_TABLE, b""))] = _comment(
-                    attrs.get(_TABLE_USERDATA, b"")
-                )
-    return comments
-
-
-def _comment(userdata: bytes) -> str:
-    """Return the comment in a table's user data.
-
-    User data is a sequence of elements: one byte for the type, one for the length, and the bytes.
-    """
-    while len(userdata) > 2:
-        kind, size = userdata[:2]
-        if kind == _COMMENT:
-            return text(userdata[2 : 2 + size])
-        userdata = userdata[2 + size :]
-    return ""
-
-
 def forward_chains() -> list[BaseChain]:
     """Return the filter chains at the forward hook, of all families that carry IP.
 
@@ -123,13 +91,13 @@ def forward_chains() -> list[BaseChain]:
         chain = attributes(payload, 0, len(payload))
         hook = _inside(chain.get(4, b""))
         if (
-            family in _FAMILIES
+            family in FAMILIES
             and _number(hook.get(1, b"")) == _FORWARD_HOOK
             and text(chain.get(7, b"")) == "filter"
         ):
             drops = 5 in chain and _number(chain[5]) == 0
             bases.append(
-                BaseChain(_FAMILIES[family], text(chain[_TABLE]), text(chain[_NAME]), drops)
+                BaseChain(FAMILIES[family], text(chain[TABLE_NAME]), text(chain[_NAME]), drops)
             )
     return bases
 
@@ -140,7 +108,7 @@ def chains(family: str, table: str) -> set[str]:
         attributes(payload, 0, len(payload))
         for _, payload in _dump(_GETCHAIN, _NEWCHAIN, _NUMBERS[family], b"")
     )
-    return {text(chain[_NAME]) for chain in answers if text(chain[_TABLE]) == table}
+    return {text(chain[_NAME]) for chain in answers if text(chain[TABLE_NAME]) == table}
 
 
 def rules(family: str, table: str, chain: str) -> list[KernelRule]:
@@ -220,12 +188,12 @@ def _dump(kind: int, answer: int, family: int, payload: bytes) -> list[tuple[int
     """Return family and attributes of each object."""
     try:
         with opened(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER
         ) as sock:
             sock.settimeout(10)
             for _ in range(_TRIES):
                 sock.send(
-                    message(kind, _REQUEST_DUMP, 1, struct.pack("=BBH", family, 0, 0) + payload)
+                    message(kind, REQUEST_DUMP, 1, struct.pack("=BBH", family, 0, 0) + payload)
                 )
                 objects: list[tuple[int, bytes]] = []
                 if _receive(sock, answer, objects):
@@ -241,7 +209,7 @@ def _receive(sock: socket.socket, answer: int, objects: list[tuple[int, bytes]])
     while True:
         for kind, flags, start, end, datagram in _messages(sock.recv(1 << 18)):
             torn = torn or bool(flags & _TORN)
-            if kind in {_DONE, _ERROR}:
+            if kind in {DONE, ERROR}:
                 return not torn
             if kind == answer:
                 objects.append((datagram[start], datagram[start + 4 : end]))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from netorch.errors import NetorchError, Problem
 from netorch.firewall import nftables
 from netorch.firewall.chains import ListedChain
-from netorch.kernel.firewall import libnftables, nf_tables_netlink
+from netorch.kernel.firewall import libnftables, nf_tables_names, nf_tables_netlink
 from netorch.kernel.firewall.own_filter import OwnFilter
 from netorch.values.filter_rules import Ruleset
 from netorch.values.snapshot import FilterListing
@@ -37,7 +37,7 @@ def is_loaded() -> bool:
 def read(topology: str, recorded: str | None) -> OwnFilter:
     table = nftables.table_name(topology)
     # This request takes less time than loading the library.
-    comment = nf_tables_netlink.tables().get(("inet", table))
+    comment = nf_tables_names.tables().get(("inet", table))
     if comment is None:
         return OwnFilter()
     marks = (nftables.mark(topology), nftables.released_mark(topology))
@@ -85,7 +85,7 @@ def chains_of(
 
 
 def list_all() -> FilterListing | None:
-    if not nf_tables_netlink.tables():
+    if not nf_tables_names.tables():
         return None
     error, text, json = libnftables.list_all()
     if error is not None:

@@ -10,12 +10,11 @@ import struct
 import sys
 from collections.abc import Collection, Sequence
 
-from netorch.errors import NetorchError, Problem
 from netorch.kernel.system.descriptors import move_up
 from netorch.kernel.system.sockets import socket
 from netorch.netlink import constants as c
-from netorch.netlink.codec import Message, as_i32, headers, message
-from netorch.netlink.decode import failure
+from netorch.netlink.answers import ABSENT_TABLE, digest
+from netorch.netlink.codec import Message, as_i32, failure, headers, message
 
 _SO_SNDBUFFORCE = 32
 _SO_RCVBUFFORCE = 33
@@ -25,10 +24,10 @@ _DATAGRAM = 1 << 16
 _CHUNK = 128
 _TRIES = 32
 _TRUNCATED = int(socket.MSG_TRUNC)
-_UNSTEADY = (
-    "the kernel's network state changes faster than it can be read. Try again when it is quiet."
-)
 _FLAGS = struct.Struct("=H")
+
+Question = tuple[bool, int, bytes]
+"""Whether it asks for a dump, the type of the request, and the rest of it."""
 
 ABSENT = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
 """The errors of a kernel that is built without a table of routing."""
@@ -40,12 +39,16 @@ class Rtnl:
     The default protocol is NETLINK_ROUTE. Any thread can use the socket, one at a time.
     """
 
-    __slots__ = ("_sends", "_seq", "_size", "_socket")
+    __slots__ = ("_sends", "_seq", "_size", "_socket", "answers")
 
     def __init__(self, protocol: int = c.NETLINK_ROUTE) -> None:
         self._size = _DATAGRAM
         self._seq = 0
         self._sends = False
+        self.answers: dict[Question, bytes | None] | None = None
+        """Question → the digest of its last answer (`netorch.netlink.answers`), None for a question
+        of which no digest is known. Nothing is recorded while this is None.
+        """
         kind = socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol
         fd = move_up(socket.socket(*kind).detach())
         self._socket = opened = socket.socket(*kind, fileno=fd)
@@ -145,7 +148,7 @@ class Rtnl:
                 if error.errno != errno.ENOBUFS:
                     raise
                 self._drain()
-        raise NetorchError(Problem("kernel-unsteady", _UNSTEADY))
+        raise _unsteady()
 
     def _get(self, kind: int, payloads: Sequence[bytes]) -> list[list[Message]]:
         seqs = [self.next_seq() for _ in payloads]
@@ -163,6 +166,9 @@ class Rtnl:
                     answers[seq] = (
                         [] if answer == c.NLMSG_ERROR else [(answer, datagram, start, end)]
                     )
+        if self.answers is not None:
+            for seq, payload in zip(seqs, payloads, strict=True):
+                self.answers[False, kind, payload] = digest(kind, payload, answers[seq])
         return [answers[seq] for seq in seqs]
 
     def dump(self, kind: int, payload: bytes) -> list[Message]:
@@ -181,8 +187,10 @@ class Rtnl:
                 self._drain()
                 continue
             if messages is not None:
+                if self.answers is not None:
+                    self.answers[True, kind, payload] = digest(kind, payload, messages)
                 return messages
-        raise NetorchError(Problem("kernel-unsteady", _UNSTEADY))
+        raise _unsteady()
 
     def dump_if_built(
         self, kind: int, payload: bytes, absent: Collection[int] = ABSENT
@@ -194,9 +202,11 @@ class Rtnl:
         try:
             return self.dump(kind, payload)
         except OSError as error:
-            if error.errno in absent:
-                return []
-            raise
+            if error.errno not in absent:
+                raise
+            if self.answers is not None:
+                self.answers[True, kind, payload] = ABSENT_TABLE
+            return []
 
     def _dumped(self, seq: int) -> list[Message] | None:
         messages: list[Message] = []
@@ -234,3 +244,11 @@ class Rtnl:
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
+
+
+def _unsteady() -> Exception:
+    # here, because importing the errors takes longer than reading a few namespaces
+    from netorch.errors import NetorchError, Problem
+
+    what = "the kernel's network state changes faster than it can be read."
+    return NetorchError(Problem("kernel-unsteady", what, remedy="Try again when it is quiet."))

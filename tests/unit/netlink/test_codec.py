@@ -18,8 +18,8 @@ from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from netorch.immutable import replace
+from netorch.netlink import codec, decode
 from netorch.netlink import constants as c
-from netorch.netlink import decode
 from netorch.netlink.attribute_types import choice
 from netorch.netlink.codec import (
     DecodeError,
@@ -546,7 +546,7 @@ SHAPES = {
     "netconf": (c.RTM_NEWNETCONF, decode.forwarding, None),
     "error": (
         c.NLMSG_ERROR,
-        lambda dump: [decode.failure(buffer, start, end, 0x300) for _, buffer, start, end in dump],
+        lambda dump: [codec.failure(buffer, start, end, 0x300) for _, buffer, start, end in dump],
         None,
     ),
 }
@@ -597,13 +597,13 @@ def test_payloads_of_the_wrong_size_are_refused() -> None:
 
 def test_the_kernels_sentence_is_decoded() -> None:
     capped = i32(-22) + bytes(16) + attr(c.NLMSGERR_ATTR_MSG, b"Invalid prefix\0")
-    assert decode.failure(capped, 0, len(capped), c.NLM_F_CAPPED | c.NLM_F_ACK_TLVS) == (
+    assert codec.failure(capped, 0, len(capped), c.NLM_F_CAPPED | c.NLM_F_ACK_TLVS) == (
         22,
         "Invalid prefix",
     )
     echoed = i32(-22) + u32(20) + bytes(16) + attr(c.NLMSGERR_ATTR_MSG, b"Invalid prefix\0")
-    assert decode.failure(echoed, 0, len(echoed), c.NLM_F_ACK_TLVS) == (22, "Invalid prefix")
-    assert decode.failure(capped, 0, 20, c.NLM_F_CAPPED) == (22, "")
+    assert codec.failure(echoed, 0, len(echoed), c.NLM_F_ACK_TLVS) == (22, "Invalid prefix")
+    assert codec.failure(capped, 0, 20, c.NLM_F_CAPPED) == (22, "")
 
 
 def test_a_number_without_a_word_is_written_as_it_was_read() -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from netorch.netlink import (
     address_moves,
+    codec,
     decode,
     decode_extras,
     decode_policy,
@@ -48,7 +49,7 @@ def check_moves(dump: list[Message]) -> None:
 def check_failures(dump: list[Message]) -> None:
     for _, buffer, start, end in dump:
         for flags in (0, c.NLM_F_ACK_TLVS, c.NLM_F_ACK_TLVS | c.NLM_F_CAPPED):
-            decode.failure(buffer, start, end, flags)
+            codec.failure(buffer, start, end, flags)
 
 
 def check_link_extras(dump: list[Message]) -> None:

@@ -14,7 +14,7 @@ import pytest
 from netorch.immutable import replace
 from netorch.kinds.base.standalone import Attribute, StandaloneLink
 from netorch.kinds.erspan import Erspan
-from netorch.netlink import address_moves, decode, decode_policy, genl, wireguard
+from netorch.netlink import address_moves, codec, decode, decode_policy, genl, wireguard
 from netorch.netlink import constants as c
 from netorch.netlink.attribute_types import ADDRESS, FLAG
 from netorch.netlink.codec import Message, as_i32, attr, attribute_list, attributes, message, u16
@@ -252,7 +252,7 @@ def test_errors_read_as_pyroute2_reads_them() -> None:
     seen = set()
     for one in of("errors"):
         _, buffer, start, end = one.message
-        decoded = decode.failure(buffer, start, end, one.flags)
+        decoded = codec.failure(buffer, start, end, one.flags)
         assert decoded == oracle.failure(one.data, one.flags)
         seen.add(decoded)
     assert len({number for number, _ in seen}) >= 3 and len({sentence for _, sentence in seen}) >= 3

@@ -1,0 +1,99 @@
+"""What a comparison asks of a machine, apart from netlink, and the form in which it is stored.
+
+It imports little, because `repeat` needs it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from netorch.kernel.files import state_cache
+from netorch.kernel.files.owned_directories import RUN_NETORCH
+from netorch.values.digest import blake2b
+
+TYPE_CHECKING = False  # because importing `typing` takes time
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+FILE = state_cache.COMPARED
+FORM = 1
+"""The number of this form of the file."""
+HOST = "host"
+RUN_NETNS = "/run/netns"
+USUAL_FILES = frozenset(
+    (
+        *(FILE, state_cache.FILE, state_cache.TOPOLOGY, state_cache.META),
+        *("sysctls.json", "ownership.json"),
+    )
+)
+"""The files of a record in which nothing is pending, intended or lent."""
+_CACHES = (FILE, state_cache.FILE)
+_USER = "/proc/self/ns/user"
+_NET = "/proc/thread-self/ns/net"
+_BOOT = "/proc/sys/kernel/random/boot_id"
+
+
+def digest(parts: Iterable[bytes]) -> str:
+    """Return a digest of a sequence of bytes."""
+    result = blake2b(digest_size=16)
+    for part in parts:
+        result.update(len(part).to_bytes(8, "little"))
+        result.update(part)
+    return result.hexdigest()
+
+
+def digest_of(values: Mapping[str, str]) -> str:
+    """Return a digest of texts with names."""
+    return digest(
+        word.encode("utf-8", "surrogateescape") for pair in sorted(values.items()) for word in pair
+    )
+
+
+def machine() -> list[str]:
+    """Return what identifies this boot of the machine, and the namespaces of the calling thread."""
+    with open(_BOOT, encoding="ascii") as file:
+        boot = file.read().strip()
+    places = [os.stat(path) for path in (_NET, _USER)]
+    return [boot, *(f"{place.st_dev}:{place.st_ino}" for place in places)]
+
+
+def records() -> str:
+    """Return a digest of which files are in the records of all topologies, and of their stamps.
+
+    Caches are left out. Raise OSError if /run/netorch cannot be read.
+    """
+    parts: list[str] = []
+    with os.scandir(RUN_NETORCH) as entries:
+        folders = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    for folder in folders:
+        with os.scandir(f"{RUN_NETORCH}/{folder}") as files:
+            for file in sorted(files, key=lambda one: one.name):
+                if file.name in _CACHES or file.name[1:-4] in _CACHES:
+                    continue
+                status = file.stat(follow_symlinks=False)
+                parts.append(
+                    f"{folder}/{file.name} {status.st_mode} {status.st_ino} {status.st_size} "
+                    f"{status.st_mtime_ns} {status.st_ctime_ns}"
+                )
+    return digest(part.encode("utf-8", "surrogateescape") for part in parts)
+
+
+def stamp_of_records() -> str:
+    """Return `records()`, or "" if they cannot be read."""
+    try:
+        return records()
+    except OSError:
+        return ""
+
+
+def has_no_filter(label: str, table: str) -> bool:
+    """Tell whether the thread's namespace certainly has nothing of a topology's packet filter.
+
+    `table` is the name of the topology's table. On the host, rules of other programs matter too.
+    """
+    from netorch.kernel.firewall import legacy_tables
+    from netorch.kernel.firewall.nf_tables_names import tables
+
+    there = tables()
+    unused = not there if label == HOST else ("inet", table) not in there
+    return unused and not legacy_tables.exist()
