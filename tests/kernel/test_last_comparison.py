@@ -41,8 +41,8 @@ nodes:
   a:
     interfaces:
       br0: {kind: bridge, vlan_filtering: true, ports: [p1]}
-      v0: {kind: vxlan, id: 7, local: 10.9.0.1, remotes: [10.9.0.2]}
-      w0: {addresses: [10.9.0.1/24], neighbours: [{ip: 10.9.0.9, mac: "02:00:00:00:00:09"}]}
+      v0: {kind: vxlan, vni: 7, local: 10.9.0.1, remote: 10.9.0.2}
+      w0: {addresses: [10.9.0.1/24], neighbours: [{address: 10.9.0.9, mac: "02:00:00:00:00:09"}]}
   b: {interfaces: {p1: {}, w0: {addresses: [10.9.0.2/24]}}}
 links:
   - ["a:p1", "b:p1"]
@@ -168,6 +168,17 @@ def test_what_ends_it_with_packet_filters(host: Host, what: str) -> None:
     )
 
 
+def test_what_ends_it_with_iptables(host: Host) -> None:
+    file = host.write("lab.yaml", NAT + "backend: {nat: iptables}\n")
+    host.netorch("apply", file)
+    assert_remembered(host)
+    rules = host.run("iptables-legacy-save", "-t", "nat").stdout.splitlines()
+    chain = next(rule.split()[1] for rule in rules if rule.startswith("-A netorch"))
+    host.run("iptables-legacy", "-t", "nat", "-F", chain)
+    assert not is_remembered(host)
+    assert host.netorch("diff", file, check=False).returncode == 2
+
+
 def test_the_file_the_records_and_netorch_end_it(host: Host) -> None:
     file = host.write("lab.yaml", FILE)
     other = host.write("other.yaml", "name: other\nnodes: {x: {}}\n")
@@ -253,7 +264,11 @@ def asked_of_the_system(host: Host, *words: str | Path) -> Counter[str]:
     return questions
 
 
-@pytest.mark.parametrize("text", [FILE, NAT, KINDS], ids=["segment", "nat", "kinds"])
+@pytest.mark.parametrize(
+    "text",
+    [FILE, NAT, pytest.param(KINDS, marks=pytest.mark.uml)],
+    ids=["segment", "nat", "kinds"],
+)
 def test_it_asks_everything_that_a_comparison_asks(host: Host, text: str) -> None:
     """Compare the system calls of both: a question that is left out could hide a difference."""
     if text == KINDS:
