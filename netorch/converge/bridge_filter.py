@@ -18,6 +18,7 @@ from netorch.kinds.netns import netns_key
 from netorch.kinds.port import Port, port_key
 from netorch.kinds.sysctl import Sysctl
 from netorch.kinds.veth import Veth
+from netorch.state.by_class import of_class
 from netorch.state.key import label_text
 from netorch.state.resource import Resource, State
 from netorch.values.filter_rules import DestinationTo, Hook
@@ -62,8 +63,8 @@ def _filtered_bridges(desired: State) -> Iterator[tuple[str, int]]:
     """Yield namespace and IP version where `filter` in the file has rules for what is forwarded."""
     versions = {
         (one.netns, rule.family)
-        for one in desired.values()
-        if isinstance(one, PacketFilter) and one.asked
+        for one in of_class(desired, PacketFilter)
+        if one.asked
         for rule in one.rules
         if rule.hook is Hook.FORWARD
     }
@@ -100,10 +101,10 @@ def _is_on(desired: State, snapshot: Snapshot, broken: Broken) -> bool:
 
 
 def _broken(desired: State) -> Iterator[Broken]:
-    filters = [one for one in desired.values() if isinstance(one, PacketFilter)]
+    filters = of_class(desired, PacketFilter)
     publishes = any(map(_publishing, filters))
     tunnelled = _tunnelled_subnets(desired) if publishes else {}
-    matters = tunnelled or (publishes and any(map(_is_isolated, desired.values())))
+    matters = tunnelled or (publishes and any(port.isolated for port in of_class(desired, Port)))
     ports = _ports_of_addresses(desired) if matters else {}
     isolated = {
         (port.netns, address): port.master for address, port in ports.items() if port.isolated
@@ -152,9 +153,9 @@ def _publishing(one: PacketFilter) -> bool:
 def _ports_of_addresses(desired: State) -> dict[str, Port]:
     """Return address of a node → the bridge port that leads to it."""
     ports: dict[str, Port] = {}
-    for one in desired.values():
-        link = desired.get(link_key(one.netns, one.link)) if isinstance(one, Address) else None
-        if isinstance(one, Address) and isinstance(link, Veth):
+    for one in of_class(desired, Address):
+        link = desired.get(link_key(one.netns, one.link))
+        if isinstance(link, Veth):
             port = desired.get(port_key(*link.peer))
             if isinstance(port, Port):
                 ports[one.address.local] = port
@@ -167,20 +168,15 @@ def _tunnelled_subnets(desired: State) -> dict[tuple[str, str], list[IPv4Network
     behind = Counter((key.netns, key.parts[0]) for key in desired if key.kind == "fdb")
     bridges: dict[tuple[str, str], list[IPv4Network | IPv6Network]] = {
         (one.netns, one.master): []
-        for one in desired.values()
-        if isinstance(one, Port)
-        and behind[one.netns, one.link] > 2  # the entry for floods, and that of one member
+        for one in of_class(desired, Port)
+        if behind[one.netns, one.link] > 2  # the entry for floods, and that of one member
         and _is_tunnel(desired.get(link_key(one.netns, one.link)))
     }
-    for one in desired.values() if bridges else ():
-        if isinstance(one, Address) and (one.netns, one.link) in bridges:
+    for one in of_class(desired, Address) if bridges else ():
+        if (one.netns, one.link) in bridges:
             subnet = ip_network(f"{one.address.local}/{one.address.length}", strict=False)
             bridges[one.netns, one.link].append(subnet)
     return bridges
-
-
-def _is_isolated(one: Resource) -> bool:
-    return isinstance(one, Port) and one.isolated
 
 
 def _is_bridge(one: Resource) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from netorch.converge import bridge_filter, hazards
@@ -39,6 +39,7 @@ from netorch.kinds.physical import Physical
 from netorch.kinds.sysctl import Sysctl
 from netorch.resolve.desired import Desired
 from netorch.resolve.loaded import Loaded
+from netorch.state.by_class import groups_of
 from netorch.state.key import HOST, Key
 from netorch.state.plan import Plan
 from netorch.state.planner import plan as make_plan
@@ -312,16 +313,23 @@ def _adapted(
     def last() -> Mapping[Key, Resource]:
         return previous.desired.state if previous.desired is not None else {}
 
-    def asked(key: Key) -> Resource:
-        before, resource = observed.state.get(key), state[key]
-        if before is None:
-            return resource
-        adapted = resource.adapt_to(before, lambda: last().get(key))
-        if adapted is not resource and (sentence := adapted.left_alone()):
-            left_alone.append(sentence)
-        return adapted
+    def last_of(key: Key) -> Resource | None:
+        return last().get(key)
 
-    return {key: asked(key) for key in state}, left_alone
+    different: dict[Key, Resource] = {}
+    for cls, resources in groups_of(state).items():
+        if cls.adapt_to is Resource.adapt_to:
+            continue  # because most classes take over nothing
+        for resource in resources:
+            key = resource.key
+            if (before := observed.state.get(key)) is None:
+                continue
+            adapted = resource.adapt_to(before, partial(last_of, key))
+            if adapted is not resource:
+                different[key] = adapted
+                if sentence := adapted.left_alone():
+                    left_alone.append(sentence)
+    return {**state, **different} if different else state, left_alone
 
 
 def cautions(plan: Plan, snapshot: Snapshot, own: State, topology: str) -> list[str]:

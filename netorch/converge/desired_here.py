@@ -19,8 +19,10 @@ from netorch.kinds.filter import PacketFilter
 from netorch.kinds.sysctl import Sysctl
 from netorch.resolve.desired import Desired
 from netorch.resolve.loaded import Loaded
+from netorch.state.by_class import groups_of, of_class
 from netorch.state.key import Key
-from netorch.state.resource import Resource
+from netorch.state.resource import Resource, State
+from netorch.values.requests import Question
 from netorch.values.snapshot import Snapshot
 
 
@@ -53,6 +55,18 @@ def further_settings(
     ]
 
 
+def asking_in(state: State) -> dict[Key, tuple[Question, ...]]:
+    """Return the resources with questions to the machine, and their questions."""
+    return {
+        resource.key: asked
+        for cls, resources in groups_of(state).items()
+        # because most classes have none
+        if cls.questions is not Resource.questions
+        for resource in resources
+        if (asked := resource.questions)
+    }
+
+
 def _with_answers(
     kernel: LinuxKernel, desired: Desired, state: Mapping[Key, Resource], loaded: Loaded | None
 ) -> tuple[Mapping[Key, Resource], list[str]]:
@@ -60,7 +74,7 @@ def _with_answers(
 
     Raises NetorchError with every question that has no answer.
     """
-    asking = {key: asked for key, resource in state.items() if (asked := resource.questions)}
+    asking = asking_in(state)
     if not asking:
         return state, []
     answers = kernel.answers(
@@ -97,9 +111,7 @@ def _in_kernel_words(
 
     They can only be compared in that form. The warning says that this machine cannot filter.
     """
-    filters = {
-        key: resource for key, resource in desired.items() if isinstance(resource, PacketFilter)
-    }
+    filters = {resource.key: resource for resource in of_class(desired, PacketFilter)}
     if not filters:
         return desired, []
     choice = next(iter(filters.values())).backend
@@ -127,7 +139,7 @@ def _in_kernel_words(
 
 def _without_foreign_files(
     desired: Desired, snapshot: Snapshot
-) -> tuple[dict[Key, Resource], list[str]]:
+) -> tuple[Mapping[Key, Resource], list[str]]:
     """Return the state without the files in /etc/netns that somebody else wrote, and warnings.
 
     These files stay as they are, and are not a conflict.
@@ -139,6 +151,8 @@ def _without_foreign_files(
         for key, whose in foreign_files(label, contents, desired.topology)
         if key in desired.state
     }
+    if not foreign:
+        return desired.state, []
     warnings = sorted(f"{whose}: netorch leaves it as it is" for whose in foreign.values())
     return {
         key: resource for key, resource in desired.state.items() if key not in foreign

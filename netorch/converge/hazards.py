@@ -23,6 +23,7 @@ from netorch.kinds.sysctl import Sysctl
 from netorch.language.addresses import Network
 from netorch.netlink.constants import AF_INET6, RTPROT_RA
 from netorch.resolve.desired import Desired, egress_warning
+from netorch.state.by_class import of_class
 from netorch.state.key import HOST, Key, label_text
 from netorch.state.resource import Resource
 from netorch.values.filter_rules import (
@@ -78,12 +79,9 @@ def subnet_overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
     reached, however large that subnet is.
     """
     reached: dict[str, list[_Reach]] = {}
-    for key, resource in desired.state.items():
-        if (
-            not isinstance(resource, Address)
-            or netns_key(key.netns) in desired.state
-            or desired.origins[key][:1] != ("networks",)
-        ):
+    for resource in of_class(desired.state, Address):
+        key = resource.key
+        if netns_key(key.netns) in desired.state or desired.origins[key][:1] != ("networks",):
             continue
         netns = snapshot.namespaces.get(key.netns)
         if netns is not None:
@@ -115,8 +113,8 @@ def _other_pool(desired: Desired, version: int, reached: Iterable[_Reach]) -> st
     reaches = [reach for reach in reached if reach.network.version == version]
     own = [
         _subnet(resource.address)
-        for resource in desired.state.values()
-        if isinstance(resource, Address) and resource.address.version == version
+        for resource in of_class(desired.state, Address)
+        if resource.address.version == version
     ]
     for pool in map(ip_network, _POOLS[version]):
         if not any(reach.takes_from(pool) for reach in reaches) and not any(
@@ -241,15 +239,14 @@ def _new_ports(
 
 def _published_ports(state: Mapping[Key, Resource]) -> Iterator[tuple[Key, FilterRule]]:
     """Yield one packet filter rule for each published port and IP version."""
-    for key, resource in state.items():
-        if isinstance(resource, PacketFilter):
-            # OUTPUT has a rule for every entry, even for one that is only for the loopback address
-            rules = {
-                (rule.comment, rule.family): rule
-                for rule in publications(resource.rules)
-                if rule.hook is Hook.OUTPUT
-            }
-            yield from ((key, rule) for rule in rules.values())
+    for resource in of_class(state, PacketFilter):
+        # OUTPUT has a rule for every entry, even for one that is only for the loopback address
+        rules = {
+            (rule.comment, rule.family): rule
+            for rule in publications(resource.rules)
+            if rule.hook is Hook.OUTPUT
+        }
+        yield from ((resource.key, rule) for rule in rules.values())
 
 
 def _published_texts(before: Resource | None) -> frozenset[str]:
@@ -268,9 +265,8 @@ def warn_of_missing_addresses(desired: Mapping[Key, Resource], snapshot: Snapsho
     Addresses that packets leave with are not checked: the way back may lead to the owner anyway.
     """
     published = [
-        (key.netns, rule.comment, address)
-        for key, resource in desired.items()
-        if isinstance(resource, PacketFilter)
+        (resource.netns, rule.comment, address)
+        for resource in of_class(desired, PacketFilter)
         for rule in publications(resource.rules)
         if (address := getattr(rule.match.destination, "network_address", None)) is not None
         and not address.is_loopback
@@ -281,9 +277,8 @@ def warn_of_missing_addresses(desired: Mapping[Key, Resource], snapshot: Snapsho
     for owner in {owner for owner, _, _ in published} & snapshot.namespaces.keys():
         records = snapshot.namespaces[owner].addresses
         there[owner] = {ip_address(record.local) for record in records}
-    for resource in desired.values():
-        if isinstance(resource, Address):
-            there.setdefault(resource.netns, set()).add(ip_address(resource.address.local))
+    for resource in of_class(desired, Address):
+        there.setdefault(resource.netns, set()).add(ip_address(resource.address.local))
     return list(
         dict.fromkeys(
             f"{comment}: {label_text(owner)} does not have the address {address}, "
@@ -300,8 +295,13 @@ def warn_of_missing_interfaces(desired: Mapping[Key, Resource], snapshot: Snapsh
     Only namespaces that netorch does not make are checked.
     """
     warnings: dict[tuple[str, str], str] = {}
-    for key, resource in desired.items():
-        if not isinstance(resource, Rule | PacketFilter) or netns_key(key.netns) in desired:
+    matching: tuple[Rule | PacketFilter, ...] = (
+        *of_class(desired, Rule),
+        *of_class(desired, PacketFilter),
+    )
+    for resource in matching:
+        key = resource.key
+        if netns_key(key.netns) in desired:
             continue
         netns = snapshot.namespaces.get(key.netns)
         if netns is None:
@@ -356,8 +356,8 @@ def warn_of_egress(desired: Desired, snapshot: Snapshot) -> list[str]:
             continue
         held = (
             other.address.local
-            for other in desired.state.values()
-            if isinstance(other, Address) and other.netns == owner
+            for other in of_class(desired.state, Address)
+            if other.netns == owner
         )
         if str(address) not in held:
             warnings.append(egress_warning(network, label_text(owner), address))
@@ -372,14 +372,10 @@ def settings_of_routers(
     Otherwise the kernel deletes that route when IPv6 forwarding is turned on.
     """
     settings: list[Sysctl] = []
-    for key, resource in desired.items():
-        if (
-            not isinstance(resource, Sysctl)
-            or resource.paths != (IPV6_FORWARDING,)
-            or resource.value != "1"
-        ):
+    for resource in of_class(desired, Sysctl):
+        if resource.paths != (IPV6_FORWARDING,) or resource.value != "1":
             continue
-        netns = snapshot.namespaces.get(key.netns)
+        netns = snapshot.namespaces.get(resource.netns)
         if netns is None:
             continue
         advertised = {
@@ -390,8 +386,8 @@ def settings_of_routers(
         }
         for link in netns.links:
             paths = (f"net/ipv6/conf/{link.name}/accept_ra",)
-            if link.name in advertised or (key.netns, paths) in memory.ours:
-                settings.append(Sysctl(key.netns, paths, ("2",)))
+            if link.name in advertised or (resource.netns, paths) in memory.ours:
+                settings.append(Sysctl(resource.netns, paths, ("2",)))
     return settings
 
 
@@ -401,14 +397,10 @@ def ipv6_switches(state: Mapping[Key, Resource]) -> dict[str, tuple[str, ...]]:
     Only namespaces that netorch does not make are included.
     """
     switches: dict[str, tuple[str, ...]] = {}
-    for key, resource in state.items():
-        if (
-            isinstance(resource, Address)
-            and resource.address.version == 6
-            and netns_key(key.netns) not in state
-        ):
-            switches[key.netns] = (
-                *switches.get(key.netns, (_switch("default"),)),
+    for resource in of_class(state, Address):
+        if resource.address.version == 6 and netns_key(resource.netns) not in state:
+            switches[resource.netns] = (
+                *switches.get(resource.netns, (_switch("default"),)),
                 _switch(resource.link),
             )
     return switches
@@ -419,21 +411,18 @@ def ipv6_turned_off(state: Mapping[Key, Resource], snapshot: Snapshot) -> Iterat
 
     The kernel would refuse these addresses.
     """
+    switches = ipv6_switches(state)
+    if not switches:
+        return
     written = {
-        (key.netns, path): resource.value
-        for key, resource in state.items()
-        if isinstance(resource, Sysctl)
+        (resource.netns, path): resource.value
+        for resource in of_class(state, Sysctl)
         for path in resource.paths
     }
-    switches = ipv6_switches(state)
-    for key, resource in state.items():
+    for resource in of_class(state, Address):
+        key = resource.key
         netns = snapshot.namespaces.get(key.netns)
-        if (
-            netns is None
-            or key.netns not in switches
-            or not isinstance(resource, Address)
-            or resource.address.version == 4
-        ):
+        if netns is None or key.netns not in switches or resource.address.version == 4:
             continue
         there = any(link.name == resource.link for link in netns.links)
         decides = _switch(resource.link if there else "default")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from netorch.converge.desired_here import asking_in
+
 if TYPE_CHECKING:
     from netorch.converge.compare import Difference
     from netorch.converge.previous import Previous
@@ -36,7 +38,7 @@ def remember(
     further = (desired.attached, desired.machines, difference.attached.labels)
     if difference.scope is None or any(reported) or any(further):
         return
-    if any(resource.questions for resource in desired.state.values()):
+    if asking_in(desired.state):
         return
     from netorch.kernel.comparison.store import store
 

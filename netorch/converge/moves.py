@@ -15,6 +15,7 @@ from netorch.kinds.port import Port, port_key
 from netorch.kinds.route import Route
 from netorch.kinds.up import Up, up_key
 from netorch.kinds.vlans import PortVlans
+from netorch.state.by_class import of_class
 from netorch.state.key import HOST, Key, is_attached
 from netorch.state.plan import Plan, Step
 from netorch.state.resource import Disruption, Resource, State
@@ -83,20 +84,19 @@ def moves(plan: Plan, before: State, after: State) -> Moves | None:
 def _macs(state: State) -> dict[Key, bytes]:
     """Return the MACs of the Ethernet links."""
     macs = {}
-    for key, resource in state.items():
-        if isinstance(resource, Link) and len(resource.mac) == 3 * _ETHERNET - 1:
-            macs[key] = bytes.fromhex(resource.mac.replace(":", ""))
+    for link in of_class(state, Link):
+        if len(link.mac) == 3 * _ETHERNET - 1:
+            macs[link.key] = bytes.fromhex(link.mac.replace(":", ""))
     return macs
 
 
 def _places(state: State, macs: Mapping[Key, bytes]) -> dict[str, set[Place]]:
     """Return address → the links that answer for it, with their MACs. These links are up."""
     places: dict[str, set[Place]] = {}
-    for resource in state.values():
-        if isinstance(resource, Address):
-            key = link_key(resource.netns, resource.link)
-            if key in macs and up_key(resource.netns, resource.link) in state:
-                places.setdefault(resource.address.local, set()).add((key, macs[key]))
+    for address in of_class(state, Address):
+        key = link_key(address.netns, address.link)
+        if key in macs and up_key(address.netns, address.link) in state:
+            places.setdefault(address.address.local, set()).add((key, macs[key]))
     return places
 
 
@@ -154,11 +154,10 @@ def _is_port(before: State, after: State, link: Key) -> bool:
 def _with_upper_links(touched: set[Key], state: State) -> set[Key]:
     """Return `touched` with all upper links of these links."""
     children: dict[Key, list[Key]] = {}
-    for key, resource in state.items():
-        if isinstance(resource, Link):
-            for container in resource.dies_with:
-                if container.kind == "link":
-                    children.setdefault(container, []).append(key)
+    for link in of_class(state, Link):
+        for container in link.dies_with:
+            if container.kind == "link":
+                children.setdefault(container, []).append(link.key)
     result, queue = set(touched), list(touched)
     while queue:
         for child in children.get(queue.pop(), ()):

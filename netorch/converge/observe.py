@@ -14,6 +14,7 @@ from netorch.kinds.file import NodeFile
 from netorch.kinds.name import name_key, names_in
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import SysctlValues
+from netorch.state.by_class import of_class
 from netorch.state.key import HOST, Key, is_attached
 from netorch.state.registry import UNPROVEN_REPORTERS, View
 from netorch.state.registry import ObservedKind as Kind
@@ -160,9 +161,9 @@ def observe(
     conflicts: dict[Key, str] = {}
     # a foreign link is in the way of an alternative name, too
     second_names = {
-        link_key(key.netns, resource.altname): key
-        for key, resource in desired.items()
-        if isinstance(resource, Link) and resource.altname
+        link_key(link.netns, link.altname): link.key
+        for link in of_class(desired, Link)
+        if link.altname
     }
     for label, alias in _in_the_way(snapshot.other_names, desired):
         no_netns = (

@@ -12,6 +12,7 @@ from netorch.immutable import Value, field
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import Sysctl, SysctlValues, values_in
 from netorch.language.names import sysctl_path
+from netorch.state.by_class import of_class
 from netorch.state.key import Key
 from netorch.state.resource import Resource
 from netorch.values.snapshot import Snapshot
@@ -44,9 +45,8 @@ class Memory(Value):
     def paths(self, state: Mapping[Key, Resource]) -> dict[str, Paths]:
         """Return label → the paths to read: those of the state, of memory, and their defaults."""
         by_label: dict[str, list[str]] = {}
-        for resource in state.values():
-            if isinstance(resource, Sysctl):
-                by_label.setdefault(resource.netns, []).extend(resource.paths)
+        for resource in of_class(state, Sysctl):
+            by_label.setdefault(resource.netns, []).extend(resource.paths)
         for label, paths in self.ours:
             by_label.setdefault(label, []).extend(paths)
         return {label: with_defaults(paths) for label, paths in by_label.items()}
@@ -91,9 +91,8 @@ class Memory(Value):
         and those that this topology changed and that still differ from their original values.
         """
         result: dict[str, dict[Paths, SysctlValues | None]] = {}
-        for resource in desired.values():
-            if isinstance(resource, Sysctl):
-                result.setdefault(resource.netns, {})[resource.paths] = None
+        for resource in of_class(desired, Sysctl):
+            result.setdefault(resource.netns, {})[resource.paths] = None
         for (label, paths), (identity, before) in self.ours.items():
             netns = snapshot.namespaces.get(label)
             here = result.setdefault(label, {})
@@ -141,9 +140,7 @@ class Memory(Value):
         self, state: Mapping[Key, Resource], snapshot: Snapshot
     ) -> dict[Place, tuple[NamespaceIdentity, SysctlValues]]:
         entries: dict[Place, tuple[NamespaceIdentity, SysctlValues]] = {}
-        for resource in state.values():
-            if not isinstance(resource, Sysctl):
-                continue
+        for resource in of_class(state, Sysctl):
             place = (resource.netns, resource.paths)
             netns = snapshot.namespaces.get(resource.netns)
             if netns is None or netns_key(resource.netns) in state:

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from netorch.kinds.route import Route
 from netorch.netlink.constants import AF_INET, RTN_UNICAST
 from netorch.resolve.desired import Desired
+from netorch.state.by_class import of_class
 from netorch.state.key import Key, label_text
 from netorch.state.resource import Resource
 from netorch.values.requests import RouteSpec
@@ -25,11 +26,11 @@ def keep_own_default_routes(
     Also returns a sentence for each node that keeps its own default route.
     """
     own_routes: dict[Key, RouteSpec] = {}
-    for key, resource in state.items():
-        if isinstance(resource, Route) and resource.yields:
-            own = next(_own_default_routes(resource, snapshot), None)
+    for route in of_class(state, Route):
+        if route.yields:
+            own = next(_own_default_routes(route, snapshot), None)
             if own is not None:
-                own_routes[key] = own
+                own_routes[route.key] = own
     if not own_routes:
         return state, []
     rest = {key: resource for key, resource in state.items() if key not in own_routes}

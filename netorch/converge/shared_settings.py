@@ -15,6 +15,7 @@ from netorch.immutable import replace
 from netorch.kernel.linux import LinuxKernel
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import Sysctl, values_in
+from netorch.state.by_class import of_class
 from netorch.state.key import Key
 from netorch.state.plan import Plan, Step
 from netorch.state.resource import Disruption, Resource
@@ -26,8 +27,8 @@ def places_of(state: Mapping[Key, Resource]) -> frozenset[Place]:
     """Return the sysctls of a state in namespaces that it does not make."""
     return frozenset(
         (resource.netns, resource.paths)
-        for resource in state.values()
-        if isinstance(resource, Sysctl) and netns_key(resource.netns) not in state
+        for resource in of_class(state, Sysctl)
+        if netns_key(resource.netns) not in state
     )
 
 

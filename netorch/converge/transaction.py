@@ -32,6 +32,7 @@ from netorch.kernel.system.error_text import problem_of as problem_of_system
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.up import Up
 from netorch.resolve.loaded import Loaded
+from netorch.state.by_class import of_class
 from netorch.state.key import Key
 from netorch.state.plan import Plan
 from netorch.state.resource import State
@@ -426,11 +427,7 @@ def without_steps(plan: Plan, keys: frozenset[Key]) -> Plan:
 
 def _filters(state: State) -> dict[str, str]:
     """Return label → the backend of its packet filter."""
-    return {
-        resource.netns: resource.backend
-        for resource in state.values()
-        if isinstance(resource, PacketFilter)
-    }
+    return {resource.netns: resource.backend for resource in of_class(state, PacketFilter)}
 
 
 def _first_of_each_namespace(refusals: list[Refusal], loaded: Loaded) -> list[Problem]:

@@ -16,6 +16,7 @@ from netorch.immutable import replace
 from netorch.kinds.filter import filter_key
 from netorch.kinds.netns import netns_key
 from netorch.kinds.outer_interfaces import outer_interfaces
+from netorch.state.by_class import of_class
 from netorch.state.key import HOST, Key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
@@ -137,11 +138,10 @@ def keep_needed_accepts(
     The remaining `ForwardAccept` resources get the rules for the tables that drop. The warnings
     are about drops that no rule of netorch can prevent.
     """
-    accepts = [
-        resource
-        for resource in desired.values()
-        if isinstance(resource, ForwardAccept) and resource.netns in snapshot.namespaces
-    ]
+    asked = of_class(desired, ForwardAccept)
+    if not asked:
+        return desired, []
+    accepts = [resource for resource in asked if resource.netns in snapshot.namespaces]
     rest = {
         key: resource
         for key, resource in desired.items()
