@@ -28,6 +28,10 @@ from netorch.values.marks import NOT_OURS, Mark
 from netorch.values.snapshot import Snapshot
 
 
+MOST_NAMES = 20
+"""The number of names that a warning has at most."""
+
+
 def tear_down(
     kernel: LinuxKernel,
     name: str,
@@ -134,7 +138,9 @@ def _missing(plan: Plan, reclaim: frozenset[str], snapshot: Snapshot) -> list[st
     missing = sorted(gone - snapshot.foreign_files.keys())
     if not plan or not missing:
         return invalid
-    names = ", ".join(map(label_text, missing))
+    names = ", ".join(map(label_text, missing[:MOST_NAMES]))
+    if more := missing[MOST_NAMES:]:
+        names += f" and {len(more)} more"
     return [
         *invalid,
         f"{names}: there is no namespace of that name: "
