@@ -27,7 +27,6 @@ from netorch.state.planner import plan as make_plan
 from netorch.values.marks import NOT_OURS, Mark
 from netorch.values.snapshot import Snapshot
 
-
 MOST_NAMES = 20
 """The number of names that a warning has at most."""
 

@@ -5,6 +5,7 @@ It imports little, because `repeat` needs it.
 
 from __future__ import annotations
 
+import fcntl
 import os
 
 from netorch.kernel.files import state_cache
@@ -76,6 +77,22 @@ def records() -> str:
                     f"{status.st_mtime_ns} {status.st_ctime_ns}"
                 )
     return digest(part.encode("utf-8", "surrogateescape") for part in parts)
+
+
+def lock(name: str, how: int) -> int:
+    """Lock a topology, if nobody has locked it. Closing the file unlocks it.
+
+    `how` is LOCK_SH or LOCK_EX (flock(2)). The lock is not signed, because its last holder is the
+    one who has changed something. Raise OSError if another process holds the lock, or if there is
+    no such topology.
+    """
+    fd = os.open(f"{RUN_NETORCH}/{name}.lock", state_cache.READ)
+    try:
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
 
 
 def stamp_of_records() -> str:

@@ -11,7 +11,6 @@ import os
 from netorch.kernel.comparison import answers
 from netorch.kernel.comparison.answers import HOST, RUN_NETNS
 from netorch.kernel.files import etc_netns, state_cache
-from netorch.kernel.files.owned_directories import RUN_NETORCH
 from netorch.kernel.system import sysctl
 from netorch.kernel.system.nsfs import inode_of, netns_fd
 from netorch.kernel.system.procfs import Procfs
@@ -48,7 +47,9 @@ def topology_in_sync(identity: str, *, changes: bool) -> str | None:
         for name in state_cache.names():
             if state_cache.read_identity(name, answers.FILE) != identity:
                 continue
-            with open(_lock(name) if changes else os.devnull, "rb", buffering=0):
+            with open(
+                answers.lock(name, fcntl.LOCK_SH) if changes else os.devnull, "rb", buffering=0
+            ):
                 written_for, stored, _ = state_cache.split(state_cache.read(name, answers.FILE))
                 if written_for == identity and (stored["is_complete"] or not changes):
                     return name if is_as_stored(name, stored) else None
@@ -56,20 +57,6 @@ def topology_in_sync(identity: str, *, changes: bool) -> str | None:
         # whatever is unusual is for the usual comparison, which can also say what it is
         return None
     return None
-
-
-def _lock(name: str) -> int:
-    """Lock a topology against changes, if nobody has locked it. Closing the file unlocks it.
-
-    Several processes that change nothing may hold this lock (flock(2)).
-    """
-    fd = os.open(f"{RUN_NETORCH}/{name}.lock", state_cache.READ)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        raise
-    return fd
 
 
 def is_as_stored(name: str, stored: Mapping[str, Any]) -> bool:
