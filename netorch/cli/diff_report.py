@@ -95,14 +95,8 @@ def report(
         from netorch.render import json
 
         commands = shell_commands(loaded) if output.verbose else None
-        return json.document(
-            topology=name,
-            in_sync=not differences,
-            adopted=list(adopted),
-            changes=json.changes(differences, place_in(loaded), commands),
-            intended=json.intended(intended),
-            summary=json.counts(differences),
-            warnings=warnings,
+        return json.difference(
+            name, differences, place_in(loaded), commands, intended, adopted, warnings
         )
 
     if output.form == "github":

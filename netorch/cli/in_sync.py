@@ -19,7 +19,8 @@ def report(options: FileOptions, file: str | None, words: str, *, changes: bool)
     `words` follow the name of the topology. `changes` says that the command would change what
     differs: it needs the lock, and FILE cannot be the name of a live topology.
     """
-    if options.output != "text" or options.verbose or options.set or options.host is not None:
+    forms = ("text",) if changes else ("text", "json")
+    if options.output not in forms or options.verbose or options.set or options.host is not None:
         return None
     try:
         from netorch.kernel.files import state_cache
@@ -35,9 +36,13 @@ def report(options: FileOptions, file: str | None, words: str, *, changes: bool)
     name = topology_in_sync(identity, changes=changes) if identity else None
     if name is None:
         return None
-    if not options.quiet:
-        from netorch.cli.streams import put
+    from netorch.cli.streams import put
 
+    if options.output == "json":
+        from netorch.render import json
+
+        put(json.difference(name))
+    elif not options.quiet:
         put(f"{name}: {words}")
     return 0
 

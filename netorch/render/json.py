@@ -39,6 +39,27 @@ def changes(
     ]
 
 
+def difference(
+    topology: str,
+    entries: Sequence[Change] = (),
+    where: Callable[[Change], Position | None] = lambda _: None,
+    commands: Callable[[Change], Sequence[str]] | None = None,
+    deviations: Sequence[Deviation] = (),
+    adopted: Sequence[str] = (),
+    warnings: Sequence[str] = (),
+) -> str:
+    """Return the document of a `diff`. `where` and `commands` are those of `changes`."""
+    return document(
+        topology=topology,
+        in_sync=not entries,
+        adopted=list(adopted),
+        changes=changes(entries, where, commands),
+        intended=intended(deviations),
+        summary=counts(entries),
+        warnings=list(warnings),
+    )
+
+
 def counts(entries: Sequence[Change]) -> Mapping[str, int]:
     return summary(entries)
 

@@ -80,7 +80,12 @@ def test_what_others_change_does_not_end_it_where_it_does_not_matter(host: Host)
     assert host.netorch("apply", file).stdout == "lab: in sync, nothing to do\n"
     assert host.netorch("apply", "-q", file).stdout == ""
     assert host.netorch("apply", "--dry-run", file).stdout == "lab: in sync\n"
-    assert json.loads(host.netorch("diff", "-o", "json", file).stdout)["in_sync"]
+    document = host.netorch("diff", "-o", "json", file).stdout
+    assert host.netorch("apply", "--dry-run", "-o", "json", file).stdout == document
+    assert is_remembered(host)
+    host.run("rm", COMPARED)
+    assert host.netorch("diff", "-o", "json", file).stdout == document
+    assert json.loads(document)["in_sync"]
 
 
 CHANGES = {
