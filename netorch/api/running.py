@@ -13,10 +13,10 @@ from netorch.api.topology import Source, Topology, Variables, load
 from netorch.checks.run import TIMEOUT
 from netorch.errors import LacksError, NetorchError, Problem
 from netorch.kernel.capture.to_files import Capture
-from netorch.kernel.linux import has_root
 from netorch.kernel.private_host.calls import Files
 from netorch.kernel.private_host.client import CurrentHost, Machine, PrivateHost
 from netorch.kernel.processes.spawn import close_all
+from netorch.kernel.system.capabilities import has_root
 
 CALLS = "netorch.api.private_host_calls"
 """The module with the table of calls into a private host. The private host has loaded it."""

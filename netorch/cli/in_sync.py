@@ -60,6 +60,8 @@ def _identity(file: str | None, override: str | None, names: Sequence[str]) -> s
     from netorch.kernel.files.topology_files import absolute, folder_of, read_file
 
     path = DEFAULT if file is None else file
+    if path == "-":  # standard input
+        return ""
     if not os.path.exists(path):
         live = names[0] if file is None and len(names) == 1 else file
         if live is None or live not in names or override is not None:

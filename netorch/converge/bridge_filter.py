@@ -46,7 +46,18 @@ def settings_without_filter(
     `filter`, which are for packets that the node routes. Only namespaces that netorch makes get the
     sysctls.
     """
-    places = dict.fromkeys(
+    places = places_without_filter(desired)
+    known = pristine([path for _, paths in places for path in paths]) if places else {}
+    settings = [Sysctl(label, paths, ("0",)) for label, paths in places if paths[0] in known]
+    return [setting for setting in settings if setting.key not in desired]
+
+
+def places_without_filter(desired: State) -> dict[tuple[str, tuple[str]], None]:
+    """Return label and path of each sysctl with which br_netfilter would break something.
+
+    A path does not exist as long as the kernel has not loaded br_netfilter.
+    """
+    return dict.fromkeys(
         (netns, (_SETTINGS[version],))
         for netns, version in (
             *((broken.netns, broken.version) for broken in _broken(desired)),
@@ -54,9 +65,6 @@ def settings_without_filter(
         )
         if netns_key(netns) in desired
     )
-    known = pristine([path for _, paths in places for path in paths]) if places else {}
-    settings = [Sysctl(label, paths, ("0",)) for label, paths in places if paths[0] in known]
-    return [setting for setting in settings if setting.key not in desired]
 
 
 def _filtered_bridges(desired: State) -> Iterator[tuple[str, int]]:

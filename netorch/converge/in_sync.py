@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from netorch.converge.bridge_filter import places_without_filter
 from netorch.converge.desired_here import asking_in
+from netorch.firewall.syntax import AUTO, PREFERRED
+from netorch.kinds.filter import PacketFilter
+from netorch.state.by_class import of_class
 
 if TYPE_CHECKING:
     from netorch.converge.compare import Difference
@@ -38,7 +42,7 @@ def remember(
     further = (desired.attached, desired.machines, difference.attached.labels)
     if difference.scope is None or any(reported) or any(further):
         return
-    if asking_in(desired.state):
+    if asking_in(desired.state) or _may_become_another(difference, desired):
         return
     from netorch.kernel.comparison.store import store
 
@@ -49,4 +53,21 @@ def remember(
         difference.scope,
         difference.snapshot,
         is_apply=is_apply,
+    )
+
+
+def _may_become_another(difference: Difference, desired: Desired) -> bool:
+    """Whether what the file asks for may change with the abilities of this machine.
+
+    These are a packet filter that `auto` would rather have, and br_netfilter, which the kernel
+    loads as a module.
+    """
+    chosen = of_class(difference.desired, PacketFilter)
+    is_auto = any(one.backend == AUTO for one in of_class(desired.state, PacketFilter))
+    if is_auto and any(one.backend != PREFERRED for one in chosen):
+        return True
+    read = difference.scope.sysctls if difference.scope is not None else {}
+    return any(
+        path not in read.get(label, ())
+        for label, (path,) in places_without_filter(difference.desired)
     )

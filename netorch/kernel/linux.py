@@ -19,6 +19,7 @@ from netorch.kernel.namespaces.worker import Worker
 from netorch.kernel.reader import ParallelReader, Reader, attach_unnamed
 from netorch.kernel.shared_reader import Readings, SharedReader
 from netorch.kernel.system import sysctl
+from netorch.kernel.system.capabilities import has_root
 from netorch.kernel.system.error_text import MORE_FILES, problem_of
 from netorch.netlink.codec import DecodeError
 from netorch.values.connections import Connection
@@ -42,22 +43,10 @@ if TYPE_CHECKING:
     from netorch.kernel.probe.probes import Probe, Reply
     from netorch.values.extras import Extra
 
-_CAP_NET_ADMIN = 12
-_CAP_SYS_ADMIN = 21
 _OTHER_NAMESPACES = 2
 """The namespaces of this process, which have no names: its own one, and one for trials."""
 _MANY_FILTERS = 64
 """The number of packet filters whose texts are remembered."""
-
-
-def has_root() -> bool:
-    """Tell whether the thread has CAP_NET_ADMIN and CAP_SYS_ADMIN (capabilities(7)).
-
-    Capabilities that it has only within a user namespace count too.
-    """
-    with open("/proc/thread-self/status", encoding="utf-8", errors="replace") as status:
-        held = next((int(line.split()[1], 16) for line in status if line.startswith("CapEff:")), 0)
-    return bool(held >> _CAP_NET_ADMIN & 1 and held >> _CAP_SYS_ADMIN & 1)
 
 
 def require_root() -> None:

@@ -232,6 +232,59 @@ def test_an_apply_looks_at_the_record_too(host: Host) -> None:
     assert is_remembered(host)
 
 
+NETORCH = (sys.executable, "-m", "netorch")
+LOCK = "/run/netorch/lab.lock"
+UNUSUAL = {
+    "standard input": ("true", ("diff", "-"), 2),
+    "a link to the records": ("mv /run/netorch /run/x; ln -s /run/x /run/netorch", ("diff", "./-"), 1),
+    "a lock that is no file": (f"rm {LOCK}; mkfifo {LOCK}", ("apply", "./-"), 1),
+    "a lock that somebody shares": ("true", ("apply", "--lock-timeout", "0", "./-"), 1),
+    "records that cannot be written": (
+        "mount --bind /run/netorch /run/netorch; mount -o remount,ro,bind /run/netorch",
+        ("apply", "./-"),
+        1,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", UNUSUAL)
+def test_what_is_unusual_ends_it(host: Host, what: str) -> None:
+    host.write("-", FILE)
+    host.netorch("apply", "./-")
+    host.netorch("apply", "./-")
+    assert is_remembered(host)
+    if "share" in what:
+        host.start("flock", "-s", LOCK, "sleep", "600")
+        time.sleep(0.5)
+    prepare, words, status = UNUSUAL[what]
+    host.run("sh", "-ec", prepare)
+    done = host.run(*NETORCH, *words, check=False, input="name: other\nnodes: {z: {}}\n")
+    assert done.returncode == status, done.stdout + done.stderr
+
+
+def test_who_may_change_nothing_does_not_use_it(host: Host) -> None:
+    file = host.write("lab.yaml", FILE)
+    host.netorch("apply", file)
+    assert_remembered(host)
+    less = ("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin")
+    done = host.run(*less, *NETORCH, "diff", str(file), check=False)
+    assert done.returncode == 1
+    assert "needs root" in done.stderr
+
+
+def test_a_backend_that_auto_would_rather_have_ends_it(host: Host) -> None:
+    (library,) = {path.resolve() for path in Path("/usr/lib").glob("*/libnftables.so.1")}
+    file = host.write("lab.yaml", NAT)
+    host.run("sh", "-ec", f": >/run/nothing; mount --bind /run/nothing {library}")
+    for command in ("apply", "apply", "diff"):
+        host.run(*NETORCH, command, str(file))
+    assert "iptables" in (host.root / "run/netorch/lab/meta.json").read_text()
+    host.run("umount", str(library))
+    done = host.run(*NETORCH, "diff", str(file), check=False)
+    assert done.returncode == 2
+    assert "nftables" in done.stdout
+
+
 def test_an_apply_waits_for_the_lock(host: Host) -> None:
     file = host.write("lab.yaml", FILE)
     host.netorch("apply", file)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 
 from netorch.kernel.files import state_cache
 from netorch.kernel.files.owned_directories import RUN_NETORCH
@@ -79,16 +80,20 @@ def records() -> str:
     return digest(part.encode("utf-8", "surrogateescape") for part in parts)
 
 
-def lock(name: str, how: int) -> int:
+def lock(name: str) -> int:
     """Lock a topology, if nobody has locked it. Closing the file unlocks it.
 
-    `how` is LOCK_SH or LOCK_EX (flock(2)). The lock is not signed, because its last holder is the
-    one who has changed something. Raise OSError if another process holds the lock, or if there is
-    no such topology.
+    The lock is not signed, because its last holder is the one who has changed something. Raise
+    OSError if another process holds the lock, or if the lock is unusual.
     """
-    fd = os.open(f"{RUN_NETORCH}/{name}.lock", state_cache.READ)
+    path = f"{RUN_NETORCH}/{name}.lock"
+    fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        fcntl.flock(fd, how | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        status = os.fstat(fd)
+        # a file that was unlinked meanwhile locks nothing
+        if not stat.S_ISREG(status.st_mode) or os.lstat(path).st_ino != status.st_ino:
+            raise FileNotFoundError(path)
     except OSError:
         os.close(fd)
         raise

@@ -5,13 +5,13 @@ It runs before anything large is imported, in the main thread of a process that 
 
 from __future__ import annotations
 
-import fcntl
 import os
 
 from netorch.kernel.comparison import answers
 from netorch.kernel.comparison.answers import HOST, RUN_NETNS
 from netorch.kernel.files import etc_netns, state_cache
 from netorch.kernel.system import sysctl
+from netorch.kernel.system.capabilities import has_root
 from netorch.kernel.system.nsfs import inode_of, netns_fd
 from netorch.kernel.system.procfs import Procfs
 from netorch.kernel.system.rtnetlink import Rtnl
@@ -44,12 +44,12 @@ def topology_in_sync(identity: str, *, changes: bool) -> str | None:
     the caller is an apply: it holds the topology's lock meanwhile, and the record must be complete.
     """
     try:
+        if not has_root():
+            return None
         for name in state_cache.names():
             if state_cache.read_identity(name, answers.FILE) != identity:
                 continue
-            with open(
-                answers.lock(name, fcntl.LOCK_SH) if changes else os.devnull, "rb", buffering=0
-            ):
+            with open(answers.lock(name) if changes else os.devnull, "rb", buffering=0):
                 written_for, stored, _ = state_cache.split(state_cache.read(name, answers.FILE))
                 if written_for == identity and (stored["is_complete"] or not changes):
                     return name if is_as_stored(name, stored) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -38,7 +37,7 @@ def store(
         if is_apply:
             records.write_comparison(topology, content)
             return
-        with open(answers.lock(topology, fcntl.LOCK_EX), "rb", buffering=0):
+        with open(answers.lock(topology), "rb", buffering=0):
             if before == answers.records():
                 records.write_comparison(topology, content)
 

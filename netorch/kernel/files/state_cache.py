@@ -102,8 +102,12 @@ def _digest(content: bytes | memoryview) -> str:
 
 
 def is_trusted(status: os.stat_result) -> bool:
-    """Whether only this user can write in the directory."""
-    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    """Whether it is a directory in which only this user can write."""
+    return (
+        stat.S_ISDIR(status.st_mode)
+        and status.st_uid == os.geteuid()
+        and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    )
 
 
 def read(name: str, file: str = FILE) -> bytes:
@@ -150,7 +154,7 @@ def identity_on_record(name: str) -> str:
 
 def names() -> list[str]:
     """Return the topologies that have a record. Raise OSError if /run/netorch cannot be trusted."""
-    top = os.open(RUN_NETORCH, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    top = os.open(RUN_NETORCH, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         if not is_trusted(os.fstat(top)):
             raise PermissionError
@@ -166,7 +170,7 @@ def names() -> list[str]:
 def _open(name: str, file: str) -> int:
     if "/" in name or "." in name or not name:
         raise FileNotFoundError(name)
-    if not is_trusted(os.stat(RUN_NETORCH)):
+    if not is_trusted(os.lstat(RUN_NETORCH)):
         raise PermissionError(RUN_NETORCH)
     directory = os.open(
         f"{RUN_NETORCH}/{name}", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from netorch.errors import LacksError, Problem
-from netorch.kernel.linux import has_root
+from netorch.kernel.system.capabilities import has_root
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.kernel.system.syscalls import (
     CLONE_NEWNET,
