@@ -262,6 +262,26 @@ def test_what_is_unusual_ends_it(host: Host, what: str) -> None:
     assert done.returncode == status, done.stdout + done.stderr
 
 
+def test_two_processes_that_ask(host: Host) -> None:
+    """With many namespaces, a second process asks half of them."""
+    file = host.write(
+        "lab.yaml",
+        "name: lab\nnodes: {'n[1-120]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/24}}\n",
+    )
+    host.netorch("apply", file)
+    for _ in range(10):
+        assert_remembered(host)
+        time.sleep(2)
+        if is_remembered(host):
+            break
+    for node in ("n1", "n60", "n99", "n120"):
+        host.run("ip", "-n", node, "route", "add", "10.6.0.0/24", "via", "10.0.0.1")
+        assert not is_remembered(host), node
+        assert f"route {node}" in host.netorch("diff", file, check=False).stdout
+        host.run("ip", "-n", node, "route", "del", "10.6.0.0/24")
+        assert is_remembered(host), node
+
+
 def test_who_may_change_nothing_does_not_use_it(host: Host) -> None:
     file = host.write("lab.yaml", FILE)
     host.netorch("apply", file)
