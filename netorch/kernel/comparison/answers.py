@@ -70,6 +70,7 @@ def records() -> str:
     for folder in folders:
         with os.scandir(f"{RUN_NETORCH}/{folder}") as files:
             for file in sorted(files, key=lambda one: one.name):
+                # also while one is written, as `.compared.new`
                 if file.name in _CACHES or file.name[1:-4] in _CACHES:
                     continue
                 status = file.stat(follow_symlinks=False)
@@ -80,14 +81,16 @@ def records() -> str:
     return digest(part.encode("utf-8", "surrogateescape") for part in parts)
 
 
-def lock(name: str) -> int:
+def lock(name: str, *, changes: bool) -> int:
     """Lock a topology, if nobody has locked it. Closing the file unlocks it.
 
     The lock is not signed, because its last holder is the one who has changed something. Raise
-    OSError if another process holds the lock, or if the lock is unusual.
+    OSError if another process holds the lock, or if the lock is unusual. `changes` says that the
+    caller would change the topology: it must be able to write the file, and a watch notices it.
     """
     path = f"{RUN_NETORCH}/{name}.lock"
-    fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    how = os.O_RDWR if changes else os.O_RDONLY
+    fd = os.open(path, how | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         status = os.fstat(fd)

@@ -49,7 +49,9 @@ def topology_in_sync(identity: str, *, changes: bool) -> str | None:
         for name in state_cache.names():
             if state_cache.read_identity(name, answers.FILE) != identity:
                 continue
-            with open(answers.lock(name) if changes else os.devnull, "rb", buffering=0):
+            with open(
+                answers.lock(name, changes=True) if changes else os.devnull, "rb", buffering=0
+            ):
                 written_for, stored, _ = state_cache.split(state_cache.read(name, answers.FILE))
                 if written_for == identity and (stored["is_complete"] or not changes):
                     return name if is_as_stored(name, stored) else None

@@ -37,7 +37,7 @@ def store(
         if is_apply:
             records.write_comparison(topology, content)
             return
-        with open(answers.lock(topology), "rb", buffering=0):
+        with open(answers.lock(topology, changes=False), "rb", buffering=0):
             if before == answers.records():
                 records.write_comparison(topology, content)
 
