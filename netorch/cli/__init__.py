@@ -11,7 +11,8 @@ import os
 import sys
 
 from netorch.cli import failures, signals, streams
-from netorch.cli.status import USAGE
+from netorch.cli.status import DONE, USAGE
+from netorch.version import __version__
 
 TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
@@ -46,6 +47,16 @@ def _load_no_plugins_of_pydantic() -> None:
     sys.modules[name] = loader
 
 
+def _print(line: str) -> int:
+    """Print a line, and return the exit status."""
+    try:
+        streams.put(line)
+        streams.flush_output()
+    except Exception as error:
+        return failures.status_of(error)
+    return DONE
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command. Returns its exit status."""
     signals.let_interrupts_end()
@@ -53,13 +64,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     # tenth of its time
     gc.disable()
     streams.open_all()
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words == ["--version"]:
+        # here, because the parser takes longer than all the rest of it
+        return _print(f"netorch {__version__}")
     from netorch.cli.parser import WrongUsage, parse, parser
 
     if "_ARGCOMPLETE" in os.environ:
         from netorch.cli.completion import answer
 
         answer(parser())
-    words = list(sys.argv[1:] if argv is None else argv)
     try:
         options = parse(words)
     except WrongUsage as wrong:

@@ -268,8 +268,7 @@ def command_first(words: Sequence[str]) -> list[str]:
 def parser(first: str = "") -> Parser:
     """Make the parser of the command line.
 
-    `first` is the first argument. If it is a command or `--version`, the other commands are left
-    out.
+    `first` is the first argument. If it is a command, the other commands are left out.
     """
     top = Parser(
         prog="netorch",
@@ -309,6 +308,4 @@ def _examples(command: Command) -> str:
 
 def _chosen(first: str) -> tuple[str, ...]:
     """Return the commands that the parser needs for this first argument."""
-    if first == "--version":
-        return ()
     return (first,) if first in NAMES else NAMES
