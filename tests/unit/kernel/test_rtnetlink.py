@@ -58,6 +58,7 @@ class FakeSocket:
 
 def fake_rtnl(*answers: Callable[[int], list[Answer]]) -> tuple[rtnetlink.Rtnl, FakeSocket]:
     opened = object.__new__(rtnetlink.Rtnl)
+    opened.answers = None
     fake = FakeSocket(*answers)
     opened._socket = fake  # type: ignore[assignment]
     opened._seq, opened._size, opened._sends = 0, 32768, True
