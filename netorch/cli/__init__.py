@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
+    from netorch.cli.options import Options
+
 DEFAULT = "topo.yaml"
 """The file of a command whose user specifies none."""
 
@@ -81,16 +83,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE
     except SystemExit as stop:  # --help and --version
         return int(stop.code or 0)
+    try:
+        return _run(options)
+    except (KeyboardInterrupt, Exception) as error:
+        if options.debug and not isinstance(error, failures.EXPECTED):
+            raise
+        return failures.status_of(error)
+
+
+def _run(options: Options) -> int:
+    """Run a command, by its shortcut if that can do everything. Returns the exit status."""
     from netorch.cli.commands import find
 
     shortcut = find(options.command).shortcut
     if shortcut is not None:
-        try:
-            done = shortcut(options)
-            streams.flush_output()
-        except Exception as error:
-            return failures.status_of(error)
+        done = shortcut(options)
         if isinstance(done, int):
+            streams.flush_output()
             return done
         options.failure = done
     from netorch.cli.options import lists_nothing
@@ -99,18 +108,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     # the reader forks before more is imported, so that its process is small
     options.reader = begin(options, DEFAULT, brief=lists_nothing(options))
     try:
-        try:
-            from netorch.cli.dispatch import execute, prepare
+        from netorch.cli.dispatch import execute, prepare
 
-            prepare(options)
-            signals.trap()
-            status = execute(options)
-            streams.flush_output()
-            return status
-        finally:
-            if options.reader is not None:
-                options.reader.close()
-    except (KeyboardInterrupt, Exception) as error:
-        if options.debug and not isinstance(error, failures.EXPECTED):
-            raise
-        return failures.status_of(error)
+        prepare(options)
+        signals.trap()
+        status = execute(options)
+        streams.flush_output()
+        return status
+    finally:
+        if options.reader is not None:
+            options.reader.close()
