@@ -33,7 +33,7 @@ def report(options: FileOptions, file: str | None, words: str, *, changes: bool)
         return None
     from netorch.kernel.comparison.repeat import topology_in_sync
 
-    name = topology_in_sync(identity, changes=changes) if identity else None
+    name = topology_in_sync(names, identity, changes=changes) if identity else None
     if name is None:
         return None
     from netorch.cli.streams import put

@@ -13,7 +13,7 @@ from netorch.converge.orchestrator import Orchestrator
 from netorch.converge.recorded_state import reload
 from netorch.errors import NetorchError, Problem, did_you_mean, which_node
 from netorch.kernel.files import records
-from netorch.kernel.namespaces.open_namespaces import OWN_NETNS, RUN_NETNS
+from netorch.kernel.system.nsfs import OWN_NETNS, RUN_NETNS
 from netorch.state.key import HOST
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.namespaces.attach import NotAttached
-from netorch.kernel.namespaces.open_namespaces import OWN_NETNS
+from netorch.kernel.system.nsfs import OWN_NETNS
 from netorch.kinds.name import names_in
 from netorch.kinds.netns import netns_key
 from netorch.resolve.desired import Desired

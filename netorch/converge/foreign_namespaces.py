@@ -17,6 +17,7 @@ from netorch.kinds.physical import Physical
 from netorch.kinds.route import Route
 from netorch.netlink.constants import IFF_UP
 from netorch.resolve.gateways import bad_hops, namespace_of
+from netorch.state.by_class import of_class
 from netorch.state.key import HOST, Key, label_text
 from netorch.state.plan import Plan
 from netorch.state.resource import Obstacle, Resource
@@ -47,7 +48,7 @@ def absent_links(
 
 def _names(netns: NetnsSnapshot, state: Mapping[Key, Resource]) -> frozenset[str]:
     """Return the names of the existing links, without the NICs that the file lends to nodes."""
-    taken = {resource.origin for resource in state.values() if isinstance(resource, Physical)}
+    taken = {nic.origin for nic in of_class(state, Physical)}
     there = {name for link in netns.links for name in (link.name, *link.altnames)}
     return frozenset(there - taken if netns.label == HOST else there)
 

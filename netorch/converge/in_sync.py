@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from netorch.converge.previous import Previous
     from netorch.kernel.files.records import Record
     from netorch.resolve.desired import Desired
+    from netorch.state.resource import State
+    from netorch.values.snapshot import Scope
 
 
-def is_of_record(record: Record | None, previous: Previous) -> bool:
+def is_of_record(record: Record, previous: Previous) -> bool:
     """Whether a file is the one that was applied last, so that it may be compared again and again.
 
     `record` is what an apply of the file would write.
     """
     last = previous.record
-    return record is not None and last is not None and last.text == record.text
+    return last is not None and last.text == record.text
 
 
 def remember(
@@ -40,9 +42,10 @@ def remember(
     reported = (difference.plan, difference.warnings, difference.intended, difference.claims)
     # the answers to these come from more than the kernel's network state
     further = (desired.attached, desired.machines, difference.attached.labels)
-    if difference.scope is None or any(reported) or any(further):
+    scope = difference.scope
+    if scope is None or any(reported) or any(further) or asking_in(desired.state):
         return
-    if asking_in(desired.state) or _may_become_another(difference, desired):
+    if _may_become_another(desired.state, difference.desired, scope):
         return
     from netorch.kernel.comparison.store import store
 
@@ -50,24 +53,21 @@ def remember(
         desired.topology,
         identity_of(record),
         before,
-        difference.scope,
+        scope,
         difference.snapshot,
         is_apply=is_apply,
     )
 
 
-def _may_become_another(difference: Difference, desired: Desired) -> bool:
+def _may_become_another(asked: State, state: State, scope: Scope) -> bool:
     """Whether what the file asks for may change with the abilities of this machine.
 
     These are a packet filter that `auto` would rather have, and br_netfilter, which the kernel
-    loads as a module.
+    loads as a module. `state` is what the file means here now, and `scope` is what was read.
     """
-    chosen = of_class(difference.desired, PacketFilter)
-    is_auto = any(one.backend == AUTO for one in of_class(desired.state, PacketFilter))
-    if is_auto and any(one.backend != PREFERRED for one in chosen):
+    is_auto = any(one.backend == AUTO for one in of_class(asked, PacketFilter))
+    if is_auto and any(one.backend != PREFERRED for one in of_class(state, PacketFilter)):
         return True
-    read = difference.scope.sysctls if difference.scope is not None else {}
     return any(
-        path not in read.get(label, ())
-        for label, (path,) in places_without_filter(difference.desired)
+        path not in scope.sysctls.get(label, ()) for label, (path,) in places_without_filter(state)
     )

@@ -93,9 +93,12 @@ class Orchestrator:
         """
         desired = loaded.desired
         records.require_usable_path(desired.topology)
-        before = stamp_of_records()
+        if reset or adopt:
+            record = None
+        before = stamp_of_records() if record is not None else ""
         previous = Previous.read(desired.topology)
-        may_repeat = is_of_record(record, previous) and not reset and not adopt
+        if record is not None and not is_of_record(record, previous):
+            record = None
         if reset:
             previous = replace(previous, intended=())
         with _lines_of(loaded):
@@ -105,9 +108,9 @@ class Orchestrator:
                 previous,
                 loaded,
                 adopt=adopt,
-                records_answers=may_repeat,
+                records_answers=record is not None,
             )
-        if may_repeat and record is not None:
+        if record is not None:
             remember(difference, desired, record, before, is_apply=False)
         return difference
 

@@ -89,7 +89,8 @@ class Transaction:
             self.loaded,
             leave=self.leave,
             adopt=self.adopt,
-            records_answers=is_of_record(self.record, self.on_record) and not self.adopt,
+            records_answers=is_of_record(self.record, self.on_record)
+            and not (self.adopt or self.reset or self.leave),
         )
         self.record = replace(self.record, filters=_filters(self.first.desired))
         self._looks += 1
@@ -373,7 +374,7 @@ class Transaction:
 
     def remember_comparison(self) -> None:
         """Store the comparison of an apply that has nothing to do, for the next one."""
-        if not (self.leave or self.reset or self.report.warnings or self.report.notes):
+        if not (self.report.warnings or self.report.notes):
             remember(self.first, self.desired, self.record, self._before, is_apply=True)
 
     def _does_not_stay(self, now: Difference) -> KernelRefused:

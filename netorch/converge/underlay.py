@@ -21,6 +21,7 @@ from netorch.kinds.wireguard import Wireguard
 from netorch.language.addresses import Address
 from netorch.resolve.desired import Desired, Machine, Path
 from netorch.resolve.loaded import Loaded
+from netorch.state.by_class import of_class
 from netorch.state.key import HOST, Key, label_text
 from netorch.state.plan import Plan
 from netorch.values.marks import maker, read_alias
@@ -45,7 +46,7 @@ def check_underlay(
     machines = desired.machines
     if machines is None or machines.here not in machines.all:
         return []
-    tunnels = {key: link for key, link in desired.state.items() if isinstance(link, Vxlan)}
+    tunnels = {link.key: link for link in of_class(desired.state, Vxlan)}
     if not tunnels:
         return []
     new = [
@@ -67,8 +68,8 @@ def _warn_of_missing(desired: Desired, here: Machine, snapshot: Snapshot) -> lis
     """Return a warning if this machine does not have its address."""
     own = {ip_address(record.local) for record in snapshot.namespaces[HOST].addresses}
     if here.address in own or any(
-        isinstance(one, Ifaddr) and one.netns == HOST and one.address.local == str(here.address)
-        for one in desired.state.values()
+        one.netns == HOST and one.address.local == str(here.address)
+        for one in of_class(desired.state, Ifaddr)
     ):
         return []
     return [
@@ -81,8 +82,8 @@ def _others(
     desired: Desired, here: Machine, machines: Mapping[str, Machine]
 ) -> Mapping[Address, str]:
     """Return address → name of the machines to which tunnels lead."""
-    ends = {link.remote for link in desired.state.values() if isinstance(link, Vxlan)}
-    ends |= {entry.dst for entry in desired.state.values() if isinstance(entry, Fdb)}
+    ends = {link.remote for link in of_class(desired.state, Vxlan)}
+    ends |= {entry.dst for entry in of_class(desired.state, Fdb)}
     return {
         machine.address: machine.name
         for machine in machines.values()

@@ -19,10 +19,10 @@ from netorch.kernel.links import lent
 from netorch.kernel.links.bridge_timers import follows, with_own_times
 from netorch.kernel.links.wireguard import WireguardSocket
 from netorch.kernel.namespaces.netns import OpenNetns
-from netorch.kernel.namespaces.open_namespaces import HOST, Namespaces
+from netorch.kernel.namespaces.open_namespaces import Namespaces
 from netorch.kernel.system import ipv6_siblings, packet_policy, sysctl
 from netorch.kernel.system.listening_sockets import listening
-from netorch.kernel.system.nsfs import inode_of, netns_fd
+from netorch.kernel.system.nsfs import HOST, inode_of, netns_fd
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.netlink import constants as c
 from netorch.netlink import decode

@@ -8,8 +8,9 @@ from typing import cast
 from netorch.kernel.files import etc_netns
 from netorch.kernel.firewall import filters
 from netorch.kernel.namespaces.netns import OpenNetns
-from netorch.kernel.namespaces.open_namespaces import HOST, Namespaces
+from netorch.kernel.namespaces.open_namespaces import Namespaces
 from netorch.kernel.reader import Part, Reader, has_mark, mark_of, writers
+from netorch.kernel.system.nsfs import HOST
 from netorch.values.marks import ALIAS, read_alias
 from netorch.values.snapshot import NetnsSnapshot, Scope
 

@@ -90,12 +90,9 @@ def _chosen(attrs: dict[int, bytes], numbers: tuple[int, ...]) -> bytes:
 
 def _link(buffer: bytes, start: int, end: int) -> bytes:
     attrs = attributes(buffer, start + 16, end)
-    info = attrs.get(c.IFLA_LINKINFO)
+    info = attrs.get(c.IFLA_LINKINFO, b"")
     # the index and the flags, and then the attributes
-    head = buffer[start + 4 : start + 12]
-    if info is None:
-        return head + _chosen(attrs, _LINK)
-    return head + _chosen(attrs, _LINK) + _info(info)
+    return buffer[start + 4 : start + 12] + _chosen(attrs, _LINK) + _info(info)
 
 
 def _info(info: bytes) -> bytes:
@@ -140,19 +137,19 @@ def _neighbour(buffer: bytes, start: int, end: int) -> bytes:
         return b""
     attrs = attributes(buffer, start + 12, end)
     mac = attrs.get(c.NDA_LLADDR, b"")
-    if is_known(buffer[start], state, mac):
+    if is_mac_of_kernel(buffer[start], state, mac):
         return b""
     return buffer[start : start + 12] + _chosen(attrs, _NEIGHBOUR)
 
 
-def is_known(family: int, state: int, mac: bytes) -> bool:
+def is_mac_of_kernel(family: int, state: int, mac: bytes) -> bool:
     """Return whether the kernel knows the MAC of an entry itself, so that it comes and goes.
 
     These are the MACs of groups and broadcasts, and of the addresses of the namespace itself, at
     its loopback interface.
     """
-    itself = not state & c.NUD_PERMANENT and family != c.AF_BRIDGE and mac != b""
-    return itself and (mac[0] & 1 != 0 or not any(mac))
+    comes_and_goes = not state & c.NUD_PERMANENT and family != c.AF_BRIDGE and mac != b""
+    return comes_and_goes and (mac[0] & 1 != 0 or not any(mac))
 
 
 def _whole(buffer: bytes, start: int, end: int) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from netorch.immutable import Value
 from netorch.netlink import constants as c
-from netorch.netlink.answers import is_known
+from netorch.netlink.answers import is_mac_of_kernel
 from netorch.netlink.codec import (
     DecodeError,
     Message,
@@ -201,7 +201,7 @@ def neighbours(messages: Iterable[Message]) -> list[NeighbourRecord]:
 
     These are the entries with NUD_PERMANENT or NUD_NOARP that no control plane manages. In the
     family AF_BRIDGE, these are the entries of tunnels, because only those have an address of the
-    other end. The MACs that the kernel knows itself are left out (`is_known`).
+    other end. The MACs that the kernel knows itself are left out (`is_mac_of_kernel`).
     """
     records = []
     for family, index, state, flags, buffer, start, end in ndmsgs(messages):
@@ -214,7 +214,7 @@ def neighbours(messages: Iterable[Message]) -> list[NeighbourRecord]:
         get = (parts := attributes(buffer, start, end)).get
         address, mac, protocol = get(c.NDA_DST), get(c.NDA_LLADDR), get(c.NDA_PROTOCOL, b"\0")[:1]
         noarp = not state & c.NUD_PERMANENT
-        if address is not None and mac is not None and not is_known(family, state, mac):
+        if address is not None and mac is not None and not is_mac_of_kernel(family, state, mac):
             extra = tuple(
                 (number, parts[number])
                 for number in (c.NDA_PORT, c.NDA_VNI, c.NDA_IFINDEX)

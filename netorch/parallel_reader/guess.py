@@ -141,7 +141,7 @@ def _scope(name: str, record: Record, file: str, *, removes: bool, brief: bool) 
         neighbours=not removes or record.may_contain("neighbours"),
         static_macs=not removes or record.may_contain("fdb"),
         brief=brief and removes,
-        # a comparison with another file than the last one will not be repeated
+        # after another file was compared, the next comparison cannot repeat this one
         answers=not removes and _has_text(file, record.text),
     )
 
@@ -176,8 +176,10 @@ def _has_two_processors() -> bool:
 
 
 def _has_many_namespaces() -> bool:
+    from netorch.kernel.system.nsfs import RUN_NETNS
+
     try:
-        with os.scandir("/run/netns") as names:
+        with os.scandir(RUN_NETNS) as names:
             return sum(1 for _ in names) >= MANY
     except OSError:
         return False

@@ -140,8 +140,9 @@ def serves(
 
 def child_work(claims: Claims) -> Work:
     """Return the work of the child. The imports run while the child waits for its order."""
-    from netorch.kernel.namespaces.open_namespaces import HOST, Namespaces
+    from netorch.kernel.namespaces.open_namespaces import Namespaces
     from netorch.kernel.reader import Reader
+    from netorch.kernel.system.nsfs import HOST
     from netorch.parallel_reader.messages import ShareEncoder, decode_scope
 
     def work(order: bytes) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from netorch.errors import LacksError, Problem
 from netorch.immutable import Value
 from netorch.kernel.links import counters
 from netorch.kernel.links.counters import Counters
-from netorch.kernel.namespaces.open_namespaces import RUN_NETNS
+from netorch.kernel.system.nsfs import RUN_NETNS
 from netorch.state.key import HOST, is_attached
 from netorch.version import __version__
 from netorch.watch.events import Event, Sort

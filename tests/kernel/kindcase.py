@@ -166,7 +166,7 @@ REMEMBERED = """\
 import sys
 from netorch.kernel.comparison.repeat import topology_in_sync
 from netorch.kernel.files.state_cache import identity_on_record
-print(topology_in_sync(identity_on_record(sys.argv[1]), changes=False))
+print(topology_in_sync(sys.argv[1:], identity_on_record(sys.argv[1]), changes=False))
 """
 
 

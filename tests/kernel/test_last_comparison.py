@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -122,6 +123,20 @@ UNSEEN = (
 """What a diff does not report either, but must look at."""
 
 
+def diff_as_without_it(host: Host, file: Path) -> subprocess.CompletedProcess[str]:
+    """Return the result of a diff, which has to be the same without the last comparison."""
+    assert not is_remembered(host)
+    done = host.netorch("diff", file, check=False)
+    host.run("rm", "-f", COMPARED)
+    again = host.netorch("diff", file, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        again.returncode,
+        again.stdout,
+        again.stderr,
+    )
+    return done
+
+
 @pytest.mark.parametrize("what", CHANGES)
 def test_what_ends_it(host: Host, what: str) -> None:
     file = host.write("lab.yaml", FILE)
@@ -131,16 +146,7 @@ def test_what_ends_it(host: Host, what: str) -> None:
     assert_remembered(host)
     command, title = CHANGES[what]
     host.run("sh", "-ec", command)
-    assert not is_remembered(host)
-    done = host.netorch("diff", file, check=False)
-    host.run("rm", "-f", COMPARED)
-    again = host.netorch("diff", file, check=False)
-    # the same as without it
-    assert (done.returncode, done.stdout, done.stderr) == (
-        again.returncode,
-        again.stdout,
-        again.stderr,
-    )
+    done = diff_as_without_it(host, file)
     if what not in UNSEEN:
         assert done.returncode in (1, 2), done.stdout
         assert title in done.stdout + done.stderr
@@ -162,15 +168,7 @@ def test_what_ends_it_with_packet_filters(host: Host, what: str) -> None:
     table = host.run("nft", "list", "table", "inet", "netorch_lab").stdout
     chain = re.findall(r"chain (\w+)", table)[0]
     host.run("sh", "-ec", FILTER_CHANGES[what].format(chain=chain))
-    assert not is_remembered(host)
-    done = host.netorch("diff", file, check=False)
-    host.run("rm", "-f", COMPARED)
-    again = host.netorch("diff", file, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (
-        again.returncode,
-        again.stdout,
-        again.stderr,
-    )
+    diff_as_without_it(host, file)
 
 
 def test_what_ends_it_with_iptables(host: Host) -> None:

@@ -22,11 +22,10 @@ from netorch.kernel.capture import pcapng
 from netorch.kernel.capture.pcapng import Statistics
 from netorch.kernel.capture.ring import RETIRE, Packet, Ring, Unsuitable
 from netorch.kernel.namespaces.attach import NotAttached, open_namespace
-from netorch.kernel.namespaces.open_namespaces import RUN_NETNS
 from netorch.kernel.namespaces.own_thread import run_in_new_thread
 from netorch.kernel.reader import dump_links
 from netorch.kernel.system.descriptors import move_up
-from netorch.kernel.system.nsfs import inode_of
+from netorch.kernel.system.nsfs import RUN_NETNS, inode_of
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.kernel.system.sockets import socket
 from netorch.kernel.system.syscalls import setns

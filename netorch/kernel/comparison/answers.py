@@ -11,6 +11,8 @@ import stat
 
 from netorch.kernel.files import state_cache
 from netorch.kernel.files.owned_directories import RUN_NETORCH
+from netorch.kernel.system.boot import boot_id
+from netorch.kernel.system.nsfs import HOST, OWN_NETNS
 from netorch.values.digest import blake2b
 
 TYPE_CHECKING = False  # because importing `typing` takes time
@@ -20,19 +22,15 @@ if TYPE_CHECKING:
 FILE = state_cache.COMPARED
 FORM = 1
 """The number of this form of the file."""
-HOST = "host"
-RUN_NETNS = "/run/netns"
 USUAL_FILES = frozenset(
     (
         *(FILE, state_cache.FILE, state_cache.TOPOLOGY, state_cache.META),
-        *("sysctls.json", "ownership.json"),
+        *(state_cache.SYSCTLS, state_cache.OWNERSHIP),
     )
 )
 """The files of a record in which nothing is pending, intended or lent."""
 _CACHES = (FILE, state_cache.FILE)
 _USER = "/proc/self/ns/user"
-_NET = "/proc/thread-self/ns/net"
-_BOOT = "/proc/sys/kernel/random/boot_id"
 
 
 def digest(parts: Iterable[bytes]) -> str:
@@ -53,32 +51,8 @@ def digest_of(values: Mapping[str, str]) -> str:
 
 def machine() -> list[str]:
     """Return what identifies this boot of the machine, and the namespaces of the calling thread."""
-    with open(_BOOT, encoding="ascii") as file:
-        boot = file.read().strip()
-    places = [os.stat(path) for path in (_NET, _USER)]
-    return [boot, *(f"{place.st_dev}:{place.st_ino}" for place in places)]
-
-
-def records() -> str:
-    """Return a digest of which files are in the records of all topologies, and of their stamps.
-
-    Caches are left out. Raise OSError if /run/netorch cannot be read.
-    """
-    parts: list[str] = []
-    with os.scandir(RUN_NETORCH) as entries:
-        folders = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-    for folder in folders:
-        with os.scandir(f"{RUN_NETORCH}/{folder}") as files:
-            for file in sorted(files, key=lambda one: one.name):
-                # also while one is written, as `.compared.new`
-                if file.name in _CACHES or file.name[1:-4] in _CACHES:
-                    continue
-                status = file.stat(follow_symlinks=False)
-                parts.append(
-                    f"{folder}/{file.name} {status.st_mode} {status.st_ino} {status.st_size} "
-                    f"{status.st_mtime_ns} {status.st_ctime_ns}"
-                )
-    return digest(part.encode("utf-8", "surrogateescape") for part in parts)
+    places = [os.stat(path) for path in (OWN_NETNS, _USER)]
+    return [boot_id(), *(f"{place.st_dev}:{place.st_ino}" for place in places)]
 
 
 def lock(name: str, *, changes: bool) -> int:
@@ -104,11 +78,33 @@ def lock(name: str, *, changes: bool) -> int:
 
 
 def stamp_of_records() -> str:
-    """Return `records()`, or "" if they cannot be read."""
+    """Return a digest of which files are in the records of all topologies, and of their stamps.
+
+    Caches are left out. The digest is "" if /run/netorch cannot be read.
+    """
+    parts: list[str] = []
     try:
-        return records()
+        with os.scandir(RUN_NETORCH) as entries:
+            folders = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        for folder in folders:
+            with os.scandir(f"{RUN_NETORCH}/{folder}") as files:
+                parts += sorted(_stamp(folder, file) for file in files if not _is_cache(file.name))
     except OSError:
         return ""
+    return digest(part.encode("utf-8", "surrogateescape") for part in parts)
+
+
+def _is_cache(file: str) -> bool:
+    """Whether a file is a cache, also while it is written, as `.compared.new`."""
+    return file in _CACHES or file[1:-4] in _CACHES
+
+
+def _stamp(folder: str, file: os.DirEntry[str]) -> str:
+    status = file.stat(follow_symlinks=False)
+    return (
+        f"{folder}/{file.name} {status.st_mode} {status.st_ino} {status.st_size} "
+        f"{status.st_mtime_ns} {status.st_ctime_ns}"
+    )
 
 
 def has_no_filter(label: str, table: str) -> bool:

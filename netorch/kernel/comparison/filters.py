@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping
 
 from msgspec import json
 
-from netorch.kernel.comparison.answers import HOST, digest
+from netorch.kernel.comparison.answers import digest
 from netorch.kernel.firewall import filters, forward_accept
 from netorch.kernel.system.listening_sockets import listening
+from netorch.kernel.system.nsfs import HOST
 from netorch.values.snapshot import ForwardSnapshot
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 import os
 
 from netorch.kernel.comparison import answers
-from netorch.kernel.comparison.answers import HOST, RUN_NETNS
 from netorch.kernel.files import etc_netns, state_cache
 from netorch.kernel.system import sysctl
 from netorch.kernel.system.capabilities import has_root
-from netorch.kernel.system.nsfs import inode_of, netns_fd
+from netorch.kernel.system.nsfs import HOST, OWN_NETNS, RUN_NETNS, inode_of, netns_fd
 from netorch.kernel.system.procfs import Procfs
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.kernel.system.syscalls import setns
@@ -21,14 +20,13 @@ from netorch.netlink.codec import attr, attributes, text, u32
 
 TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from netorch.kernel.system.rtnetlink import Question
 
 MANY = 100
 """The number of namespaces from which a second process asks half of them."""
-_OWN_NETNS = "/proc/thread-self/ns/net"
 _LO = bytes(4) + u32(1) + bytes(8) + attr(c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_SKIP_STATS))
 """The question about the link with the index of lo."""
 
@@ -37,16 +35,17 @@ class Differs(Exception):
     """An answer is another one than before, or there is none."""
 
 
-def topology_in_sync(identity: str, *, changes: bool) -> str | None:
+def topology_in_sync(names: Iterable[str], identity: str, *, changes: bool) -> str | None:
     """Return the topology of an identity (`state_cache.identity_of`) if it is surely in sync.
 
-    None means that it may be in sync or not, or that there is no such topology. `changes` says that
-    the caller is an apply: it holds the topology's lock meanwhile, and the record must be complete.
+    None means that it may be in sync or not, or that none of `names` is such a topology. `changes`
+    says that the caller is an apply: it holds the topology's lock meanwhile, and the record must be
+    complete.
     """
     try:
         if not has_root():
             return None
-        for name in state_cache.names():
+        for name in names:
             if state_cache.read_identity(name, answers.FILE) != identity:
                 continue
             with open(
@@ -69,7 +68,7 @@ def is_as_stored(name: str, stored: Mapping[str, Any]) -> bool:
     if (
         stored["form"] != answers.FORM
         or stored["machine"] != answers.machine()
-        or stored["records"] != answers.records()
+        or stored["records"] != answers.stamp_of_records()
     ):
         return False
     namespaces: dict[str, dict[str, Any]] = stored["namespaces"]
@@ -77,7 +76,7 @@ def is_as_stored(name: str, stored: Mapping[str, Any]) -> bool:
     if {*_names()} != {*labels} - {HOST}:
         return False
     _compare_files_without_namespace(stored["mark"], namespaces)
-    home = os.open(_OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC)
+    home = os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC)
     questions = _Questions(name, stored, home)
     try:
         _compare_all(questions, labels)

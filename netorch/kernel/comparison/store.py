@@ -9,11 +9,11 @@ from contextlib import suppress
 from netorch.errors import NetorchError
 from netorch.firewall.nftables import table_name
 from netorch.kernel.comparison import answers
-from netorch.kernel.comparison.answers import HOST
 from netorch.kernel.comparison.filters import digest_of_read
 from netorch.kernel.files import records, state_cache
 from netorch.kernel.files.owned_directories import RUN_NETORCH
 from netorch.kernel.links.bridge_timers import follows
+from netorch.kernel.system.nsfs import HOST
 from netorch.values.marks import ALIAS
 from netorch.values.snapshot import ForwardSnapshot, NetnsSnapshot, Scope, Snapshot
 
@@ -38,7 +38,7 @@ def store(
             records.write_comparison(topology, content)
             return
         with open(answers.lock(topology, changes=False), "rb", buffering=0):
-            if before == answers.records():
+            if before == answers.stamp_of_records():
                 records.write_comparison(topology, content)
 
 

@@ -30,9 +30,9 @@ from netorch.kernel.events.notification import Inode, News
 from netorch.kernel.events.receivers import Receiver
 from netorch.kernel.files.etc_netns import ETC_NETNS
 from netorch.kernel.files.owned_directories import RUN_NETORCH
-from netorch.kernel.namespaces.open_namespaces import RUN_NETNS
 from netorch.kernel.processes.members import processes_in
 from netorch.kernel.system import threads
+from netorch.kernel.system.nsfs import RUN_NETNS
 
 _NAMES = IN_CREATE | IN_DELETE | IN_MOVED
 _CONTENTS = _NAMES | IN_CLOSE_WRITE | IN_MODIFY

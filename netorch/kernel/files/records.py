@@ -32,8 +32,8 @@ from netorch.values.typed_json import decode, encode
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = state_cache.READ
-_TOPOLOGY, _META, _SYSCTLS = state_cache.TOPOLOGY, state_cache.META, "sysctls.json"
-_OWNERSHIP = "ownership.json"
+_TOPOLOGY, _META = state_cache.TOPOLOGY, state_cache.META
+_SYSCTLS, _OWNERSHIP = state_cache.SYSCTLS, state_cache.OWNERSHIP
 INTENDED = "intended.json"
 """The file of the deviations that users want. See `netorch.converge.intended`."""
 

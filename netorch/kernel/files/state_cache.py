@@ -26,6 +26,7 @@ FILE = "state"
 COMPARED = "compared"
 """The file of the last comparison in which the topology was in sync (`kernel.comparison`)."""
 TOPOLOGY, META = "topology.yaml", "meta.json"
+SYSCTLS, OWNERSHIP = "sysctls.json", "ownership.json"
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 

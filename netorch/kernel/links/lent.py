@@ -16,7 +16,9 @@ from msgspec import Meta, ValidationError, convert
 from netorch.immutable import Value, field
 from netorch.kernel.files import records
 from netorch.kernel.namespaces.netns import OpenNetns
-from netorch.kernel.namespaces.open_namespaces import HOST, Namespaces
+from netorch.kernel.namespaces.open_namespaces import Namespaces
+from netorch.kernel.system.boot import boot_id
+from netorch.kernel.system.nsfs import HOST
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.netlink import constants as c
 from netorch.netlink import decode
@@ -112,12 +114,6 @@ def write(topology: str, lent: Mapping[str, LentNic]) -> None:
         records.write_file(topology, FILE, encode(lent, indent=1))
     else:
         records.remove_file(topology, FILE)
-
-
-def boot_id() -> str:
-    """Return the identifier of the machine's present boot."""
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        return file.read().strip()
 
 
 def find(

@@ -19,6 +19,7 @@ from netorch.kernel.namespaces.netns import OpenNetns
 from netorch.kernel.namespaces.open_namespaces import Namespaces
 from netorch.kernel.reader import dump_links
 from netorch.kernel.system import sysctl
+from netorch.kernel.system.boot import boot_id
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.netlink import constants as c
 from netorch.netlink.address_moves import Belongings, MovedLink, Piece, belongings, give, identity
@@ -62,7 +63,7 @@ def take(namespaces: Namespaces, resolver: IndexResolver, request: NicTake) -> N
         _state_of(host_rtnl, nic),
         settings=settings,
         place=(netns.inode[1], namespaces.rtnl(netns).cookie),
-        boot=lent.boot_id(),
+        boot=boot_id(),
     )
     _remember(request.topology, request.origin, saved)
     refused = send(

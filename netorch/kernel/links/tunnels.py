@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from netorch.kernel.namespaces.open_namespaces import HOST, Namespaces
+from netorch.kernel.namespaces.open_namespaces import Namespaces
+from netorch.kernel.system.nsfs import HOST
 from netorch.netlink import constants as c
 from netorch.netlink import decode
 from netorch.netlink.codec import attr, cstring, nested

@@ -21,9 +21,8 @@ from netorch.kernel.linux import require_root
 from netorch.kernel.machine import limits, modules
 from netorch.kernel.machine.limits import Limits
 from netorch.kernel.machine.modules import Modules
-from netorch.kernel.namespaces.open_namespaces import OWN_NETNS, RUN_NETNS
 from netorch.kernel.system import sysctl
-from netorch.kernel.system.nsfs import inode_of
+from netorch.kernel.system.nsfs import OWN_NETNS, RUN_NETNS, inode_of
 from netorch.values.snapshot import ForwardSnapshot
 
 _COMM = 15

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from netorch.errors import Position, Problem, did_you_mean
 from netorch.immutable import replace
-from netorch.kernel.namespaces.open_namespaces import RUN_NETNS
-from netorch.kernel.system.nsfs import netns_fd
+from netorch.kernel.system.nsfs import RUN_NETNS, netns_fd
 from netorch.values.requests import Attachment
 
 if TYPE_CHECKING:

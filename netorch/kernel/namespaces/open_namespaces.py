@@ -21,7 +21,14 @@ from netorch.kernel.files.file_types import mount_points, type_text
 from netorch.kernel.namespaces.netns import OpenNetns
 from netorch.kernel.system.descriptors import move_up
 from netorch.kernel.system.error_text import MOUNT
-from netorch.kernel.system.nsfs import inode_of, netns_fd, owner_of
+from netorch.kernel.system.nsfs import (
+    HOST,
+    OWN_NETNS,
+    RUN_NETNS,
+    inode_of,
+    netns_fd,
+    owner_of,
+)
 from netorch.kernel.system.procfs import Procfs
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.kernel.system.syscalls import (
@@ -36,14 +43,6 @@ from netorch.kernel.system.syscalls import (
 )
 from netorch.netlink import constants as c
 from netorch.netlink.codec import as_i32, attr, attributes, i32, message, u32
-
-HOST = "host"
-"""The label of the namespace in which netorch was started."""
-
-RUN_NETNS = "/run/netns"
-"""The directory of named namespaces."""
-OWN_NETNS = "/proc/thread-self/ns/net"
-"""The namespace of the calling thread."""
 
 _MARKER = "made-run-netns"
 _OTHER_FILES = 14

@@ -9,6 +9,14 @@ import os
 from netorch.kernel.system.descriptors import move_up
 from netorch.kernel.system.syscalls import CLONE_NEWNET
 
+HOST = "host"
+"""The label of the namespace in which netorch was started."""
+
+RUN_NETNS = "/run/netns"
+"""The directory of named namespaces."""
+OWN_NETNS = "/proc/thread-self/ns/net"
+"""The namespace of the calling thread."""
+
 _NS_GET_NSTYPE, _NS_GET_USERNS = 0xB703, 0xB701
 
 

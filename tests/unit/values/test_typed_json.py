@@ -12,6 +12,7 @@ from netorch.api.saved_plan import read
 from netorch.errors import NetorchError
 from netorch.kernel.files import pending, records
 from netorch.kernel.links import lent, nics
+from netorch.kernel.system.boot import boot_id
 from netorch.values.secret import Secret
 from netorch.values.typed_json import decode, encode
 
@@ -182,12 +183,11 @@ def test_nics_are_known_but_for_damaged_ones(place: Path) -> None:
         {"mtu": "1500"},
     ]
     entries: dict[str, Any] = {
-        f"bad{number}": NIC | {"boot": lent.boot_id()} | wrong
-        for number, wrong in enumerate(damaged)
+        f"bad{number}": NIC | {"boot": boot_id()} | wrong for number, wrong in enumerate(damaged)
     }
     old, new = (
-        NIC | {"boot": lent.boot_id()},
-        NIC | {"boot": lent.boot_id(), "settings": {"ipv4/conf": {"rp_filter": "1"}}},
+        NIC | {"boot": boot_id()},
+        NIC | {"boot": boot_id(), "settings": {"ipv4/conf": {"rp_filter": "1"}}},
     )
     # an entry from before the last boot does not count; older versions did not save the boot ID
     entries |= {"eth7": NIC, "eth8": NIC | {"boot": "another"}}
