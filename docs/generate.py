@@ -34,14 +34,13 @@ PAGES = tuple(
 )
 sys.path.insert(0, str(DOCS.parent))
 
-from pydantic import BaseModel  # noqa: E402
-
 from docs.live import effect, sample  # noqa: E402
 from docs.manual import manual  # noqa: E402
 from netorch import topology  # noqa: E402
 from netorch.errors.codes import AREAS, Code  # noqa: E402
 from netorch.language import publish  # noqa: E402
 from netorch.language.impair_model import ImpairModel  # noqa: E402
+from netorch.language.model import Model as BaseModel  # noqa: E402
 from netorch.render.script import whole_topology  # noqa: E402
 from netorch.resolve.loader import load  # noqa: E402
 from netorch.topology import encaps, filters  # noqa: E402

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from netorch.kinds.base.link import link_key
 from netorch.resolve.loader import load
@@ -113,7 +113,7 @@ def effect(kind: str | None, model: type[InterfaceModel], name: str) -> str:
     """
     field = model.model_fields[name]
     key = field.serialization_alias or name
-    first, second = _values(kind or "", key, field.annotation, field.default)
+    first, second = _values(kind or "", key, get_type_hints(model)[name], field.default)
     base = _base(kind, model) | REQUIRED.get(f"{kind}.{key}", {})
     without = {name: value for name, value in base.items() if name != EXCLUDED.get(f"{kind}.{key}")}
     before, after = (

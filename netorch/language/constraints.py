@@ -12,21 +12,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticUndefined
-
 from netorch.immutable import Value
-from netorch.language.scalars import refusal
-from netorch.language.schema_shapes import ONE_ARGUMENT, OPEN, Shape
+from netorch.language.model import Model, Refused, after
+from netorch.language.schema_shapes import OPEN, Shape
 
 
 class Condition(Value):
     """A condition on the keys of a mapping. `&`, `|` and `~` combine conditions."""
 
-    def shape(self, model: type[BaseModel], sure: bool) -> Shape:
+    def shape(self, model: type[Model], sure: bool) -> Shape:
         """Return the schema of the mappings that meet the condition.
 
         If `sure` is true, these are the mappings that certainly meet it, else those that may meet
@@ -34,11 +30,11 @@ class Condition(Value):
         """
         raise NotImplementedError
 
-    def holds(self, instance: BaseModel) -> bool:
+    def holds(self, instance: Model) -> bool:
         """Return whether an instance of a model meets the condition."""
         raise NotImplementedError
 
-    def needs(self, model: type[BaseModel]) -> frozenset[str]:
+    def needs(self, model: type[Model]) -> frozenset[str]:
         """Return fields without which no mapping meets the condition."""
         return frozenset()
 
@@ -61,14 +57,14 @@ class HasKey(Condition):
 
     key: str
 
-    def shape(self, model: type[BaseModel], sure: bool) -> Shape:
+    def shape(self, model: type[Model], sure: bool) -> Shape:
         return {"required": [self.key]}
 
-    def holds(self, instance: BaseModel) -> bool:
-        return _attribute(type(instance), self.key) in instance.model_fields_set
+    def holds(self, instance: Model) -> bool:
+        return instance.renamed.get(self.key, self.key) in instance.model_fields_set
 
-    def needs(self, model: type[BaseModel]) -> frozenset[str]:
-        return frozenset((_attribute(model, self.key),))
+    def needs(self, model: type[Model]) -> frozenset[str]:
+        return frozenset((model.renamed.get(self.key, self.key),))
 
 
 class HasValue(Condition):
@@ -76,18 +72,16 @@ class HasValue(Condition):
 
     key: str
 
-    def shape(self, model: type[BaseModel], sure: bool) -> Shape:
+    def shape(self, model: type[Model], sure: bool) -> Shape:
         nothing: Shape = {"enum": [None, [], {}]}
         value: Shape = {"not": {"anyOf": [nothing, OPEN]} if sure else nothing}
         return _of_key(self.key, value, by_default=_has_value(_default(model, self.key)))
 
-    def holds(self, instance: BaseModel) -> bool:
-        name = _attribute(type(instance), self.key)
-        # `model_fields` of a class takes ten times as long
-        fields = type(instance).__pydantic_fields__
-        return name in fields and _has_value(getattr(instance, name))
+    def holds(self, instance: Model) -> bool:
+        name = instance.renamed.get(self.key, self.key)
+        return name in instance.model_fields and _has_value(getattr(instance, name))
 
-    def needs(self, model: type[BaseModel]) -> frozenset[str]:
+    def needs(self, model: type[Model]) -> frozenset[str]:
         return _unless(_has_value(_default(model, self.key)), model, self.key)
 
 
@@ -102,15 +96,15 @@ class Equals(Condition):
     def values(self) -> tuple[object, ...]:
         return self.value if isinstance(self.value, tuple) else (self.value,)
 
-    def shape(self, model: type[BaseModel], sure: bool) -> Shape:
+    def shape(self, model: type[Model], sure: bool) -> Shape:
         values: Shape = {"enum": [*self.values]}
         value = values if sure else {"anyOf": [values, OPEN]}
         return _of_key(self.key, value, by_default=_default(model, self.key) in self.values)
 
-    def holds(self, instance: BaseModel) -> bool:
-        return getattr(instance, _attribute(type(instance), self.key)) in self.values
+    def holds(self, instance: Model) -> bool:
+        return getattr(instance, instance.renamed.get(self.key, self.key)) in self.values
 
-    def needs(self, model: type[BaseModel]) -> frozenset[str]:
+    def needs(self, model: type[Model]) -> frozenset[str]:
         return _unless(_default(model, self.key) in self.values, model, self.key)
 
     def narrow(self, key: str, values: Sequence[object]) -> Sequence[object]:
@@ -120,23 +114,23 @@ class Equals(Condition):
 class OneKey(Condition):
     """The mapping has exactly one key."""
 
-    def shape(self, model: type[BaseModel], sure: bool) -> Shape:
+    def shape(self, model: type[Model], sure: bool) -> Shape:
         return {"minProperties": 1, "maxProperties": 1}
 
-    def holds(self, instance: BaseModel) -> bool:
+    def holds(self, instance: Model) -> bool:
         return len(instance.model_fields_set) == 1
 
 
 class AllOf(Condition):
     conditions: tuple[Condition, ...]
 
-    def shape(self, model: type[BaseModel], sure: bool) -> Shape:
+    def shape(self, model: type[Model], sure: bool) -> Shape:
         return {"allOf": [condition.shape(model, sure) for condition in self.conditions]}
 
-    def holds(self, instance: BaseModel) -> bool:
+    def holds(self, instance: Model) -> bool:
         return all(condition.holds(instance) for condition in self.conditions)
 
-    def needs(self, model: type[BaseModel]) -> frozenset[str]:
+    def needs(self, model: type[Model]) -> frozenset[str]:
         return frozenset().union(*(condition.needs(model) for condition in self.conditions))
 
     def narrow(self, key: str, values: Sequence[object]) -> Sequence[object]:
@@ -148,23 +142,23 @@ class AllOf(Condition):
 class AnyOf(Condition):
     conditions: tuple[Condition, ...]
 
-    def shape(self, model: type[BaseModel], sure: bool) -> Shape:
+    def shape(self, model: type[Model], sure: bool) -> Shape:
         return {"anyOf": [condition.shape(model, sure) for condition in self.conditions]}
 
-    def holds(self, instance: BaseModel) -> bool:
+    def holds(self, instance: Model) -> bool:
         return any(condition.holds(instance) for condition in self.conditions)
 
-    def needs(self, model: type[BaseModel]) -> frozenset[str]:
+    def needs(self, model: type[Model]) -> frozenset[str]:
         return frozenset.intersection(*(condition.needs(model) for condition in self.conditions))
 
 
 class NotCondition(Condition):
     condition: Condition
 
-    def shape(self, model: type[BaseModel], sure: bool) -> Shape:
+    def shape(self, model: type[Model], sure: bool) -> Shape:
         return {"not": self.condition.shape(model, not sure)}
 
-    def holds(self, instance: BaseModel) -> bool:
+    def holds(self, instance: Model) -> bool:
         return not self.condition.holds(instance)
 
     def narrow(self, key: str, values: Sequence[object]) -> Sequence[object]:
@@ -187,28 +181,30 @@ class Constraint(Value):
     at: str = ""
     """The key whose position the error has; "" for the position of the mapping."""
 
-    def shape(self, model: type[BaseModel]) -> Shape:
+    def shape(self, model: type[Model]) -> Shape:
         shape = (~self.forbidden).shape(model, sure=False)
         return shape | {"errorMessage": self._general_text(model)}
 
-    def needs(self, model: type[BaseModel]) -> frozenset[str]:
+    def needs(self, model: type[Model]) -> frozenset[str]:
         """Return fields without which no mapping violates the constraint."""
         return self.forbidden.needs(model)
 
-    def check(self, instance: BaseModel) -> None:
+    def check(self, instance: Model) -> None:
         """Raise the constraint's error if the model violates it."""
         if not self.forbidden.holds(instance):
             return
         if not self.at:
             raise self.error_of(instance)
-        raise _at(instance, self.error_of(instance), (self.at,), getattr(instance, self.at))
+        raise self.error_of(instance, (self.at,), getattr(instance, self.at))
 
-    def error_of(self, instance: BaseModel) -> PydanticCustomError:
+    def error_of(
+        self, instance: Model, loc: tuple[str | int, ...] = (), value: object = None
+    ) -> Refused:
         """Return the constraint's error about a model that violates it."""
         text = re.sub(_PLACEHOLDER, lambda match: str(getattr(instance, match[1])), self.text)
-        return refusal(text, self.code)
+        return Refused(text, self.code, loc, value)
 
-    def _general_text(self, model: type[BaseModel]) -> str:
+    def _general_text(self, model: type[Model]) -> str:
         """Return the sentence with all possible values in the place of each placeholder."""
 
         def values(match: re.Match[str]) -> str:
@@ -222,28 +218,20 @@ class EachItem(Value):
 
     key: str
     """The key of the list."""
-    item: type[BaseModel]
+    item: type[Model]
     """The model of the list's items."""
     constraint: Constraint
 
-    def shape(self, model: type[BaseModel]) -> Shape:
+    def shape(self, model: type[Model]) -> Shape:
         return {"properties": {self.key: {"items": self.constraint.shape(self.item)}}}
 
-    def needs(self, model: type[BaseModel]) -> frozenset[str]:
+    def needs(self, model: type[Model]) -> frozenset[str]:
         return _unless(_has_value(_default(model, self.key)), model, self.key)
 
-    def check(self, instance: BaseModel) -> None:
+    def check(self, instance: Model) -> None:
         for index, item in enumerate(getattr(instance, self.key)):
             if self.constraint.forbidden.holds(item):
-                raise _at(instance, self.constraint.error_of(item), (self.key, index), item)
-
-
-def _at(
-    instance: BaseModel, error: PydanticCustomError, loc: tuple[str | int, ...], value: object
-) -> ValidationError:
-    """Return an error with a position inside a model."""
-    place = InitErrorDetails(type=error, loc=loc, input=value)
-    return ValidationError.from_exception_data(type(instance).__name__, [place])
+                raise self.constraint.error_of(item, (self.key, index), item)
 
 
 _PLACEHOLDER = r"\{([a-z_]+)\}"
@@ -273,51 +261,41 @@ def constraints(*each: Constraint | EachItem) -> Any:
     It runs in the order in which the model defines its validators.
     """
 
-    def check(instance: BaseModel) -> BaseModel:
-        fields = instance.model_fields_set
-        for needs, constraint in with_needs(type(instance)):
+    pairs: dict[type[Model], list[tuple[frozenset[str], Constraint | EachItem]]] = {}
+
+    def check(instance: Model) -> Model:
+        model, fields = type(instance), instance.model_fields_set
+        if model not in pairs:
+            # because most mappings have few of the many keys that constraints are about
+            pairs[model] = [(constraint.needs(model), constraint) for constraint in each]
+        for needs, constraint in pairs[model]:
             if needs <= fields:
                 constraint.check(instance)
         return instance
 
-    @cache
-    def with_needs(
-        model: type[BaseModel],
-    ) -> tuple[tuple[frozenset[str], Constraint | EachItem], ...]:
-        # because most mappings have few of the many keys that constraints are about
-        return tuple((constraint.needs(model), constraint) for constraint in each)
-
     check.constraints = each  # type: ignore[attr-defined]
-    check.__signature__ = ONE_ARGUMENT  # type: ignore[attr-defined]
-    return model_validator(mode="after")(check)
+    return after(check)
 
 
-def constraints_of(model: type[BaseModel]) -> list[Constraint | EachItem]:
+def constraints_of(model: type[Model]) -> list[Constraint | EachItem]:
     """Return the constraints on a model, those of its bases first."""
     result: list[Constraint | EachItem] = []
-    for validator in model.__pydantic_decorators__.model_validators.values():
-        result += getattr(validator.func, "constraints", ())
+    for check in model.after_checks.values():
+        result += getattr(check, "constraints", ())
     return result
 
 
-@cache
-def _attribute(model: type[BaseModel], key: str) -> str:
-    """Return the name of a key's field: they differ for `from`, which is reserved in Python."""
-    return next((name for name, field in model.model_fields.items() if field.alias == key), key)
-
-
-def _default(model: type[BaseModel], key: str) -> object:
+def _default(model: type[Model], key: str) -> object:
     """Return the default value of a key, None if it has no default."""
-    field = model.model_fields.get(_attribute(model, key))
+    field = model.model_fields.get(model.renamed.get(key, key))
     if field is None:
         return None
-    value = field.get_default(call_default_factory=True, validated_data={})
-    return None if value is PydanticUndefined else value
+    return field.get_default()
 
 
-def _unless(by_default: bool, model: type[BaseModel], key: str) -> frozenset[str]:
+def _unless(by_default: bool, model: type[Model], key: str) -> frozenset[str]:
     """Return the field of a key that has to be in a mapping, unless its default value will do."""
-    return frozenset() if by_default else frozenset((_attribute(model, key),))
+    return frozenset() if by_default else frozenset((model.renamed.get(key, key),))
 
 
 def _has_value(value: object) -> bool:
@@ -332,7 +310,7 @@ def _of_key(key: str, shape: Shape, *, by_default: bool) -> Shape:
     return {"properties": {key: shape}} | ({} if by_default else {"required": [key]})
 
 
-def _choices(model: type[BaseModel], key: str) -> list[object]:
+def _choices(model: type[Model], key: str) -> list[object]:
     """Return the values of a key whose type is a Literal."""
     return _literals(model.model_fields[key].annotation)
 

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, PlainValidator, ValidationError
-
 from netorch.errors import NetorchError, Problem, did_you_mean
 from netorch.language import schema_shapes
 from netorch.language.impairment import (
@@ -17,7 +15,8 @@ from netorch.language.impairment import (
     keys_without_effect,
     share_of,
 )
-from netorch.language.scalars import Model, integer, wrong
+from netorch.language.model import Before, Field, Model, Plain
+from netorch.language.scalars import integer, wrong
 from netorch.language.schema_shapes import Shape, accepts
 
 _TIMES = {
@@ -74,7 +73,7 @@ def _written(units: Mapping[str, float], what: str, *examples: str, nothing: boo
     return shape | ({"type": ["string", "number"], "minimum": 0, "maximum": 0} if nothing else {})
 
 
-def duration(longest: int, longest_text: str) -> PlainValidator:
+def duration(longest: int, longest_text: str) -> Plain:
     """Return a validator for a time. Its result is in nanoseconds.
 
     `longest` is the limit in nanoseconds, and `longest_text` the same in words.
@@ -99,7 +98,7 @@ def duration(longest: int, longest_text: str) -> PlainValidator:
             wrong(f"{text} is longer than {longest_text}", "bad-time")
         return result
 
-    return PlainValidator(time)
+    return Plain(time)
 
 
 @accepts(_written({"%": 100}, "percentage such as 0.1%", "0.1%"))
@@ -205,13 +204,13 @@ Delay = Annotated[int, duration(LONGEST_DELAY, "an hour")]
 Jitter = Annotated[int, duration(LONGEST_JITTER, "2.147 seconds, the limit of the kernel")]
 
 
-Percentage = Annotated[int, PlainValidator(percentage)]
+Percentage = Annotated[int, Plain(percentage)]
 
 
-Rate = Annotated[int, PlainValidator(bitrate)]
+Rate = Annotated[int, Plain(bitrate)]
 
 
-Size = Annotated[int, PlainValidator(size)]
+Size = Annotated[int, Plain(size)]
 
 
 class ImpairModel(Model):
@@ -234,7 +233,7 @@ class ImpairModel(Model):
     rate: Rate | None = Field(
         None, description="Largest rate, with Ethernet headers counted (no limit)."
     )
-    limit: Annotated[int, BeforeValidator(integer(1, 2**32 - 1))] | None = Field(
+    limit: Annotated[int, Before(integer(1, 2**32 - 1))] | None = Field(
         None,
         description="Largest number of packets in the queue; further ones are dropped (1000; with "
         "a rate alone, as many as it sends in 50 ms).",
@@ -279,8 +278,10 @@ def parse_words(words: Mapping[str, str]) -> Impairment:
     impairment = Impairment()
     try:
         impairment = combine([ImpairModel.model_validate(known)])
-    except ValidationError as error:
-        for one in error.errors():
+    except ValueError as error:
+        from netorch.language.validation import errors_of
+
+        for one in errors_of(error):
             key, context = f"{one['loc'][0]}", one.get("ctx", {})
             what = f"{key}: {context.get('text', one['msg'])}."
             problems.append(Problem(context.get("code", "bad-value"), what, object=key))

@@ -3,15 +3,13 @@
 import re
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, PlainValidator, model_validator
-
 from netorch.language import schema_shapes
 from netorch.language.addresses import Address
 from netorch.language.constraints import HasKey, HasValue, OneKey, constraints, require
+from netorch.language.model import Before, Field, Model, Plain, after
 from netorch.language.scalars import (
     INTERFACE,
     IPAddress,
-    Model,
     NodeName,
     Subnet,
     address,
@@ -41,7 +39,7 @@ def ports(value: object) -> Ports:
     return result
 
 
-PortRange = Annotated[Ports, PlainValidator(ports)]
+PortRange = Annotated[Ports, Plain(ports)]
 Protocol = Literal["tcp", "udp", "sctp"]
 
 
@@ -68,7 +66,7 @@ class PublishModel(Model):
     to: PortRange = Field(description="The node's port, or a range of the same length.")
     proto: Protocol = Field("tcp", description="Protocol (tcp).")
 
-    @model_validator(mode="after")
+    @after
     def _consistent(self) -> Self:
         if self.port is not None and not self.is_open and _length(self.port) != _length(self.to):
             wrong(
@@ -152,7 +150,7 @@ def interface_match(value: object) -> str:
     return "!" + interface_name(text[1:]) if text.startswith("!") else interface_name(text)
 
 
-InterfaceMatch = Annotated[str, BeforeValidator(interface_match)]
+InterfaceMatch = Annotated[str, Before(interface_match)]
 
 
 class SourceModel(Model):
@@ -162,7 +160,7 @@ class SourceModel(Model):
     out: InterfaceMatch = Field(
         "!lo", description="Outgoing interface, `!NAME` for any other (any but lo)."
     )
-    proto: Annotated[list[Protocol], BeforeValidator(one_or_many)] = Field(
+    proto: Annotated[list[Protocol], Before(one_or_many)] = Field(
         default_factory=empty_list, description="Protocol, or a list of them (any)."
     )
     ports: PortRange | None = Field(
@@ -185,7 +183,7 @@ class SourceModel(Model):
         ),
     )
 
-    @model_validator(mode="after")
+    @after
     def _not_empty(self) -> Self:
         if "proto" in self.model_fields_set and not self.proto:
             wrong("the list of `proto` is empty: leave it out, if any will do")
@@ -231,11 +229,11 @@ class DnatModel(Model):
     in_: InterfaceMatch | None = Field(
         None, alias="in", description="Incoming interface, `!NAME` for any other."
     )
-    to: Annotated[tuple[object, Ports | None], PlainValidator(target)] = Field(
+    to: Annotated[tuple[object, Ports | None], Plain(target)] = Field(
         description="New destination: an address, and a port or range unless it stays the same."
     )
 
-    @model_validator(mode="after")
+    @after
     def _consistent(self) -> Self:
         new = self.to[1]
         if new is not None and new[1] - new[0] != self.port[1] - self.port[0]:
@@ -255,7 +253,7 @@ def everything(value: object) -> object:
 class NatModel(Model):
     """One address translation of a node: exactly one of the three keys."""
 
-    masquerade: Annotated[MasqueradeModel | None, BeforeValidator(everything)] = Field(
+    masquerade: Annotated[MasqueradeModel | None, Before(everything)] = Field(
         None,
         description="Give outgoing packets the address of the outgoing interface as source.",
     )

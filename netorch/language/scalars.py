@@ -7,32 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from inspect import Signature
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface, ip_network
 from typing import Annotated, Any, NoReturn
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
-from pydantic_core import PydanticCustomError
 
 from netorch.errors import did_you_mean
 from netorch.language import names, schema_shapes
 from netorch.language.addresses import Address, Interface, Network
 from netorch.language.limits import IFNAMSIZ, LARGEST_MTU
+from netorch.language.model import Before, Described, Plain, Refused
 from netorch.language.schema_shapes import accepts
 from netorch.version import LANGUAGE
-
-
-class Model(BaseModel):
-    """The base of all models of the file. Unknown keys are errors, and instances never change.
-
-    Modules with models do not use `from __future__ import annotations`, because pydantic would
-    compile each annotation at the start, and annotations of a base's class variables again for
-    each derived model.
-    """
-
-    # defer_build: pydantic builds a nested model only once, as a part of the outer model, which
-    # saves a quarter of the time of netorch's start.
-    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
 
 def empty_list() -> list[Any]:
@@ -45,18 +29,9 @@ def empty_dict() -> dict[Any, Any]:
     return {}
 
 
-# pydantic reads the signature at each use; without this attribute it computes it each time.
-empty_list.__signature__ = empty_dict.__signature__ = Signature()  # type: ignore[attr-defined]
-
-
 def wrong(text: str, code: str = "bad-value") -> NoReturn:
     """Raise the error of a wrong value. `code` is a key of the table of error codes."""
-    raise refusal(text, code)
-
-
-def refusal(text: str, code: str) -> PydanticCustomError:
-    """Return the error of a wrong value. `code` is a key of the table of error codes."""
-    return PydanticCustomError("wrong", "{text}", {"text": text, "code": code})
+    raise Refused(text, code)
 
 
 _SHELL = set("\"'`\\;$*?&|<>(){}[]!")
@@ -414,7 +389,7 @@ def language_version(value: object) -> int:
     return LANGUAGE
 
 
-LanguageVersion = Annotated[int, BeforeValidator(language_version)]
+LanguageVersion = Annotated[int, Before(language_version)]
 
 
 def centiseconds(low: int, high: int) -> Callable[[object], int]:
@@ -443,7 +418,7 @@ def centiseconds(low: int, high: int) -> Callable[[object], int]:
             value = scaled if unit == "s" else scaled // 1000
         try:
             return number(value)
-        except PydanticCustomError:
+        except Refused:
             wrong(
                 f"{value!r} is not a time between {low} and {high} centiseconds, the unit of "
                 "`ip link`: write for example 1500 or 15s for 15 seconds",
@@ -473,38 +448,36 @@ def line_text(value: object) -> str:
     return " ".join(text.split())
 
 
-InterfaceName = Annotated[str, BeforeValidator(interface_name)]
-NodeName = Annotated[str, BeforeValidator(node_name)]
-MachineName = Annotated[str, BeforeValidator(machine_name)]
-HostName = Annotated[str, BeforeValidator(host_name)]
-TopologyName = Annotated[str, BeforeValidator(topology_name)]
-Prefix = Annotated[str, BeforeValidator(prefix_name)]
-IPAddress = Annotated[Address, PlainValidator(address)]
-HostAddress = Annotated[Address | str, PlainValidator(host_address)]
-Gateway = Annotated[Address, PlainValidator(router_address)]
-InterfaceAddress = Annotated[Interface, PlainValidator(interface_address)]
-MemberAddress = Annotated[tuple[Interface, bool], PlainValidator(member_address)]
-Subnet = Annotated[Network, PlainValidator(network)]
-Destination = Annotated[Network | None, PlainValidator(destination)]
-Mac = Annotated[str, BeforeValidator(mac)]
-ForwardingMac = Annotated[str, BeforeValidator(forwarding_mac)]
-Ttl = Annotated[int | str, PlainValidator(ttl)]
-SysctlName = Annotated[str, BeforeValidator(sysctl_name)]
-SettingName = Annotated[str, BeforeValidator(setting_name)]
-SysctlValue = Annotated[str, BeforeValidator(sysctl_value)]
-Text = Annotated[str, BeforeValidator(plain_text)]
-Line = Annotated[str, BeforeValidator(line_text)]
-Flag = Annotated[bool, BeforeValidator(boolean)]
-Mtu = Annotated[int, BeforeValidator(integer(68, 65535)), Field(description="Bytes, 68 to 65535.")]
+InterfaceName = Annotated[str, Before(interface_name)]
+NodeName = Annotated[str, Before(node_name)]
+MachineName = Annotated[str, Before(machine_name)]
+HostName = Annotated[str, Before(host_name)]
+TopologyName = Annotated[str, Before(topology_name)]
+Prefix = Annotated[str, Before(prefix_name)]
+IPAddress = Annotated[Address, Plain(address)]
+HostAddress = Annotated[Address | str, Plain(host_address)]
+Gateway = Annotated[Address, Plain(router_address)]
+InterfaceAddress = Annotated[Interface, Plain(interface_address)]
+MemberAddress = Annotated[tuple[Interface, bool], Plain(member_address)]
+Subnet = Annotated[Network, Plain(network)]
+Destination = Annotated[Network | None, Plain(destination)]
+Mac = Annotated[str, Before(mac)]
+ForwardingMac = Annotated[str, Before(forwarding_mac)]
+Ttl = Annotated[int | str, Plain(ttl)]
+SysctlName = Annotated[str, Before(sysctl_name)]
+SettingName = Annotated[str, Before(setting_name)]
+SysctlValue = Annotated[str, Before(sysctl_value)]
+Text = Annotated[str, Before(plain_text)]
+Line = Annotated[str, Before(line_text)]
+Flag = Annotated[bool, Before(boolean)]
+Mtu = Annotated[int, Before(integer(68, 65535)), Described("Bytes, 68 to 65535.")]
 AnyMtu = Annotated[
     int,
-    BeforeValidator(integer(68, LARGEST_MTU)),
-    Field(description=f"Bytes, 68 to {LARGEST_MTU}."),
+    Before(integer(68, LARGEST_MTU)),
+    Described(f"Bytes, 68 to {LARGEST_MTU}."),
 ]
-U32 = Annotated[int, BeforeValidator(integer(0, 2**32 - 1))]
-Table = Annotated[
-    int, BeforeValidator(integer(1, 2**32 - 1)), Field(description="Routing table, 254 is main.")
-]
+U32 = Annotated[int, Before(integer(0, 2**32 - 1))]
+Table = Annotated[int, Before(integer(1, 2**32 - 1)), Described("Routing table, 254 is main.")]
 
 
 def _text(value: object, what: str) -> str:

@@ -12,8 +12,6 @@ from itertools import combinations
 from pathlib import PurePath
 from typing import Any
 
-from pydantic import ValidationError
-
 from netorch.errors import FileError, NetorchError, Position, Problem
 from netorch.immutable import Value, replace
 from netorch.language.expand import expand
@@ -218,8 +216,10 @@ def _validate(tree: Map, complete: bool) -> Remainder:
     for _ in range(PRUNINGS):
         try:
             return Remainder(TopologyFile.model_validate(remaining), remaining, problems, holes)
-        except ValidationError as error:
-            errors = error.errors(include_url=False)
+        except ValueError as error:
+            from netorch.language.validation import errors_of
+
+            errors = errors_of(error)
         cuts: list[TreePath] = []
         names: set[TreePath] = set()
         mappings: dict[TreePath, TreePath] = {}
@@ -341,7 +341,7 @@ def _keys_to_drop(tree: Any, path: TreePath) -> list[TreePath]:
             try:
                 assert model is not None
                 model.model_validate(rest)
-            except ValidationError:
+            except ValueError:
                 continue
             return [(*path, key) for key in few]
     return [path]

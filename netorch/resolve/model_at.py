@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-
+from netorch.language.model import Model
 from netorch.resolve.pruned_tree import within
 from netorch.topology import TopologyFile, by_kind, words_of
 from netorch.topology.late import LateModel
 from netorch.topology.memberships import Membership, OneOrSeveral
 
 
-def model_at(location: Sequence[str | int], tree: Any) -> type[BaseModel] | None:
+def model_at(location: Sequence[str | int], tree: Any) -> type[Model] | None:
     """Return the model of the mapping that contains an unknown key, or None if it has none."""
-    model: type[BaseModel] = TopologyFile
+    model: type[Model] = TopologyFile
     chooser, skip, value = None, 0, tree
     for part in location[:-1]:
         value = within(value, part)
@@ -33,7 +31,7 @@ def model_at(location: Sequence[str | int], tree: Any) -> type[BaseModel] | None
                 ),
                 None,
             )
-            chooser, skip = inside(type_of(field)) if field is not None else (None, 0)
+            chooser, skip = inside(field.annotation) if field is not None else (None, 0)
             if chooser is None:
                 return None
         if chooser is not None and not skip:
@@ -41,7 +39,7 @@ def model_at(location: Sequence[str | int], tree: Any) -> type[BaseModel] | None
     return model
 
 
-def keys_of_model(model: type[BaseModel] | None) -> list[str]:
+def keys_of_model(model: type[Model] | None) -> list[str]:
     """Return the keys that a mapping of a model may have."""
     return (
         [field.serialization_alias or name for name, field in model.model_fields.items()]
@@ -50,12 +48,7 @@ def keys_of_model(model: type[BaseModel] | None) -> list[str]:
     )
 
 
-def type_of(field: FieldInfo) -> Any:
-    """Return the type of a field with its validators, which pydantic keeps apart."""
-    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-
-
-def inside(annotation: Any) -> tuple[Callable[[Any], type[BaseModel]] | None, int]:
+def inside(annotation: Any) -> tuple[Callable[[Any], type[Model]] | None, int]:
     """Return how to choose the model inside an annotation, and at which depth it is.
 
     The first is a function from a value to its model, or None if there is no model. The second is
@@ -70,7 +63,7 @@ def inside(annotation: Any) -> tuple[Callable[[Any], type[BaseModel]] | None, in
     for extra in getattr(annotation, "__metadata__", ()):
         if isinstance(late := getattr(extra, "func", None), LateModel):
             return lambda _, late=late: late.model(), 0
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, Model):
         return lambda _: annotation, 0
     inner = [inside(part) for part in getattr(annotation, "__args__", ())]
     chooser = next((choose for choose, _ in reversed(inner) if choose is not None), None)

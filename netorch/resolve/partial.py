@@ -8,14 +8,11 @@ absence could cause it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
 from typing import Any
-
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import PydanticCustomError
 
 from netorch.errors import did_you_mean
 from netorch.immutable import Value
+from netorch.language.model import Model, Refused, read
 from netorch.resolve.desired import Complaint
 from netorch.state.key import HOST
 
@@ -57,7 +54,7 @@ def _keys_in(value: object) -> Iterable[str]:
 
 
 def broken_constraints(
-    model: type[BaseModel], value: Mapping[str, Any], unknown: frozenset[str]
+    model: type[Model], value: Mapping[str, Any], unknown: frozenset[str]
 ) -> list[dict[str, Any]]:
     """Return the constraints that a mapping breaks, as errors in pydantic's form.
 
@@ -66,42 +63,36 @@ def broken_constraints(
     """
     words = _partial(model, value, unknown)
     errors: list[dict[str, Any]] = []
-    for decorator in model.__pydantic_decorators__.model_validators.values():
-        if decorator.info.mode != "after":
-            continue
-        each = getattr(decorator.func, "constraints", None)
+    for one in model.after_checks.values():
+        each = getattr(one, "constraints", None)
         checks: Sequence[Callable[[Any], object]] = (
-            [decorator.func] if each is None else [constraint.check for constraint in each]
+            [one] if each is None else [constraint.check for constraint in each]
         )
         for check in checks:
             try:
                 check(words)
             except AttributeError:
                 continue  # the constraint reads an unknown key
-            except PydanticCustomError as error:
+            except Refused as refusal:
                 errors.append(
-                    {"type": error.type, "loc": (), "ctx": error.context, "msg": str(error)}
+                    {
+                        "type": "wrong",
+                        "loc": refusal.loc,
+                        "ctx": {"text": refusal.text, "code": refusal.code},
+                        "input": refusal.value,
+                    }
                 )
-            except ValidationError as error:
-                errors += [dict(entry) for entry in error.errors(include_url=False)]
             except ValueError as error:
-                errors.append(
-                    {"type": "value_error", "loc": (), "ctx": {"error": error}, "msg": str(error)}
-                )
+                errors.append({"type": "value_error", "loc": (), "ctx": {"error": error}})
     return errors
 
 
-def has_constraints(model: type[BaseModel]) -> bool:
+def has_constraints(model: type[Model]) -> bool:
     """Whether a model has validators that see the mapping as a whole."""
-    return any(
-        decorator.info.mode == "after"
-        for decorator in model.__pydantic_decorators__.model_validators.values()
-    )
+    return bool(model.after_checks)
 
 
-def _partial(
-    model: type[BaseModel], value: Mapping[str, Any], unknown: frozenset[str]
-) -> BaseModel:
+def _partial(model: type[Model], value: Mapping[str, Any], unknown: frozenset[str]) -> Model:
     """Return a model that has only the fields that are right.
 
     Reading any other field raises AttributeError.
@@ -121,21 +112,15 @@ def _partial(
         if key is None and field.is_required():
             lacking.append(name)
             continue
-        given = field.get_default(call_default_factory=True) if key is None else value[key]
+        given = field.get_default() if key is None else value[key]
         try:
-            values[name] = _reader(model, name).validate_python(given)
-        except ValidationError:
+            values[name] = read(field.annotation, given)
+        except ValueError:
             lacking.append(name)
     words = model.model_construct(explicit, **values)
     for name in lacking:
         words.__dict__.pop(name, None)
     return words
-
-
-@cache
-def _reader(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
-    """Return the validator of one field of a model."""
-    return TypeAdapter(model.model_fields[name].rebuild_annotation())
 
 
 ADDRESSES = frozenset(

@@ -6,13 +6,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel
-
 from netorch.errors import Problem, did_you_mean, most_similar
+from netorch.language.model import Model
 from netorch.language.yaml_traps import without_space
 from netorch.language.yaml_tree import Map, locate, quote
 from netorch.resolve.desired import Complaint
-from netorch.resolve.model_at import inside, keys_of_model, model_at, type_of
+from netorch.resolve.model_at import inside, keys_of_model, model_at
 from netorch.resolve.partial import TreePath
 from netorch.resolve.pruned_tree import has, value_at
 from netorch.topology.links import EndpointModel
@@ -118,7 +117,7 @@ _PEER = (
 )
 
 
-def meant_by(model: type[BaseModel] | None, word: str, value: object) -> str:
+def meant_by(model: type[Model] | None, word: str, value: object) -> str:
     """Return the key of a model that an unknown key stands for, "" if that is not clear."""
     from netorch.topology.other_words import meant
 
@@ -130,7 +129,7 @@ def meant_by(model: type[BaseModel] | None, word: str, value: object) -> str:
     return other if other in known else close
 
 
-def _meaning(model: type[BaseModel] | None, key: str) -> str:
+def _meaning(model: type[Model] | None, key: str) -> str:
     """Return a sentence with the meaning of a key of a model, "" if it has no description."""
     fields = model.model_fields.items() if model is not None else ()
     field = next((field for name, field in fields if key in (name, field.alias)), None)
@@ -179,7 +178,7 @@ def _as_mapping(tree: Map, value: object, path: TreePath) -> str:
     return "Write `KEY: VALUE` lines below it, or leave out the key." if value is None else ""
 
 
-def _is_end_with_space(model: type[BaseModel] | None, value: object) -> bool:
+def _is_end_with_space(model: type[Model] | None, value: object) -> bool:
     """Whether an end of a link is `a: eth0`, which is a mapping because of the space."""
     return (
         model is EndpointModel
@@ -232,7 +231,7 @@ def _indented_wrong(tree: Map, path: TreePath) -> str:
 
 def _of_other_tools(
     find: Callable[[tuple[str, ...], str, object], str],
-    model: type[BaseModel] | None,
+    model: type[Model] | None,
     word: str,
     value: object,
 ) -> str:
@@ -242,7 +241,7 @@ def _of_other_tools(
     return find(tuple(base.__name__ for base in model.__mro__), word, value)
 
 
-def _further_in(model: type[BaseModel] | None, word: str, mapping: object) -> str:
+def _further_in(model: type[Model] | None, word: str, mapping: object) -> str:
     """Return a remedy for a key that belongs one level deeper, such as `delay` into `impair`.
 
     Of several such places, one that is in the `mapping` of the key comes first.
@@ -251,7 +250,7 @@ def _further_in(model: type[BaseModel] | None, word: str, mapping: object) -> st
     for key, field in zip(
         keys_of_model(model), model.model_fields.values() if model else (), strict=True
     ):
-        chooser, depth = inside(type_of(field))
+        chooser, depth = inside(field.annotation)
         if chooser is not None and depth == 0 and word in keys_of_model(chooser(None)):
             places.append(key)
     places.sort(key=lambda key: not has(mapping, key))
@@ -279,7 +278,7 @@ def _dotted(tree: Any, path: Sequence[str | int]) -> str:
     return ".".join(parts)
 
 
-def _listing(model: type[BaseModel] | None, known: Sequence[str], path: TreePath, tree: Any) -> str:
+def _listing(model: type[Model] | None, known: Sequence[str], path: TreePath, tree: Any) -> str:
     """Return the keys of a mapping with an unknown key."""
     from netorch.topology.key_lists import keys_of
 

@@ -3,12 +3,11 @@
 import re
 from typing import Literal
 
-from pydantic import BaseModel
-
 from netorch.errors import did_you_mean
 from netorch.language import schema_shapes
 from netorch.language.constraints import Condition
-from netorch.language.scalars import NODE, Model, integer, node_name, wrong
+from netorch.language.model import Model
+from netorch.language.scalars import NODE, integer, node_name, wrong
 from netorch.language.schema_shapes import OPEN, Shape, accepts
 
 
@@ -24,18 +23,18 @@ class Attach(Model):
 class SharesNamespace(Condition):
     """The node shares the namespace of another node."""
 
-    def shape(self, model: type[BaseModel], sure: bool) -> Shape:
+    def shape(self, model: type[Model], sure: bool) -> Shape:
         shares: Shape = {"type": "string", "pattern": "^node:"}
         return {
             "properties": {"attach": shares if sure else {"anyOf": [shares, OPEN]}},
             "required": ["attach"],
         }
 
-    def holds(self, instance: BaseModel) -> bool:
+    def holds(self, instance: Model) -> bool:
         attach: Attach | None = getattr(instance, "attach", None)
         return attach is not None and attach.how == "node"
 
-    def needs(self, model: type[BaseModel]) -> frozenset[str]:
+    def needs(self, model: type[Model]) -> frozenset[str]:
         return frozenset(("attach",))
 
 

@@ -2,10 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
-
 from netorch.language.constraints import HasValue, constraints, forbid, require
-from netorch.language.scalars import Flag, Model, Mtu, NodeName, integer
+from netorch.language.model import Before, Field, Model
+from netorch.language.scalars import Flag, Mtu, NodeName, integer
 
 _OF_TWO = HasValue("from") & HasValue("to") & ~HasValue("all")
 _OF_ALL = HasValue("all") & ~HasValue("from") & ~HasValue("to")
@@ -17,7 +16,7 @@ class CheckModel(Model):
     source: NodeName | None = Field(None, alias="from", description="Node that sends the packets.")
     to: str | None = Field(None, description="Node, `NODE:IF` or address to reach.")
     reachable: Flag = Field(True, description="`false`: nothing may answer (true).")
-    tcp: Annotated[int, BeforeValidator(integer(1, 65535))] | None = Field(
+    tcp: Annotated[int, Before(integer(1, 65535))] | None = Field(
         None, description="TCP port that must accept a connection; without it the check is a ping."
     )
     mtu: Mtu | None = Field(

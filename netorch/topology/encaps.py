@@ -2,8 +2,6 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainValidator, model_validator
-
 from netorch.language import schema_shapes
 from netorch.language.addresses import Address
 from netorch.language.constraints import (
@@ -15,10 +13,10 @@ from netorch.language.constraints import (
     forbid,
     require,
 )
+from netorch.language.model import Before, Field, Model, Plain, after
 from netorch.language.scalars import (
     Flag,
     InterfaceName,
-    Model,
     Table,
     address,
     empty_list,
@@ -46,7 +44,7 @@ def mpls_label(value: object) -> int:
     return label
 
 
-Label = Annotated[int, PlainValidator(mpls_label)]
+Label = Annotated[int, Plain(mpls_label)]
 
 
 @accepts(schema_shapes.text(schema_shapes.IPV6, "IPv6 address", "fd00::1"))
@@ -67,11 +65,11 @@ def ipv4_address(value: object) -> Address:
     return result
 
 
-IPv6 = Annotated[Address, PlainValidator(ipv6_address)]
-IPv4 = Annotated[Address, PlainValidator(ipv4_address)]
-Segments = Annotated[list[IPv6], BeforeValidator(one_or_many)]
-_Byte = Annotated[int, BeforeValidator(integer(0, 255))]
-_Number = Annotated[int, BeforeValidator(integer(0, 2**32 - 1))]
+IPv6 = Annotated[Address, Plain(ipv6_address)]
+IPv4 = Annotated[Address, Plain(ipv4_address)]
+Segments = Annotated[list[IPv6], Before(one_or_many)]
+_Byte = Annotated[int, Before(integer(0, 255))]
+_Number = Annotated[int, Before(integer(0, 2**32 - 1))]
 
 
 def _labels(inner: Shape) -> Shape:
@@ -88,7 +86,7 @@ def mpls_words(value: object) -> object:
 class MplsModel(Model):
     """Labels in front of a packet."""
 
-    labels: Annotated[list[Label], BeforeValidator(one_or_many)] = Field(
+    labels: Annotated[list[Label], Before(one_or_many)] = Field(
         default_factory=empty_list, description="Labels, the outermost first."
     )
     ttl: _Byte = Field(
@@ -99,7 +97,7 @@ class MplsModel(Model):
         require("encap-incomplete", "`mpls` needs at least one label", HasValue("labels"))
     )
 
-    @model_validator(mode="after")
+    @after
     def _few_labels(self) -> Self:
         if len(self.labels) > MOST_LABELS:
             wrong(f"a route can add at most {MOST_LABELS} labels: this one has {len(self.labels)}")
@@ -124,7 +122,7 @@ class Seg6Model(Model):
         require("encap-incomplete", "`seg6` needs at least one segment", HasValue("segments"))
     )
 
-    @model_validator(mode="after")
+    @after
     def _few_segments(self) -> Self:
         check_number(self.segments)
         return self
@@ -225,14 +223,14 @@ class Seg6LocalModel(Model):
 
     _keys = constraints(*_of_actions())
 
-    @model_validator(mode="after")
+    @after
     def _few_segments(self) -> Self:
         check_number(self.segments)
         return self
 
 
 class _TunnelModel(Model):
-    id: Annotated[int, BeforeValidator(integer(0, 2**32 - 1))] = Field(
+    id: Annotated[int, Before(integer(0, 2**32 - 1))] = Field(
         0, description="Number of the tunnel: the VNI, or the key of GRE (0)."
     )
     csum: Flag = Field(False, description="Add a checksum (false).")
@@ -263,7 +261,7 @@ class Ip6EncapModel(_TunnelModel):
 class EncapModel(Model):
     """What a route puts around packets, or takes off them: exactly one of the keys."""
 
-    mpls: Annotated[MplsModel | None, BeforeValidator(mpls_words)] = Field(
+    mpls: Annotated[MplsModel | None, Before(mpls_words)] = Field(
         None, description="Put labels of MPLS in front of the packets, the outermost first."
     )
     seg6: Seg6Model | None = Field(None, description="Send the packets by segments of SRv6.")

@@ -2,13 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator
-
+from netorch.language.model import Before, Field, Model, Plain
 from netorch.language.scalars import (
     Flag,
     LanguageVersion,
     MachineName,
-    Model,
     NodeName,
     Prefix,
     TopologyName,
@@ -23,8 +21,7 @@ from netorch.topology.links import LinkModel, link
 from netorch.topology.networks import NetworkModel
 from netorch.topology.nodes import ExtraHosts, NodeModel
 
-# The defaults of keys that hold a model are plain mappings: an instance as the default would make
-# pydantic build that model at import, separately from the whole file's.
+# The defaults of keys that hold a model are plain mappings, because models would be read at import.
 
 
 class Defaults(Model):
@@ -47,10 +44,8 @@ class Backend(Model):
     )
 
 
-_Host: Any = Annotated[Any, PlainValidator(LateModel("netorch.topology.hosts", "HostModel"))]
-_Tunnels: Any = Annotated[
-    Any, PlainValidator(LateModel("netorch.topology.tunnels", "TunnelsModel"))
-]
+_Host: Any = Annotated[Any, Plain(LateModel("netorch.topology.hosts", "HostModel"))]
+_Tunnels: Any = Annotated[Any, Plain(LateModel("netorch.topology.tunnels", "TunnelsModel"))]
 
 
 class TopologyFile(Model):
@@ -83,13 +78,13 @@ class TopologyFile(Model):
         validate_default=True,
         description="Values for all nodes, interfaces, links and networks that do not set them.",
     )
-    nodes: dict[NodeName, Annotated[NodeModel, BeforeValidator(or_empty)]] = Field(
+    nodes: dict[NodeName, Annotated[NodeModel, Before(or_empty)]] = Field(
         default_factory=empty_dict, description="Hosts and routers. Each is a network namespace."
     )
-    networks: dict[NodeName, Annotated[NetworkModel, BeforeValidator(or_empty)]] = Field(
+    networks: dict[NodeName, Annotated[NetworkModel, Before(or_empty)]] = Field(
         default_factory=empty_dict, description="Networks that nodes join."
     )
-    links: list[Annotated[LinkModel, BeforeValidator(link)]] = Field(
+    links: list[Annotated[LinkModel, Before(link)]] = Field(
         default_factory=empty_list, description="Cables between two nodes."
     )
     checks: list[CheckModel] = Field(

@@ -3,8 +3,6 @@
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainValidator, model_validator
-
 from netorch.errors import did_you_mean
 from netorch.immutable import Value
 from netorch.language import schema_shapes
@@ -17,16 +15,9 @@ from netorch.language.constraints import (
     forbid,
     require,
 )
+from netorch.language.model import Before, Field, Model, Plain, after
 from netorch.language.publish import InterfaceMatch, PortRange
-from netorch.language.scalars import (
-    Model,
-    empty_list,
-    integer,
-    network,
-    node_name,
-    one_or_many,
-    wrong,
-)
+from netorch.language.scalars import empty_list, integer, network, node_name, one_or_many, wrong
 from netorch.language.schema_shapes import accepts
 from netorch.topology.rules import ip_protocol
 from netorch.values.icmp import ICMP_TYPES
@@ -127,45 +118,41 @@ class FilterRuleModel(Model):
     action: Action = Field(
         description="Let the packets pass, drop them, or refuse them with an ICMP error."
     )
-    source: Annotated[
-        list[Annotated[PacketEnd, PlainValidator(packet_end)]], BeforeValidator(one_or_many)
-    ] = Field(
+    source: Annotated[list[Annotated[PacketEnd, Plain(packet_end)]], Before(one_or_many)] = Field(
         default_factory=empty_list,
         alias="from",
         description="Source: a subnet or address, or the name of a node or network, or a list;"
         " `!` before a single one means all others (any).",
     )
-    to: Annotated[
-        list[Annotated[PacketEnd, PlainValidator(packet_end)]], BeforeValidator(one_or_many)
-    ] = Field(default_factory=empty_list, description="Destination, written as `from` (any).")
+    to: Annotated[list[Annotated[PacketEnd, Plain(packet_end)]], Before(one_or_many)] = Field(
+        default_factory=empty_list, description="Destination, written as `from` (any)."
+    )
     in_: InterfaceMatch | None = Field(
         None, alias="in", description="Incoming interface, `!NAME` for any other (any)."
     )
     out: InterfaceMatch | None = Field(
         None, description="Outgoing interface, `!NAME` for any other (any)."
     )
-    proto: Annotated[
-        list[Annotated[int, PlainValidator(ip_protocol)]], BeforeValidator(one_or_many)
-    ] = Field(
+    proto: Annotated[list[Annotated[int, Plain(ip_protocol)]], Before(one_or_many)] = Field(
         default_factory=empty_list,
         description="Protocol: a name such as `tcp`, `icmp` (of IPv4) or `icmpv6`, its number, or"
         " a list (any).",
     )
-    port: Annotated[list[PortRange], BeforeValidator(one_or_many)] = Field(
+    port: Annotated[list[PortRange], Before(one_or_many)] = Field(
         default_factory=empty_list,
         description="Destination port, a range, or a list of both (any).",
     )
-    sport: Annotated[list[PortRange], BeforeValidator(one_or_many)] = Field(
+    sport: Annotated[list[PortRange], Before(one_or_many)] = Field(
         default_factory=empty_list, description="Source port, a range, or a list of both (any)."
     )
-    type: Annotated[int | str, PlainValidator(icmp_type)] | None = Field(
+    type: Annotated[int | str, Plain(icmp_type)] | None = Field(
         None, description="Type of ICMP or ICMPv6: a name such as `echo-request`, or its number."
     )
-    state: Annotated[list[State], BeforeValidator(one_or_many)] = Field(
+    state: Annotated[list[State], Before(one_or_many)] = Field(
         default_factory=empty_list,
         description="State of the packet's connection in conntrack, or a list (any).",
     )
-    comment: Annotated[str, BeforeValidator(rule_comment)] | None = Field(
+    comment: Annotated[str, Before(rule_comment)] | None = Field(
         None, description="Text about the rule, which the kernel shows with it."
     )
 
@@ -184,7 +171,7 @@ class FilterRuleModel(Model):
         ),
     )
 
-    @model_validator(mode="after")
+    @after
     def _consistent(self) -> Self:
         for name in ("source", "to", "proto", "port", "sport", "state"):
             if name in self.model_fields_set and not getattr(self, name):

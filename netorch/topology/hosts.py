@@ -1,8 +1,7 @@
 """Entries of `hosts`: the machines over which a topology is spread."""
 
-from pydantic import Field
-
-from netorch.language.scalars import IPAddress, Model, Mtu
+from netorch.language.model import Field, Model
+from netorch.language.scalars import IPAddress, Mtu
 from netorch.topology.interfaces.peer import PublicKey
 from netorch.topology.interfaces.udp_tunnel import Port
 

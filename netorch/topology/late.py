@@ -3,24 +3,20 @@
 from functools import cache
 from importlib import import_module
 
-from pydantic import BaseModel
-
-from netorch.language.schema_shapes import ONE_ARGUMENT
+from netorch.language.model import Model
 
 
 class LateModel:
     """A validator that imports its model at the first use."""
 
-    __signature__ = ONE_ARGUMENT
-
     def __init__(self, module: str, name: str) -> None:
         self._module, self._name = module, name
 
     @cache  # noqa: B019  # because there are three of them, which live as long as the models
-    def model(self) -> type[BaseModel]:
+    def model(self) -> type[Model]:
         """Import the model."""
-        model: type[BaseModel] = getattr(import_module(self._module), self._name)
+        model: type[Model] = getattr(import_module(self._module), self._name)
         return model
 
-    def __call__(self, value: object) -> BaseModel:
+    def __call__(self, value: object) -> Model:
         return self.model().model_validate(value)

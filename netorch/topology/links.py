@@ -3,14 +3,12 @@
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
-
 from netorch.language import schema_shapes
 from netorch.language.impair_model import ImpairModel
+from netorch.language.model import Before, Field, Length, Model
 from netorch.language.scalars import (
     END,
     InterfaceName,
-    Model,
     Mtu,
     NodeName,
     Subnet,
@@ -71,11 +69,10 @@ def link(value: object) -> object:
 class LinkModel(Model):
     """A cable between two nodes."""
 
-    endpoints: Annotated[
-        list[Annotated[EndpointModel, BeforeValidator(endpoint)]],
-        Field(min_length=2, max_length=2, description="The two ends of the link."),
-    ]
-    subnet: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
+    endpoints: Annotated[list[Annotated[EndpointModel, Before(endpoint)]], Length(2)] = Field(
+        description="The two ends of the link."
+    )
+    subnet: Annotated[list[Subnet], Before(one_or_many)] = Field(
         default_factory=empty_list,
         description="Subnets from which the two ends get the first two host addresses, in order;"
         " from a /31 or /127 they get both addresses.",

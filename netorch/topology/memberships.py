@@ -1,12 +1,10 @@
 """The key `networks` of a node: the networks that it joins."""
 
-from functools import cache
 from typing import Annotated, Literal
-
-from pydantic import BeforeValidator, Field, TypeAdapter, WrapValidator
 
 from netorch.language import schema_shapes
 from netorch.language.impair_model import ImpairModel
+from netorch.language.model import Before, Field, Instead, read
 from netorch.language.scalars import (
     Flag,
     InterfaceName,
@@ -28,7 +26,7 @@ class Membership(CommonModel):
     name: InterfaceName | None = Field(
         None, description="Name of the interface (eth0, eth1 … in order)."
     )
-    address: Annotated[list[MemberAddress] | None, BeforeValidator(one_or_many)] = Field(
+    address: Annotated[list[MemberAddress] | None, Before(one_or_many)] = Field(
         None,
         description="Addresses, with or without a prefix length; without it that of the subnet"
         " applies (an automatic address).",
@@ -57,22 +55,15 @@ class Membership(CommonModel):
     )
 
 
-@cache
-def _several() -> TypeAdapter[list[Membership]]:
-    return TypeAdapter(list[Membership])
-
-
-def _one_or_several(value: object, _: object) -> object:
+def _one_or_several(value: object) -> object:
     """Validate one membership or a list of them.
 
     A union would report what is wrong with both.
     """
-    if isinstance(value, list):
-        return _several().validate_python(value)
-    return Membership.model_validate(value)
+    return read(list[Membership] if isinstance(value, list) else Membership, value)
 
 
-OneOrSeveral = Annotated[Membership | list[Membership], WrapValidator(_one_or_several)]
+OneOrSeveral = Annotated[Membership | list[Membership], Instead(_one_or_several)]
 """A membership, or one for each interface that the node has in the network."""
 
 

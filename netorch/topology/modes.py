@@ -2,8 +2,6 @@
 
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, Field
-
 from netorch.kinds import ipvlan, macvlan
 from netorch.language import schema_shapes
 from netorch.language.constraints import (
@@ -15,7 +13,7 @@ from netorch.language.constraints import (
     forbid,
     require,
 )
-from netorch.language.scalars import Model
+from netorch.language.model import Field, Model
 from netorch.language.schema_shapes import OPEN, Shape, accepts
 from netorch.topology.interfaces.bridge_settings import BridgeSettings
 from netorch.topology.pools import ChoosesSubnet
@@ -75,7 +73,7 @@ class ModeIs(Condition):
 
     modes: tuple[str, ...]
 
-    def shape(self, model: type[BaseModel], sure: bool) -> Shape:
+    def shape(self, model: type[Model], sure: bool) -> Shape:
         modes: Shape = {"enum": [*self.modes]}
         mode = modes if sure else {"anyOf": [modes, OPEN, {"type": "object"}]}
         shape: Shape = {"required": ["mode"], "properties": {"mode": mode}}

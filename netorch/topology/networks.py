@@ -2,12 +2,11 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainValidator, model_validator
-
 from netorch.kinds import ipvlan, macvlan
 from netorch.language import schema_shapes
 from netorch.language.addresses import Address, Network
 from netorch.language.constraints import constraints
+from netorch.language.model import Before, Field, Model, Plain, after
 from netorch.language.scalars import (
     U32,
     Flag,
@@ -15,7 +14,6 @@ from netorch.language.scalars import (
     IPAddress,
     Line,
     MachineName,
-    Model,
     Mtu,
     NodeName,
     Subnet,
@@ -72,17 +70,17 @@ def member_destination(value: object) -> Network:
 class NetworkRouteModel(Model):
     """A route that a network gives to its members."""
 
-    to: Annotated[Network, PlainValidator(member_destination)] = Field(
+    to: Annotated[Network, Plain(member_destination)] = Field(
         description="Destination; an address without prefix length is one host."
     )
-    via: Annotated[Any, BeforeValidator(_gateway)] = Field(
+    via: Annotated[Any, Before(_gateway)] = Field(
         description="Gateway: a member of the network, or an address in it."
     )
     metric: U32 | None = Field(
         None, description="Metric; the lowest one wins (0 for IPv4, 1024 for IPv6)."
     )
 
-    @model_validator(mode="after")
+    @after
     def _one_ip_version(self) -> Self:
         if not isinstance(self.via, str) and self.via.version != self.to.version:
             wrong(f"the route to {self.to} via {self.via} mixes IPv4 and IPv6", "mixed-families")
@@ -92,7 +90,7 @@ class NetworkRouteModel(Model):
 class NetworkModel(BridgeSettings):
     """A network that nodes join."""
 
-    mode: Annotated[FamilyModes, BeforeValidator(modes_by_family)] = Field(
+    mode: Annotated[FamilyModes, Before(modes_by_family)] = Field(
         default_factory=lambda: "segment",
         validate_default=True,
         description="How the network is connected to its owner and to the outside, or"
@@ -101,7 +99,7 @@ class NetworkModel(BridgeSettings):
     driver: Literal["bridge", "macvlan", "ipvlan", "vxlan"] = Field(
         "bridge", description="Kind of links that join the members (bridge)."
     )
-    subnet: Annotated[list[SubnetOrAuto], BeforeValidator(one_or_many)] = Field(
+    subnet: Annotated[list[SubnetOrAuto], Before(one_or_many)] = Field(
         default_factory=empty_list,
         description="Subnets of the network, IPv4 and IPv6; `auto` and `auto6` are subnets that"
         " netorch chooses from `pool` (nat, routed, host-only: auto; others: none).",
@@ -111,13 +109,11 @@ class NetworkModel(BridgeSettings):
         description="Where the subnets come from that netorch chooses, IPv4 and IPv6"
         " (10.210.0.0/16, and a part of fd00::/8 that depends on the topology's name).",
     )
-    ip_range: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
+    ip_range: Annotated[list[Subnet], Before(one_or_many)] = Field(
         default_factory=empty_list,
         description="Ranges from which members get automatic addresses (the whole subnet).",
     )
-    gateway: Annotated[
-        list[Annotated[Any, BeforeValidator(_gateway)]], BeforeValidator(one_or_many)
-    ] = Field(
+    gateway: Annotated[list[Annotated[Any, Before(_gateway)]], Before(one_or_many)] = Field(
         [],
         description="segment: the member that routes for the others, or its address; other modes:"
         " the address of the bridge, or with bridged of a router on the uplink's segment"
@@ -161,7 +157,7 @@ class NetworkModel(BridgeSettings):
         description="Drop packets between its members and those of the owner's other networks"
         " (true for nat and host-only, else false).",
     )
-    allow: Annotated[list[NodeName], BeforeValidator(one_or_many)] = Field(
+    allow: Annotated[list[NodeName], Before(one_or_many)] = Field(
         default_factory=empty_list,
         description="Networks of the same owner whose members reach this network's members, and"
         " the reverse, although one of the two is isolated.",
@@ -169,7 +165,7 @@ class NetworkModel(BridgeSettings):
     port_isolation: Flag = Field(
         False, description="Let members reach the gateway, but not one another (false)."
     )
-    egress: Annotated[list[IPAddress], BeforeValidator(one_or_many)] = Field(
+    egress: Annotated[list[IPAddress], Before(one_or_many)] = Field(
         default_factory=empty_list,
         description="nat: source address of the packets that leave the network, one for each IP"
         " version (that of the outgoing interface).",
@@ -184,7 +180,7 @@ class NetworkModel(BridgeSettings):
         description="macvlan, ipvlan: the interface whose segment the members join, `IF` of `node`"
         " or `NODE:IF` (a closed network).",
     )
-    vlan: Annotated[int, BeforeValidator(integer(0, 4094))] | None = Field(
+    vlan: Annotated[int, Before(integer(0, 4094))] | None = Field(
         None,
         description="macvlan, ipvlan: VLAN of the parent that the members join, 0 to 4094; netorch"
         " makes a VLAN device PARENT.VLAN if the file does not declare it.",
@@ -204,7 +200,7 @@ class NetworkModel(BridgeSettings):
         " which its tunnel starts: `{NODE: ADDRESS}`.",
     )
 
-    @model_validator(mode="after")
+    @after
     def _one_egress(self) -> Self:
         if len({address.version for address in self.egress}) < len(self.egress):
             wrong("`egress` takes one address for each IP version")
@@ -214,7 +210,7 @@ class NetworkModel(BridgeSettings):
 
     _overlay = constraints(*OVERLAY)
 
-    @model_validator(mode="after")
+    @after
     def _endpoint_addresses(self) -> Self:
         ends = list(self.endpoints.values())
         if len({end.version for end in ends}) > 1:
@@ -231,7 +227,7 @@ class NetworkModel(BridgeSettings):
 
     _stacked = constraints(*STACKED)
 
-    @model_validator(mode="after")
+    @after
     def _parent_place(self) -> Self:
         if self.parent is None:
             return self
@@ -243,7 +239,7 @@ class NetworkModel(BridgeSettings):
 
     _bridged = constraints(*IPVLAN_GATEWAY, *BRIDGED)
 
-    @model_validator(mode="after")
+    @after
     def _bridged_gateway(self) -> Self:
         if self.is_bridged and any(isinstance(gateway, str) for gateway in self.gateway):
             router = "the address of a router on the uplink's segment"
@@ -254,7 +250,7 @@ class NetworkModel(BridgeSettings):
 
     _bridged_subnet = constraints(BRIDGED_SUBNET, *AUTO_SUBNET)
 
-    @model_validator(mode="after")
+    @after
     def _one_choice(self) -> Self:
         for word in AUTO.values():
             if self.subnet.count(word) > 1:

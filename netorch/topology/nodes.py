@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
-
 from netorch.language import schema_shapes
 from netorch.language.constraints import HasValue, constraints, forbid
+from netorch.language.model import Before, Field, Model, Shaped, after
 from netorch.language.publish import NatModel, PublishModel, publish_words
 from netorch.language.scalars import (
     Flag,
@@ -16,7 +15,6 @@ from netorch.language.scalars import (
     IPAddress,
     Line,
     MachineName,
-    Model,
     SysctlName,
     SysctlValue,
     empty_dict,
@@ -31,11 +29,11 @@ from netorch.topology.memberships import Membership, OneOrSeveral, memberships
 from netorch.topology.routes import RouteModel
 from netorch.topology.rules import RuleModel
 
-ExtraHosts = dict[HostName, Annotated[list[HostAddress], BeforeValidator(one_or_many)]]
+ExtraHosts = dict[HostName, Annotated[list[HostAddress], Before(one_or_many)]]
 """Name → its addresses."""
 _Option = Annotated[
     str,
-    WithJsonSchema(
+    Shaped(
         schema_shapes.substituted(schema_shapes.text("[!-~]+", "resolv.conf option", "ndots:2"))
     ),
 ]
@@ -44,17 +42,17 @@ _Option = Annotated[
 class DnsModel(Model):
     """The contents of a node's `resolv.conf`."""
 
-    servers: Annotated[list[IPAddress], BeforeValidator(one_or_many)] = Field(
+    servers: Annotated[list[IPAddress], Before(one_or_many)] = Field(
         default_factory=empty_list, description="Name servers."
     )
-    search: Annotated[list[HostName], BeforeValidator(one_or_many)] = Field(
+    search: Annotated[list[HostName], Before(one_or_many)] = Field(
         default_factory=empty_list, description="Search domains."
     )
-    options: Annotated[list[_Option], BeforeValidator(one_or_many)] = Field(
+    options: Annotated[list[_Option], Before(one_or_many)] = Field(
         default_factory=empty_list, description="Further resolv.conf options."
     )
 
-    @model_validator(mode="after")
+    @after
     def _plain(self) -> Self:
         for option in self.options:
             if not option.isprintable() or " " in option or not option.isascii():
@@ -65,7 +63,7 @@ class DnsModel(Model):
 class NodeModel(Model):
     """A host, router or container, which is one network namespace."""
 
-    attach: Annotated[Attach | None, BeforeValidator(existing_namespace)] = Field(
+    attach: Annotated[Attach | None, Before(existing_namespace)] = Field(
         None,
         description="Existing namespace that is this node: `docker:NAME`, `podman:NAME`,"
         " `netns:NAME`, `pid:NUMBER` or `path:/…`. `node:NAME`: the namespace of another node.",
@@ -81,7 +79,7 @@ class NodeModel(Model):
         default_factory=empty_dict,
         description="Kernel settings of the namespace, all of them below `net.`",
     )
-    networks: Annotated[dict[str, OneOrSeveral], BeforeValidator(memberships)] = Field(
+    networks: Annotated[dict[str, OneOrSeveral], Before(memberships)] = Field(
         default_factory=empty_dict,
         description="Networks that the node joins, each with an interface.",
     )
@@ -94,7 +92,7 @@ class NodeModel(Model):
         description="Routes in addition to those that addresses and networks add.",
     )
     rules: list[RuleModel] = Field(default_factory=empty_list, description="Policy routing rules.")
-    aliases: Annotated[list[HostName], BeforeValidator(one_or_many)] = Field(
+    aliases: Annotated[list[HostName], Before(one_or_many)] = Field(
         default_factory=empty_list, description="Further names of the node in `hosts` files."
     )
     extra_hosts: ExtraHosts = Field(
@@ -106,11 +104,11 @@ class NodeModel(Model):
     nat: list[NatModel] = Field(
         default_factory=empty_list, description="Address translations of this node."
     )
-    filter: Annotated[FilterModel | None, BeforeValidator(ways)] = Field(
+    filter: Annotated[FilterModel | None, Before(ways)] = Field(
         None, description="Packets that the node accepts, drops and rejects."
     )
     publish: Annotated[
-        list[Annotated[PublishModel, BeforeValidator(publish_words)]], BeforeValidator(one_or_many)
+        list[Annotated[PublishModel, Before(publish_words)]], Before(one_or_many)
     ] = Field(
         default_factory=empty_list,
         description="Ports that the network's owner forwards to this node, as in Docker:"

@@ -3,13 +3,12 @@
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, model_validator
-
 from netorch.errors import did_you_mean
 from netorch.language import schema_shapes
 from netorch.language.addresses import Network
 from netorch.language.constraints import Condition
-from netorch.language.scalars import Model, Subnet, integer, network, one_or_many, wrong
+from netorch.language.model import Before, Field, Model, Plain, after
+from netorch.language.scalars import Subnet, integer, network, one_or_many, wrong
 from netorch.language.schema_shapes import Shape, accepts, of, or_scalar
 
 Auto = Literal["auto", "auto6"]
@@ -43,13 +42,13 @@ def subnet_or_auto(value: object) -> Network | str:
     return network(value)
 
 
-SubnetOrAuto = Annotated[Network | str, PlainValidator(subnet_or_auto)]
+SubnetOrAuto = Annotated[Network | str, Plain(subnet_or_auto)]
 
 
 class ChoosesSubnet(Condition):
     """At least one subnet in `subnet` is one that netorch chooses."""
 
-    def shape(self, model: type[BaseModel], sure: bool) -> Shape:
+    def shape(self, model: type[Model], sure: bool) -> Shape:
         word: Shape = {"enum": [*AUTO.values()]}
         one = word if sure else {"anyOf": [word, schema_shapes.OPEN]}
         items: Shape = {"type": "array", "contains": one}
@@ -63,12 +62,12 @@ class PoolModel(Model):
     """A range of addresses from which netorch chooses subnets, with the size of these subnets."""
 
     base: Subnet = Field(description="Range of addresses from which netorch takes the subnets.")
-    size: Annotated[int, BeforeValidator(integer(1, 126))] | None = Field(
+    size: Annotated[int, Before(integer(1, 126))] | None = Field(
         None,
         description="Prefix length of each subnet from the pool (24 for IPv4, 64 for IPv6).",
     )
 
-    @model_validator(mode="after")
+    @after
     def _has_pieces(self) -> Self:
         version = self.base.version
         longest = _LONGEST[version]
@@ -103,6 +102,4 @@ def pool_words(value: object) -> object:
     return value if isinstance(value, dict | PoolModel) else {"base": value}
 
 
-Pools = Annotated[
-    list[Annotated[PoolModel, BeforeValidator(pool_words)]], BeforeValidator(one_or_many)
-]
+Pools = Annotated[list[Annotated[PoolModel, Before(pool_words)]], Before(one_or_many)]

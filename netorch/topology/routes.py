@@ -2,8 +2,6 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainValidator, model_validator
-
 from netorch.language.constraints import (
     EachItem,
     Equals,
@@ -13,6 +11,7 @@ from netorch.language.constraints import (
     forbid,
     require,
 )
+from netorch.language.model import Before, Field, Model, Plain, after
 from netorch.language.scalars import (
     U32,
     Destination,
@@ -20,7 +19,6 @@ from netorch.language.scalars import (
     Gateway,
     InterfaceName,
     IPAddress,
-    Model,
     Mtu,
     Table,
     empty_list,
@@ -29,7 +27,7 @@ from netorch.language.scalars import (
 )
 from netorch.topology.late import LateModel
 
-_Encap: Any = Annotated[Any, PlainValidator(LateModel("netorch.topology.encaps", "EncapModel"))]
+_Encap: Any = Annotated[Any, Plain(LateModel("netorch.topology.encaps", "EncapModel"))]
 
 
 class HopModel(Model):
@@ -39,7 +37,7 @@ class HopModel(Model):
     dev: InterfaceName | None = Field(
         None, description="Outgoing interface (the one whose subnet contains the gateway)."
     )
-    weight: Annotated[int, BeforeValidator(integer(1, 256))] = Field(
+    weight: Annotated[int, Before(integer(1, 256))] = Field(
         1, description="Share of the traffic, relative to the other next hops (1)."
     )
     onlink: Flag = Field(
@@ -149,7 +147,7 @@ class RouteModel(Model):
         ),
     )
 
-    @model_validator(mode="after")
+    @after
     def _one_ip_version(self) -> Self:
         versions = {item.version for item in (self.to, self.src) if item is not None}
         # An IPv4 route may have an IPv6 gateway (RFC 5549), but not the other way round.
@@ -161,7 +159,7 @@ class RouteModel(Model):
             )
         return self
 
-    @model_validator(mode="after")
+    @after
     def _encap_of_version(self) -> Self:
         for model in (self.encap, *(hop.encap for hop in self.nexthops)):
             if model is None or self.version == 6:

@@ -2,22 +2,12 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainValidator, model_validator
-
 from netorch.errors import did_you_mean
 from netorch.language import schema_shapes
 from netorch.language.constraints import Equals, HasValue, constraints, forbid, require
+from netorch.language.model import Before, Field, Model, Plain, after
 from netorch.language.publish import PortRange
-from netorch.language.scalars import (
-    U32,
-    Flag,
-    InterfaceName,
-    Model,
-    Subnet,
-    Table,
-    integer,
-    wrong,
-)
+from netorch.language.scalars import U32, Flag, InterfaceName, Subnet, Table, integer, wrong
 from netorch.language.schema_shapes import accepts
 
 _NUMBER = schema_shapes.numeral(0, 2**32 - 1)
@@ -104,7 +94,7 @@ class RuleModel(Model):
     oif: InterfaceName | None = Field(
         None, description="Outgoing interface of packets that the node itself sends."
     )
-    fwmark: Annotated[str | int, BeforeValidator(firewall_mark)] | None = Field(
+    fwmark: Annotated[str | int, Before(firewall_mark)] | None = Field(
         None, description="Firewall mark, or `MARK/MASK`; numbers may be hexadecimal."
     )
     inverted: Flag = Field(
@@ -112,20 +102,20 @@ class RuleModel(Model):
         alias="not",
         description="Hold for the packets that do not meet all the other conditions (false).",
     )
-    ipproto: Annotated[int, PlainValidator(ip_protocol)] | None = Field(
+    ipproto: Annotated[int, Plain(ip_protocol)] | None = Field(
         None, description="Protocol of the packets: a name such as `tcp`, or its number."
     )
     sport: PortRange | None = Field(None, description="Source port, or a range.")
     dport: PortRange | None = Field(None, description="Destination port, or a range.")
-    uidrange: Annotated[tuple[int, int], PlainValidator(user_range)] | None = Field(
+    uidrange: Annotated[tuple[int, int], Plain(user_range)] | None = Field(
         None,
         description="User ID, or a range such as `1000-1999`, of the program that sends the"
         " packets.",
     )
-    tos: Annotated[int, PlainValidator(type_of_service)] | None = Field(
+    tos: Annotated[int, Plain(type_of_service)] | None = Field(
         None, description="Type of service of the packets, a multiple of 4 (any)."
     )
-    suppress_prefixlength: Annotated[int, BeforeValidator(integer(0, 128))] | None = Field(
+    suppress_prefixlength: Annotated[int, Before(integer(0, 128))] | None = Field(
         None,
         description="Ignore routes of the table whose prefix has this length or a smaller one: 0"
         " ignores its default route.",
@@ -166,7 +156,7 @@ class RuleModel(Model):
         ),
     )
 
-    @model_validator(mode="after")
+    @after
     def _one_ip_version(self) -> Self:
         versions: set[int] = {item.version for item in (self.source, self.to) if item is not None}
         if self.family:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from inspect import cleandoc
 from typing import Any
 
-from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from netorch.language.constraints import constraints_of
 from netorch.language.expand import NAME_LISTS
+from netorch.language.model import Model
 from netorch.language.schema_shapes import OPEN, RANGE, SUBSTITUTION, Shape, substituted
+from netorch.language.validation import adapter
 from netorch.language.yaml_tree import retype
 from netorch.topology import TopologyFile, by_kind, models
 from netorch.topology.interfaces import MadeElsewhere
@@ -50,7 +52,7 @@ _COMMON = "interface-made-elsewhere"
 
 def schema() -> Shape:
     """Return the whole schema as JSON values."""
-    return _Document(TopologyFile.model_json_schema(schema_generator=_Generator)).whole()
+    return _Document(adapter(TopologyFile).json_schema(schema_generator=_Generator)).whole()
 
 
 class _Generator(GenerateJsonSchema):
@@ -63,7 +65,7 @@ class _Generator(GenerateJsonSchema):
     def generate_inner(self, schema: Any) -> Any:
         check = _check(schema)
         if check is by_kind:
-            every: dict[str, type[BaseModel]] = {**dict(models()), "": MadeElsewhere}
+            every: dict[str, type[Model]] = {**dict(models()), "": MadeElsewhere}
             return {"$kinds": {kind: self._model(model) for kind, model in every.items()}}
         if isinstance(check, LateModel):
             return self._model(check.model())
@@ -102,13 +104,13 @@ class _Generator(GenerateJsonSchema):
     def literal_schema(self, schema: Any) -> Any:
         return substituted({"enum": schema["expected"]})
 
-    def _model(self, model: type[BaseModel]) -> Any:
-        model.model_rebuild()
-        return self.generate_inner(model.__pydantic_core_schema__)
+    def _model(self, model: type[Model]) -> Any:
+        return self.generate_inner(adapter(model).core_schema)
 
     def model_schema(self, schema: Any) -> Any:
-        result = super().model_schema(schema)
-        model: type[BaseModel] = schema["cls"]
+        model: type[Model] = schema["cls"]
+        result = self.generate_inner(schema["schema"])
+        result["description"] = cleandoc(model.__doc__ or "")
         keys = result.get("properties", {})
         for name, field in model.model_fields.items():
             key = field.serialization_alias
@@ -124,11 +126,9 @@ class _Generator(GenerateJsonSchema):
 
 def _check(schema: Any) -> Any:
     """Return the validator that sees a value first, or None if there is none."""
-    return (
-        schema["function"]["function"]
-        if schema["type"] in {"function-before", "function-plain"}
-        else None
-    )
+    if schema["type"] not in {"function-before", "function-plain"}:
+        return None
+    return schema["function"]["function"].__wrapped__
 
 
 class _Document:

@@ -1,8 +1,7 @@
 """The key `tunnels`: how the machines of a topology are connected."""
 
-from pydantic import Field
-
-from netorch.language.scalars import Flag, Model
+from netorch.language.model import Field, Model
+from netorch.language.scalars import Flag
 from netorch.topology.interfaces.peer import KeyPath
 from netorch.topology.interfaces.udp_tunnel import Port, Vni
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import ValidationError
-
 from netorch.importers.shell_lines.arguments import Arguments, NotCarriedError
 from netorch.netlink.encap import ACTIONS, FLAGS, MODES
 from netorch.topology.encaps import EncapModel
@@ -37,8 +35,10 @@ def encap(words: Arguments, table_of: Callable[[str], int]) -> dict[str, Any]:
         raise NotCarriedError(f"a topology has no word for `encap {kind}` of a route")
     try:
         EncapModel.model_validate(entry)
-    except ValidationError as error:
-        why = error.errors()[0]["msg"]
+    except ValueError as error:
+        from netorch.language.validation import errors_of
+
+        why = errors_of(error)[0]["msg"]
         raise NotCarriedError(f"Linux refuses its `encap {kind}`: {why}") from None
     return entry
 

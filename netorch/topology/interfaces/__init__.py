@@ -9,11 +9,10 @@ from functools import cache
 from importlib import import_module
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainValidator
-
 from netorch.errors import did_you_mean
+from netorch.language.model import Before, Field, Plain
 from netorch.language.scalars import AnyMtu, wrong
-from netorch.language.schema_shapes import ONE_ARGUMENT, Shape, accepts
+from netorch.language.schema_shapes import Shape, accepts
 from netorch.topology.interfaces.common import InterfaceModel
 
 _MODELS: Mapping[str, str] = {
@@ -87,9 +86,6 @@ def by_kind(value: Any) -> InterfaceModel:
     return words_of(kind).model_validate(value)
 
 
-by_kind.__signature__ = ONE_ARGUMENT  # type: ignore[attr-defined]
-
-
 def _or_null(inner: Shape) -> Shape:
     return {"anyOf": [inner, {"type": "null"}]}
 
@@ -117,4 +113,4 @@ def _interface(value: object) -> object:
     wrong(f"{kind!r} is not a kind of interface. {remedy}", "unknown-kind")
 
 
-AnyInterface: Any = Annotated[Any, PlainValidator(by_kind), BeforeValidator(_interface)]
+AnyInterface: Any = Annotated[Any, Plain(by_kind), Before(_interface)]

@@ -2,11 +2,10 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
-
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.bond import WATCHING, WITH_PRIMARY, Bond
 from netorch.language.constraints import Equals, HasKey, HasValue, constraints, forbid
+from netorch.language.model import Before, Field
 from netorch.language.scalars import InterfaceName, integer
 from netorch.topology.interfaces.master import MasterModel
 from netorch.topology.interfaces.standalone import StandaloneModel
@@ -35,7 +34,7 @@ class BondModel(MasterModel, StandaloneModel):
         description="How the bond distributes frames over its ports, or whether it uses only one"
         " port at a time (balance-rr).",
     )
-    miimon: Annotated[int, BeforeValidator(integer(0, 2**31 - 1))] | None = Field(
+    miimon: Annotated[int, Before(integer(0, 2**31 - 1))] | None = Field(
         None,
         description="Milliseconds between two checks of the ports' carrier. With 0 the bond never"
         " checks, and so notices no failure"

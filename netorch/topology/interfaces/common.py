@@ -2,10 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
-
 from netorch.language.addresses import Address
 from netorch.language.impair_model import ImpairModel
+from netorch.language.model import Before, Field, Model, after
 from netorch.language.scalars import (
     U32,
     Flag,
@@ -13,7 +12,6 @@ from netorch.language.scalars import (
     InterfaceName,
     IPAddress,
     Mac,
-    Model,
     Mtu,
     SettingName,
     SysctlValue,
@@ -41,7 +39,7 @@ class AddressModel(Model):
         " `global`).",
     )
 
-    @model_validator(mode="after")
+    @after
     def _two_ends(self) -> Self:
         if self.peer is None:
             return self
@@ -69,9 +67,7 @@ def address_words(value: object) -> object:
     return value if isinstance(value, dict) else {"address": value}
 
 
-Addresses = Annotated[
-    list[Annotated[AddressModel, BeforeValidator(address_words)]], BeforeValidator(one_or_many)
-]
+Addresses = Annotated[list[Annotated[AddressModel, Before(address_words)]], Before(one_or_many)]
 
 
 class CommonModel(Model):
@@ -110,7 +106,7 @@ class CommonModel(Model):
         description="Sysctls of the interface, such as `rp_filter`. Each is set for IPv4 and for"
         " IPv6, where it exists.",
     )
-    neighbours: Annotated[list[NeighbourModel], BeforeValidator(one_or_many)] = Field(
+    neighbours: Annotated[list[NeighbourModel], Before(one_or_many)] = Field(
         default_factory=empty_list,
         description="Permanent neighbour entries (ARP, NDP): `{address, mac}` each.",
     )

@@ -2,10 +2,9 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
-
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.erspan import Erspan
+from netorch.language.model import Before, Field
 from netorch.language.scalars import integer
 from netorch.topology.interfaces.gre_tunnel import GreModel
 
@@ -18,10 +17,10 @@ class ErspanModel(GreModel):
     MAKES: ClassVar[type[StandaloneLink]] = Erspan
     TAKES_GROUPS: ClassVar[bool] = False
     kind: Literal["erspan"] = "erspan"
-    key: Annotated[int, BeforeValidator(integer(0, 2**10 - 1))] = Field(
+    key: Annotated[int, Before(integer(0, 2**10 - 1))] = Field(
         description="Session, which both ends share, 0 to 1023."
     )
-    erspan: Annotated[int, BeforeValidator(integer(0, 2**20 - 1))] = Field(
+    erspan: Annotated[int, Before(integer(0, 2**20 - 1))] = Field(
         0, description="Index of the copied port, which every copy carries (0)."
     )
 

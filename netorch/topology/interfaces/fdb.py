@@ -1,8 +1,7 @@
 """The keys of an entry of a tunnel's forwarding database."""
 
-from pydantic import Field
-
-from netorch.language.scalars import ForwardingMac, IPAddress, Model
+from netorch.language.model import Field, Model
+from netorch.language.scalars import ForwardingMac, IPAddress
 
 
 class FdbModel(Model):

@@ -2,10 +2,9 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
-
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.geneve import PORT, Geneve
+from netorch.language.model import Before, Field, after
 from netorch.language.scalars import IPAddress, integer, wrong
 from netorch.topology.interfaces.udp_tunnel import Port, UdpTunnelModel
 
@@ -19,14 +18,14 @@ class GeneveModel(UdpTunnelModel):
     UDP_PORT: ClassVar[int] = PORT
     kind: Literal["geneve"] = "geneve"
     remote: IPAddress = Field(description="Address of the other end.")
-    mtu: Annotated[int, BeforeValidator(integer(*Geneve.MTUS))] | None = Field(
+    mtu: Annotated[int, Before(integer(*Geneve.MTUS))] | None = Field(
         None,
         description="MTU in bytes, 68 to 65485, or to 65465 over IPv6 (by the route to the other"
         " end).",
     )
     udp_port: Port | None = Field(None, serialization_alias="port", description="UDP port (6081).")
 
-    @model_validator(mode="after")
+    @after
     def _possible(self) -> Self:
         if self.remote.is_multicast or self.remote.is_unspecified:
             wrong(f"{self.remote} is not the address of a host, which the `remote` of geneve needs")

@@ -3,8 +3,7 @@
 from ipaddress import IPv4Address
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field
-
+from netorch.language.model import Before, Field
 from netorch.language.scalars import integer
 from netorch.language.schema_shapes import IPV4, accepts, whole_number
 from netorch.topology.interfaces.ip_tunnel import IpTunnelModel
@@ -28,7 +27,7 @@ class GreModel(IpTunnelModel):
     """The keys of a GRE tunnel."""
 
     TAKES_GROUPS: ClassVar[bool] = True
-    key: Annotated[int, BeforeValidator(key_number)] | None = Field(
+    key: Annotated[int, Before(key_number)] | None = Field(
         None,
         description="Key that distinguishes tunnels between the same ends: a number, which may be"
         " written like `10.0.0.1` (none).",

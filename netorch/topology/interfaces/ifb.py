@@ -2,10 +2,9 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.ifb import Ifb
+from netorch.language.model import Field
 from netorch.language.scalars import AnyMtu
 from netorch.topology.interfaces.standalone import StandaloneModel
 

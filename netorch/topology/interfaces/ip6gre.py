@@ -2,11 +2,10 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
 from netorch.kinds.base.ip_tunnel import HOP_LIMIT
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.ip6gre import Ip6gre
+from netorch.language.model import Field
 from netorch.language.scalars import Ttl
 from netorch.topology.interfaces.gre_tunnel import GreModel
 

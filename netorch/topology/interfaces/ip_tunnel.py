@@ -2,9 +2,8 @@
 
 from typing import Any, ClassVar, Self
 
-from pydantic import Field, model_validator
-
 from netorch.language.constraints import HasValue, constraints, require
+from netorch.language.model import Field, after, before
 from netorch.language.scalars import IPAddress, Ttl, wrong
 from netorch.topology.interfaces.standalone import PlaceName, StandaloneModel
 
@@ -29,8 +28,8 @@ class IpTunnelModel(StandaloneModel):
         " packet (inherit).",
     )
 
-    @model_validator(mode="before")
     @classmethod
+    @before
     def _no_key(cls, value: Any) -> Any:
         if isinstance(value, dict) and "key" in value and "key" not in cls.model_fields:
             wrong(
@@ -39,7 +38,7 @@ class IpTunnelModel(StandaloneModel):
             )
         return value
 
-    @model_validator(mode="after")
+    @after
     def _possible(self) -> Self:
         name = self.kind
         for key, end in (("local", self.local), ("remote", self.remote)):

@@ -2,10 +2,9 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.ipvlan import Ipvlan, IpvlanMode
+from netorch.language.model import Field
 from netorch.topology.interfaces.stacked import StackedModel
 from netorch.topology.interfaces.standalone import PlaceName
 

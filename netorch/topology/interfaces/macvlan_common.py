@@ -1,10 +1,9 @@
 """The keys that macvlan and macvtap have in common."""
 
-from pydantic import Field
-
 from netorch.kinds.base.link import LinkFields
 from netorch.kinds.base.standalone import ParentPlace, StandaloneLink
 from netorch.kinds.macvlan import ALONE, MacvlanMode
+from netorch.language.model import Field
 from netorch.topology.interfaces.stacked import StackedModel
 from netorch.topology.interfaces.standalone import PlaceName
 

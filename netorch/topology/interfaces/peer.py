@@ -5,10 +5,9 @@ from base64 import b64decode, b64encode
 from ipaddress import ip_address
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, PlainValidator
-
 from netorch.kinds.peer import KEY_SIZE, Endpoint, Peer, WireguardKey, sort_subnets
-from netorch.language.scalars import Model, Subnet, empty_list, integer, one_or_many, wrong
+from netorch.language.model import Before, Field, Model, Plain
+from netorch.language.scalars import Subnet, empty_list, integer, one_or_many, wrong
 from netorch.language.schema_shapes import IPV4, IPV6, PORT, accepts, text
 
 
@@ -88,25 +87,25 @@ def key_file(value: object) -> str:
     return value
 
 
-KeyPath = Annotated[str, BeforeValidator(key_file)]
-PublicKey = Annotated[str, BeforeValidator(key_text)]
+KeyPath = Annotated[str, Before(key_file)]
+PublicKey = Annotated[str, Before(key_text)]
 
 
 class PeerModel(Model):
     """A peer of a WireGuard interface."""
 
     public_key: PublicKey = Field(description="Public key of the peer, as `wg pubkey` prints it.")
-    endpoint: Annotated[Endpoint, PlainValidator(address_and_port)] | None = Field(
+    endpoint: Annotated[Endpoint, Plain(address_and_port)] | None = Field(
         None,
         description="Address and port at which the peer is reached first, `ADDRESS:PORT` (the"
         " source of its packets).",
     )
-    allowed_ips: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
+    allowed_ips: Annotated[list[Subnet], Before(one_or_many)] = Field(
         default_factory=empty_list,
         description="Destinations of the packets that go to the peer, and the sources that it may"
         " use. netorch makes no routes for them.",
     )
-    keepalive: Annotated[int, BeforeValidator(integer(0, 65535))] = Field(
+    keepalive: Annotated[int, Before(integer(0, 65535))] = Field(
         0,
         description="Seconds without traffic after which the interface sends a packet to the peer"
         " (0, never).",

@@ -2,11 +2,10 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
 from netorch.kinds.base.link import LinkFields
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.physical import Physical
+from netorch.language.model import Field
 from netorch.language.scalars import InterfaceName
 from netorch.topology.interfaces.standalone import StandaloneModel
 from netorch.values.marks import read_alias

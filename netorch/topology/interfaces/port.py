@@ -6,9 +6,8 @@ They are the same under an interface, under a membership, and for a bridge's own
 import re
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, model_validator
-
-from netorch.language.scalars import Flag, Mac, Model, empty_list, integer, mac, one_or_many, wrong
+from netorch.language.model import Before, Field, Model, after
+from netorch.language.scalars import Flag, Mac, empty_list, integer, mac, one_or_many, wrong
 from netorch.language.schema_shapes import accepts, decimal, of, or_scalar, whole_number
 
 LAST_VLAN = 4094
@@ -39,7 +38,7 @@ def vlan_range(value: object) -> Range:
 class PortVlanModel(Model):
     """VLANs of a port; the short form is the number or the range alone."""
 
-    id: Annotated[Range, BeforeValidator(vlan_range)] = Field(
+    id: Annotated[Range, Before(vlan_range)] = Field(
         description="VLAN, or range of VLANs such as `20-30`."
     )
     untagged: Flag | None = Field(
@@ -58,7 +57,7 @@ class PortFdbModel(Model):
     """A MAC address behind the port; the short form is the MAC address alone."""
 
     mac: Mac = Field(description="MAC address that the bridge reaches through this port.")
-    vlan: Annotated[int, BeforeValidator(integer(1, LAST_VLAN))] | None = Field(
+    vlan: Annotated[int, Before(integer(1, LAST_VLAN))] | None = Field(
         None, description="VLAN in which it is (all VLANs of the port)."
     )
 
@@ -71,17 +70,17 @@ def port_mac(value: object) -> object:
 class PortModel(Model):
     """How a bridge treats one of its ports."""
 
-    pvid: Annotated[int, BeforeValidator(integer(0, LAST_VLAN))] | None = Field(
+    pvid: Annotated[int, Before(integer(0, LAST_VLAN))] | None = Field(
         None,
         description="VLAN for frames that arrive without a tag. Its own frames leave without a tag."
         " 0 means none (the bridge's `vlan_default_pvid`).",
     )
-    vlans: Annotated[
-        list[Annotated[PortVlanModel, BeforeValidator(port_vlan)]], BeforeValidator(one_or_many)
-    ] = Field(
-        default_factory=empty_list,
-        description="Further VLANs of the port. Their frames leave with a tag unless the entry says"
-        " `untagged`: `[10, 20-30, {id: 40, untagged: true}]`.",
+    vlans: Annotated[list[Annotated[PortVlanModel, Before(port_vlan)]], Before(one_or_many)] = (
+        Field(
+            default_factory=empty_list,
+            description="Further VLANs of the port. Their frames leave with a tag unless the entry"
+            " says `untagged`: `[10, 20-30, {id: 40, untagged: true}]`.",
+        )
     )
     hairpin: Flag = Field(
         False, description="Send frames back out of the port by which they came in (false)."
@@ -95,21 +94,19 @@ class PortModel(Model):
         description="Do not send ARP and neighbour solicitations out of the port that the bridge"
         " itself can answer, from its neighbour entries (false).",
     )
-    cost: Annotated[int, BeforeValidator(integer(1, 65535))] | None = Field(
+    cost: Annotated[int, Before(integer(1, 65535))] | None = Field(
         None, description="Path cost in STP (by the speed; 2 for a veth)."
     )
-    priority: Annotated[int, BeforeValidator(integer(0, 63))] = Field(
+    priority: Annotated[int, Before(integer(0, 63))] = Field(
         32, description="Priority in STP; the port with the lowest value wins (32)."
     )
 
-    fdb: Annotated[
-        list[Annotated[PortFdbModel, BeforeValidator(port_mac)]], BeforeValidator(one_or_many)
-    ] = Field(
+    fdb: Annotated[list[Annotated[PortFdbModel, Before(port_mac)]], Before(one_or_many)] = Field(
         default_factory=empty_list,
         description="MAC addresses behind the port that the bridge does not have to learn.",
     )
 
-    @model_validator(mode="after")
+    @after
     def _each_once(self) -> Self:
         seen: set[int] = set()
         for entry in self.vlans:

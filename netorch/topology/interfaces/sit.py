@@ -2,10 +2,9 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
-
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.sit import Sit
+from netorch.language.model import Before, Field
 from netorch.language.scalars import integer
 from netorch.topology.interfaces.ip_tunnel import IpTunnelModel
 
@@ -15,6 +14,6 @@ class SitModel(IpTunnelModel):
 
     MAKES: ClassVar[type[StandaloneLink]] = Sit
     kind: Literal["sit"] = "sit"
-    mtu: Annotated[int, BeforeValidator(integer(*Sit.MTUS))] | None = Field(
+    mtu: Annotated[int, Before(integer(*Sit.MTUS))] | None = Field(
         None, description="MTU in bytes, 1280 to 65555 (by the route to the other end)."
     )

@@ -3,17 +3,16 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
-from pydantic import WithJsonSchema
-
 from netorch.kinds.base.link import LinkFields
 from netorch.kinds.base.standalone import ETHERNET_MTU, ParentPlace, StandaloneLink
+from netorch.language.model import Shaped
 from netorch.language.schema_shapes import substituted, text
 from netorch.state.resource import Resource
 from netorch.topology.interfaces.common import InterfaceModel
 
 PlaceName = Annotated[
     str,
-    WithJsonSchema(
+    Shaped(
         substituted(
             text(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}:)?[^\s/:]+", "interface: IF or NODE:IF")
         )

@@ -2,10 +2,9 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
-
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.tuntap import Tap
+from netorch.language.model import Before, Field
 from netorch.language.scalars import integer
 from netorch.topology.interfaces.tuntap import TunTapModel
 
@@ -15,6 +14,6 @@ class TapModel(TunTapModel):
 
     MAKES: ClassVar[type[StandaloneLink]] = Tap
     kind: Literal["tap"] = "tap"
-    mtu: Annotated[int, BeforeValidator(integer(*Tap.MTUS))] | None = Field(
+    mtu: Annotated[int, Before(integer(*Tap.MTUS))] | None = Field(
         None, description="MTU in bytes, 68 to 65521 (1500)."
     )

@@ -2,9 +2,8 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
-
 from netorch.kinds.tuntap import NOBODY
+from netorch.language.model import Before, Field
 from netorch.language.scalars import Flag, integer, wrong
 from netorch.language.schema_shapes import accepts, whole_number
 from netorch.topology.interfaces.standalone import StandaloneModel
@@ -24,7 +23,7 @@ def account(value: object) -> int | str:
     return integer(0, NOBODY - 1)(value)
 
 
-Account = Annotated[int | str, BeforeValidator(account)]
+Account = Annotated[int | str, Before(account)]
 
 
 class TunTapModel(StandaloneModel):

@@ -2,14 +2,12 @@
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
-
+from netorch.language.model import Before, Field, Refused, before
 from netorch.language.scalars import Ttl, integer, wrong
 from netorch.topology.interfaces.standalone import StandaloneModel
 
-Vni = Annotated[int, BeforeValidator(integer(0, 2**24 - 1))]
-Port = Annotated[int, BeforeValidator(integer(1, 65535))]
+Vni = Annotated[int, Before(integer(0, 2**24 - 1))]
+Port = Annotated[int, Before(integer(1, 65535))]
 
 
 class UdpTunnelModel(StandaloneModel):
@@ -29,8 +27,8 @@ class UdpTunnelModel(StandaloneModel):
         " and with 0 the kernel chooses it (0).",
     )
 
-    @model_validator(mode="before")
     @classmethod
+    @before
     def _two_ports(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
@@ -40,8 +38,8 @@ class UdpTunnelModel(StandaloneModel):
             return value
         try:
             number = integer(1, 65535)(value["port"])
-        except PydanticCustomError as error:
-            wrong(f"port: {error.message()}")
+        except Refused as error:
+            wrong(f"port: {error.text}")
         return {key: item for key, item in value.items() if key != "port"} | {"udp_port": number}
 
     @property

@@ -2,8 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, WithJsonSchema
-
+from netorch.language.model import Field, Shaped
 from netorch.language.scalars import END
 from netorch.language.schema_shapes import substituted, text
 from netorch.topology.interfaces.common import InterfaceModel
@@ -13,6 +12,6 @@ class VethModel(InterfaceModel):
     """One end of a virtual Ethernet cable. `links` and `networks` make such cables too."""
 
     kind: Literal["veth"] = "veth"
-    peer: Annotated[str, WithJsonSchema(substituted(text(END, "other end: NODE:IF")))] = Field(
+    peer: Annotated[str, Shaped(substituted(text(END, "other end: NODE:IF")))] = Field(
         description="Other end of the cable, `NODE:IF`."
     )

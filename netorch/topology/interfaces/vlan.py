@@ -2,10 +2,9 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
-
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.vlan import Vlan
+from netorch.language.model import Before, Field
 from netorch.language.scalars import integer
 from netorch.topology.interfaces.standalone import PlaceName, StandaloneModel
 
@@ -19,7 +18,7 @@ class VlanModel(StandaloneModel):
     parent: PlaceName = Field(
         description="Parent: the interface that carries the tagged frames, `IF` or `NODE:IF`."
     )
-    id: Annotated[int, BeforeValidator(integer(0, 4094))] = Field(
+    id: Annotated[int, Before(integer(0, 4094))] = Field(
         description="Number of the VLAN, 0 to 4094."
     )
     protocol: Literal["802.1q", "802.1ad"] = Field(

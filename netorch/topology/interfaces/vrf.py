@@ -2,11 +2,10 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
-
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.vrf import MTU, Vrf
 from netorch.language.constraints import Equals, constraints, forbid
+from netorch.language.model import Before, Field
 from netorch.language.scalars import Table, integer
 from netorch.netlink.constants import RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN
 from netorch.topology.interfaces.master import MasterModel
@@ -23,7 +22,7 @@ class VrfModel(MasterModel, StandaloneModel):
     MAKES: ClassVar[type[StandaloneLink]] = Vrf
     TAKES_PORTS: ClassVar[bool] = True
     kind: Literal["vrf"] = "vrf"
-    mtu: Annotated[int, BeforeValidator(integer(*Vrf.MTUS))] | None = Field(
+    mtu: Annotated[int, Before(integer(*Vrf.MTUS))] | None = Field(
         None, description="MTU in bytes, 1280 to 65575 (65575)."
     )
     table: Table = Field(

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
-
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.fdb import ALL, Fdb, has_many_ends
 from netorch.kinds.vxlan import HEADROOM, PORT, Vxlan
 from netorch.language.constraints import Equals, HasValue, constraints, forbid, require
+from netorch.language.model import Before, Field, after
 from netorch.language.scalars import Flag, IPAddress, empty_list, integer, one_or_many, wrong
 from netorch.state.resource import Resource
 from netorch.topology.interfaces.fdb import FdbModel
@@ -57,11 +56,11 @@ class VxlanModel(UdpTunnelModel):
         True,
         description="Learn from received packets which end leads to which MAC address (true).",
     )
-    ageing: Annotated[int, BeforeValidator(integer(1, LONGEST_AGEING))] = Field(
+    ageing: Annotated[int, Before(integer(1, LONGEST_AGEING))] = Field(
         300,
         description="Seconds after which it forgets a learned MAC address that is not used (300).",
     )
-    fdb: Annotated[list[FdbModel], BeforeValidator(one_or_many)] = Field(
+    fdb: Annotated[list[FdbModel], Before(one_or_many)] = Field(
         default_factory=empty_list,
         description="Entries of the forwarding database, `{mac, dst}` each: the end behind which a"
         " MAC address is. Entries with a `mac` of zeros are the flood list.",
@@ -89,7 +88,7 @@ class VxlanModel(UdpTunnelModel):
         ),
     )
 
-    @model_validator(mode="after")
+    @after
     def _host_or_group(self) -> Self:
         if self.remote is not None and self.remote.is_multicast:
             wrong(f"{self.remote} is a multicast address: write it as `group`")
@@ -106,7 +105,7 @@ class VxlanModel(UdpTunnelModel):
         )
     )
 
-    @model_validator(mode="after")
+    @after
     def _possible(self) -> Self:
         ends = [end for end in (self.local, self.remote, self.group) if end is not None]
         if len({end.version for end in ends}) > 1:

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
-
 from netorch.kinds.base.link import LinkFields
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.peer import WireguardKey
 from netorch.kinds.wireguard import MTU, Wireguard
+from netorch.language.model import Before, Field, after
 from netorch.language.scalars import U32, empty_list, integer, wrong
 from netorch.state.resource import Resource
 from netorch.topology.interfaces.peer import KeyPath, PeerModel
@@ -25,7 +24,7 @@ class WireguardModel(StandaloneModel):
         description="File with its private key, as `wg genkey` writes it. A relative path starts at"
         " the folder of the topology file (none).",
     )
-    listen_port: Annotated[int, BeforeValidator(integer(0, 65535))] = Field(
+    listen_port: Annotated[int, Before(integer(0, 65535))] = Field(
         0, description="UDP port (0, the kernel chooses one)."
     )
     fwmark: U32 = Field(
@@ -35,7 +34,7 @@ class WireguardModel(StandaloneModel):
         default_factory=empty_list, description="Peers of the interface."
     )
 
-    @model_validator(mode="after")
+    @after
     def _distinct_peers(self) -> Self:
         seen: set[str] = set()
         owners: dict[object, str] = {}

@@ -1,7 +1,5 @@
 """Tests that the schema and the check of a constraint agree on every mapping."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 
@@ -9,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from netorch.language.constraints import (
     Condition,
@@ -23,8 +21,8 @@ from netorch.language.constraints import (
     forbid,
     require,
 )
+from netorch.language.model import Field, Model
 from netorch.language.publish import NatModel
-from netorch.language.scalars import Model
 from netorch.topology import (
     CheckModel,
     FamilyModes,

@@ -1,0 +1,533 @@
+"""The models of a topology file: the keys of its mappings, and how their values are read.
+
+A model reads right values by itself. It gives anything else to pydantic
+(`netorch.language.validation`), which decides, and says all that is wrong. So a right file needs no
+pydantic: importing it and building its validators takes longer than all the rest of a small file.
+"""
+
+# Modules with many models do not use `from __future__ import annotations`, because each annotation
+# would have to be compiled at the start.
+
+import sys
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    NoReturn,
+    Self,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
+
+Reader = Callable[[Any], Any]
+"""Returns the value of a part of a file. Raises ValueError if it does not take that part."""
+F = TypeVar("F", bound=Callable[..., Any])
+
+REQUIRED: Any = object()
+"""The default of a key that a mapping must have."""
+
+
+class Unread(ValueError):
+    """A reader does not take a value. Whether the value is wrong is up to pydantic."""
+
+
+class Refused(ValueError):
+    """A value is wrong, and a check of netorch says why.
+
+    `code` is a key of the table of error codes. `loc` is the place of the value within the checked
+    one.
+    """
+
+    def __init__(
+        self, text: str, code: str, loc: tuple[str | int, ...] = (), value: object = None
+    ) -> None:
+        super().__init__(text)
+        self.text, self.code, self.loc, self.value = text, code, loc, value
+
+
+class FieldInfo:
+    """A key of a model."""
+
+    __slots__ = (
+        "alias",
+        "annotation",
+        "default",
+        "default_factory",
+        "description",
+        "serialization_alias",
+        "validate_default",
+    )
+
+    def __init__(
+        self,
+        default: Any,
+        default_factory: Callable[[], Any] | None,
+        validate_default: bool,
+        alias: str | None,
+        serialization_alias: str | None,
+        description: str,
+    ) -> None:
+        self.annotation: Any = None
+        """The type, with everything that `Annotated` adds to it."""
+        self.default = default
+        self.default_factory = default_factory
+        self.validate_default = validate_default
+        """Whether the default is read like a value of the file."""
+        self.alias = alias
+        """The key in the file, if the field has another name."""
+        self.serialization_alias = serialization_alias or alias
+        """The key in the file, if a check of the model renames it."""
+        self.description = description
+
+    def is_required(self) -> bool:
+        """Whether a mapping must have the key."""
+        return self.default is REQUIRED and self.default_factory is None
+
+    def get_default(self) -> Any:
+        """Return the default, None if there is none."""
+        if self.default_factory is not None:
+            return self.default_factory()
+        return None if self.default is REQUIRED else self.default
+
+
+def Field(  # because pydantic, which many know, has the same name for it
+    default: Any = REQUIRED,
+    *,
+    default_factory: Callable[[], Any] | None = None,
+    validate_default: bool = False,
+    alias: str | None = None,
+    serialization_alias: str | None = None,
+    description: str = "",
+) -> Any:
+    """Declare a key of a model. Without a default, the key is required."""
+    return FieldInfo(
+        default, default_factory, validate_default, alias, serialization_alias, description
+    )
+
+
+# What `Annotated` may add to the type of a key. pydantic calls the methods whose names begin with
+# `__get_pydantic`.
+
+
+class Before:
+    """A function that sees a value first. Its result must have the type of the annotation."""
+
+    def __init__(self, func: Reader) -> None:
+        self.func = func
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from netorch.language import validation
+
+        return validation.before(self.func, handler(source))
+
+
+class Plain:
+    """A function whose result is the value."""
+
+    def __init__(self, func: Reader) -> None:
+        self.func = func
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from netorch.language import validation
+
+        return validation.plain(self.func)
+
+
+class Instead:
+    """A function whose result is the value. The annotation is only for the JSON Schema."""
+
+    def __init__(self, func: Reader) -> None:
+        self.func = func
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from netorch.language import validation
+
+        return validation.instead(self.func, handler(source))
+
+
+class Length:
+    """The number of items that a list must have."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        return {**handler(source), "min_length": self.number, "max_length": self.number}
+
+
+class Shaped:
+    """The JSON Schema of a type, which the type does not tell."""
+
+    def __init__(self, shape: dict[str, Any]) -> None:
+        self.shape = shape
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        return self.shape
+
+
+class Described:
+    """What a type means, for the JSON Schema."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
+        return {**handler(schema), "description": self.text}
+
+
+def before(check: F) -> F:
+    """Declare a class method that sees the mapping of a model first, and returns it."""
+    check.sees = "mapping"  # type: ignore[attr-defined]
+    return check
+
+
+def after(check: F) -> F:
+    """Declare a method that sees the finished model, and returns it or raises an error."""
+    check.sees = "model"  # type: ignore[attr-defined]
+    return check
+
+
+class Model:  # noqa: PLW1641  # because instances have lists, and so no hash
+    """The base of all models of the file. Unknown keys are errors, and instances never change.
+
+    The names of its attributes are those of pydantic's models.
+    """
+
+    __slots__ = (
+        "__dict__",
+        "__pydantic_extra__",
+        "__pydantic_fields_set__",
+        "__pydantic_private__",
+    )
+
+    model_fields: ClassVar[Mapping[str, FieldInfo]] = {}
+    """Name → key, those of the bases first."""
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Key → the name of its field, if that is another one, as for `from`."""
+    before_checks: ClassVar[Mapping[str, Reader]] = {}
+    """Name → method that sees the mapping first. The last one comes first."""
+    after_checks: ClassVar[Mapping[str, Reader]] = {}
+    """Name → method that sees the finished model, in their order."""
+
+    own_fields: ClassVar[Mapping[str, FieldInfo]] = {}
+    """The keys that no base has, or has otherwise."""
+    own_checks: ClassVar[Mapping[str, str]] = {}
+    """Name of a check that no base has → what it sees."""
+
+    def __init_subclass__(cls) -> None:
+        own = vars(cls)
+        fields: dict[str, FieldInfo] = {}
+        for name, annotation in _annotations(cls):
+            if get_origin(annotation) is not ClassVar:
+                fields[name] = _field(annotation, own.get(name, REQUIRED))
+                if name in own:
+                    delattr(cls, name)
+        cls.own_fields = fields
+        cls.own_checks = {
+            name: sees
+            for name, value in own.items()
+            if (sees := getattr(getattr(value, "__func__", value), "sees", ""))
+        }
+        every: dict[str, FieldInfo] = {}
+        checks: dict[str, str] = {}
+        for base in cls.__mro__[-2::-1]:
+            if issubclass(base, Model):
+                every.update(base.own_fields)
+                checks.update(base.own_checks)
+        cls.model_fields = every
+        cls.renamed = {field.alias: name for name, field in every.items() if field.alias}
+        # because a class may override a check of its base
+        cls.before_checks, cls.after_checks = (
+            {name: getattr(cls, name) for name, what in checks.items() if what == sees}
+            for sees in ("mapping", "model")
+        )
+
+    def __init__(self, **values: Any) -> None:
+        instance = type(self).model_validate(values)
+        _fill(self, instance.__dict__, instance.model_fields_set)
+
+    @classmethod
+    def model_validate(cls, value: object) -> Self:
+        """Read a value. Raise a `ValidationError` of pydantic if it is wrong."""
+        instance: Self = read(cls, value)
+        return instance
+
+    @classmethod
+    def model_construct(cls, keys: set[str] | None = None, **values: Any) -> Self:
+        """Return a model with values that need no check. Other keys have their defaults."""
+        instance = cls.__new__(cls)
+        rest = {name: field.get_default() for name, field in cls.model_fields.items()}
+        _fill(instance, rest | values, set(values) if keys is None else keys)
+        return instance
+
+    def model_copy(self, update: Mapping[str, Any]) -> Self:
+        """Return a copy with other values, which are not checked."""
+        instance = type(self).__new__(type(self))
+        _fill(instance, {**self.__dict__, **update}, self.model_fields_set | update.keys())
+        return instance
+
+    @property
+    def model_fields_set(self) -> set[str]:
+        """The names of the keys that the file has."""
+        keys: set[str] = self.__pydantic_fields_set__  # type: ignore[attr-defined]
+        return keys
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} never changes")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} never changes")
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        return self.__dict__ == other.__dict__
+
+    def __repr__(self) -> str:
+        values = (f"{name}={self.__dict__.get(name)!r}" for name in sorted(self.model_fields_set))
+        return f"{type(self).__name__}({', '.join(values)})"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from netorch.language import validation
+
+        return validation.model_schema(cls, handler)
+
+
+def read(annotation: Any, value: object) -> Any:
+    """Read a value. Raise a `ValidationError` of pydantic if it is wrong."""
+    try:
+        return reader(annotation)(value)
+    except (ValueError, AssertionError):
+        from netorch.language import validation
+
+        return validation.validate(annotation, value)
+
+
+_set = object.__setattr__
+
+
+def _fill(model: Model, values: dict[str, Any], keys: set[str]) -> None:
+    _set(model, "__dict__", values)
+    _set(model, "__pydantic_fields_set__", keys)
+
+
+def _annotations(model: type[Model]) -> Iterator[tuple[str, Any]]:
+    """Yield the name and the type of each attribute that a class declares."""
+    for name, annotation in model.__annotations__.items():
+        if isinstance(annotation, str):  # the module has `from __future__ import annotations`
+            yield name, eval(annotation, vars(sys.modules[model.__module__]))
+        else:
+            yield name, annotation
+
+
+def _field(annotation: Any, default: Any) -> FieldInfo:
+    field = default if isinstance(default, FieldInfo) else Field(default)
+    field.annotation = annotation
+    return field
+
+
+# Readers
+
+
+def _of_model(model: type[Model]) -> Reader:
+    by_key = {
+        field.alias or name: (name, reader(field.annotation))
+        for name, field in model.model_fields.items()
+    }
+    defaults = {name: field.get_default() for name, field in model.model_fields.items()}
+    for name, field in model.model_fields.items():
+        if field.validate_default:
+            defaults[name] = reader(field.annotation)(defaults[name])
+    required = frozenset(name for name, field in model.model_fields.items() if field.is_required())
+    before, after = [*model.before_checks.values()][::-1], [*model.after_checks.values()]
+    new = model.__new__
+
+    def read_model(value: Any) -> Any:
+        if not isinstance(value, dict):
+            if isinstance(value, model):
+                return value
+            raise Unread
+        for check in before:
+            value = check(value)
+        values, keys = defaults.copy(), set()
+        for key, item in value.items():
+            field = by_key.get(key)
+            if field is None:
+                raise Unread
+            name, inner = field
+            values[name] = inner(item)
+            keys.add(name)
+        if not required <= keys:
+            raise Unread
+        instance = new(model)
+        _set(instance, "__dict__", values)
+        _set(instance, "__pydantic_fields_set__", keys)
+        for check in after:
+            instance = check(instance)
+        return instance
+
+    return read_model
+
+
+def _exactly(kind: type) -> Reader:
+    def read_exactly(value: Any) -> Any:
+        if type(value) is not kind:
+            raise Unread
+        return value
+
+    return read_exactly
+
+
+_EXACT = {kind: _exactly(kind) for kind in (str, int, bool)}
+
+
+def _anything(value: Any) -> Any:
+    return value
+
+
+def _first(check: Reader, annotation: Any) -> Reader:
+    """Return a reader that calls a check, and then reads its result as the annotation says."""
+    if annotation in (Any, object):
+        return check
+    if annotation in _EXACT:
+
+        def read_result(value: Any) -> Any:
+            result = check(value)
+            if type(result) is not annotation:
+                raise Unread
+            return result
+
+        return read_result
+    then = reader(annotation)
+    return lambda value: then(check(value))
+
+
+def _list_of(item: Reader) -> Reader:
+    def read_list(value: Any) -> Any:
+        if not isinstance(value, list):
+            raise Unread
+        return [item(one) for one in value]
+
+    return read_list
+
+
+def _dict_of(key: Reader, item: Reader) -> Reader:
+    def read_dict(value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise Unread
+        return {key(name): item(one) for name, one in value.items()}
+
+    return read_dict
+
+
+def _tuple_of(items: tuple[Reader, ...]) -> Reader:
+    def read_tuple(value: Any) -> Any:
+        if not isinstance(value, tuple) or len(value) != len(items):
+            raise Unread
+        return tuple(item(one) for item, one in zip(items, value, strict=True))
+
+    return read_tuple
+
+
+def _one_of(words: tuple[Any, ...]) -> Reader:
+    allowed = {(type(word), word) for word in words}
+
+    def read_word(value: Any) -> Any:
+        if not isinstance(value, str | bool) or (type(value), value) not in allowed:
+            raise Unread
+        return value
+
+    return read_word
+
+
+def _or_none(inner: Reader) -> Reader:
+    return lambda value: None if value is None else inner(value)
+
+
+def _with_length(number: int, inner: Reader) -> Reader:
+    def read_some(value: Any) -> Any:
+        result = inner(value)
+        if len(result) != number:
+            raise Unread
+        return result
+
+    return read_some
+
+
+_readers: dict[Any, Reader] = {}
+
+
+def reader(annotation: Any) -> Reader:
+    """Return the reader of a type. Raise TypeError for a type that no model has so far.
+
+    It raises ValueError for any value that it does not certainly read as pydantic would.
+    """
+    inner = _readers.get(annotation)
+    if inner is None:
+        inner = _readers[annotation] = _new_reader(annotation)
+    return inner
+
+
+def _new_reader(annotation: Any) -> Reader:
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _annotated(parts[0], annotation.__metadata__)
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        return _of_model(annotation)
+    if annotation in _EXACT:
+        return _EXACT[annotation]
+    if annotation in (Any, object):
+        return _anything
+    if annotation in (None, types.NoneType):
+        return _exactly(types.NoneType)
+    if origin is list:
+        return _list_of(reader(parts[0]))
+    if origin is dict:
+        return _dict_of(*map(reader, parts))
+    if origin is tuple:
+        return _tuple_of(tuple(map(reader, parts)))
+    if origin is Literal:
+        return _one_of(parts)
+    if origin in (Union, types.UnionType):
+        return _union(tuple(part for part in parts if part is not types.NoneType), parts)
+    raise TypeError(f"a model cannot have a key of type {annotation}")
+
+
+def _union(some: tuple[Any, ...], every: tuple[Any, ...]) -> Reader:
+    if len(some) == 1:
+        return _or_none(reader(some[0]))
+    exact = tuple(part for part in every if part in _EXACT)
+    if len(exact) != len(every):
+        raise TypeError(f"a model cannot have a key of any type of {every}")
+
+    def read_any(value: Any) -> Any:
+        if type(value) not in exact:
+            raise Unread
+        return value
+
+    return read_any
+
+
+def _annotated(annotation: Any, extras: tuple[Any, ...]) -> Reader:
+    """Return the reader of an annotation with extras, of which a later one sees values earlier."""
+    inner: Reader | None = None
+    for extra in extras:
+        if isinstance(extra, Before):
+            inner = _first(extra.func, annotation) if inner is None else _chain(extra.func, inner)
+        elif isinstance(extra, Plain | Instead):
+            inner = extra.func
+        elif isinstance(extra, Length):
+            inner = _with_length(extra.number, inner or reader(annotation))
+        elif not isinstance(extra, Shaped | Described):
+            raise TypeError(f"a model cannot have a key with {extra!r}")
+    return inner or reader(annotation)
+
+
+def _chain(check: Reader, then: Reader) -> Reader:
+    return lambda value: then(check(value))
