@@ -305,12 +305,14 @@ def routes(
         if end - start < 12:
             raise DecodeError("route message without its header")
         header = _RTMSG.unpack_from(buffer, start)
+        if header[0] not in _FAMILIES:
+            continue
         if header[5] == c.RTPROT_KERNEL and not whole:
             if counts is not None:
                 family_and_type = header[0], header[7]
                 counts[family_and_type] = counts.get(family_and_type, 0) + 1
             continue
-        if header[8] & c.RTM_F_CLONED or header[0] not in _FAMILIES:
+        if header[8] & c.RTM_F_CLONED:
             continue
         specs.append(_route(header, buffer, start, end, names))
     return specs

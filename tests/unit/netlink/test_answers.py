@@ -127,6 +127,12 @@ def test_answers_with_the_same_digest_are_decoded_to_the_same(
         assert before != after
 
 
+def test_routes_of_other_families_are_left_out() -> None:
+    kernel, number = bytes((0, 0, 0, 0, 0, c.RTPROT_KERNEL)), c.RTM_GETROUTE
+    other = [bytes((128,)) + head[1:] + bytes(6) for head in (kernel, bytes(6))]
+    assert outcome(number, bytes(12), other[:1]) == outcome(number, bytes(12), other[1:])
+
+
 def test_a_message_cannot_be_hidden_in_the_one_before() -> None:
     one, two = bytes(20), bytes(8) + attr(1, bytes(8))
     whole = answers.digest(c.RTM_GETRULE, bytes(12), dump(c.RTM_GETRULE, [one + two]))
