@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from fractions import Fraction
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from netorch.errors import NetorchError, Problem, did_you_mean
 from netorch.language import schema_shapes
@@ -18,6 +17,9 @@ from netorch.language.impairment import (
 from netorch.language.model import Before, Field, Model, Plain
 from netorch.language.scalars import integer, wrong
 from netorch.language.schema_shapes import Shape, accepts
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 _TIMES = {
     **dict.fromkeys(("s", "sec", "secs"), 10**9),
@@ -149,14 +151,14 @@ def bitrate(value: object) -> int:
 
 
 _SIZES = {
-    **dict.fromkeys(("", "b"), Fraction(1)),
+    **dict.fromkeys(("", "b"), 8),
     **{
-        f"{letter}{unit}": Fraction(1024**power, bits)
+        f"{letter}{unit}": 1024**power * bits
         for power, letter in enumerate("kmg", 1)
-        for unit, bits in (("", 1), ("b", 1), ("bit", 8))
+        for unit, bits in (("", 8), ("b", 8), ("bit", 1))
     },
 }
-"""Unit of tc(8) → its size in bytes. They are powers of two, also in front of `bit`."""
+"""Unit of tc(8) → its size in bits. They are powers of two, also in front of `bit`."""
 
 
 @accepts(
@@ -179,13 +181,13 @@ def size(value: object) -> int:
             " kbit, mbit and gbit",
             "bad-size",
         )
-    result = int(amount * _SIZES[unit])
+    result = int(amount * _SIZES[unit] / 8)
     if not 1 <= result < 2**32:
         wrong(f"{text} is not between 1 byte and 4g", "bad-size")
     return result
 
 
-def _number(value: object, what: str) -> tuple[str, Fraction, str]:
+def _number(value: object, what: str) -> "tuple[str, Fraction, str]":
     """Return the text on one line, its number, and its unit in lower case."""
     text = " ".join(str(value).split())
     match = (
@@ -195,6 +197,8 @@ def _number(value: object, what: str) -> tuple[str, Fraction, str]:
     )
     if match is None:
         wrong(f"the value is empty: write {what}" if value is None else f"{value!r} is not {what}")
+    from fractions import Fraction
+
     return text, Fraction(match[1]), match[2].lower()
 
 

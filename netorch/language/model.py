@@ -283,6 +283,12 @@ class Model:  # noqa: PLW1641  # because instances have lists, and so no hash
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} never changes")
 
+    def __getstate__(self) -> tuple[dict[str, Any], set[str]]:
+        return self.__dict__, self.model_fields_set
+
+    def __setstate__(self, state: tuple[dict[str, Any], set[str]]) -> None:
+        _fill(self, *state)
+
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
             return NotImplemented

@@ -7,37 +7,23 @@ checks the rest, and drops those errors of the rest that the missing parts may h
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import combinations
-from pathlib import PurePath
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
-from netorch.errors import FileError, NetorchError, Position, Problem
+from netorch.errors import FileError, NetorchError, Problem
 from netorch.immutable import Value, replace
 from netorch.language.expand import expand
 from netorch.language.names import topology_name
-from netorch.language.spans import aim
 from netorch.language.variables import names_in, refuse_unknown
 from netorch.language.yaml_tree import Findings, Map, parse
 from netorch.resolve.chosen_ports import choose_ports
 from netorch.resolve.chosen_subnets import choose_subnets
 from netorch.resolve.desired import Complaint, Desired, Machine
 from netorch.resolve.loaded import Choose, Given, Loaded, Source
-from netorch.resolve.model_at import keys_of_model, model_at
-from netorch.resolve.partial import (
-    Hole,
-    TreePath,
-    broken_constraints,
-    has_constraints,
-    hole,
-    is_sure,
-    unknown,
-)
-from netorch.resolve.pruned_tree import has, value_at, whole_path, without
+from netorch.resolve.problems import TreePath, in_order, problems_of
 from netorch.resolve.rate_units import warn_of_units
 from netorch.resolve.topology import resolve
-from netorch.resolve.wrong_parts import meant_by, problem_of_complaint, problem_of_entry
-from netorch.topology import TopologyFile, words_of
+from netorch.topology import TopologyFile
 from netorch.version import LANGUAGE, __version__
 
 TEXT = "<text>"
@@ -48,9 +34,6 @@ ENDING = ".netorch"
 
 UNNAMED = "unnamed"
 """The name of a topology whose own name is wrong, so that netorch can check the rest of it."""
-
-PRUNINGS = 20
-"""The number of times that netorch leaves out the wrong parts of a file and checks the rest."""
 
 
 def load(
@@ -108,20 +91,18 @@ def _load(
         tree = expand(raw, variables, text)
         early = text.problems
         rest = _validate(tree, complete=not early)
-        place = str(PurePath(file).parent) if folder is None else folder
+        place = (file.rpartition("/")[0] or ".") if folder is None else folder
         desired, topology, more = _resolve(tree, rest, file, name, place, here)
         # Because of an error in the text, names and values may be missing anywhere. So netorch
         # reports only those further errors that no missing part can cause.
-        sure = [
-            problem_of_complaint(tree, entry, path)
-            for entry, path in more
-            if not early or is_sure(entry)
-        ]
+        sure = problems_of(tree, more, only_sure=bool(early))
         problems = [*early, *_independent([*rest.problems, *sure], early)]
     except NetorchError as error:
-        raise FileError(aim(error.problems, data), file) from None
+        problems = [*error.problems]
     if problems:
-        raise FileError(aim(_sorted(problems), data), file)
+        from netorch.language.spans import aim
+
+        raise FileError(aim(in_order(problems), data), file)
     if here.error is not None:
         raise here.error
     assert desired is not None
@@ -130,7 +111,7 @@ def _load(
 
         desired = partition(desired, here.name)
     cautions = (*desired.warnings, *warn_of_units(tree, data))
-    warnings = _sorted([problem_of_complaint(tree, entry, entry.path) for entry in cautions])
+    warnings = in_order(problems_of(tree, [(entry, entry.path) for entry in cautions]))
     source = Source(tree, topology, data)
     names = given.names if given is not None else frozenset[str]()
     return Loaded(file, desired, tuple(warnings), source, names)
@@ -191,169 +172,41 @@ def _independent(problems: Sequence[Problem], early: Sequence[Problem]) -> list[
     ]
 
 
-class Remainder(Value):
-    """The rest of a wrong file after netorch left out the wrong parts."""
+class _Rest(Protocol):
+    """What is right in a file. The rest of a wrong file is a `Remainder` (`wrong_file`)."""
+
+    @property
+    def topology(self) -> TopologyFile: ...
+    @property
+    def tree(self) -> Any: ...
+    @property
+    def problems(self) -> list[Problem]: ...
+
+    def complaints(self, desired: Desired, tree: Map) -> list[tuple[Complaint, TreePath]]:
+        """Return the complaints that are true of the whole file, with their places in it."""
+        ...
+
+
+class _Whole(Value):
+    """A file whose mappings are all right."""
 
     topology: TopologyFile
-    """The model of the rest."""
-    tree: Any
-    """The tree of the rest."""
+    tree: Map
     problems: list[Problem]
-    """The errors of the parts that were left out."""
-    holes: list[Hole]
-    """The parts that were left out."""
+    """Further errors."""
+
+    def complaints(self, desired: Desired, tree: Map) -> list[tuple[Complaint, TreePath]]:
+        return [(entry, entry.path) for entry in desired.complaints]
 
 
-def _validate(tree: Map, complete: bool) -> Remainder:
-    """Validate a tree. Leave out the parts that are wrong, and return the model of the rest.
+def _validate(tree: Map, complete: bool) -> _Rest:
+    """Validate a tree. `complete` says that no text contains a wrong variable."""
+    try:
+        return _Whole(TopologyFile.model_validate(tree), tree, [])
+    except ValueError:
+        from netorch.resolve.wrong_file import remainder
 
-    `complete` says that no text contains a wrong variable.
-    """
-    problems: list[Problem] = []
-    holes: list[Hole] = []
-    remaining: Any = tree
-    damaged: set[TreePath] = set()
-    for _ in range(PRUNINGS):
-        try:
-            return Remainder(TopologyFile.model_validate(remaining), remaining, problems, holes)
-        except ValueError as error:
-            from netorch.language.validation import errors_of
-
-            errors = errors_of(error)
-        cuts: list[TreePath] = []
-        names: set[TreePath] = set()
-        mappings: dict[TreePath, TreePath] = {}
-        meant = _meant(remaining, errors)
-        for entry in errors:
-            path = _path(entry["loc"])
-            place = whole_path(remaining, path)
-            if "[key]" in entry["loc"]:
-                names.add(path)
-            if _is_of_a_mapping(entry, remaining, path):
-                mappings[path] = place
-                continue
-            # A part from which something was removed may be wrong because of that, so this reports
-            # only parts that are still complete.
-            if (
-                place not in damaged
-                and (complete or not _has_variable(entry["input"]))
-                and not (entry["type"] in ("missing", "extra_forbidden") and path in meant)
-            ):
-                problems.append(problem_of_entry(tree, entry, place))
-            cuts.append(path)
-        holes += [_hole(remaining, path) for path in cuts]
-        holes += [
-            Hole(whole_path(remaining, path), frozenset(map(str, path[-1:]))) for path in meant
-        ]
-        damaged |= {hole.path[:length] for hole in holes for length in range(1, len(hole.path) + 1)}
-        above = _keys_of_holes(holes)
-        for path in dict.fromkeys([*mappings, *_mappings_above(remaining, cuts)]):
-            problems += _broken(tree, remaining, path, above)
-        for path in mappings:
-            dropped = _keys_to_drop(remaining, path)
-            cuts += dropped
-            holes += [_hole(remaining, cut) for cut in dropped]
-        remaining = without(remaining, cuts, names)
-    raise FileError(_sorted(problems))
-
-
-def _meant(tree: Any, errors: Iterable[Any]) -> set[TreePath]:
-    """Return the paths of keys that unknown keys stand for.
-
-    Keys that only a kind has are among them, where an unknown key stands for that `kind`.
-    """
-    meant: set[TreePath] = set()
-    for entry in errors:
-        if entry["type"] != "extra_forbidden":
-            continue
-        *above, word = path = _path(entry["loc"])
-        key = meant_by(model_at(path, tree), str(word), entry["input"])
-        if not key or has(value_at(tree, tuple(above)), key):
-            continue
-        meant.add((*above, key))
-        if key == "kind" and above[-2:-1] == ["interfaces"]:
-            meant |= {(*above, one) for one in keys_of_model(words_of(entry["input"]))}
-    return meant
-
-
-def _has_variable(value: object) -> bool:
-    return isinstance(value, str) and "$(" in value
-
-
-def _is_of_a_mapping(entry: Any, tree: Any, path: TreePath) -> bool:
-    """Whether an error concerns a mapping as a whole, because it breaks a constraint."""
-    if entry["type"] not in {"wrong", "value_error"}:
-        return False
-    value = value_at(tree, path)
-    at = path if isinstance(value, dict) else path[:-1]
-    return isinstance(value_at(tree, at), dict) and any(
-        error["loc"] == path[len(at) :] for error in _broken_in(tree, at, frozenset())
-    )
-
-
-def _mappings_above(tree: Any, paths: Iterable[TreePath]) -> list[TreePath]:
-    """Return the paths of the mappings that contain the paths."""
-    above = {path[:length]: None for path in paths for length in range(len(path))}
-    return [path for path in above if isinstance(value_at(tree, path), dict)]
-
-
-def _keys_of_holes(holes: Iterable[Hole]) -> Mapping[TreePath, frozenset[str]]:
-    """Return for each mapping above a hole the keys at or below which there is a hole."""
-    above: dict[TreePath, set[str]] = {}
-    for each in holes:
-        for length, part in enumerate(each.path):
-            above.setdefault(each.path[:length], set()).add(str(part))
-    return {path: frozenset(keys) for path, keys in above.items()}
-
-
-def _broken(
-    tree: Any, remaining: Any, path: TreePath, lacking: Mapping[TreePath, frozenset[str]]
-) -> list[Problem]:
-    """Return the constraints that a mapping breaks, whatever values its holes had."""
-    if not isinstance(value_at(remaining, path), dict):
-        path = path[:-1]
-    whole = whole_path(remaining, path)
-    return [
-        problem_of_entry(tree, entry, (*whole, *entry["loc"]))
-        for entry in _broken_in(remaining, path, lacking.get(whole, frozenset()))
-    ]
-
-
-def _broken_in(tree: Any, path: TreePath, unknown: frozenset[str]) -> list[dict[str, Any]]:
-    model = model_at((*path, ""), tree)
-    if model is None or not has_constraints(model):
-        return []
-    return broken_constraints(model, value_at(tree, path), unknown)
-
-
-def _keys_to_drop(tree: Any, path: TreePath) -> list[TreePath]:
-    """Return the paths of one or two keys without which a mapping breaks no constraint.
-
-    Return the path of the mapping if more than two keys would have to be left out.
-    """
-    if not isinstance(value_at(tree, path), dict):
-        path = path[:-1]
-    value, model = value_at(tree, path), model_at((*path, ""), tree)
-    keys = [key for key in value if key != "kind"]
-    for number in (1, 2):
-        for few in combinations(keys, number):
-            rest = {key: item for key, item in value.items() if key not in few}
-            try:
-                assert model is not None
-                model.model_validate(rest)
-            except ValueError:
-                continue
-            return [(*path, key) for key in few]
-    return [path]
-
-
-def _hole(tree: Any, path: TreePath) -> Hole:
-    """Return the hole of a path. If nothing is at the path, its value is the mapping above it."""
-    known = keys_of_model(model_at(path, tree))
-    value = value_at(tree, path)
-    if value is None and path and isinstance(above := value_at(tree, path[:-1]), dict):
-        value = {} if path[-1] in above else above
-    return hole(whole_path(tree, path), value, known)
+        return remainder(tree, complete)
 
 
 class _Here:
@@ -380,7 +233,7 @@ class _Here:
 
 
 def _resolve(
-    tree: Map, rest: Remainder, file: str, name: str | None, folder: str, here: _Here
+    tree: Map, rest: _Rest, file: str, name: str | None, folder: str, here: _Here
 ) -> tuple[Desired | None, TopologyFile, list[tuple[Complaint, TreePath]]]:
     """Resolve the rest of a file.
 
@@ -404,27 +257,14 @@ def _resolve(
         chosen=subnets.chosen,
         chosen_ports=ports.chosen,
     )
-    # If all nodes or all networks were left out, any name could be one of theirs.
-    left_out = any(
-        section in tree and section not in rest.tree for section in ("nodes", "networks")
-    )
-    # a machine whose entry is wrong was left out, but exists
-    machines = tree["hosts"] if isinstance(tree.get("hosts"), dict) else {}
-    lacking = unknown(rest.holes)
-    complaints = [
-        (entry, whole_path(rest.tree, entry.path))
-        for entry in desired.complaints
-        if not rest.holes
-        or (lacking.stands(entry) and not (entry.naming and (left_out or entry.about in machines)))
-    ]
-    return desired if chosen else None, ports.topology, complaints
+    return desired if chosen else None, ports.topology, rest.complaints(desired, tree)
 
 
 def _name(
     file: str, name: str | None, topology: TopologyFile, problems: list[Problem]
 ) -> str | None:
     """Return the topology's name. If it is missing or wrong, add a problem and return None."""
-    stem = PurePath(file).stem if file not in {"-", TEXT} else ""
+    stem = _stem(file) if file not in {"-", TEXT} else ""
     stem = stem.removesuffix(ENDING) or stem
     chosen = name or topology.name or stem
     if not chosen:
@@ -446,14 +286,8 @@ def _name(
     return chosen
 
 
-def _path(location: Sequence[str | int]) -> tuple[str | int, ...]:
-    """Return the location of a pydantic error as a path, without the markers of keys."""
-    return tuple(part for part in location if part != "[key]")
-
-
-def _sorted(problems: Sequence[Problem]) -> list[Problem]:
-    """Sort problems by place. Drop repetitions, which ranges and profiles cause."""
-    first: dict[tuple[object, ...], Problem] = {}
-    for problem in problems:
-        first.setdefault((problem.what, problem.where, problem.remedy), problem)
-    return sorted(first.values(), key=lambda problem: problem.where or Position(0, 0))
+def _stem(file: str) -> str:
+    """Return the name of a file without its last ending."""
+    name = file.rpartition("/")[2]
+    stem, _, ending = name.rpartition(".")
+    return stem if stem and ending else name

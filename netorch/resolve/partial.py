@@ -14,9 +14,8 @@ from netorch.errors import did_you_mean
 from netorch.immutable import Value
 from netorch.language.model import Model, Refused, read
 from netorch.resolve.desired import Complaint
+from netorch.resolve.problems import TreePath
 from netorch.state.key import HOST
-
-TreePath = tuple[str | int, ...]
 
 
 class Hole(Value):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from netorch.resolve.partial import TreePath
+from netorch.resolve.problems import TreePath
 
 
 class PrunedList(list[Any]):

@@ -12,7 +12,7 @@ from netorch.language.yaml_traps import without_space
 from netorch.language.yaml_tree import Map, locate, quote
 from netorch.resolve.desired import Complaint
 from netorch.resolve.model_at import inside, keys_of_model, model_at
-from netorch.resolve.partial import TreePath
+from netorch.resolve.problems import TreePath
 from netorch.resolve.pruned_tree import has, value_at
 from netorch.topology.links import EndpointModel
 from netorch.topology.networks import NetworkModel

@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: ValidateOptions, output: Output) -> int:
     from netorch.cli import inputs
     from netorch.errors import FileError, listing
-    from netorch.render import json, text
+    from netorch.render import text
 
     rows: list[dict[str, object]] = []
     verdicts: list[tuple[str, Sequence[Problem], Sequence[Problem]]] = []
@@ -50,6 +50,8 @@ def run(options: ValidateOptions, output: Output) -> int:
             name = file if options.files else inputs.default_file()
             loaded, _ = inputs.from_file(name, options, options.files, whole=True)
         except FileError as error:
+            from netorch.render import json
+
             status = FAILED
             problems = json.problems(error.problems, error.file)
             rows.append({"file": file, "valid": False, "problems": problems, "warnings": []})
@@ -90,12 +92,18 @@ def run(options: ValidateOptions, output: Output) -> int:
             for line in _machine_lines(loaded):
                 put(line)
     if output.form == "github":
-        _annotate(verdicts, lambda: json.document(files=rows), output)
+        _annotate(verdicts, lambda: _document(rows), output)
     elif output.form == "gitlab":
         _report(verdicts, output)
     elif output.json:
-        output.result(json.document(files=rows))
+        output.result(_document(rows))
     return status
+
+
+def _document(rows: Sequence[dict[str, object]]) -> str:
+    from netorch.render import json
+
+    return json.document(files=rows)
 
 
 def _chosen_rows(loaded: Loaded) -> dict[str, object]:

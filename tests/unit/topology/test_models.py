@@ -1,6 +1,7 @@
 """The models read a right file as pydantic does, and leave every other file to pydantic."""
 
 import copy
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -150,6 +151,12 @@ def test_a_copy_has_other_values_and_further_keys() -> None:
     other = one.model_copy({"flag": True})
     assert (other.number, other.flag, other.model_fields_set) == (1, True, {"number", "flag"})
     assert (one.flag, one.model_fields_set) == (False, {"number"})
+
+
+def test_a_model_can_be_pickled() -> None:
+    one = Sample.model_validate({"number": 1})
+    again = pickle.loads(pickle.dumps(one))
+    assert plain(again) == plain(one) == plain(copy.deepcopy(one))
 
 
 def test_a_key_has_the_name_that_the_file_gives_it() -> None:
