@@ -174,7 +174,7 @@ def test_little_memory_in_the_control_group(host: Host) -> None:
             "mount -t cgroup -o memory cgroup /sys/fs/cgroup/memory",
         )
         limit = group / ("memory.max" if new else "memory.limit_in_bytes")
-        for megabytes in (120, 220):
+        for megabytes in (120, 180):
             limit.write_text(str(megabytes << 20))
             status, output = confined(host, group, "diff", "-q", "topo.yaml")
             lines = [line for line in output.splitlines() if "neigh" not in line]
