@@ -179,7 +179,7 @@ TYPES = {
     "bitrate": "rate",
     "size": "size",
     "existing_namespace": "`HOW:WHAT`",
-    "memberships": "list of network names, or mapping of them to [memberships](#membership)",
+    "membership_words": "list of network names, or mapping of them to [memberships](#membership)",
     "_interface": "[interface](#interfaces)",
     "_gateway": "IP address or node name",
     "member_destination": "subnet or address",

@@ -46,8 +46,11 @@ class Refused(ValueError):
     def __init__(
         self, text: str, code: str, loc: tuple[str | int, ...] = (), value: object = None
     ) -> None:
-        super().__init__(text)
+        super().__init__(text, code, loc, value)
         self.text, self.code, self.loc, self.value = text, code, loc, value
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class FieldInfo:
@@ -104,7 +107,12 @@ def Field(  # because pydantic, which many know, has the same name for it
     serialization_alias: str | None = None,
     description: str = "",
 ) -> Any:
-    """Declare a key of a model. Without a default, the key is required."""
+    """Declare a key of a model. Without a default, the key is required.
+
+    All instances share the result of `default_factory`, so nothing may change it.
+    """
+    if isinstance(default, (list, dict)):
+        raise TypeError("the default of a key is a list or a mapping: use `default_factory`")
     return FieldInfo(
         default, default_factory, validate_default, alias, serialization_alias, description
     )
@@ -210,20 +218,20 @@ class Model:  # noqa: PLW1641  # because instances have lists, and so no hash
     renamed: ClassVar[Mapping[str, str]] = {}
     """Key → the name of its field, if that is another one, as for `from`."""
     before_checks: ClassVar[Mapping[str, Reader]] = {}
-    """Name → method that sees the mapping first. The last one comes first."""
+    """Name → method that sees the mapping first. They run in reverse order."""
     after_checks: ClassVar[Mapping[str, Reader]] = {}
     """Name → method that sees the finished model, in their order."""
 
     own_fields: ClassVar[Mapping[str, FieldInfo]] = {}
-    """The keys that no base has, or has otherwise."""
+    """The keys that the class itself declares."""
     own_checks: ClassVar[Mapping[str, str]] = {}
-    """Name of a check that no base has → what it sees."""
+    """Name of a check that the class itself defines → what it sees."""
 
     def __init_subclass__(cls) -> None:
         own = vars(cls)
         fields: dict[str, FieldInfo] = {}
         for name, annotation in _annotations(cls):
-            if get_origin(annotation) is not ClassVar:
+            if annotation is not ClassVar and get_origin(annotation) is not ClassVar:
                 fields[name] = _field(annotation, own.get(name, REQUIRED))
                 if name in own:
                     delattr(cls, name)
@@ -241,9 +249,13 @@ class Model:  # noqa: PLW1641  # because instances have lists, and so no hash
                 checks.update(base.own_checks)
         cls.model_fields = every
         cls.renamed = {field.alias: name for name, field in every.items() if field.alias}
-        # because a class may override a check of its base
+        # by their names, because a class may override a check of its base
         cls.before_checks, cls.after_checks = (
-            {name: getattr(cls, name) for name, what in checks.items() if what == sees}
+            {
+                name: check
+                for name, what in checks.items()
+                if what == sees and callable(check := getattr(cls, name))
+            }
             for sees in ("mapping", "model")
         )
 
@@ -259,7 +271,10 @@ class Model:  # noqa: PLW1641  # because instances have lists, and so no hash
 
     @classmethod
     def model_construct(cls, keys: set[str] | None = None, **values: Any) -> Self:
-        """Return a model with values that need no check. Other keys have their defaults."""
+        """Return a model with values that need no check.
+
+        Other keys have their defaults, which are not read, and a required one has None.
+        """
         instance = cls.__new__(cls)
         rest = {name: field.get_default() for name, field in cls.model_fields.items()}
         _fill(instance, rest | values, set(values) if keys is None else keys)
@@ -287,7 +302,8 @@ class Model:  # noqa: PLW1641  # because instances have lists, and so no hash
         return self.__dict__, self.model_fields_set
 
     def __setstate__(self, state: tuple[dict[str, Any], set[str]]) -> None:
-        _fill(self, *state)
+        values, keys = state
+        _fill(self, {**values}, {*keys})
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
@@ -355,12 +371,18 @@ def _of_model(model: type[Model]) -> Reader:
     new = model.__new__
 
     def read_model(value: Any) -> Any:
+        instance = value if isinstance(value, model) else read_mapping(value)
+        for check in after:
+            instance = check(instance)
+        return instance
+
+    def read_mapping(value: Any) -> Any:
         if not isinstance(value, dict):
-            if isinstance(value, model):
-                return value
             raise Unread
         for check in before:
             value = check(value)
+        if not isinstance(value, dict):
+            raise Unread
         values, keys = defaults.copy(), set()
         for key, item in value.items():
             field = by_key.get(key)
@@ -374,8 +396,6 @@ def _of_model(model: type[Model]) -> Reader:
         instance = new(model)
         _set(instance, "__dict__", values)
         _set(instance, "__pydantic_fields_set__", keys)
-        for check in after:
-            instance = check(instance)
         return instance
 
     return read_model
@@ -472,7 +492,7 @@ _readers: dict[Any, Reader] = {}
 def reader(annotation: Any) -> Reader:
     """Return the reader of a type. Raise TypeError for a type that no model has so far.
 
-    It raises ValueError for any value that it does not certainly read as pydantic would.
+    The reader raises ValueError for any value that it does not certainly read as pydantic would.
     """
     inner = _readers.get(annotation)
     if inner is None:
@@ -521,7 +541,7 @@ def _union(some: tuple[Any, ...], every: tuple[Any, ...]) -> Reader:
 
 
 def _annotated(annotation: Any, extras: tuple[Any, ...]) -> Reader:
-    """Return the reader of an annotation with extras, of which a later one sees values earlier."""
+    """Return the reader of an annotation with extras. The last extra sees the value first."""
     inner: Reader | None = None
     for extra in extras:
         if isinstance(extra, Before):

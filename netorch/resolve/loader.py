@@ -203,10 +203,10 @@ def _validate(tree: Map, complete: bool) -> _Rest:
     """Validate a tree. `complete` says that no text contains a wrong variable."""
     try:
         return _Whole(TopologyFile.model_validate(tree), tree, [])
-    except ValueError:
+    except ValueError as error:
         from netorch.resolve.wrong_file import remainder
 
-        return remainder(tree, complete)
+        return remainder(tree, error, complete)
 
 
 class _Here:

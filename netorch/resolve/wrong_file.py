@@ -57,20 +57,17 @@ class Remainder(Value):
         ]
 
 
-def remainder(tree: Map, complete: bool) -> Remainder:
+def remainder(tree: Map, error: ValueError, complete: bool) -> Remainder:
     """Leave out the parts of a tree that are wrong, and return the model of the rest.
 
-    `complete` says that no text contains a wrong variable.
+    `error` is that of the whole tree. `complete` says that no text contains a wrong variable.
     """
     problems: list[Problem] = []
     holes: list[Hole] = []
     remaining: Any = tree
     damaged: set[TreePath] = set()
     for _ in range(PRUNINGS):
-        try:
-            return Remainder(TopologyFile.model_validate(remaining), remaining, problems, holes)
-        except ValueError as error:
-            errors = errors_of(error)
+        errors = errors_of(error)
         cuts: list[TreePath] = []
         names: set[TreePath] = set()
         mappings: dict[TreePath, TreePath] = {}
@@ -105,6 +102,10 @@ def remainder(tree: Map, complete: bool) -> Remainder:
             cuts += dropped
             holes += [_hole(remaining, cut) for cut in dropped]
         remaining = without(remaining, cuts, names)
+        try:
+            return Remainder(TopologyFile.model_validate(remaining), remaining, problems, holes)
+        except ValueError as further:
+            error = further
     raise FileError(in_order(problems))
 
 

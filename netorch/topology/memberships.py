@@ -77,7 +77,7 @@ def _networks_shape(inner: Shape) -> Shape:
 
 
 @accepts(_networks_shape)
-def memberships(value: object) -> object:
+def membership_words(value: object) -> object:
     """Turn the short forms of `networks` into a mapping from networks to memberships."""
     if isinstance(value, str):
         return {value: {}}

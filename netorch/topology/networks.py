@@ -114,7 +114,7 @@ class NetworkModel(BridgeSettings):
         description="Ranges from which members get automatic addresses (the whole subnet).",
     )
     gateway: Annotated[list[Annotated[Any, Before(_gateway)]], Before(one_or_many)] = Field(
-        [],
+        default_factory=empty_list,
         description="segment: the member that routes for the others, or its address; other modes:"
         " the address of the bridge, or with bridged of a router on the uplink's segment"
         " (segment and bridged: none; others: the subnet's first host).",

@@ -25,7 +25,7 @@ from netorch.language.scalars import (
 from netorch.topology.attach import Attach, SharesNamespace, existing_namespace
 from netorch.topology.filters import FilterModel, ways
 from netorch.topology.interfaces import AnyInterface
-from netorch.topology.memberships import Membership, OneOrSeveral, memberships
+from netorch.topology.memberships import Membership, OneOrSeveral, membership_words
 from netorch.topology.routes import RouteModel
 from netorch.topology.rules import RuleModel
 
@@ -79,7 +79,7 @@ class NodeModel(Model):
         default_factory=empty_dict,
         description="Kernel settings of the namespace, all of them below `net.`",
     )
-    networks: Annotated[dict[str, OneOrSeveral], Before(memberships)] = Field(
+    networks: Annotated[dict[str, OneOrSeveral], Before(membership_words)] = Field(
         default_factory=empty_dict,
         description="Networks that the node joins, each with an interface.",
     )

@@ -30,7 +30,9 @@ from typing import Any
 
 import netorch
 from netorch.kernel.system.syscalls import setns
+from netorch.language.validation import adapter
 from netorch.resolve import loader, stored
+from netorch.topology import TopologyFile
 
 LEFT_OUT = ("netorch.__main__", "netorch.pytest_plugin", "netorch.render.graph")
 """Modules that few commands use, and that import large packages."""
@@ -110,12 +112,14 @@ class Warm:
 def prepare() -> None:
     """Do what each command does at its first use of a module, so that no child does it again.
 
-    It imports all modules, and loads a file, because pydantic makes its models at the first use.
+    It imports all modules, and loads a file, because models make their readers at the first use, as
+    pydantic makes its validators.
     """
     for module in pkgutil.walk_packages(netorch.__path__, "netorch."):
         if not module.name.startswith(LEFT_OUT):
             importlib.import_module(module.name)
     loaded = loader.load(FILE.encode(), "topo.yaml")
+    adapter(TopologyFile)
     stored.decode(*stored.encode(loaded), "topo.yaml", lambda: loaded.source)
     # because the collector would write into the memory that the children share with this process
     gc.collect()
