@@ -61,10 +61,10 @@ class HasKey(Condition):
         return {"required": [self.key]}
 
     def holds(self, instance: Model) -> bool:
-        return instance.renamed.get(self.key, self.key) in instance.model_fields_set
+        return _name(instance, self.key) in instance.model_fields_set
 
     def needs(self, model: type[Model]) -> frozenset[str]:
-        return frozenset((model.renamed.get(self.key, self.key),))
+        return frozenset((_name(model, self.key),))
 
 
 class HasValue(Condition):
@@ -78,7 +78,7 @@ class HasValue(Condition):
         return _of_key(self.key, value, by_default=_has_value(_default(model, self.key)))
 
     def holds(self, instance: Model) -> bool:
-        name = instance.renamed.get(self.key, self.key)
+        name = _name(instance, self.key)
         return name in instance.model_fields and _has_value(getattr(instance, name))
 
     def needs(self, model: type[Model]) -> frozenset[str]:
@@ -102,7 +102,7 @@ class Equals(Condition):
         return _of_key(self.key, value, by_default=_default(model, self.key) in self.values)
 
     def holds(self, instance: Model) -> bool:
-        return getattr(instance, instance.renamed.get(self.key, self.key)) in self.values
+        return getattr(instance, _name(instance, self.key)) in self.values
 
     def needs(self, model: type[Model]) -> frozenset[str]:
         return _unless(_default(model, self.key) in self.values, model, self.key)
@@ -266,7 +266,7 @@ def constraints(*each: Constraint | EachItem) -> Any:
     def check(instance: Model) -> Model:
         model, fields = type(instance), instance.model_fields_set
         if model not in pairs:
-            # because most mappings have few of the many keys that constraints are about
+            # because most constraints are about keys that a mapping does not have
             pairs[model] = [(constraint.needs(model), constraint) for constraint in each]
         for needs, constraint in pairs[model]:
             if needs <= fields:
@@ -285,9 +285,14 @@ def constraints_of(model: type[Model]) -> list[Constraint | EachItem]:
     return result
 
 
+def _name(model: Model | type[Model], key: str) -> str:
+    """Return the name of a key's field: they differ for `from`, which is reserved in Python."""
+    return model.renamed.get(key, key)
+
+
 def _default(model: type[Model], key: str) -> object:
     """Return the default value of a key, None if it has no default."""
-    field = model.model_fields.get(model.renamed.get(key, key))
+    field = model.model_fields.get(_name(model, key))
     if field is None:
         return None
     return field.get_default()
@@ -295,7 +300,7 @@ def _default(model: type[Model], key: str) -> object:
 
 def _unless(by_default: bool, model: type[Model], key: str) -> frozenset[str]:
     """Return the field of a key that has to be in a mapping, unless its default value will do."""
-    return frozenset() if by_default else frozenset((model.renamed.get(key, key),))
+    return frozenset() if by_default else frozenset((_name(model, key),))
 
 
 def _has_value(value: object) -> bool:

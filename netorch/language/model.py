@@ -9,31 +9,16 @@ pydantic: importing it and building its validators takes longer than all the res
 # would have to be compiled at the start.
 
 import sys
-import types
 from collections.abc import Callable, Iterator, Mapping
-from typing import (
-    Annotated,
-    Any,
-    ClassVar,
-    Literal,
-    NoReturn,
-    Self,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-)
+from typing import Any, ClassVar, NoReturn, Self, TypeVar, get_origin
 
-Reader = Callable[[Any], Any]
-"""Returns the value of a part of a file. Raises ValueError if it does not take that part."""
+from netorch.language import readers
+from netorch.language.readers import Reader, Unread, read, reader
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 REQUIRED: Any = object()
 """The default of a key that a mapping must have."""
-
-
-class Unread(ValueError):
-    """A reader does not take a value. Whether the value is wrong is up to pydantic."""
 
 
 class Refused(ValueError):
@@ -98,7 +83,7 @@ class FieldInfo:
         return None if self.default is REQUIRED else self.default
 
 
-def Field(  # because pydantic, which many know, has the same name for it
+def Field(
     default: Any = REQUIRED,
     *,
     default_factory: Callable[[], Any] | None = None,
@@ -118,15 +103,32 @@ def Field(  # because pydantic, which many know, has the same name for it
     )
 
 
-# What `Annotated` may add to the type of a key. pydantic calls the methods whose names begin with
-# `__get_pydantic`.
+class Extra:
+    """What `Annotated` may add to the type of a key.
+
+    pydantic calls the methods whose names begin with `__get_pydantic`.
+    """
+
+    def reader(self, annotation: Any, inner: Reader | None) -> Reader | None:
+        """Return the reader with the extra. `inner` is that of the extras before, if they have one.
+
+        None means that the reader of the annotation will do.
+        """
+        return inner
 
 
-class Before:
-    """A function that sees a value first. Its result must have the type of the annotation."""
-
+class _Function(Extra):
     def __init__(self, func: Reader) -> None:
         self.func = func
+
+
+class Before(_Function):
+    """A function that sees a value first. Its result must have the type of the annotation."""
+
+    def reader(self, annotation: Any, inner: Reader | None) -> Reader:
+        if inner is None:
+            return readers.first(self.func, annotation)
+        return readers.chain(self.func, inner)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         from netorch.language import validation
@@ -134,11 +136,11 @@ class Before:
         return validation.before(self.func, handler(source))
 
 
-class Plain:
+class Plain(_Function):
     """A function whose result is the value."""
 
-    def __init__(self, func: Reader) -> None:
-        self.func = func
+    def reader(self, annotation: Any, inner: Reader | None) -> Reader:
+        return self.func
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         from netorch.language import validation
@@ -146,11 +148,8 @@ class Plain:
         return validation.plain(self.func)
 
 
-class Instead:
+class Instead(Plain):
     """A function whose result is the value. The annotation is only for the JSON Schema."""
-
-    def __init__(self, func: Reader) -> None:
-        self.func = func
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         from netorch.language import validation
@@ -158,17 +157,20 @@ class Instead:
         return validation.instead(self.func, handler(source))
 
 
-class Length:
+class Length(Extra):
     """The number of items that a list must have."""
 
     def __init__(self, number: int) -> None:
         self.number = number
 
+    def reader(self, annotation: Any, inner: Reader | None) -> Reader:
+        return readers.with_length(self.number, inner or reader(annotation))
+
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         return {**handler(source), "min_length": self.number, "max_length": self.number}
 
 
-class Shaped:
+class Shaped(Extra):
     """The JSON Schema of a type, which the type does not tell."""
 
     def __init__(self, shape: dict[str, Any]) -> None:
@@ -178,7 +180,7 @@ class Shaped:
         return self.shape
 
 
-class Described:
+class Described(Extra):
     """What a type means, for the JSON Schema."""
 
     def __init__(self, text: str) -> None:
@@ -270,6 +272,53 @@ class Model:  # noqa: PLW1641  # because instances have lists, and so no hash
         return instance
 
     @classmethod
+    def new_reader(cls) -> Reader:
+        """Return a function that reads a mapping as the model."""
+        by_key = {
+            field.alias or name: (name, reader(field.annotation))
+            for name, field in cls.model_fields.items()
+        }
+        defaults = {name: field.get_default() for name, field in cls.model_fields.items()}
+        for name, field in cls.model_fields.items():
+            if field.validate_default:
+                defaults[name] = reader(field.annotation)(defaults[name])
+        required = frozenset(
+            name for name, field in cls.model_fields.items() if field.is_required()
+        )
+        before, after = [*cls.before_checks.values()][::-1], [*cls.after_checks.values()]
+        new = cls.__new__
+
+        def read_model(value: Any) -> Any:
+            instance = value if isinstance(value, cls) else read_mapping(value)
+            for check in after:
+                instance = check(instance)
+            return instance
+
+        def read_mapping(value: Any) -> Any:
+            if not isinstance(value, dict):
+                raise Unread
+            for check in before:
+                value = check(value)
+            if not isinstance(value, dict):
+                raise Unread
+            values, keys = defaults.copy(), set()
+            for key, item in value.items():
+                field = by_key.get(key)
+                if field is None:
+                    raise Unread
+                name, inner = field
+                values[name] = inner(item)
+                keys.add(name)
+            if not required <= keys:
+                raise Unread
+            instance = new(cls)
+            _set(instance, "__dict__", values)
+            _set(instance, "__pydantic_fields_set__", keys)
+            return instance
+
+        return read_model
+
+    @classmethod
     def model_construct(cls, keys: set[str] | None = None, **values: Any) -> Self:
         """Return a model with values that need no check.
 
@@ -321,16 +370,6 @@ class Model:  # noqa: PLW1641  # because instances have lists, and so no hash
         return validation.model_schema(cls, handler)
 
 
-def read(annotation: Any, value: object) -> Any:
-    """Read a value. Raise a `ValidationError` of pydantic if it is wrong."""
-    try:
-        return reader(annotation)(value)
-    except (ValueError, AssertionError):
-        from netorch.language import validation
-
-        return validation.validate(annotation, value)
-
-
 _set = object.__setattr__
 
 
@@ -352,208 +391,3 @@ def _field(annotation: Any, default: Any) -> FieldInfo:
     field = default if isinstance(default, FieldInfo) else Field(default)
     field.annotation = annotation
     return field
-
-
-# Readers
-
-
-def _of_model(model: type[Model]) -> Reader:
-    by_key = {
-        field.alias or name: (name, reader(field.annotation))
-        for name, field in model.model_fields.items()
-    }
-    defaults = {name: field.get_default() for name, field in model.model_fields.items()}
-    for name, field in model.model_fields.items():
-        if field.validate_default:
-            defaults[name] = reader(field.annotation)(defaults[name])
-    required = frozenset(name for name, field in model.model_fields.items() if field.is_required())
-    before, after = [*model.before_checks.values()][::-1], [*model.after_checks.values()]
-    new = model.__new__
-
-    def read_model(value: Any) -> Any:
-        instance = value if isinstance(value, model) else read_mapping(value)
-        for check in after:
-            instance = check(instance)
-        return instance
-
-    def read_mapping(value: Any) -> Any:
-        if not isinstance(value, dict):
-            raise Unread
-        for check in before:
-            value = check(value)
-        if not isinstance(value, dict):
-            raise Unread
-        values, keys = defaults.copy(), set()
-        for key, item in value.items():
-            field = by_key.get(key)
-            if field is None:
-                raise Unread
-            name, inner = field
-            values[name] = inner(item)
-            keys.add(name)
-        if not required <= keys:
-            raise Unread
-        instance = new(model)
-        _set(instance, "__dict__", values)
-        _set(instance, "__pydantic_fields_set__", keys)
-        return instance
-
-    return read_model
-
-
-def _exactly(kind: type) -> Reader:
-    def read_exactly(value: Any) -> Any:
-        if type(value) is not kind:
-            raise Unread
-        return value
-
-    return read_exactly
-
-
-_EXACT = {kind: _exactly(kind) for kind in (str, int, bool)}
-
-
-def _anything(value: Any) -> Any:
-    return value
-
-
-def _first(check: Reader, annotation: Any) -> Reader:
-    """Return a reader that calls a check, and then reads its result as the annotation says."""
-    if annotation in (Any, object):
-        return check
-    if annotation in _EXACT:
-
-        def read_result(value: Any) -> Any:
-            result = check(value)
-            if type(result) is not annotation:
-                raise Unread
-            return result
-
-        return read_result
-    then = reader(annotation)
-    return lambda value: then(check(value))
-
-
-def _list_of(item: Reader) -> Reader:
-    def read_list(value: Any) -> Any:
-        if not isinstance(value, list):
-            raise Unread
-        return [item(one) for one in value]
-
-    return read_list
-
-
-def _dict_of(key: Reader, item: Reader) -> Reader:
-    def read_dict(value: Any) -> Any:
-        if not isinstance(value, dict):
-            raise Unread
-        return {key(name): item(one) for name, one in value.items()}
-
-    return read_dict
-
-
-def _tuple_of(items: tuple[Reader, ...]) -> Reader:
-    def read_tuple(value: Any) -> Any:
-        if not isinstance(value, tuple) or len(value) != len(items):
-            raise Unread
-        return tuple(item(one) for item, one in zip(items, value, strict=True))
-
-    return read_tuple
-
-
-def _one_of(words: tuple[Any, ...]) -> Reader:
-    allowed = {(type(word), word) for word in words}
-
-    def read_word(value: Any) -> Any:
-        if not isinstance(value, str | bool) or (type(value), value) not in allowed:
-            raise Unread
-        return value
-
-    return read_word
-
-
-def _or_none(inner: Reader) -> Reader:
-    return lambda value: None if value is None else inner(value)
-
-
-def _with_length(number: int, inner: Reader) -> Reader:
-    def read_some(value: Any) -> Any:
-        result = inner(value)
-        if len(result) != number:
-            raise Unread
-        return result
-
-    return read_some
-
-
-_readers: dict[Any, Reader] = {}
-
-
-def reader(annotation: Any) -> Reader:
-    """Return the reader of a type. Raise TypeError for a type that no model has so far.
-
-    The reader raises ValueError for any value that it does not certainly read as pydantic would.
-    """
-    inner = _readers.get(annotation)
-    if inner is None:
-        inner = _readers[annotation] = _new_reader(annotation)
-    return inner
-
-
-def _new_reader(annotation: Any) -> Reader:
-    origin, parts = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _annotated(parts[0], annotation.__metadata__)
-    if isinstance(annotation, type) and issubclass(annotation, Model):
-        return _of_model(annotation)
-    if annotation in _EXACT:
-        return _EXACT[annotation]
-    if annotation in (Any, object):
-        return _anything
-    if annotation in (None, types.NoneType):
-        return _exactly(types.NoneType)
-    if origin is list:
-        return _list_of(reader(parts[0]))
-    if origin is dict:
-        return _dict_of(*map(reader, parts))
-    if origin is tuple:
-        return _tuple_of(tuple(map(reader, parts)))
-    if origin is Literal:
-        return _one_of(parts)
-    if origin in (Union, types.UnionType):
-        return _union(tuple(part for part in parts if part is not types.NoneType), parts)
-    raise TypeError(f"a model cannot have a key of type {annotation}")
-
-
-def _union(some: tuple[Any, ...], every: tuple[Any, ...]) -> Reader:
-    if len(some) == 1:
-        return _or_none(reader(some[0]))
-    exact = tuple(part for part in every if part in _EXACT)
-    if len(exact) != len(every):
-        raise TypeError(f"a model cannot have a key of any type of {every}")
-
-    def read_any(value: Any) -> Any:
-        if type(value) not in exact:
-            raise Unread
-        return value
-
-    return read_any
-
-
-def _annotated(annotation: Any, extras: tuple[Any, ...]) -> Reader:
-    """Return the reader of an annotation with extras. The last extra sees the value first."""
-    inner: Reader | None = None
-    for extra in extras:
-        if isinstance(extra, Before):
-            inner = _first(extra.func, annotation) if inner is None else _chain(extra.func, inner)
-        elif isinstance(extra, Plain | Instead):
-            inner = extra.func
-        elif isinstance(extra, Length):
-            inner = _with_length(extra.number, inner or reader(annotation))
-        elif not isinstance(extra, Shaped | Described):
-            raise TypeError(f"a model cannot have a key with {extra!r}")
-    return inner or reader(annotation)
-
-
-def _chain(check: Reader, then: Reader) -> Reader:
-    return lambda value: then(check(value))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
-from netorch.language.model import Reader, Refused
+from netorch.language.model import Refused
+from netorch.language.readers import Reader
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
@@ -31,7 +32,7 @@ def adapter(annotation: Any) -> TypeAdapter[Any]:
     return _adapter(annotation)
 
 
-@cache
+@cache  # apart, because mypy does not take the class of a model for hashable
 def _adapter(annotation: Any) -> TypeAdapter[Any]:
     return TypeAdapter(annotation)
 
@@ -80,6 +81,7 @@ def _field(field: FieldInfo, handler: GetCoreSchemaHandler) -> core_schema.Model
             schema, default_factory=field.default_factory, validate_default=field.validate_default
         )
     elif not field.is_required():
+        # apart, because the JSON Schema has these defaults
         schema = core_schema.with_default_schema(
             schema, default=field.default, validate_default=field.validate_default
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from netorch.errors import FileError, NetorchError, Problem
 from netorch.immutable import Value, replace
@@ -25,6 +25,9 @@ from netorch.resolve.rate_units import warn_of_units
 from netorch.resolve.topology import resolve
 from netorch.topology import TopologyFile
 from netorch.version import LANGUAGE, __version__
+
+if TYPE_CHECKING:
+    from netorch.resolve.wrong_file import Remainder
 
 TEXT = "<text>"
 """The file name in errors of a topology that a program gives as text."""
@@ -172,37 +175,22 @@ def _independent(problems: Sequence[Problem], early: Sequence[Problem]) -> list[
     ]
 
 
-class _Rest(Protocol):
-    """What is right in a file. The rest of a wrong file is a `Remainder` (`wrong_file`)."""
-
-    @property
-    def topology(self) -> TopologyFile: ...
-    @property
-    def tree(self) -> Any: ...
-    @property
-    def problems(self) -> list[Problem]: ...
-
-    def complaints(self, desired: Desired, tree: Map) -> list[tuple[Complaint, TreePath]]:
-        """Return the complaints that are true of the whole file, with their places in it."""
-        ...
-
-
 class _Whole(Value):
     """A file whose mappings are all right."""
 
     topology: TopologyFile
-    tree: Map
     problems: list[Problem]
     """Further errors."""
 
     def complaints(self, desired: Desired, tree: Map) -> list[tuple[Complaint, TreePath]]:
+        """Return all complaints with their places, as `Remainder` does."""
         return [(entry, entry.path) for entry in desired.complaints]
 
 
-def _validate(tree: Map, complete: bool) -> _Rest:
+def _validate(tree: Map, complete: bool) -> _Whole | Remainder:
     """Validate a tree. `complete` says that no text contains a wrong variable."""
     try:
-        return _Whole(TopologyFile.model_validate(tree), tree, [])
+        return _Whole(TopologyFile.model_validate(tree), [])
     except ValueError as error:
         from netorch.resolve.wrong_file import remainder
 
@@ -233,7 +221,7 @@ class _Here:
 
 
 def _resolve(
-    tree: Map, rest: _Rest, file: str, name: str | None, folder: str, here: _Here
+    tree: Map, rest: _Whole | Remainder, file: str, name: str | None, folder: str, here: _Here
 ) -> tuple[Desired | None, TopologyFile, list[tuple[Complaint, TreePath]]]:
     """Resolve the rest of a file.
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from netorch.errors import did_you_mean
 from netorch.immutable import Value
-from netorch.language.model import Model, Refused, read
+from netorch.language.model import Model, Refused
+from netorch.language.readers import read
 from netorch.resolve.desired import Complaint
 from netorch.resolve.problems import TreePath
 from netorch.state.key import HOST

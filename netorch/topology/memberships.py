@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from netorch.language import schema_shapes
 from netorch.language.impair_model import ImpairModel
-from netorch.language.model import Before, Field, Instead, read
+from netorch.language.model import Before, Field, Instead
+from netorch.language.readers import read
 from netorch.language.scalars import (
     Flag,
     InterfaceName,

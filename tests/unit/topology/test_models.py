@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from netorch.language import model
+from netorch.language import readers
 from netorch.language.expand import expand
 from netorch.language.model import Field, Model, Refused, Unread, after, before, read, reader
 from netorch.language.validation import adapter
@@ -38,7 +38,7 @@ def by_pydantic(value: Any, annotation: Any = TopologyFile) -> Any:
         raise Unread
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model, "reader", lambda _: unread)
+        patch.setattr(readers, "reader", lambda _: unread)
         return adapter(annotation).validate_python(value)
 
 
